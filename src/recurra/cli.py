@@ -1,0 +1,70 @@
+"""The command line: `recurra TASK VERB ...`. Nothing heavy is imported before a command is known."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from recurra import __version__
+from recurra.errors import RecurraError
+from recurra.tasks import TASKS
+
+VERBS = {
+    "text": {
+        "train": "Train a model on text files, folders of them, or sample:pydocs.",
+        "write": "Write text, shown as it is made.",
+        "evaluate": "Measure how well a model predicts a text.",
+        "explain": "Show what a model sees: its neurons, its reach, its surprise.",
+        "agreement": "Measure number agreement: how often the right verb form is the more probable.",
+    },
+}
+"""The verbs of every task, in the order they are needed."""
+
+
+def make_app() -> App:
+    """The whole tree of commands, each imported only when called."""
+    app = App(
+        name="recurra",
+        help="Train recurrent sequence models on your own data, use them, and see why they say what they say.",
+        version=__version__,
+        help_format="plaintext",
+        exit_on_error=False,
+        print_error=False,
+    )
+    for task, verbs in VERBS.items():
+        room = App(name=task, help=TASKS[task])
+        for verb, summary in verbs.items():
+            room.command(f"recurra.commands.{task}:{verb}", name=verb, help=summary)
+        app.command(room)
+    app.command("recurra.commands.general:info", name="info", help="Say what a model folder holds.")
+    app.command("recurra.commands.general:demo", name="demo", help="Train on a sample and show what comes out.")
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status: 0 done, 1 input or machine at fault, 2 usage, 130 interrupted."""
+    from cyclopts import CycloptsError
+
+    try:
+        make_app()(sys.argv[1:] if arguments is None else list(arguments), result_action="return_value")
+        sys.stdout.flush()
+    except CycloptsError as error:
+        return _fail(str(error), 2)
+    except RecurraError as error:
+        return _fail(str(error), error.status)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        # Whoever read our output has had enough; nothing is wrong. Python would complain once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except MemoryError:
+        return _fail("the memory is used up; a smaller --hidden-size, --batch-size or --vocabulary-size helps", 1)
+    return 0
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return status

@@ -1,0 +1,47 @@
+"""Commands that belong to no room: `recurra info`, `recurra demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from recurra import modelfile
+from recurra.commands.output import print_json, print_table
+from recurra.progress import note
+
+
+def info(model: Path, *, json: bool = False) -> None:
+    """Say what a model folder holds.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    json
+        Print one JSON object.
+    """
+    file = modelfile.load(model)
+    parameters = sum(tensor.numel() for tensor in file.tensors.values())
+    if json:
+        print_json({"task": file.task, "parameters": parameters, "config": file.config, "record": file.record})
+        return
+    print_table({"task": file.task, "parameters": parameters})
+    print("\ntraining")
+    print_table({f"  {name}": value for name, value in file.record.items()})
+    print("\nconfiguration")
+    print_table({f"  {name}": value for name, value in file.config.items()})
+
+
+def demo(task: Literal["text"] = "text", *, out: Path = Path("demo"), minutes: float = 1.0) -> None:
+    """Train on a sample for about a minute, use the model and draw its pictures.
+
+    Parameters
+    ----------
+    task
+        Which task to show.
+    out
+        The folder for everything that is made; an earlier demo there is replaced.
+    minutes
+        How long to train.
+    """
+    note(f"demo: {task}")

@@ -1,0 +1,122 @@
+"""Symbols on disk, and batches of them as a pure function of the step, so that a resumed run sees the same ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.data.tokenizer import Symbols, Tokenizer
+from recurra.errors import os_errors
+
+
+@dataclass(frozen=True)
+class SymbolFile:
+    """What was written by `write_symbols`: `(length,)` symbols in a flat binary file, to be mapped into memory.
+
+    Attributes:
+        path: the file.
+        dtype: NumPy name of the symbols' type, as narrow as the vocabulary allows.
+        length: number of symbols.
+        unknown: how many of them are the unknown symbol.
+        sha256: of the file's bytes; tells whether a resumed run has the same data.
+    """
+
+    path: Path
+    dtype: str
+    length: int
+    unknown: int
+    sha256: str
+
+    def open(self) -> Symbols:
+        """The symbols, mapped: nothing is read before it is used."""
+        if self.length == 0:
+            return np.zeros(0, dtype=self.dtype)
+        return np.memmap(self.path, dtype=self.dtype, mode="r", shape=(self.length,))
+
+
+def write_symbols(blocks: Iterable[str], tokenizer: Tokenizer, path: Path) -> SymbolFile:
+    """Encode a text block by block into a file; memory does not grow with the text."""
+    dtype = "uint8" if tokenizer.size <= 2**8 else "uint16" if tokenizer.size <= 2**16 else "uint32"
+    digest = hashlib.sha256()
+    length = unknown = 0
+    with os_errors("writing", path), open(path, "wb") as file:
+        for block in blocks:
+            symbols = tokenizer.encode(block).astype(dtype)
+            length += len(symbols)
+            if tokenizer.unknown is not None:
+                unknown += int((symbols == tokenizer.unknown).sum())
+            data = symbols.tobytes()
+            digest.update(data)
+            file.write(data)
+    return SymbolFile(path, dtype, length, unknown, digest.hexdigest())
+
+
+RESTART = 1 / 64
+"""Chance of a row to begin a step from an empty state. Without it a model of a large corpus would never again see the
+beginning of a text, where every use of it starts, and can end up in a state that it does not come out of."""
+
+
+class Batch(NamedTuple):
+    """A step's share of the data: `inputs` and `targets` `(rows, chunk)`; which rows' state is `carried`, `(rows,)`."""
+
+    inputs: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    carried: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """A long sequence read as `batch_size` streams side by side, a chunk at a time (truncated back-propagation).
+
+    Each row of a batch goes on where the same row of the last batch stopped, so the recurrent state is carried from
+    one to the next; at the start of a pass over the data (an epoch), and for a row now and then, it begins afresh. The
+    chunk borders shift from epoch to epoch.
+
+    Attributes:
+        symbols: `(length,)`.
+        batch_size: rows of a whole batch, all processes together.
+        chunk: time steps in a batch.
+        seed: of shifts and restarts.
+    """
+
+    symbols: Symbols
+    batch_size: int
+    chunk: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.stream_length < 2 * self.chunk:
+            raise ValueError(
+                f"{len(self.symbols)} symbols are too few for {self.batch_size} rows of {self.chunk} steps"
+            )
+
+    @property
+    def stream_length(self) -> int:
+        """Predictions in one stream; the last symbol of all is only ever a target."""
+        return (len(self.symbols) - 1) // self.batch_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one pass over the data."""
+        return (self.stream_length - self.chunk + 1) // self.chunk
+
+    def batch(self, step: int, rows: slice) -> Batch:
+        """The batch of one step.
+
+        Args:
+            step: counted from 0 over all epochs.
+            rows: which rows of the whole batch (a process's share).
+        """
+        epoch, place = divmod(step, self.steps_per_epoch)
+        shift = int(np.random.default_rng([self.seed, epoch]).integers(self.chunk))
+        carried = np.random.default_rng([self.seed, step, 1]).random(self.batch_size) >= RESTART
+        carried &= place > 0
+        starts = np.arange(self.batch_size)[rows] * self.stream_length + shift + place * self.chunk
+        both = np.stack([self.symbols[start : start + self.chunk + 1] for start in starts]).astype(np.int64)
+        return Batch(both[:, :-1], both[:, 1:], carried[rows])

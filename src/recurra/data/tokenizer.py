@@ -1,0 +1,293 @@
+"""Text to symbols and back: characters, bytes, words or byte-pair pieces.
+
+Every tokenizer is lossless but for its unknown symbol: the pieces of a text, joined, are the text. So any symbol has a
+piece of UTF-8 of its own, and text can be shown while it is made.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.errors import RecurraError
+
+Kind = Literal["characters", "bytes", "words", "pieces"]
+Symbols = NDArray[Any]
+
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+"""How the unknown symbol is written."""
+
+MAX_UNKNOWN_SHARE = 0.5
+"""With more than this share of a corpus unknown, its vocabulary is absurd and training is refused."""
+
+_WORD = re.compile(r" ?<\w+>| ?\w+(?:['’]\w+)*| ?[^\w\s]|\s")  # noqa: RUF001 (the apostrophe people type)
+
+
+class Tokenizer(Protocol):
+    """What every kind of symbols can do.
+
+    Attributes:
+        kind: the name it goes by in options and files.
+        size: number of distinct symbols.
+        unknown: the symbol for what was not seen in training, or None if there can be no such thing.
+    """
+
+    kind: Kind
+    size: int
+    unknown: int | None
+
+    def encode(self, text: str) -> Symbols:
+        """The symbols of a text, `(length,)`; what is unknown becomes `unknown`."""
+
+    def split(self, text: str) -> list[str]:
+        """The parts of a text that `encode` looks up, in order."""
+
+    def piece(self, symbol: int) -> bytes:
+        """The UTF-8 bytes one symbol stands for; a byte or a byte-pair piece may be part of a character."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to make it again, as JSON values."""
+
+
+class Characters:
+    """One symbol a Unicode character; symbol 0 is the unknown one."""
+
+    kind: Kind = "characters"
+    unknown: int | None = 0
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        if any(not isinstance(c, str) or len(c) != 1 for c in characters) or len(set(characters)) < len(characters):
+            raise ValueError("the characters of a vocabulary must be single and distinct")
+        self.characters = list(characters)
+        self.size = len(self.characters) + 1
+        self._symbols = np.zeros(0x110000, dtype=np.uint32)
+        self._symbols[[ord(c) for c in self.characters]] = np.arange(1, self.size)
+
+    @classmethod
+    def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Characters:
+        """The at most `limit` most frequent characters seen at least `min_count` times."""
+        counts = np.zeros(0x110000, dtype=np.int64)
+        for block in blocks:
+            codes, seen = np.unique(_code_points(block), return_counts=True)
+            counts[codes] += seen
+        kept = sorted(np.flatnonzero(counts >= min_count), key=lambda code: (-counts[code], code))[:limit]
+        _require_sense(int(counts[kept].sum()), int(counts.sum()), "characters")
+        return cls(sorted(chr(code) for code in kept))
+
+    def encode(self, text: str) -> Symbols:
+        """One symbol a character, `(len(text),)`."""
+        return self._symbols[_code_points(text)]
+
+    def split(self, text: str) -> list[str]:
+        """The characters."""
+        return list(text)
+
+    def piece(self, symbol: int) -> bytes:
+        """The character in UTF-8."""
+        return (self.characters[symbol - 1] if symbol else UNKNOWN).encode("utf-8", "surrogatepass")
+
+    def to_json(self) -> dict[str, Any]:
+        """The characters in the order of their symbols."""
+        return {"kind": self.kind, "symbols": self.characters}
+
+
+class Bytes:
+    """One symbol a byte of UTF-8 (or of whatever the files hold); nothing is ever unknown."""
+
+    kind: Kind = "bytes"
+    size = 256
+    unknown: int | None = None
+
+    def encode(self, text: str) -> Symbols:
+        """One symbol a byte."""
+        return np.frombuffer(text.encode("utf-8", "surrogateescape"), dtype=np.uint8)
+
+    def split(self, text: str) -> list[str]:
+        """The characters, some of several bytes."""
+        return list(text)
+
+    def piece(self, symbol: int) -> bytes:
+        """The byte itself."""
+        return bytes([symbol])
+
+    def to_json(self) -> dict[str, Any]:
+        """Nothing but the kind."""
+        return {"kind": self.kind}
+
+
+class Words:
+    """One symbol a word with the space before it, a mark or a line end; symbol 0 is the unknown one.
+
+    For writing that puts spaces between words.
+    """
+
+    kind: Kind = "words"
+    unknown: int | None = 0
+
+    def __init__(self, words: Sequence[str]) -> None:
+        if any(not isinstance(word, str) or not word for word in words) or len(set(words)) < len(words):
+            raise ValueError("the words of a vocabulary must be non-empty and distinct")
+        self.words = list(words)
+        self.size = len(self.words) + 1
+        self._symbols = {word: symbol for symbol, word in enumerate(self.words, 1)}
+
+    @classmethod
+    def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Words:
+        """The at most `limit` most frequent words seen at least `min_count` times."""
+        counts: Counter[str] = Counter()
+        for block in blocks:
+            counts.update(_WORD.findall(block))
+        ranked = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
+        _require_sense(sum(counts[word] for word in ranked[:limit]), counts.total(), "words")
+        return cls(ranked[:limit])
+
+    def encode(self, text: str) -> Symbols:
+        """One symbol a word."""
+        return np.array([self._symbols.get(word, 0) for word in _WORD.findall(text)], dtype=np.uint32)
+
+    def split(self, text: str) -> list[str]:
+        """The words, each with the space before it."""
+        return _WORD.findall(text)
+
+    def piece(self, symbol: int) -> bytes:
+        """The word in UTF-8, with its space."""
+        return (self.words[symbol - 1] if symbol else " " + UNKNOWN).encode("utf-8", "surrogatepass")
+
+    def to_json(self) -> dict[str, Any]:
+        """The words in the order of their symbols."""
+        return {"kind": self.kind, "symbols": self.words}
+
+
+class Pieces:
+    """Byte-pair pieces over bytes (Sennrich et al. 2016; made and run by `tokenizers`); nothing is ever unknown."""
+
+    kind: Kind = "pieces"
+    unknown: int | None = None
+
+    def __init__(self, definition: str) -> None:
+        import tokenizers
+
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_str(definition)
+        except Exception as error:  # the library raises bare Exception
+            raise ValueError(f"no byte-pair pieces ({error})") from error
+        self._definition = definition
+        self.size = self._tokenizer.get_vocab_size()
+        to_byte = {character: byte for byte, character in _byte_characters().items()}
+        names = [self._tokenizer.id_to_token(symbol) or "" for symbol in range(self.size)]
+        if any(not name or any(c not in to_byte for c in name) for name in names):
+            raise ValueError("no byte-pair pieces over bytes")
+        self._pieces = [bytes(to_byte[c] for c in name) for name in names]
+
+    @classmethod
+    def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Pieces:
+        """At most `limit` pieces, merged from pairs seen at least `min_count` times."""
+        import tokenizers
+        from tokenizers import decoders, models, pre_tokenizers, trainers
+
+        tokenizer = tokenizers.Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=max(limit, 256),
+            min_frequency=min_count,
+            show_progress=False,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        )
+        tokenizer.train_from_iterator(_lines(blocks), trainer)
+        return cls(tokenizer.to_str())
+
+    def encode(self, text: str) -> Symbols:
+        """One symbol a piece."""
+        return np.array(self._tokenizer.encode(text).ids, dtype=np.uint32)
+
+    def split(self, text: str) -> list[str]:
+        """The pieces, in the library's own spelling."""
+        return list(self._tokenizer.encode(text).tokens)
+
+    def piece(self, symbol: int) -> bytes:
+        """The bytes of the piece."""
+        return self._pieces[symbol]
+
+    def to_json(self) -> dict[str, Any]:
+        """The definition in the library's own JSON."""
+        return {"kind": self.kind, "definition": self._definition}
+
+
+def build(kind: Kind, blocks: Iterable[str], limit: int, min_count: int) -> Tokenizer:
+    """Make the tokenizer of a corpus.
+
+    Args:
+        kind: which symbols.
+        blocks: the text, as `Corpus.blocks` gives it.
+        limit: largest number of symbols to keep.
+        min_count: what is seen less often becomes the unknown symbol.
+
+    Raises:
+        RecurraError: if most of the text would be unknown.
+    """
+    if kind == "characters":
+        return Characters.build(blocks, limit, min_count)
+    if kind == "words":
+        return Words.build(blocks, limit, min_count)
+    if kind == "pieces":
+        return Pieces.build(blocks, limit, min_count)
+    return Bytes()
+
+
+def from_json(values: object, where: str) -> Tokenizer:
+    """The tokenizer that `to_json` described; `where` names the origin in errors."""
+    try:
+        match values:
+            case {"kind": "characters", "symbols": list(symbols)}:
+                return Characters(symbols)
+            case {"kind": "words", "symbols": list(symbols)}:
+                return Words(symbols)
+            case {"kind": "pieces", "definition": str(definition)}:
+                return Pieces(definition)
+            case {"kind": "bytes"}:
+                return Bytes()
+    except ValueError as error:
+        raise RecurraError(f"{where}: {error}; the file is damaged, copy or train the model again") from error
+    raise RecurraError(f"{where} holds no vocabulary; the file is damaged, copy or train the model again")
+
+
+def decode(tokenizer: Tokenizer, symbols: Iterable[int]) -> str:
+    """The text of symbols; bytes that make no character show as U+FFFD."""
+    return b"".join(tokenizer.piece(int(symbol)) for symbol in symbols).decode("utf-8", "replace")
+
+
+def decoder() -> Callable[[bytes], str]:
+    """A function from each symbol's bytes to the text they complete, for text that is shown while it is made."""
+    incremental = codecs.getincrementaldecoder("utf-8")("replace")
+    return incremental.decode
+
+
+def _code_points(text: str) -> NDArray[np.uint32]:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def _lines(blocks: Iterable[str]) -> Iterator[str]:
+    for block in blocks:
+        yield from block.splitlines(keepends=True)
+
+
+def _require_sense(known: int, total: int, what: str) -> None:
+    if total and known < (1 - MAX_UNKNOWN_SHARE) * total:
+        raise RecurraError(
+            f"this text has an absurd vocabulary: {total - known} of its {total} {what} are rare or beyond "
+            "--vocabulary-size; is it text in the right --encoding? --symbols bytes models anything"
+        )
+
+
+def _byte_characters() -> dict[int, str]:
+    """The printable character byte-level BPE writes for each byte (Radford et al. 2019)."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + i) for i, byte in enumerate(others)}

@@ -1,0 +1,1 @@
+"""From distributions to symbols; knows nothing of a model but its `step`."""

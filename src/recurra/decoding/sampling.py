@@ -1,0 +1,88 @@
+"""Drawing symbols one after another, each fed back as the next input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.config import check_range
+from recurra.errors import OptionError
+from recurra.kernels.sampling import draw
+
+FloatArray = NDArray[np.float32]
+StateT = TypeVar("StateT")
+Step = Callable[[int, StateT], tuple[FloatArray, StateT]]
+"""Takes a symbol and a state to the next symbol's logits `(vocabulary_size,)` and the new state."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next symbol is chosen from its distribution."""
+
+    temperature: float = 0.8
+    """What the logits are divided by: below 1 bolder choices of the likely, above 1 more even ones."""
+    top_k: int = 0
+    """Choose among this many most probable symbols only; 0 for all."""
+    top_p: float = 1.0
+    """Choose among the most probable symbols that together have this probability (Holtzman et al. 2020)."""
+    argmax: bool = False
+    """Always take the most probable symbol."""
+    seed: int | None = None
+    """Of the choices; the same seed writes the same. A new one each time if not given."""
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise OptionError(f"--temperature is {self.temperature}, but must be above 0; --argmax takes the likeliest")
+        check_range("temperature", self.temperature, 1e-6, 1e6)
+        check_range("top_k", self.top_k, 0, 2**31)
+        check_range("top_p", self.top_p, 1e-9, 1.0)
+        check_range("seed", self.seed, 0, 2**63)
+
+
+class Drawn(NamedTuple):
+    """A symbol, and its log-probability under the model itself (temperature 1, nothing cut off), nats."""
+
+    symbol: int
+    log_prob: float
+
+
+def read(step: Step[StateT], symbols: Sequence[int], state: StateT) -> tuple[FloatArray, StateT]:
+    """Feed symbols (at least one); the logits after the last, and the state."""
+    logits, state = step(int(symbols[0]), state)
+    for symbol in symbols[1:]:
+        logits, state = step(int(symbol), state)
+    return logits, state
+
+
+def sample(
+    step: Step[StateT],
+    logits: FloatArray,
+    state: StateT,
+    sampling: Sampling,
+    generator: np.random.Generator,
+    forbidden: Sequence[int] = (),
+) -> Iterator[Drawn]:
+    """Draw symbols without end.
+
+    Args:
+        step: the model.
+        logits: of the first symbol to draw, `(vocabulary_size,)`.
+        state: the state that goes with them.
+        sampling: how to choose.
+        generator: one number is taken from it for each symbol.
+        forbidden: symbols that are never drawn.
+    """
+    temperature = 0.0 if sampling.argmax else sampling.temperature
+    weights, keys = np.empty(len(logits), np.float32), np.empty(len(logits), np.int32)
+    banned = np.array(forbidden, dtype=np.int64)
+    while True:
+        if len(banned):
+            logits = logits.copy()
+            logits[banned] = -np.inf
+        symbol, log_prob = draw(logits, temperature, sampling.top_k, sampling.top_p, generator.random(), weights, keys)
+        yield Drawn(int(symbol), float(log_prob))
+        logits, state = step(int(symbol), state)

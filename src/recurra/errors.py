@@ -1,0 +1,61 @@
+"""What goes wrong for a user, and how a run ends: every message names what, where and what to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class RecurraError(Exception):
+    """The input or the machine was at fault. The message is one sentence: what, where, what to do."""
+
+    status = 1
+
+
+class Interrupted(RecurraError):
+    """A signal asked the run to stop; everything is saved and the message says how to go on.
+
+    Args:
+        message: one sentence for the user.
+        signal_number: the signal that arrived; the exit status is 128 plus it (SIGINT: 130, SIGTERM: 143).
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.status = 128 + signal_number
+
+
+class OptionError(RecurraError, ValueError):
+    """An option has an impossible value; the message names it and what is possible."""
+
+    status = 2
+
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EACCES: "no permission; choose another place or change its permissions",
+    errno.EPERM: "not permitted; choose another place or change its permissions",
+    errno.EROFS: "the file system is read-only; choose another place",
+    errno.ENOENT: "there is no such file or folder; check the name",
+    errno.ENOTDIR: "a part of this path is a file, not a folder; check the name",
+    errno.EISDIR: "this is a folder, not a file; check the name",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+
+
+def explain_os_error(error: OSError, doing: str, path: Path | str) -> RecurraError:
+    """One sentence for an `OSError` met while `doing` something (`"writing"`) to `path`."""
+    remedy = _REMEDIES.get(error.errno or 0, error.strerror or str(error))
+    return RecurraError(f"{doing} {path} failed: {remedy}")
+
+
+@contextmanager
+def os_errors(doing: str, path: Path | str) -> Iterator[None]:
+    """Turn an `OSError` raised inside into one sentence about `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise explain_os_error(error, doing, path) from error

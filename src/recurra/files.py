@@ -1,0 +1,80 @@
+"""Writing that is all or nothing: a crash or a full disk leaves the old file or folder, never half of the new one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from recurra.errors import RecurraError, os_errors
+
+
+def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` make a file beside `path`, flush it to the disk, then move it into place.
+
+    Raises:
+        RecurraError: if the disk is full or the place cannot be written; `path` is then as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with os_errors("writing", path):
+        try:
+            write(temporary)
+            os.chmod(temporary, 0o666 & ~_umask())
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8, all or nothing."""
+    write_atomic(path, lambda temporary: _write_text(temporary, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def replace_folder(new: Path, target: Path) -> None:
+    """Put the complete folder `new` in the place of `target`, which may exist.
+
+    Between the two renames of an overwrite the old folder stands at `<target>.old`; `recover_folder` puts it back
+    should the machine stop exactly there.
+    """
+    with os_errors("writing", target):
+        if target.exists():
+            old = _old(target)
+            shutil.rmtree(old, ignore_errors=True)
+            target.rename(old)
+            new.rename(target)
+            shutil.rmtree(old)
+        else:
+            new.rename(target)
+
+
+def recover_folder(target: Path) -> None:
+    """Undo an overwrite that was cut off between its two renames."""
+    if not target.exists() and _old(target).is_dir():
+        with os_errors("recovering", target):
+            _old(target).rename(target)
+
+
+def require_writable_parent(path: Path) -> None:
+    """Fail early, before any work is done, if nothing can be written at `path`."""
+    parent = path.absolute().parent
+    with os_errors("writing", path):
+        parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise RecurraError(f"writing {path} failed: no permission in {parent}; choose another place for --out")
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f"{target.name}.old")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

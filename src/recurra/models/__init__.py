@@ -1,0 +1,1 @@
+"""Networks: cells, recurrent stacks and what is built of them."""

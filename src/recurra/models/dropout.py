@@ -1,0 +1,49 @@
+"""Dropout whose masks are a function of seed and step, shared over time, and the same for any number of processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The source of one training step's dropout masks.
+
+    Masks are drawn for the whole batch of all processes, and each takes its rows: one process and many see the same.
+    Passing no `Noise` to a model means no dropout.
+
+    Attributes:
+        generator: seeded for this step.
+        rows: this process's rows of the whole batch.
+        batch_size: rows of the whole batch.
+    """
+
+    generator: torch.Generator
+    rows: slice
+    batch_size: int
+
+    @classmethod
+    def of_step(cls, seed: int, step: int, rows: slice, batch_size: int) -> Noise:
+        """The noise of a training step."""
+        generator = torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
+        return cls(generator, rows, batch_size)
+
+    def drop_units(self, inputs: Tensor, rate: float) -> Tensor:
+        """Zero units of `(batch, time, features)` with probability `rate`, the same at every time step of a row.
+
+        Gal and Ghahramani 2016, arXiv 1512.05287. What is kept is scaled by 1 / (1 - rate).
+        """
+        if rate == 0:
+            return inputs
+        keep = torch.rand(self.batch_size, 1, inputs.shape[-1], generator=self.generator)[self.rows] >= rate
+        return inputs * (keep.to(inputs.device, inputs.dtype) / (1 - rate))
+
+    def drop_weights(self, weight: Tensor, rate: float) -> Tensor:
+        """Zero entries of a weight with probability `rate` (DropConnect; Merity et al. 2018, arXiv 1708.02182)."""
+        if rate == 0:
+            return weight
+        keep = torch.rand(weight.shape, generator=self.generator) >= rate
+        return weight * (keep.to(weight.device, weight.dtype) / (1 - rate))

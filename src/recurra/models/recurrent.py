@@ -1,0 +1,190 @@
+"""The recurrent stack: any cell, deep, one or both directions. Whole sequences run in PyTorch's own kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from recurra.models.cells import CELLS, GATES, CellName, State, Weights, state_parts
+from recurra.models.dropout import Noise
+
+_KERNELS: dict[CellName, Callable[..., nn.Module]] = {
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+    "rnn": partial(nn.RNN, nonlinearity="tanh"),
+    "rnn-relu": partial(nn.RNN, nonlinearity="relu"),
+}
+
+
+class Recurrent(nn.Module):
+    """Layers of recurrent cells.
+
+    Two faces: `forward` over whole sequences, for training, and `step` for one time step, for generation. They agree.
+    State is an argument and a result, a tuple of `(num_layers * directions, batch, hidden_size)` tensors, `(h,)` or
+    `(h, c)`; None is all zeros.
+
+    Args:
+        cell: name of the cell, see `CELLS`.
+        input_size: features of an input.
+        hidden_size: units of a layer in one direction.
+        num_layers: layers, each reading the one below.
+        bidirectional: a second pass from the end, its output beside the first one's.
+        dropout: rate between layers, shared over time.
+        weight_dropout: rate on the recurrent weights.
+    """
+
+    def __init__(
+        self,
+        cell: CellName,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        weight_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.cell = cell
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.directions = 2 if bidirectional else 1
+        self.dropout = dropout
+        self.weight_dropout = weight_dropout
+        kernel = _KERNELS[cell]
+        sizes = [input_size] + [hidden_size * self.directions] * (num_layers - 1)
+        self.layers = nn.ModuleList(
+            kernel(size, hidden_size, batch_first=True, bidirectional=bidirectional) for size in sizes
+        )
+        self.reset_parameters()
+
+    @property
+    def output_size(self) -> int:
+        """Features of an output."""
+        return self.hidden_size * self.directions
+
+    def reset_parameters(self) -> None:
+        """Orthogonal recurrent weights, a block a gate (Saxe et al. 2014); the identity for rectifiers (Le 2015).
+
+        Input weights as Glorot and Bengio (2010), biases zero but an LSTM's forget gates, which start at one
+        (Jozefowicz et al. 2015).
+        """
+        for name, parameter in self.named_parameters():
+            kind = name.rpartition(".")[2]
+            if kind.startswith("weight_hh"):
+                for block in parameter.data.chunk(GATES[self.cell]):
+                    nn.init.eye_(block) if self.cell == "rnn-relu" else nn.init.orthogonal_(block)
+            elif kind.startswith("weight_ih"):
+                for block in parameter.data.chunk(GATES[self.cell]):
+                    nn.init.xavier_uniform_(block)
+            else:
+                parameter.data.zero_()
+                if self.cell == "lstm" and kind.startswith("bias_ih"):
+                    parameter.data[self.hidden_size : 2 * self.hidden_size] = 1.0
+
+    def zero_state(self, batch: int) -> State:
+        """The state before any input."""
+        weight = next(self.parameters())
+        shape = (self.num_layers * self.directions, batch, self.hidden_size)
+        return tuple(weight.new_zeros(shape) for _ in range(state_parts(self.cell)))
+
+    def forward(
+        self, inputs: Tensor, state: State | None = None, mask: Tensor | None = None, noise: Noise | None = None
+    ) -> tuple[Tensor, State]:
+        """Run whole sequences.
+
+        Args:
+            inputs: `(batch, time, input_size)`.
+            state: the state to go on from.
+            mask: `(batch, time)`, True for what is there; each row True up to its length (at least 1), then False.
+                Outputs there are zero, and the state is the one at each row's end.
+            noise: where dropout comes from; None for no dropout.
+
+        Returns:
+            The top layer's outputs, `(batch, time, output_size)`, and the new state.
+
+        Raises:
+            ValueError: if shapes do not fit or a mask has a gap or an empty row.
+        """
+        outputs, state = self.trace(inputs, state, mask, noise)
+        return outputs[-1], state
+
+    def trace(
+        self, inputs: Tensor, state: State | None = None, mask: Tensor | None = None, noise: Noise | None = None
+    ) -> tuple[list[Tensor], State]:
+        """As `forward`, with the outputs of every layer, from the bottom."""
+        if inputs.dim() != 3 or inputs.shape[-1] != self.input_size:
+            raise ValueError(f"inputs are {tuple(inputs.shape)}, expected (batch, time, {self.input_size})")
+        state = self.zero_state(len(inputs)) if state is None else state
+        lengths = None if mask is None else _lengths(mask, inputs)
+        outputs, ends = [], []
+        for number, layer in enumerate(self.layers):
+            if number and noise:
+                inputs = noise.drop_units(inputs, self.dropout)
+            rows = slice(number * self.directions, (number + 1) * self.directions)
+            inputs, end = self._run(layer, inputs, tuple(part[rows] for part in state), lengths, noise)
+            outputs.append(inputs)
+            ends.append(end)
+        return outputs, tuple(torch.cat(parts) for parts in zip(*ends, strict=True))
+
+    def _run(
+        self, layer: nn.Module, inputs: Tensor, state: State, lengths: Tensor | None, noise: Noise | None
+    ) -> tuple[Tensor, State]:
+        begin = tuple(part.contiguous() for part in state)
+        argument = begin if self.cell == "lstm" else begin[0]
+        if noise and self.weight_dropout:
+            return self._run_with_dropped_weights(layer, inputs, begin, noise)
+        if lengths is None:
+            outputs, end = layer(inputs, argument)
+        else:
+            packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+            packed, end = layer(packed, argument)
+            outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=inputs.shape[1])
+        return outputs, end if isinstance(end, tuple) else (end,)
+
+    def _run_with_dropped_weights(
+        self, layer: nn.Module, inputs: Tensor, state: State, noise: Noise
+    ) -> tuple[Tensor, State]:
+        raise NotImplementedError
+
+    def step(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Run one time step by the cells' equations; `models.packed` has the fast way.
+
+        Args:
+            inputs: `(batch, input_size)`.
+            state: the state to go on from.
+
+        Returns:
+            The top layer's output, `(batch, output_size)`, and the new state.
+
+        Raises:
+            ValueError: for a bidirectional stack, whose outputs depend on what is still to come.
+        """
+        if self.directions == 2:
+            raise ValueError("a bidirectional stack has no single steps: its outputs depend on later inputs")
+        state = self.zero_state(len(inputs)) if state is None else state
+        ends = []
+        for number in range(self.num_layers):
+            end = CELLS[self.cell](inputs, tuple(part[number] for part in state), self.weights(number))
+            inputs = end[0]
+            ends.append(end)
+        return inputs, tuple(torch.stack(parts) for parts in zip(*ends, strict=True))
+
+    def weights(self, layer: int, reverse: bool = False) -> Weights:
+        """The weights of one layer in one direction."""
+        suffix = "_reverse" if reverse else ""
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return Weights(*(getattr(self.layers[layer], f"{name}_l0{suffix}") for name in names))
+
+
+def _lengths(mask: Tensor, inputs: Tensor) -> Tensor:
+    if mask.shape != inputs.shape[:2]:
+        raise ValueError(f"mask is {tuple(mask.shape)}, expected {tuple(inputs.shape[:2])}")
+    lengths = mask.sum(dim=1).cpu()
+    if bool((lengths == 0).any()) or bool((mask[:, 1:] & ~mask[:, :-1]).any()):
+        raise ValueError("each row of a mask must be True up to a length of at least 1, then False")
+    return lengths

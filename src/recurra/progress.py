@@ -1,0 +1,55 @@
+"""Progress bars and notes, on standard error; results go to standard output and are none of this module's business."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def note(message: str) -> None:
+    """One line for the person at the terminal."""
+    console.print(message, markup=False)
+
+
+class Bar(Protocol):
+    """What long work reports to."""
+
+    def update(self, done: float, text: str = "") -> None:
+        """Show that the share `done` (0 to 1) of the work is finished, with a short text beside the bar."""
+
+
+class _RichBar:
+    def __init__(self, progress: Progress, description: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(description, total=1.0, text="")
+
+    def update(self, done: float, text: str = "") -> None:
+        self._progress.update(self._task, completed=min(done, 1.0), text=text)
+
+
+class _Silent:
+    def update(self, done: float, text: str = "") -> None:
+        """Show nothing: standard error is no terminal, or another process has the bar."""
+
+
+@contextmanager
+def bar(description: str, shown: bool = True) -> Iterator[Bar]:
+    """A progress bar for the time of a `with` block; silent where standard error is not a terminal."""
+    if not (shown and console.is_terminal):
+        yield _Silent()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:3.0f}%"),
+        TextColumn("{task.fields[text]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _RichBar(progress, description)

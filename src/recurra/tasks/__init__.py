@@ -1,0 +1,6 @@
+"""One room a task; all have the same things in the same order."""
+
+TASKS = {
+    "text": "Write text in the manner of a corpus.",
+}
+"""Every task and what it does, in the order of the notes this project comes from."""

@@ -1,0 +1,495 @@
+"""Text: a recurrent language model of a corpus, which writes, is measured and shows what it sees."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+
+import recurra
+from recurra import modelfile
+from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
+from recurra.data import tokenizer as tokenizers
+from recurra.data.batching import Streams, SymbolFile, write_symbols
+from recurra.data.text import Corpus, open_corpus
+from recurra.data.tokenizer import Kind, Symbols, Tokenizer
+from recurra.decoding.sampling import Sampling, read, sample
+from recurra.errors import RecurraError, os_errors
+from recurra.files import require_writable_parent, write_text_atomic
+from recurra.models.language_model import Architecture, LanguageModel
+from recurra.models.packed import PackedLanguageModel
+from recurra.progress import note
+from recurra.training import checkpoint
+from recurra.training.next_symbol import NextSymbol, score, score_dynamic
+from recurra.training.trainer import Outcome, Trainer, Training, make_accelerator
+
+MIN_SYMBOLS = 1000
+"""A shorter corpus is refused: there is nothing to learn from it, and nothing to hold out."""
+
+HELD_OUT_SHARE = 0.1
+"""What is cut off the end of a corpus to be held out, if no file is given for that ..."""
+
+MAX_HELD_OUT = 500_000
+"""... but not more symbols than this."""
+
+Preset = Literal["small", "default", "large"]
+
+DEFAULT_SAMPLING = Sampling()
+
+
+@dataclass(frozen=True)
+class Config(Architecture, Training):
+    """Everything that can be chosen about a text model."""
+
+    preset: Preset = "default"
+    """What sets the options not given: best for a minute, for five minutes, or for half an hour on a laptop."""
+    symbols: Kind = "characters"
+    """What text is made of."""
+    vocabulary_size: int = AUTO
+    """At most so many symbols; the rarest become the unknown one."""
+    min_count: int = 2
+    """What the corpus has less often becomes the unknown symbol."""
+    encoding: str = "utf-8"
+    """How the corpus encodes text."""
+
+    def __post_init__(self) -> None:
+        Architecture.__post_init__(self)
+        Training.__post_init__(self)
+        check_range("vocabulary_size", self.vocabulary_size, 2, 2**20)
+        check_range("min_count", self.min_count, 1, 2**31)
+
+
+_VOCABULARY_SIZES: dict[Kind, int] = {"characters": 20_000, "bytes": 256, "words": 30_000, "pieces": 4_000}
+
+
+def resolve(config: Config, length: int) -> Config:
+    """Fill in what was not given, by preset and size of the training part.
+
+    Args:
+        config: as the user gave it.
+        length: symbols to train on.
+    """
+    hidden_size = {"small": 160, "default": 512, "large": 768}[config.preset]
+    config = fill_in(
+        config,
+        hidden_size=hidden_size,
+        num_layers=1,
+        embedding_size=64,
+        dropout=0.0 if config.preset == "small" else 0.3,
+        weight_dropout=0.0,
+        tied=False,
+        batch_size=32,
+        chunk=64,
+        learning_rate=4e-3,
+        weight_decay=0.01,
+        average=0.99,
+    )
+    rows = max(1, min(config.batch_size, (length - 1) // (4 * config.chunk)))
+    return replace(config, batch_size=rows)
+
+
+def build(config: Config, vocabulary_size: int) -> LanguageModel:
+    """The network of a resolved configuration."""
+    return LanguageModel(vocabulary_size, config)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A corpus as symbols.
+
+    Attributes:
+        corpus: where it came from.
+        tokenizer: what made the symbols.
+        train: to learn from.
+        held_out: to choose the best weights on.
+        held_out_name: what the held-out part is, for the model card.
+        file: of the whole corpus's symbols.
+    """
+
+    corpus: Corpus
+    tokenizer: Tokenizer
+    train: Symbols
+    held_out: Symbols
+    held_out_name: str
+    file: SymbolFile
+
+
+def read_data(
+    sources: Sequence[str | Path],
+    held_out: str | Path | None,
+    config: Config,
+    folder: Path,
+    tokenizer: Tokenizer | None = None,
+) -> Data:
+    """Read a corpus into symbol files.
+
+    Args:
+        sources: files, folders or a sample, see `open_corpus`.
+        held_out: a file to hold out; None cuts a part off the end.
+        config: which symbols.
+        folder: where the symbol files go.
+        tokenizer: an existing one, for a resumed run; None builds one.
+
+    Raises:
+        RecurraError: if the corpus cannot be read or is too short.
+    """
+    raw = config.symbols == "bytes"
+    corpus = open_corpus(sources, config.encoding, raw)
+    for reason in corpus.skipped:
+        note(f"left out: {reason}")
+    if tokenizer is None:
+        limit = config.vocabulary_size or _VOCABULARY_SIZES[config.symbols]
+        tokenizer = tokenizers.build(config.symbols, corpus.blocks(), limit, config.min_count)
+    file = write_symbols(corpus.blocks(), tokenizer, folder / "symbols.bin")
+    if file.length < MIN_SYMBOLS:
+        raise RecurraError(
+            f"{corpus.name} is too short to train on: {file.length} {config.symbols}, at least {MIN_SYMBOLS} are needed"
+        )
+    if file.unknown:
+        share = 100 * file.unknown / file.length
+        note(f"{file.unknown:,} rare {config.symbols} ({share:.2f} %) became the unknown symbol")
+    symbols = file.open()
+    if held_out is None:
+        cut = file.length - min(int(np.ceil(HELD_OUT_SHARE * file.length)), MAX_HELD_OUT)
+        name = f"the last {file.length - cut:,} {config.symbols}"
+        return Data(corpus, tokenizer, symbols[:cut], symbols[cut:], name, file)
+    other = open_corpus([held_out], config.encoding, raw)
+    other_file = write_symbols(other.blocks(), tokenizer, folder / "held_out.bin")
+    if other_file.length < 2:
+        raise RecurraError(f"{held_out} is too short to hold out; give a file with more text")
+    return Data(corpus, tokenizer, symbols, other_file.open(), other.name, file)
+
+
+def train(
+    data: str | Path | Sequence[str | Path],
+    out: str | Path,
+    config: Config = Config(),
+    held_out: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Model:
+    """Train a model on a corpus and save it.
+
+    Args:
+        data: text files (also .gz), folders of them, or `sample:pydocs`.
+        out: the model folder to make.
+        config: the options.
+        held_out: a file that is not trained on, to choose the best weights; a part is cut off the end if not given.
+        resume: go on with the run that was stopped or has ended in `out`.
+        overwrite: replace what is in `out`.
+
+    Raises:
+        RecurraError: if data or options are at fault, or the machine is.
+        Interrupted: at SIGINT or SIGTERM, with everything saved.
+    """
+    sources = [data] if isinstance(data, str | Path) else list(data)
+    out = Path(out)
+    accelerator = make_accelerator(config)
+    work = _prepare_work_folder(out, resume, overwrite) if accelerator.is_main_process else _work_folder(out)
+    accelerator.wait_for_everyone()
+    saved = _saved_run(work) if resume else None
+    if saved:
+        config = _resumed_config(saved["config"], config, work)
+    tokenizer = tokenizers.from_json(read_json(work / modelfile.VOCABULARY), str(work)) if saved else None
+    local = work if accelerator.is_main_process else work / f"process-{accelerator.process_index}"
+    with os_errors("writing", local):
+        local.mkdir(exist_ok=True)
+    read = read_data(sources, held_out, config, local, tokenizer)
+    if saved and saved["data"] != read.file.sha256:
+        raise RecurraError(f"{read.corpus.name} is not the text the run in {work} began with; give the same one")
+    config = resolve(config, len(read.train))
+    if accelerator.is_main_process:
+        write_text_atomic(work / modelfile.VOCABULARY, dump_json(read.tokenizer.to_json()))
+    torch.manual_seed(config.seed)
+    network = build(config, read.tokenizer.size)
+    note(_describe(config, network, read))
+    objective = NextSymbol(Streams(read.train, config.batch_size, config.chunk, config.seed), read.held_out)
+    kept = {"config": asdict(config), "data": read.file.sha256}
+    trainer = Trainer(network, objective, config, work, kept, accelerator)
+    outcome = trainer.run()
+    model = _finish(network, outcome, config, read, trainer.device)
+    if accelerator.is_main_process:
+        model.save(out, work)
+        note(_how_to_go_on(out, outcome, config, model))
+    return model
+
+
+def _work_folder(out: Path) -> Path:
+    return out.with_name(f"{out.name}.training")
+
+
+def _prepare_work_folder(out: Path, resume: bool, overwrite: bool) -> Path:
+    work = _work_folder(out)
+    require_writable_parent(out)
+    if resume and overwrite:
+        raise RecurraError("--resume goes on and --overwrite starts anew; give one of them")
+    if out.exists() and not out.is_dir():
+        raise RecurraError(f"{out} is a file; give --out the name of a folder to make")
+    if not (resume or overwrite):
+        if out.exists():
+            raise RecurraError(f"{out} exists already; replace it with --overwrite, or go on training it with --resume")
+        if work.exists():
+            raise RecurraError(f"{work} holds an unfinished run; go on with --resume, or start anew with --overwrite")
+    with os_errors("writing", work):
+        if overwrite:
+            shutil.rmtree(work, ignore_errors=True)
+        if resume and not work.exists() and (out / "training").is_dir():
+            work.mkdir()
+            for name in (checkpoint.FILE, modelfile.VOCABULARY):
+                shutil.copy(out / "training" / name if name == checkpoint.FILE else out / name, work / name)
+        work.mkdir(exist_ok=True)
+    return work
+
+
+def _saved_run(work: Path) -> dict[str, Any] | None:
+    """The configuration and data of the run in a folder, or None if it was stopped before its first checkpoint."""
+    if not (work / checkpoint.FILE).exists():
+        return None
+    figures = checkpoint.read_figures(work / checkpoint.FILE)
+    kept = figures.get("config")
+    if not isinstance(kept, dict) or not isinstance(kept.get("config"), dict):
+        raise RecurraError(f"the checkpoint in {work} is damaged; start again with --overwrite")
+    return kept
+
+
+_MAY_CHANGE = ("minutes", "steps", "device", "precision", "patience", "tensorboard")
+"""What a resumed run may be told anew."""
+
+
+def _resumed_config(saved: dict[str, Any], given: Config, work: Path) -> Config:
+    config = from_dict(Config, saved, str(work))
+    for field in fields(Config):
+        value = getattr(given, field.name)
+        if value == field.default:
+            continue
+        if field.name in _MAY_CHANGE:
+            config = replace(config, **{field.name: value})
+        elif value != getattr(config, field.name):
+            option = field.name.replace("_", "-")
+            raise RecurraError(
+                f"the run in {work} has --{option} {getattr(config, field.name)}, which a resumed run cannot change; "
+                "leave it out, or start anew with --overwrite"
+            )
+    return config
+
+
+def _describe(config: Config, network: LanguageModel, data: Data) -> str:
+    count = sum(parameter.numel() for parameter in network.parameters())
+    return (
+        f"{data.corpus.name}: {len(data.train):,} {config.symbols} to train on, {len(data.held_out):,} held out, "
+        f"{data.tokenizer.size:,} distinct\n"
+        f"{config.cell}, {config.num_layers} x {config.hidden_size} units, {count:,} parameters; "
+        f"{config.batch_size} x {config.chunk} symbols a step"
+    )
+
+
+def _finish(network: LanguageModel, outcome: Outcome, config: Config, data: Data, device: torch.device) -> Model:
+    network = network.to(device)
+    modelfile.fill(network, outcome.best, "the run")
+    figure = score(network, data.held_out, device)
+    course = outcome.course
+    record = {
+        "data": data.corpus.name,
+        "held_out": data.held_out_name,
+        "held_out_count": figure.count,
+        "nats": figure.nats,
+        "bits": figure.bits,
+        "perplexity": figure.perplexity,
+        "best_step": course.best_step,
+        "steps": course.step,
+        "seconds": round(course.seconds, 1),
+        "symbols_trained_on": course.symbols,
+        "unknown": data.file.unknown,
+        "ended_by": outcome.reason,
+        "recurra": recurra.__version__,
+        "torch": torch.__version__,
+    }
+    return Model(network, data.tokenizer, config, record)
+
+
+def _how_to_go_on(out: Path, outcome: Outcome, config: Config, model: Model) -> str:
+    ended = {
+        "steps": "all steps are done",
+        "time": "time is up",
+        "patience": "the held-out loss fell no further",
+    }[outcome.reason]
+    lines = [
+        f"{out}: {ended}; held out {model.record['nats']:.4f} nats ({model.record['bits']:.3f} bits) a symbol",
+        f"loss curve: {out / 'loss.png'}",
+        f"write with: recurra text write {out}",
+    ]
+    if outcome.reason == "time" and outcome.course.best_step == outcome.course.step:
+        minutes = 2 * round(outcome.course.seconds / 60 + 0.5)
+        lines.append(f"it was still improving; go on with: the same command, --resume --minutes {minutes}")
+    return "\n".join(lines)
+
+
+class Piece(NamedTuple):
+    """A piece of written text: one symbol's, empty where a character is not complete yet."""
+
+    text: str
+    symbol: int
+    log_prob: float
+
+
+class Model:
+    """A trained text model.
+
+    Args:
+        network: the weights, on the device to use.
+        tokenizer: text to symbols and back.
+        config: how it was made.
+        record: how it was trained and how good it is.
+    """
+
+    task = "text"
+
+    def __init__(self, network: LanguageModel, tokenizer: Tokenizer, config: Config, record: dict[str, Any]) -> None:
+        self.network = network
+        self.tokenizer = tokenizer
+        self.config = config
+        self.record = record
+        self._packed: PackedLanguageModel | None = None
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Model:
+        """Read a model folder; see `modelfile.load` for what is refused."""
+        folder = Path(folder)
+        file = modelfile.load(folder, cls.task)
+        config = from_dict(Config, file.config, str(folder / modelfile.CONFIG))
+        tokenizer = tokenizers.from_json(file.vocabulary, str(folder / modelfile.VOCABULARY))
+        network = build(config, tokenizer.size)
+        modelfile.fill(network, file.tensors, str(folder / modelfile.WEIGHTS))
+        return cls(network, tokenizer, config, file.record)
+
+    def save(self, folder: Path, work: Path | None = None) -> None:
+        """Write the model folder; `work`, the folder of the run, goes into it."""
+        tensors = modelfile.unique_tensors(self.network)
+        file = modelfile.ModelFile(self.task, asdict(self.config), self.record, self.tokenizer.to_json(), tensors)
+
+        def complete(new: Path) -> None:
+            if work is None:
+                return
+            for name in ("loss.png", "metrics.jsonl"):
+                shutil.copy(work / name, new / name)
+            (new / "training").mkdir()
+            shutil.copy(work / checkpoint.FILE, new / "training" / checkpoint.FILE)
+
+        modelfile.save(folder, file, _card(self, folder.name), complete)
+        if work:
+            shutil.rmtree(work)
+
+    def evaluate(self, data: str | Path, dynamic: bool = False) -> dict[str, float]:
+        """Score a text.
+
+        Args:
+            data: a file, a folder or a sample.
+            dynamic: let a copy of the model learn from the text as it goes.
+
+        Returns:
+            `nats`, `bits`, `perplexity` a symbol, the `count` of symbols predicted, and the `unknown` in the text.
+        """
+        corpus = open_corpus([data], self.config.encoding, self.config.symbols == "bytes")
+        with tempfile.TemporaryDirectory() as folder:
+            file = write_symbols(corpus.blocks(), self.tokenizer, Path(folder) / "symbols.bin")
+            if file.length < 2:
+                raise RecurraError(f"{data} is too short to score; give a text of at least two {self.config.symbols}")
+            scorer = score_dynamic if dynamic else score
+            figure = scorer(self.network, file.open(), self.device)
+        return {
+            "nats": figure.nats,
+            "bits": figure.bits,
+            "perplexity": figure.perplexity,
+            "count": figure.count,
+            "unknown": file.unknown,
+        }
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.network.output.weight.device
+
+    def unknown_in(self, text: str) -> list[str]:
+        """The characters or words of a text that the model has no symbol for, each once."""
+        if self.tokenizer.unknown is None:
+            return []
+        parts = dict.fromkeys(self.tokenizer.split(text))
+        return [part for part in parts if self.tokenizer.unknown in self.tokenizer.encode(part)]
+
+    def stream(self, prompt: str = "", sampling: Sampling = DEFAULT_SAMPLING) -> Iterator[Piece]:
+        """Write without end, piece by piece, going on from a prompt (which is not repeated).
+
+        Without a prompt the text begins as after a line end. The unknown symbol is never written.
+        """
+        if self._packed is None:
+            self._packed = PackedLanguageModel(self.network)
+        step = self._packed.step
+        start = self.tokenizer.encode(prompt or "\n")
+        logits, state = read(step, [int(symbol) for symbol in start], self._packed.zero_state())
+        forbidden = () if self.tokenizer.unknown is None else (self.tokenizer.unknown,)
+        seed = fresh_seed() if sampling.seed is None else sampling.seed
+        decode = tokenizers.decoder()
+        for drawn in sample(step, logits, state, sampling, np.random.default_rng(seed), forbidden):
+            yield Piece(decode(self.tokenizer.piece(drawn.symbol)), drawn.symbol, drawn.log_prob)
+
+    def write_pieces(
+        self, prompt: str = "", length: int = 400, sampling: Sampling = DEFAULT_SAMPLING, stop: str | None = None
+    ) -> Iterator[Piece]:
+        """At most `length` pieces that go on from a prompt, ending before the string `stop`."""
+        held: list[Piece] = []
+        for piece in itertools.islice(self.stream(prompt, sampling), length):
+            held.append(piece)
+            text = "".join(item.text for item in held)
+            if stop and stop in text:
+                yield from _cut(held, text.index(stop))
+                return
+            # What may still become the beginning of `stop` is held back.
+            while held and len(text) - len(held[0].text) >= len(stop or "") - 1:
+                text = text[len(held[0].text) :]
+                yield held.pop(0)
+        yield from held
+
+    def write(
+        self, prompt: str = "", length: int = 400, sampling: Sampling = DEFAULT_SAMPLING, stop: str | None = None
+    ) -> str:
+        """The text of `write_pieces`, the prompt included."""
+        return prompt + "".join(piece.text for piece in self.write_pieces(prompt, length, sampling, stop))
+
+
+def fresh_seed() -> int:
+    """A seed nobody chose, short enough to type."""
+    return secrets.randbelow(10**6)
+
+
+def _cut(pieces: list[Piece], length: int) -> Iterator[Piece]:
+    """The first pieces, as far as `length` characters go."""
+    for piece in pieces:
+        if length <= 0:
+            return
+        yield piece._replace(text=piece.text[:length])
+        length -= len(piece.text)
+
+
+def _card(model: Model, name: str) -> str:
+    record = model.record
+    return f"""# {name}
+
+A text model made with Recurra {record["recurra"]}.
+
+- trained on {record["data"]} ({record["symbols_trained_on"]:,} symbols read in {record["steps"]:,} steps, \
+{record["seconds"]:.0f} s)
+- held out: {record["held_out"]}
+- held-out loss: {record["nats"]:.4f} nats, {record["bits"]:.3f} bits a symbol, perplexity {record["perplexity"]:.2f}
+
+It writes in the manner of what it was trained on, facts and prejudices included, and knows nothing else.
+
+    recurra text write {name}
+"""

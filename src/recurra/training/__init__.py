@@ -1,0 +1,1 @@
+"""One trainer for every task, its checkpoints and its figures."""

@@ -1,0 +1,77 @@
+"""The state of a run on disk: one safetensors file, its figures as JSON in the header, replaced all or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from recurra.errors import RecurraError, os_errors
+from recurra.modelfile import read_tensors, write_tensors
+
+FILE = "checkpoint.safetensors"
+
+
+def save(folder: Path, groups: Mapping[str, Mapping[str, Tensor]], figures: Mapping[str, Any]) -> None:
+    """Write a checkpoint into a folder.
+
+    Args:
+        folder: where; the last checkpoint there stays whole until this one is.
+        groups: named groups of named tensors.
+        figures: anything else, as JSON values.
+    """
+    tensors = {f"{group}/{name}": tensor for group, members in groups.items() for name, tensor in members.items()}
+    # Copies: several names may share one memory (tied weights, a best that is the current one).
+    write_tensors(folder / FILE, {name: t.clone() for name, t in tensors.items()}, {"figures": json.dumps(figures)})
+
+
+def load(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Read the checkpoint of a folder: the groups of tensors and the figures.
+
+    Raises:
+        RecurraError: if it is damaged.
+    """
+    path = folder / FILE
+    figures = read_figures(path)
+    groups: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in read_tensors(path).items():
+        group, _, member = name.partition("/")
+        groups.setdefault(group, {})[member] = tensor
+    return groups, figures
+
+
+def read_figures(path: Path) -> dict[str, Any]:
+    """Only the figures of a checkpoint file."""
+    try:
+        with os_errors("reading", path), safe_open(path, framework="pt") as file:
+            figures = json.loads((file.metadata() or {})["figures"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise RecurraError(f"{path} is no checkpoint or damaged ({error}); start again with --overwrite") from error
+    if not isinstance(figures, dict):
+        raise RecurraError(f"{path} is damaged; start again with --overwrite")
+    return figures
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str]) -> dict[str, Tensor]:
+    """The optimiser's tensors, named `key/parameter`."""
+    return {
+        f"{key}/{names[parameter]}": value
+        for parameter, slots in optimizer.state.items()
+        for key, value in slots.items()
+    }
+
+
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str], tensors: Mapping[str, Tensor]
+) -> None:
+    """Put tensors from `optimizer_tensors` back."""
+    parameters = {name: parameter for parameter, name in names.items()}
+    for full_name, tensor in tensors.items():
+        key, _, name = full_name.partition("/")
+        parameter = parameters[name]
+        optimizer.state[parameter][key] = tensor if tensor.dim() == 0 else tensor.to(parameter.device)

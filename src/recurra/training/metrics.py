@@ -1,0 +1,67 @@
+"""The course of a training run: a table, a file of JSON lines and a picture."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from recurra.files import write_atomic, write_text_atomic
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One look at a run.
+
+    Attributes:
+        step: optimiser steps done.
+        seconds: time spent, interruptions left out.
+        symbols: symbols trained on.
+        loss: mean training loss since the last look, nats.
+        held_out: loss on the held-out part, nats.
+        learning_rate: of the last step.
+    """
+
+    step: int
+    seconds: float
+    symbols: int
+    loss: float
+    held_out: float
+    learning_rate: float
+
+
+def write_history(history: Sequence[Measurement], path: Path) -> None:
+    """Write one JSON object a line."""
+    write_text_atomic(path, "".join(json.dumps(asdict(row)) + "\n" for row in history))
+
+
+def plot_history(history: Sequence[Measurement], path: Path, unit: str = "nats a symbol") -> None:
+    """Draw training and held-out loss over time, and say where the best held-out figure is."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    minutes = [row.seconds / 60 for row in history]
+    axes.plot(minutes, [row.loss for row in history], color="#9aa5b1", label="training (with dropout)")
+    axes.plot(minutes, [row.held_out for row in history], color="#c8553d", linewidth=2, label="held out")
+    best = min(history, key=lambda row: row.held_out)
+    axes.plot([best.seconds / 60], [best.held_out], "o", color="#c8553d")
+    axes.annotate(
+        f"{best.held_out:.3f}\nstep {best.step:,}",
+        (best.seconds / 60, best.held_out),
+        xytext=(-6, 16),
+        textcoords="offset points",
+        ha="right",
+    )
+    values = [value for row in history for value in (row.loss, row.held_out) if math.isfinite(value)]
+    low, high = min(values), sorted(values)[int(0.98 * (len(values) - 1))]
+    axes.set_ylim(low - 0.12 * (high - low + 1e-3), high + 0.05 * (high - low + 1e-3))
+    axes.set_xlim(left=0)
+    axes.set_xlabel("minutes of training")
+    axes.set_ylabel(f"loss, {unit}")
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    write_atomic(path, lambda temporary: figure.savefig(temporary, dpi=120, format="png"))

@@ -1,0 +1,454 @@
+"""The training loop of every task.
+
+A run is a function of its configuration and data: batches and dropout masks depend on the step alone, so a run that was
+killed and resumed, or spread over several processes, goes the same way as one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, Protocol
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from recurra.config import AUTO, check_range
+from recurra.errors import Interrupted, RecurraError
+from recurra.models.cells import State
+from recurra.models.dropout import Noise
+from recurra.progress import Bar, bar, note
+from recurra.training import checkpoint
+from recurra.training.metrics import Measurement, plot_history, write_history
+
+DEFAULT_MINUTES = 10.0
+"""How long a run may take that was given neither --minutes nor --steps."""
+
+CHECKPOINT_SECONDS = 30.0
+"""Time between checkpoints; what a kill can lose."""
+
+LOOK_SHARE = 15
+"""In a run by the clock, scoring the held-out part takes at most one part in this many."""
+
+PICTURE_SECONDS = 15.0
+"""Time between redrawings of `loss.png`."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model is trained; what is not given is chosen by the preset and the size of the data."""
+
+    minutes: float | None = None
+    """Train for at most this long; if neither this nor --steps is given, until the held-out loss falls no more, or ten."""
+    steps: int | None = None
+    """Train for exactly this many steps, whatever the clock says (unless --minutes is given too)."""
+    batch_size: int = AUTO
+    """Sequences side by side in a batch, all processes together."""
+    chunk: int = AUTO
+    """Time steps in a batch: how far back the gradient reaches; the state is carried further."""
+    learning_rate: float = AUTO
+    """Peak learning rate of AdamW, reached after the warm-up, then falling to nearly zero along a cosine."""
+    warm_up: float = 0.02
+    """Share of the run in which the learning rate rises."""
+    weight_decay: float = AUTO
+    """Decay of AdamW on weight matrices."""
+    clip: float = 1.0
+    """Largest norm of a gradient."""
+    average: float = AUTO
+    """Decay of the moving average of the weights that is evaluated and kept; 0 for none."""
+    evaluations: int = 20
+    """How often the held-out part is scored in a run of full length."""
+    patience: int = 5
+    """Stop when so many evaluations in a row bring no better held-out loss; 0 for never."""
+    seed: int = 1
+    """Of everything random: first weights, batches, dropout."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto takes a GPU if there is one."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Number format of products in training; bfloat16 pays on GPUs."""
+    tensorboard: bool = False
+    """Write event files for TensorBoard too, into the model folder."""
+
+    def __post_init__(self) -> None:
+        check_range("minutes", self.minutes, 1e-6, 1e7)
+        check_range("steps", self.steps, 1, 10**12)
+        check_range("batch_size", self.batch_size, 1, 65536)
+        check_range("chunk", self.chunk, 1, 65536)
+        check_range("learning_rate", self.learning_rate, 1e-12, 10.0)
+        check_range("warm_up", self.warm_up, 0.0, 1.0)
+        check_range("weight_decay", self.weight_decay, 0.0, 10.0)
+        check_range("clip", self.clip, 1e-6, 1e6)
+        check_range("average", self.average, 0.0, 0.99999)
+        check_range("evaluations", self.evaluations, 1, 100_000)
+        check_range("patience", self.patience, 0, 100_000)
+        check_range("seed", self.seed, 0, 2**31)
+
+    def progress(self, step: int, seconds: float) -> float:
+        """The share of the run that is done: of the steps, of the time, or of what is further along."""
+        minutes = DEFAULT_MINUTES if self.minutes is None and self.steps is None else self.minutes
+        by_steps = step / self.steps if self.steps else 0.0
+        by_time = seconds / (60 * minutes) if minutes else 0.0
+        return max(by_steps, by_time)
+
+    def learning_rate_at(self, progress: float) -> float:
+        """Linear warm-up, then half a cosine down to a hundredth (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
+        if progress < self.warm_up:
+            return self.learning_rate * max(progress / self.warm_up, 0.01)
+        falling = min((progress - self.warm_up) / max(1 - self.warm_up, 1e-9), 1.0)
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * falling)))
+
+
+class Objective(Protocol):
+    """What a task tells the trainer about itself."""
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of a whole batch."""
+
+    def loss(
+        self, model: nn.Module, step: int, state: State | None, noise: Noise, device: torch.device
+    ) -> tuple[Tensor, int, State | None]:
+        """The summed loss of this process's rows (`noise.rows`) of a step's batch, the number of terms, the state."""
+
+    def held_out(self, model: nn.Module, device: torch.device) -> float:
+        """The mean loss on the held-out part, nats."""
+
+
+@dataclass
+class Course:
+    """Where a run is: everything about it that is not a tensor, as it goes into a checkpoint."""
+
+    step: int = 0
+    seconds: float = 0.0
+    symbols: int = 0
+    best: float = math.inf
+    best_step: int = 0
+    since_best: int = 0
+    looks: int = 0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    history: list[Measurement] = field(default_factory=list)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Course:
+        """Back from `asdict`."""
+        course = cls(**values)
+        course.history = [Measurement(**row) for row in values["history"]]
+        if values["best"] is None:
+            course.best = math.inf
+        return course
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self) | {"best": self.best if math.isfinite(self.best) else None}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        best: the weights with the lowest held-out loss, by name.
+        course: the figures.
+        reason: why it ended: `steps`, `time` or `patience`.
+    """
+
+    best: dict[str, Tensor]
+    course: Course
+    reason: Literal["steps", "time", "patience"]
+
+
+class Trainer:
+    """Trains a model towards an objective, with its state in a folder.
+
+    Args:
+        model: the network, freshly made; restored from the folder's checkpoint if there is one.
+        objective: what to minimise.
+        training: how; must be resolved.
+        folder: for checkpoint, metrics and `loss.png`.
+        config: kept in the checkpoint, to tell whether a resumed run is the same.
+        accelerator: from `make_accelerator`.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: Objective,
+        training: Training,
+        folder: Path,
+        config: Mapping[str, Any],
+        accelerator: Accelerator,
+    ) -> None:
+        self.objective = objective
+        self.training = training
+        self.folder = folder
+        self.config = dict(config)
+        self.accelerator = accelerator
+        self.device = accelerator.device
+        self.model = model.to(self.device)
+        share = objective.batch_size // accelerator.num_processes
+        self.rows = slice(share * accelerator.process_index, share * (accelerator.process_index + 1))
+        if share * accelerator.num_processes != objective.batch_size:
+            raise RecurraError(
+                f"--batch-size {objective.batch_size} cannot be shared by {accelerator.num_processes} processes; "
+                "choose a multiple"
+            )
+        self.names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+        self.optimizer = torch.optim.AdamW(_groups(model, training.weight_decay), betas=(0.9, 0.99), fused=True)
+        self.average = {name: parameter.detach().clone() for parameter, name in self.names.items()}
+        self.best = {name: tensor.clone() for name, tensor in self.average.items()}
+        self.state: State | None = None
+        self.course = Course()
+        self._drawn_at = 0.0
+        self._look_cost = 0.0
+        if (folder / checkpoint.FILE).exists():
+            self._restore()
+        self.runner = accelerator.prepare(self.model)
+
+    def run(self) -> Outcome:
+        """Train to the end.
+
+        Raises:
+            Interrupted: at SIGINT or SIGTERM, with everything saved.
+            RecurraError: if the loss is not finite any more, or the disk is full.
+        """
+        if self.course.step == 0:
+            self._save()
+        with _caught_signals() as caught, bar("training", self.accelerator.is_main_process) as shown:
+            reason = self._loop(caught, shown)
+        self._save()
+        if self.accelerator.is_main_process:
+            plot_history(self.course.history, self.folder / "loss.png")
+        return Outcome(self.best, self.course, reason)
+
+    def _loop(self, caught: list[int], shown: Bar) -> Literal["steps", "time", "patience"]:
+        course, training = self.course, self.training
+        started = time.monotonic() - course.seconds
+        saved = shown_at = course.seconds
+        progress = training.progress(course.step, course.seconds)
+        while progress < 1:
+            learning_rate = training.learning_rate_at(progress)
+            self._step(learning_rate)
+            course.seconds, signal_number = self._agree(time.monotonic() - started, caught)
+            progress = training.progress(course.step, course.seconds)
+            if self._look_is_due(progress):
+                self._look(learning_rate)
+                self._look_cost = time.monotonic() - started - course.seconds
+                if training.patience and course.since_best >= training.patience:
+                    return "patience"
+            if signal_number:
+                self._save()
+                raise Interrupted(
+                    f"stopped at step {course.step}; everything is saved, go on with the same command and --resume",
+                    signal_number,
+                )
+            if course.seconds - saved > CHECKPOINT_SECONDS:
+                self._save()
+                saved = course.seconds
+            if course.seconds - shown_at > 0.2:
+                shown_at = course.seconds
+                shown.update(progress, self._bar_text())
+        return "steps" if training.steps and course.step >= training.steps else "time"
+
+    def _step(self, learning_rate: float) -> None:
+        """One optimiser step on one batch."""
+        course, accelerator = self.course, self.accelerator
+        noise = Noise.of_step(self.training.seed, course.step, self.rows, self.objective.batch_size)
+        with accelerator.autocast():
+            loss, count, state = self.objective.loss(self.runner, course.step, self.state, noise, self.device)
+        mine = torch.tensor([float(loss.detach()), count], dtype=torch.float64, device=self.device)
+        totals = accelerator.reduce(mine)
+        loss_sum, total = totals.tolist()
+        if not math.isfinite(loss_sum):
+            self._give_up()
+        # DistributedDataParallel averages over the processes; what is wanted is the sum over all, by the total count.
+        accelerator.backward(loss * (accelerator.num_processes / total))
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip)
+        if not math.isfinite(float(norm)):
+            self._give_up()
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.state = None if state is None else tuple(part.detach() for part in state)
+        course.step += 1
+        course.symbols += int(total)
+        course.loss_sum += loss_sum
+        course.loss_count += int(total)
+        self._update_average()
+
+    def _update_average(self) -> None:
+        decay = min(self.training.average, (1 + self.course.step) / (10 + self.course.step))
+        with torch.no_grad():
+            targets = [self.average[name] for name in self.names.values()]
+            torch._foreach_lerp_(targets, [parameter.detach() for parameter in self.names], 1 - decay)
+
+    def _agree(self, seconds: float, caught: list[int]) -> tuple[float, int]:
+        """The first process's clock and any process's signal: all stop, and change their pace, at the same step."""
+        mine = torch.tensor([[seconds, caught[0] if caught else 0]], dtype=torch.float64, device=self.device)
+        everyone = self.accelerator.gather(mine)
+        return float(everyone[0, 0]), int(everyone[:, 1].max())
+
+    def _look_is_due(self, progress: float) -> bool:
+        """At every `1 / evaluations` of the run; if the clock counts, never so often that it takes much of the time."""
+        looks = int(progress * self.training.evaluations)
+        last = self.course.history[-1].seconds if self.course.history else 0.0
+        too_soon = self.training.steps is None and self.course.seconds - last < LOOK_SHARE * self._look_cost
+        return progress >= 1 or (looks > self.course.looks and not too_soon)
+
+    def _look(self, learning_rate: float) -> None:
+        """Score the averaged weights on the held-out part, and keep them if they are the best."""
+        course = self.course
+        with self._averaged_weights():
+            held_out = self.objective.held_out(self.model, self.device)
+        course.looks = int(self.training.progress(course.step, course.seconds) * self.training.evaluations)
+        loss = course.loss_sum / max(course.loss_count, 1)
+        row = Measurement(course.step, course.seconds, course.symbols, loss, held_out, learning_rate)
+        course.history.append(row)
+        course.loss_sum, course.loss_count = 0.0, 0
+        course.since_best += 1
+        if held_out < course.best:
+            course.best, course.best_step, course.since_best = held_out, course.step, 0
+            self.best = {name: tensor.clone() for name, tensor in self.average.items()}
+        if self.accelerator.is_main_process:
+            write_history(course.history, self.folder / "metrics.jsonl")
+            if course.seconds - self._drawn_at > PICTURE_SECONDS:
+                plot_history(course.history, self.folder / "loss.png")
+                self._drawn_at = course.seconds
+            if self.training.tensorboard:
+                _write_tensorboard(row, self.folder / "tensorboard")
+        pace = course.symbols / max(course.seconds, 1e-9)
+        note(
+            f"step {course.step:>7,}   {course.seconds:6.0f} s   loss {loss:.3f}   held out {held_out:.4f}"
+            f"{' *' if course.since_best == 0 else '  '}   {pace:,.0f} symbols/s"
+        )
+
+    @contextmanager
+    def _averaged_weights(self) -> Iterator[None]:
+        current = {name: parameter.detach().clone() for parameter, name in self.names.items()}
+        self._set_weights(self.average)
+        try:
+            yield
+        finally:
+            self._set_weights(current)
+
+    def _set_weights(self, tensors: Mapping[str, Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, name in self.names.items():
+                parameter.copy_(tensors[name])
+
+    def _bar_text(self) -> str:
+        course = self.course
+        pace = course.symbols / max(course.seconds, 1e-9)
+        loss = course.loss_sum / max(course.loss_count, 1)
+        return f"loss {loss:.3f}  {pace:,.0f} symbols/s"
+
+    def _give_up(self) -> None:
+        course = self.course
+        kept = (
+            f"the best weights, of step {course.best_step}, are kept in {self.folder}"
+            if math.isfinite(course.best)
+            else "there are no good weights yet"
+        )
+        raise RecurraError(
+            f"the loss was not finite at step {course.step + 1}; {kept}; "
+            "a lower --learning-rate or --clip usually helps"
+        )
+
+    def _save(self) -> None:
+        state = self._whole_state()
+        if not self.accelerator.is_main_process:
+            return
+        groups = {
+            "model": {name: parameter.detach() for parameter, name in self.names.items()},
+            "average": self.average,
+            "best": self.best,
+            "optimizer": checkpoint.optimizer_tensors(self.optimizer, self.names),
+            "state": {str(number): part for number, part in enumerate(state)},
+        }
+        checkpoint.save(self.folder, groups, {"config": self.config, "course": self.course.to_json()})
+
+    def _whole_state(self) -> State:
+        """The carried state of all processes' rows."""
+        parts = self.state or ()
+        return tuple(self.accelerator.gather(part.transpose(0, 1).contiguous()).transpose(0, 1) for part in parts)
+
+    def _restore(self) -> None:
+        groups, figures = checkpoint.load(self.folder)
+        try:
+            self._set_weights(groups["model"])
+            for mine, theirs in ((self.average, groups["average"]), (self.best, groups["best"])):
+                for name, tensor in mine.items():
+                    tensor.copy_(theirs[name])
+            checkpoint.restore_optimizer(self.optimizer, self.names, groups.get("optimizer", {}))
+            self.course = Course.from_json(figures["course"])
+        except (KeyError, TypeError, RuntimeError) as error:
+            raise RecurraError(
+                f"the checkpoint in {self.folder} does not fit this run ({error}); start again with --overwrite"
+            ) from error
+        if "state" in groups:
+            parts = [groups["state"][str(number)] for number in range(len(groups["state"]))]
+            self.state = tuple(part[:, self.rows].contiguous().to(self.device) for part in parts)
+
+
+def make_accelerator(training: Training) -> Accelerator:
+    """The devices and processes of this run: one, or those `torchrun` and its like have started.
+
+    Raises:
+        RecurraError: if a GPU is asked for and there is none.
+    """
+    if training.device == "cuda" and not torch.cuda.is_available():
+        raise RecurraError("--device cuda was asked for, but PyTorch sees no GPU; use --device cpu")
+    mixed = "bf16" if training.precision == "bfloat16" else "no"
+    return Accelerator(cpu=training.device == "cpu", mixed_precision=mixed)
+
+
+def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Decay for matrices, none for vectors."""
+    parameters = list(model.parameters())
+    return [
+        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
+    ]
+
+
+def _write_tensorboard(row: Measurement, folder: Path) -> None:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise RecurraError("--tensorboard needs one more package: pip install tensorboard") from error
+    with SummaryWriter(str(folder)) as writer:
+        for name, value in asdict(row).items():
+            writer.add_scalar(name, value, row.step)
+
+
+@contextmanager
+def _caught_signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying of them; a second one is left to do its work."""
+    caught: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def catch(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        restore()
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    try:
+        before = {number: signal.signal(number, catch) for number in numbers}
+    except ValueError:  # not in the main thread: signals are somebody else's
+        yield caught
+        return
+    try:
+        yield caught
+    finally:
+        restore()
