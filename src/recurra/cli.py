@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cyclopts import App
 
 from recurra import __version__
-from recurra.errors import RecurraError
+from recurra.errors import Interrupted, RecurraError
 from recurra.tasks import TASKS
 
 VERBS = {
@@ -48,11 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0 done, 1 input or machine at fault, 2 usage, 130 interrupted."""
     from cyclopts import CycloptsError
 
+    from recurra.progress import note
+
     try:
         make_app()(sys.argv[1:] if arguments is None else list(arguments), result_action="return_value")
         sys.stdout.flush()
     except CycloptsError as error:
         return _fail(str(error), 2)
+    except Interrupted as error:
+        note(str(error))
+        return error.status
     except RecurraError as error:
         return _fail(str(error), error.status)
     except KeyboardInterrupt:

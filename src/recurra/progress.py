@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -12,9 +13,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def speaks() -> bool:
+    """Whether this process talks to the person: the only one, or the first of those a launcher has started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def note(message: str) -> None:
     """One line for the person at the terminal."""
-    console.print(message, markup=False)
+    if speaks():
+        console.print(message, markup=False)
 
 
 class Bar(Protocol):
@@ -39,9 +46,9 @@ class _Silent:
 
 
 @contextmanager
-def bar(description: str, shown: bool = True) -> Iterator[Bar]:
-    """A progress bar for the time of a `with` block; silent where standard error is not a terminal."""
-    if not (shown and console.is_terminal):
+def bar(description: str) -> Iterator[Bar]:
+    """A progress bar for the time of a `with` block; silent where standard error is no terminal."""
+    if not (speaks() and console.is_terminal):
         yield _Silent()
         return
     columns = (

@@ -22,7 +22,10 @@ BLOCK_BYTES = 2**20
 """How much of a file is in memory at a time."""
 
 MAX_GZIP_RATIO = 300
-"""A .gz file that unpacks to more than this many times its size (and a gigabyte) is refused as a bomb."""
+"""A .gz file that unpacks to more than this many times its size ..."""
+
+MIN_GZIP_LIMIT = 2**30
+"""... and to more bytes than this is refused as a bomb."""
 
 SUFFIXES = (".txt", ".txt.gz")
 """What is taken from a folder."""
@@ -70,12 +73,7 @@ def open_corpus(sources: Sequence[str | Path], encoding: str = "utf-8", raw: boo
         RecurraError: if a source is missing, nothing readable is left, or all is empty. Among several files a broken
             one is skipped and listed in `Corpus.skipped`.
     """
-    try:
-        codecs.lookup(encoding)
-    except LookupError:
-        raise RecurraError(
-            f"--encoding {encoding} is no encoding Python knows; try utf-8, latin-1 or gb18030"
-        ) from None
+    _require_encoding(encoding)
     names = [str(source) for source in sources]
     if len(names) == 1 and names[0].startswith(samples.PREFIX):
         if names[0].removeprefix(samples.PREFIX) not in samples.TEXTS:
@@ -94,51 +92,72 @@ def open_corpus(sources: Sequence[str | Path], encoding: str = "utf-8", raw: boo
             skipped.append(str(error))
     if not good:
         raise RecurraError(f"no readable text in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
-    name = Path(names[0]).name + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    name = Path(names[0]).absolute().name + (f" and {len(names) - 1} more" if len(names) > 1 else "")
     return Corpus(name, tuple(good), encoding, raw, tuple(skipped))
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
     """The whole text of one small file, plain or .gz, with the same checks and errors as a corpus."""
+    _require_encoding(encoding)
     return "".join(_decode(path, encoding, raw=False))
+
+
+def _require_encoding(encoding: str) -> None:
+    try:
+        "a".encode(encoding)  # refuses codecs that are none of text, such as base64
+        codecs.getincrementaldecoder(encoding)
+    except (LookupError, ValueError):
+        raise RecurraError(
+            f"--encoding {encoding} is no encoding Python knows; try utf-8, latin-1 or gb18030"
+        ) from None
 
 
 def _find(names: list[str]) -> tuple[list[Path], list[str]]:
     found: list[Path] = []
     skipped: list[str] = []
     for name in names:
-        path = Path(name)
         if name.startswith(samples.PREFIX):
             raise RecurraError(f"{name} cannot be mixed with files; give it alone")
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file())
-            taken = [p for p in inside if p.name.lower().endswith(SUFFIXES)]
-            if not taken:
-                raise RecurraError(f"the folder {path} holds no .txt or .txt.gz file; name the files themselves")
-            if len(inside) > len(taken):
-                skipped.append(f"{path}: {len(inside) - len(taken)} file(s) left out that are not .txt or .txt.gz")
-            found += taken
-        elif path.exists():
-            found.append(path)
-        else:
-            raise RecurraError(f"there is no file or folder {path}; check the name")
+        path = Path(name)
+        with os_errors("reading", path):
+            if path.is_file():
+                found.append(path)
+            elif not name or not path.exists():
+                raise RecurraError(f"there is no file or folder {name!r}; check the name")
+            elif path.is_dir():
+                taken, others = _text_files(path)
+                found += taken
+                if others:
+                    skipped.append(f"{path}: {others} file(s) left out that are not .txt or .txt.gz")
+            else:
+                raise RecurraError(f"{path} is a pipe or a device, which can be read only once; copy it to a file")
     return found, skipped
 
 
+def _text_files(folder: Path) -> tuple[list[Path], int]:
+    """The text files below a folder, and how many others there are."""
+    inside = sorted(path for path in folder.rglob("*") if path.is_file())
+    taken = [path for path in inside if path.name.lower().endswith(SUFFIXES)]
+    if not taken:
+        raise RecurraError(f"the folder {folder} holds no .txt or .txt.gz file; name the files themselves")
+    return taken, len(inside) - len(taken)
+
+
 def _check(path: Path, encoding: str, raw: bool) -> None:
-    if not any(_decode(path, encoding, raw)):
+    if not sum(len(block) for block in _decode(path, encoding, raw)):  # to the end, wherever the first text is
         raise RecurraError(f"{path} is empty; give a file with text in it")
 
 
 def _decode(path: Path, encoding: str, raw: bool) -> Iterator[str]:
     """The text of one file in blocks, as they come."""
-    encoding = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
+    encoding = codecs.lookup(encoding).name
+    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
     decoder: codecs.IncrementalDecoder
     if raw:
         decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     else:
         decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)  # type: ignore[assignment]
-    wide = "16" in encoding or "32" in encoding
+    wide = encoding.startswith(("utf-16", "utf-32"))
     place = 0
     for data in _read(path):
         if not raw and not wide and (zero := data.find(b"\0")) >= 0:
@@ -146,31 +165,34 @@ def _decode(path: Path, encoding: str, raw: bool) -> Iterator[str]:
                 f"{path} is not text (a zero byte at byte {place + zero}); give a text file, name its --encoding, "
                 "or model it as it is with --symbols bytes"
             )
-        pending = len(decoder.getstate()[0])
+        place += len(data)
         try:
             text = decoder.decode(data)
-        except UnicodeDecodeError as error:
-            raise _encoding_error(path, encoding, place - pending + error.start) from error
+        except UnicodeError as error:
+            raise _encoding_error(path, encoding, place, error) from error
         if text:
             yield text
-        place += len(data)
     try:
         text = decoder.decode(b"", True)
-    except UnicodeDecodeError as error:
-        raise _encoding_error(path, encoding, place - len(error.object) + error.start) from error
+    except UnicodeError as error:
+        raise _encoding_error(path, encoding, place, error) from error
     if text:
         yield text
 
 
-def _encoding_error(path: Path, encoding: str, place: int) -> RecurraError:
+def _encoding_error(path: Path, encoding: str, end: int, error: UnicodeError) -> RecurraError:
+    """What is wrong with a file of which `end` bytes have been read; the decoder keeps back what it has not used."""
     name = encoding.removesuffix("-sig")
-    return RecurraError(f"{path} is not {name}: byte {place} does not fit; name the right one with --encoding")
+    reason = str(error)
+    if isinstance(error, UnicodeDecodeError):
+        reason = f"byte {end - len(error.object) + error.start} does not fit"
+    return RecurraError(f"{path} is not {name}: {reason}; name the right one with --encoding")
 
 
 def _read(path: Path) -> Iterator[bytes]:
     """The bytes of one file, unpacked if its name ends in .gz."""
     with os_errors("reading", path):
-        limit = max(path.stat().st_size * MAX_GZIP_RATIO, 2**30)
+        limit = max(path.stat().st_size * MAX_GZIP_RATIO, MIN_GZIP_LIMIT)
         zipped = path.suffix.lower() == ".gz"
         opener: Callable[[Path], BinaryIO] = _open_gzip if zipped else _open_plain
         total = 0

@@ -7,6 +7,7 @@ piece of UTF-8 of its own, and text can be shown while it is made.
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,9 @@ UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 MAX_UNKNOWN_SHARE = 0.5
 """With more than this share of a corpus unknown, its vocabulary is absurd and training is refused."""
+
+MAX_CHARACTER_PERPLEXITY = 4000
+"""So too if a character alone is harder to guess than one of this many; Chinese poems have 650, random ones 20,000."""
 
 _WORD = re.compile(r" ?<\w+>| ?\w+(?:['’]\w+)*| ?[^\w\s]|\s")  # noqa: RUF001 (the apostrophe people type)
 
@@ -78,6 +82,7 @@ class Characters:
             counts[codes] += seen
         kept = sorted(np.flatnonzero(counts >= min_count), key=lambda code: (-counts[code], code))[:limit]
         _require_sense(int(counts[kept].sum()), int(counts.sum()), "characters")
+        _require_favourites(counts)
         return cls(sorted(chr(code) for code in kept))
 
     def encode(self, text: str) -> Symbols:
@@ -170,54 +175,52 @@ class Pieces:
     kind: Kind = "pieces"
     unknown: int | None = None
 
-    def __init__(self, definition: str) -> None:
-        import tokenizers
-
-        try:
-            self._tokenizer = tokenizers.Tokenizer.from_str(definition)
-        except Exception as error:  # the library raises bare Exception
-            raise ValueError(f"no byte-pair pieces ({error})") from error
-        self._definition = definition
-        self.size = self._tokenizer.get_vocab_size()
+    def __init__(self, symbols: Sequence[str], merges: Sequence[Sequence[str]]) -> None:
         to_byte = {character: byte for byte, character in _byte_characters().items()}
-        names = [self._tokenizer.id_to_token(symbol) or "" for symbol in range(self.size)]
-        if any(not name or any(c not in to_byte for c in name) for name in names):
-            raise ValueError("no byte-pair pieces over bytes")
-        self._pieces = [bytes(to_byte[c] for c in name) for name in names]
+        if any(not isinstance(name, str) or not name or not to_byte.keys() >= set(name) for name in symbols):
+            raise ValueError("the pieces of a vocabulary must be non-empty and of bytes")
+        known = set(symbols)
+        if len(known) < len(symbols) or not known >= to_byte.keys():
+            raise ValueError("the pieces of a vocabulary must be distinct, and all bytes among them")
+        if any(not _is_merge(merge, known) for merge in merges):
+            raise ValueError("the merges of a vocabulary must be pairs of its pieces that make another")
+        self.symbols = list(symbols)
+        self.merges = [list(merge) for merge in merges]
+        self.size = len(self.symbols)
+        self._tokenizer = _byte_pair_tokenizer(self.symbols, self.merges)
+        self._pieces = [bytes(to_byte[c] for c in name) for name in self.symbols]
 
     @classmethod
     def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Pieces:
-        """At most `limit` pieces, merged from pairs seen at least `min_count` times."""
-        import tokenizers
-        from tokenizers import decoders, models, pre_tokenizers, trainers
+        """At most `limit` pieces (and never fewer than the bytes), merged from pairs seen at least `min_count` times."""
+        from tokenizers import pre_tokenizers, trainers
 
-        tokenizer = tokenizers.Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
             vocab_size=max(limit, 256),
             min_frequency=min_count,
             show_progress=False,
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         )
-        tokenizer.train_from_iterator(_lines(blocks), trainer)
-        return cls(tokenizer.to_str())
+        tokenizer = _byte_pair_tokenizer([], [])
+        tokenizer.train_from_iterator((_without_surrogates(line) for line in _lines(blocks)), trainer)
+        model = json.loads(tokenizer.to_str())["model"]
+        return cls(sorted(model["vocab"], key=model["vocab"].__getitem__), model["merges"])
 
     def encode(self, text: str) -> Symbols:
         """One symbol a piece."""
-        return np.array(self._tokenizer.encode(text).ids, dtype=np.uint32)
+        return np.array(self._tokenizer.encode(_without_surrogates(text)).ids, dtype=np.uint32)
 
     def split(self, text: str) -> list[str]:
         """The pieces, in the library's own spelling."""
-        return list(self._tokenizer.encode(text).tokens)
+        return list(self._tokenizer.encode(_without_surrogates(text)).tokens)
 
     def piece(self, symbol: int) -> bytes:
         """The bytes of the piece."""
         return self._pieces[symbol]
 
     def to_json(self) -> dict[str, Any]:
-        """The definition in the library's own JSON."""
-        return {"kind": self.kind, "definition": self._definition}
+        """The pieces in the order of their symbols, and the merges in the order they are tried."""
+        return {"kind": self.kind, "symbols": self.symbols, "merges": self.merges}
 
 
 def build(kind: Kind, blocks: Iterable[str], limit: int, min_count: int) -> Tokenizer:
@@ -249,8 +252,8 @@ def from_json(values: object, where: str) -> Tokenizer:
                 return Characters(symbols)
             case {"kind": "words", "symbols": list(symbols)}:
                 return Words(symbols)
-            case {"kind": "pieces", "definition": str(definition)}:
-                return Pieces(definition)
+            case {"kind": "pieces", "symbols": list(symbols), "merges": list(merges)}:
+                return Pieces(symbols, merges)
             case {"kind": "bytes"}:
                 return Bytes()
     except ValueError as error:
@@ -284,6 +287,40 @@ def _require_sense(known: int, total: int, what: str) -> None:
             f"this text has an absurd vocabulary: {total - known} of its {total} {what} are rare or beyond "
             "--vocabulary-size; is it text in the right --encoding? --symbols bytes models anything"
         )
+
+
+def _require_favourites(counts: NDArray[np.int64]) -> None:
+    """Every script has frequent and rare characters; noise that happens to be valid text has not."""
+    shares = counts[counts > 0] / max(int(counts.sum()), 1)
+    perplexity = float(np.exp(-(shares * np.log(shares)).sum()))
+    if perplexity > MAX_CHARACTER_PERPLEXITY:
+        raise RecurraError(
+            f"this text has an absurd vocabulary: {len(shares)} different characters, nearly all as frequent as each "
+            "other; is it text in the right --encoding? --symbols bytes models anything"
+        )
+
+
+def _is_merge(merge: object, known: set[str]) -> bool:
+    match merge:
+        case [str(left), str(right)]:
+            return left in known and right in known and left + right in known
+    return False
+
+
+def _byte_pair_tokenizer(symbols: Sequence[str], merges: Sequence[Sequence[str]]) -> Any:
+    """The library's tokenizer; the arguments must be sound, since it dies of a merge that is not."""
+    import tokenizers
+    from tokenizers import models, pre_tokenizers
+
+    vocabulary = {name: symbol for symbol, name in enumerate(symbols)}
+    tokenizer = tokenizers.Tokenizer(models.BPE(vocab=vocabulary, merges=[(left, right) for left, right in merges]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return tokenizer
+
+
+def _without_surrogates(text: str) -> str:
+    """The text with U+FFFD for lone surrogates, which is how Python passes on bytes that are no text."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _byte_characters() -> dict[int, str]:

@@ -1,7 +1,5 @@
 """A recurrent language model: the next symbol's distribution from all symbols before it."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

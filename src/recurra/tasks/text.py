@@ -90,7 +90,6 @@ def resolve(config: Config, length: int) -> Config:
         chunk=64,
         learning_rate=4e-3,
         weight_decay=0.01,
-        average=0.99,
     )
     rows = max(1, min(config.batch_size, (length - 1) // (4 * config.chunk)))
     return replace(config, batch_size=rows)
@@ -260,7 +259,17 @@ def _saved_run(work: Path) -> dict[str, Any] | None:
     return kept
 
 
-_MAY_CHANGE = ("minutes", "steps", "device", "precision", "patience", "tensorboard")
+_MAY_CHANGE = {
+    "minutes",
+    "steps",
+    "learning_rate",
+    "clip",
+    "patience",
+    "device",
+    "precision",
+    "checkpoint_seconds",
+    "tensorboard",
+}
 """What a resumed run may be told anew."""
 
 

@@ -4,8 +4,6 @@ A run is a function of its configuration and data: batches and dropout masks dep
 killed and resumed, or spread over several processes, goes the same way as one that was not.
 """
 
-from __future__ import annotations
-
 import math
 import signal
 import time
@@ -14,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import torch
 from accelerate import Accelerator
@@ -31,9 +29,6 @@ from recurra.training.metrics import Measurement, plot_history, write_history
 DEFAULT_MINUTES = 10.0
 """How long a run may take that was given neither --minutes nor --steps."""
 
-CHECKPOINT_SECONDS = 30.0
-"""Time between checkpoints; what a kill can lose."""
-
 LOOK_SHARE = 15
 """In a run by the clock, scoring the held-out part takes at most one part in this many."""
 
@@ -46,7 +41,7 @@ class Training:
     """How a model is trained; what is not given is chosen by the preset and the size of the data."""
 
     minutes: float | None = None
-    """Train for at most this long; if neither this nor --steps is given, until the held-out loss falls no more, or ten."""
+    """Train for at most this long; if neither this nor --steps is given, as long as the held-out loss falls, or ten."""
     steps: int | None = None
     """Train for exactly this many steps, whatever the clock says (unless --minutes is given too)."""
     batch_size: int = AUTO
@@ -61,12 +56,12 @@ class Training:
     """Decay of AdamW on weight matrices."""
     clip: float = 1.0
     """Largest norm of a gradient."""
-    average: float = AUTO
-    """Decay of the moving average of the weights that is evaluated and kept; 0 for none."""
     evaluations: int = 20
     """How often the held-out part is scored in a run of full length."""
     patience: int = 5
     """Stop when so many evaluations in a row bring no better held-out loss; 0 for never."""
+    checkpoint_seconds: float = 30.0
+    """Time between checkpoints: what a kill can lose."""
     seed: int = 1
     """Of everything random: first weights, batches, dropout."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -85,7 +80,7 @@ class Training:
         check_range("warm_up", self.warm_up, 0.0, 1.0)
         check_range("weight_decay", self.weight_decay, 0.0, 10.0)
         check_range("clip", self.clip, 1e-6, 1e6)
-        check_range("average", self.average, 0.0, 0.99999)
+        check_range("checkpoint_seconds", self.checkpoint_seconds, 0.0, 1e6)
         check_range("evaluations", self.evaluations, 1, 100_000)
         check_range("patience", self.patience, 0, 100_000)
         check_range("seed", self.seed, 0, 2**31)
@@ -137,7 +132,7 @@ class Course:
     history: list[Measurement] = field(default_factory=list)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Course:
+    def from_json(cls, values: dict[str, Any]) -> Self:
         """Back from `asdict`."""
         course = cls(**values)
         course.history = [Measurement(**row) for row in values["history"]]
@@ -202,8 +197,7 @@ class Trainer:
             )
         self.names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
         self.optimizer = torch.optim.AdamW(_groups(model, training.weight_decay), betas=(0.9, 0.99), fused=True)
-        self.average = {name: parameter.detach().clone() for parameter, name in self.names.items()}
-        self.best = {name: tensor.clone() for name, tensor in self.average.items()}
+        self.best = self._weights()
         self.state: State | None = None
         self.course = Course()
         self._drawn_at = 0.0
@@ -221,7 +215,7 @@ class Trainer:
         """
         if self.course.step == 0:
             self._save()
-        with _caught_signals() as caught, bar("training", self.accelerator.is_main_process) as shown:
+        with _caught_signals() as caught, bar("training") as shown:
             reason = self._loop(caught, shown)
         self._save()
         if self.accelerator.is_main_process:
@@ -249,7 +243,7 @@ class Trainer:
                     f"stopped at step {course.step}; everything is saved, go on with the same command and --resume",
                     signal_number,
                 )
-            if course.seconds - saved > CHECKPOINT_SECONDS:
+            if course.seconds - saved > training.checkpoint_seconds:
                 self._save()
                 saved = course.seconds
             if course.seconds - shown_at > 0.2:
@@ -282,13 +276,6 @@ class Trainer:
         course.symbols += int(total)
         course.loss_sum += loss_sum
         course.loss_count += int(total)
-        self._update_average()
-
-    def _update_average(self) -> None:
-        decay = min(self.training.average, (1 + self.course.step) / (10 + self.course.step))
-        with torch.no_grad():
-            targets = [self.average[name] for name in self.names.values()]
-            torch._foreach_lerp_(targets, [parameter.detach() for parameter in self.names], 1 - decay)
 
     def _agree(self, seconds: float, caught: list[int]) -> tuple[float, int]:
         """The first process's clock and any process's signal: all stop, and change their pace, at the same step."""
@@ -304,10 +291,9 @@ class Trainer:
         return progress >= 1 or (looks > self.course.looks and not too_soon)
 
     def _look(self, learning_rate: float) -> None:
-        """Score the averaged weights on the held-out part, and keep them if they are the best."""
+        """Score the weights on the held-out part, and keep them if they are the best."""
         course = self.course
-        with self._averaged_weights():
-            held_out = self.objective.held_out(self.model, self.device)
+        held_out = self.objective.held_out(self.model, self.device)
         course.looks = int(self.training.progress(course.step, course.seconds) * self.training.evaluations)
         loss = course.loss_sum / max(course.loss_count, 1)
         row = Measurement(course.step, course.seconds, course.symbols, loss, held_out, learning_rate)
@@ -316,7 +302,7 @@ class Trainer:
         course.since_best += 1
         if held_out < course.best:
             course.best, course.best_step, course.since_best = held_out, course.step, 0
-            self.best = {name: tensor.clone() for name, tensor in self.average.items()}
+            self.best = self._weights()
         if self.accelerator.is_main_process:
             write_history(course.history, self.folder / "metrics.jsonl")
             if course.seconds - self._drawn_at > PICTURE_SECONDS:
@@ -330,19 +316,8 @@ class Trainer:
             f"{' *' if course.since_best == 0 else '  '}   {pace:,.0f} symbols/s"
         )
 
-    @contextmanager
-    def _averaged_weights(self) -> Iterator[None]:
-        current = {name: parameter.detach().clone() for parameter, name in self.names.items()}
-        self._set_weights(self.average)
-        try:
-            yield
-        finally:
-            self._set_weights(current)
-
-    def _set_weights(self, tensors: Mapping[str, Tensor]) -> None:
-        with torch.no_grad():
-            for parameter, name in self.names.items():
-                parameter.copy_(tensors[name])
+    def _weights(self) -> dict[str, Tensor]:
+        return {name: parameter.detach().clone() for parameter, name in self.names.items()}
 
     def _bar_text(self) -> str:
         course = self.course
@@ -351,15 +326,12 @@ class Trainer:
         return f"loss {loss:.3f}  {pace:,.0f} symbols/s"
 
     def _give_up(self) -> None:
+        """End the run before the bad gradient reaches the weights."""
         course = self.course
-        kept = (
-            f"the best weights, of step {course.best_step}, are kept in {self.folder}"
-            if math.isfinite(course.best)
-            else "there are no good weights yet"
-        )
+        self._save()
         raise RecurraError(
-            f"the loss was not finite at step {course.step + 1}; {kept}; "
-            "a lower --learning-rate or --clip usually helps"
+            f"the loss was not finite at step {course.step + 1}; the good weights before it are kept, go on with "
+            f"--resume and a lower --learning-rate than {self.training.learning_rate:g} (or a lower --clip)"
         )
 
     def _save(self) -> None:
@@ -367,8 +339,7 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         groups = {
-            "model": {name: parameter.detach() for parameter, name in self.names.items()},
-            "average": self.average,
+            "model": self._weights(),
             "best": self.best,
             "optimizer": checkpoint.optimizer_tensors(self.optimizer, self.names),
             "state": {str(number): part for number, part in enumerate(state)},
@@ -383,10 +354,10 @@ class Trainer:
     def _restore(self) -> None:
         groups, figures = checkpoint.load(self.folder)
         try:
-            self._set_weights(groups["model"])
-            for mine, theirs in ((self.average, groups["average"]), (self.best, groups["best"])):
-                for name, tensor in mine.items():
-                    tensor.copy_(theirs[name])
+            with torch.no_grad():
+                for parameter, name in self.names.items():
+                    parameter.copy_(groups["model"][name])
+                    self.best[name].copy_(groups["best"][name])
             checkpoint.restore_optimizer(self.optimizer, self.names, groups.get("optimizer", {}))
             self.course = Course.from_json(figures["course"])
         except (KeyError, TypeError, RuntimeError) as error:

@@ -1,0 +1,167 @@
+"""Units that track something nameable, found by themselves (after Karpathy et al. 2016, arXiv 1506.02078).
+
+A unit is judged by the area under its ROC curve (AUC): the chance that its activation is higher at a position where the
+feature holds than at one where it does not, ties counting half. It is chosen on one part of the sequence and measured
+on another, so that the best of a thousand units is not credited with its luck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recurra.data.tokenizer import Symbols
+from recurra.explain.passage import BoolArray, device_of, to_tensor
+from recurra.models.cells import State
+from recurra.models.language_model import LanguageModel
+
+FloatArray = NDArray[np.float32]
+
+CHUNK = 512
+"""Symbols read in one call; affects memory and speed only."""
+
+UNITS_AT_ONCE = 64
+"""Units ranked in one go; affects memory and speed only."""
+
+MIN_EXAMPLES = 20
+"""A feature must hold, and fail to hold, at least this often in each part to be looked for."""
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """The unit that tracks a feature best.
+
+    Attributes:
+        feature: the feature's name.
+        unit: counted over all layers from the bottom: `layer * hidden_size + place in the layer`.
+        sign: 1 if the unit is high where the feature holds, -1 if it is low there.
+        chosen_auc: of `sign * activation` on the part it was chosen on.
+        auc: of `sign * activation` on the other part; below a half if the choice was luck.
+        symbol_auc: what the current symbol alone tells on the other part (how often the feature went with it on the
+            first); a unit well above it has memory.
+        share: share of positions of the other part where the feature holds.
+    """
+
+    feature: str
+    unit: int
+    sign: int
+    chosen_auc: float
+    auc: float
+    symbol_auc: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What `find` found.
+
+    Attributes:
+        trackers: one a feature, the highest AUC first.
+        rare: features that were too rare, or too common, to look for.
+    """
+
+    trackers: tuple[Tracker, ...]
+    rare: tuple[str, ...]
+
+
+def activations(model: LanguageModel, symbols: Symbols, device: torch.device | None = None) -> FloatArray:
+    """Every unit's output h after each symbol, the state carried from the first to the last.
+
+    Args:
+        model: the language model.
+        symbols: `(time,)`.
+        device: where the model is; found out if not given.
+
+    Returns:
+        `(time, num_layers * hidden_size)`, layers from the bottom side by side.
+    """
+    device = device or device_of(model)
+    recurrent = model.recurrent
+    result = np.empty((len(symbols), recurrent.num_layers * recurrent.hidden_size), dtype=np.float32)
+    state: State | None = None
+    with torch.no_grad():
+        for begin in range(0, len(symbols), CHUNK):
+            inputs = model.embedding(to_tensor(symbols[begin : begin + CHUNK], device)[None])
+            outputs, state = recurrent.trace(inputs, state)
+            result[begin : begin + CHUNK] = torch.cat(outputs, dim=-1)[0].float().cpu().numpy()
+    return result
+
+
+def auc(values: NDArray[np.floating], holds: BoolArray) -> NDArray[np.float64]:
+    """Area under the ROC curve of every column for every feature: the Mann-Whitney statistic, exact, ties half.
+
+    Args:
+        values: `(time, columns)`, finite.
+        holds: `(time, features)`.
+
+    Returns:
+        `(columns, features)`; a half where a feature always or never holds.
+    """
+    positives = holds.sum(axis=0).astype(np.float64)
+    pairs = positives * (len(holds) - positives)
+    wins = np.empty((values.shape[1], holds.shape[1]))
+    for begin in range(0, values.shape[1], UNITS_AT_ONCE):
+        columns = values[:, begin : begin + UNITS_AT_ONCE]
+        ranks = np.stack([_ranks(column) for column in columns.T])
+        wins[begin : begin + UNITS_AT_ONCE] = ranks @ holds.astype(np.float64) - positives * (positives + 1) / 2
+    return np.where(pairs > 0, wins / np.maximum(pairs, 1), 0.5)
+
+
+def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Ranks from 1, equal values sharing the mean of theirs."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    means: NDArray[np.float64] = last - (counts - 1) / 2
+    return means[place]
+
+
+def find(
+    values: FloatArray, symbols: Symbols, features: Mapping[str, BoolArray], min_examples: int = MIN_EXAMPLES
+) -> Findings:
+    """Find the unit that tracks each feature best, chosen on the first half of the sequence, measured on the second.
+
+    Of several equally good units the first is taken; one that never changes has an AUC of a half and tracks nothing.
+
+    Args:
+        values: activations, `(time, units)`.
+        symbols: `(time,)`.
+        features: by name, each `(time,)`.
+        min_examples: how often a feature must hold, and not hold, in each half.
+    """
+    half = len(values) // 2
+    frequent = [name for name, holds in features.items() if _frequent(holds, half, min_examples)]
+    rare = tuple(name for name in features if name not in frequent)
+    if not frequent:
+        return Findings((), rare)
+    holds = np.stack([features[name] for name in frequent], axis=1)
+    first, second = auc(values[:half], holds[:half]), auc(values[half:], holds[half:])
+    by_symbol = _symbol_auc(symbols, holds, half)
+    trackers = []
+    for column, name in enumerate(frequent):
+        unit = int(np.abs(first[:, column] - 0.5).argmax())
+        sign = 1 if first[unit, column] >= 0.5 else -1
+        chosen, measured = (float(0.5 + sign * (part[unit, column] - 0.5)) for part in (first, second))
+        share = float(holds[half:, column].mean())
+        trackers.append(Tracker(name, unit, sign, chosen, measured, float(by_symbol[column]), share))
+    return Findings(tuple(sorted(trackers, key=lambda tracker: -tracker.auc)), rare)
+
+
+def _frequent(holds: BoolArray, half: int, min_examples: int) -> bool:
+    parts = (holds[:half], holds[half:])
+    return all(min(int(part.sum()), len(part) - int(part.sum())) >= min_examples for part in parts)
+
+
+def _symbol_auc(symbols: Symbols, holds: BoolArray, half: int) -> NDArray[np.float64]:
+    """AUC on the second half of each feature's rate at the current symbol in the first, `(features,)`."""
+    _, place = np.unique(symbols, return_inverse=True)
+    counts = np.bincount(place[:half], minlength=place.max() + 1)
+    result = np.empty(holds.shape[1])
+    for column, feature in enumerate(holds.T):
+        held = np.bincount(place[:half], weights=feature[:half], minlength=len(counts))
+        rate = np.where(counts > 0, held / np.maximum(counts, 1), feature[:half].mean())
+        result[column] = auc(rate[place[half:], None], feature[half:, None])[0, 0]
+    return result

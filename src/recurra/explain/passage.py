@@ -1,0 +1,78 @@
+"""What is explained: a sequence of symbols with a label and nameable features for each, and the models that read it.
+
+Rooms make these from their own data; nothing else here knows whether the symbols are characters, words or notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recurra.data.tokenizer import Symbols
+from recurra.models.language_model import LanguageModel
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A sequence to look at a model with.
+
+    Attributes:
+        symbols: `(time,)`.
+        labels: what is shown at each position, `time` strings; may be empty or hold a line end.
+        features: nameable things that are so or not after each symbol is read, by name, each `(time,)`.
+        name: how a symbol of the vocabulary is called where it is one of several possible ones.
+        source: where the sequence came from, for captions.
+        unit: what one symbol is called, for axes.
+    """
+
+    symbols: Symbols
+    labels: Sequence[str]
+    features: Mapping[str, BoolArray]
+    name: Callable[[int], str]
+    source: str
+    unit: str = "symbol"
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.labels), *(len(values) for values in self.features.values())}
+        if lengths != {len(self.symbols)}:
+            raise ValueError(f"{len(self.symbols)} symbols with labels and features of lengths {sorted(lengths)}")
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to be explained.
+
+    Attributes:
+        name: what a person calls it.
+        network: the model, on the device to use.
+        facts: lines for its card, label to text.
+    """
+
+    name: str
+    network: LanguageModel
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Name and cell, for legends; the cell alone where the name says no more."""
+        cell = self.network.recurrent.cell.upper()
+        return cell if self.name.upper() == cell else f"{self.name} ({cell})"
+
+
+def device_of(model: LanguageModel) -> torch.device:
+    """Where a model's weights are."""
+    return model.output.weight.device
+
+
+def to_tensor(symbols: Symbols, device: torch.device) -> torch.Tensor:
+    """Symbols of any integer type as a model takes them, same shape."""
+    return torch.from_numpy(np.asarray(symbols).astype(np.int64)).to(device)

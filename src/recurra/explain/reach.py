@@ -1,0 +1,219 @@
+"""How far back a model reaches: gradients through time, and the loss with the context cut short.
+
+Gates exist because a plain cell's gradient vanishes (Hochreiter 1991; Bengio et al. 1994; Pascanu et al. 2013, arXiv
+1211.5063); how much context a model makes use of is measured as by Khandelwal et al. (2018, arXiv 1805.04623).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recurra.data.tokenizer import Symbols
+from recurra.explain.passage import device_of, to_tensor
+from recurra.models.cells import State
+from recurra.models.language_model import LanguageModel
+
+STEPS = 150
+"""How many steps back gradients are followed."""
+
+POSITIONS = 48
+"""How many outputs gradients are taken of."""
+
+TARGETS = 400
+"""How many symbols are predicted from a context cut short."""
+
+CONTEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+"""Lengths the context is cut to, symbols."""
+
+TOLERANCE = 0.01
+"""Nats within which a shorter context is as good as the longest."""
+
+NEGLIGIBLE = 0.01
+"""A gradient this small beside the one a single step back no longer counts as reaching."""
+
+ROWS = 16
+"""Gradients followed side by side, each keeping all its states; affects memory and speed only."""
+
+Report = Callable[[float], None]
+"""Told the share of the work that is done."""
+
+
+@dataclass(frozen=True)
+class GradientReach:
+    """How strongly outputs depend on earlier states.
+
+    Attributes:
+        norms: of the gradient of -log p at each position with respect to the state k steps before,
+            `(positions, steps + 1)`, k from 0.
+    """
+
+    norms: NDArray[np.float64]
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Over positions, `(steps + 1,)`."""
+        return self.norms.mean(axis=0)
+
+    @property
+    def relative(self) -> NDArray[np.float64]:
+        """The mean over that one step back, `(steps + 1,)`: 1 at k = 1."""
+        return self.mean / max(self.mean[1], np.finfo(np.float64).tiny)
+
+    @property
+    def steps(self) -> int | None:
+        """Steps back until the mean gradient stays below `NEGLIGIBLE` of that at one step; None if it never does."""
+        reached = np.flatnonzero(self.relative[1:] >= NEGLIGIBLE)
+        last = int(reached[-1]) + 1 if len(reached) else 0
+        return None if last == self.norms.shape[1] - 1 else last + 1
+
+
+@dataclass(frozen=True)
+class ContextLoss:
+    """Loss with the context cut to its last symbols.
+
+    Attributes:
+        lengths: symbols of context.
+        losses: -log p of the same targets with each length, nats, `(targets, lengths)`.
+    """
+
+    lengths: tuple[int, ...]
+    losses: NDArray[np.float64]
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Nats for each length, `(lengths,)`."""
+        return self.losses.mean(axis=0)
+
+    @property
+    def error(self) -> NDArray[np.float64]:
+        """Standard error of each mean's difference to the longest context's, `(lengths,)`."""
+        difference = self.losses - self.losses[:, -1:]
+        error: NDArray[np.float64] = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
+        return error
+
+    @property
+    def effective(self) -> int:
+        """The shortest context from which on all means are within `TOLERANCE` of the longest's."""
+        beyond = np.flatnonzero(np.abs(self.mean - self.mean[-1]) > TOLERANCE)
+        return self.lengths[int(beyond[-1]) + 1 if len(beyond) else 0]
+
+
+def gradient_reach(
+    model: LanguageModel,
+    symbols: Symbols,
+    steps: int = STEPS,
+    positions: int = POSITIONS,
+    report: Report = lambda share: None,
+) -> GradientReach:
+    """The norm of d(-log p of the next symbol) / d(state k symbols before), exact, by automatic differentiation.
+
+    The state is everything that goes from one step to the next: h, and c of an LSTM, of all layers. It starts from what
+    the model had in mind at that place of the sequence. Positions are spread evenly.
+
+    Args:
+        model: the language model.
+        symbols: `(time,)`, at least three.
+        steps: the largest k; less in a sequence shorter than that.
+        positions: how many outputs to take.
+        report: told of progress.
+
+    Raises:
+        ValueError: if the sequence is too short.
+    """
+    if len(symbols) < 3:
+        raise ValueError("gradients through time need at least three symbols")
+    steps = min(steps, len(symbols) - 2)
+    starts = np.unique(np.linspace(0, len(symbols) - 2 - steps, positions).astype(np.int64))
+    states = _states_after(model, symbols, starts)
+    norms = []
+    for begin in range(0, len(starts), ROWS):
+        rows = slice(begin, begin + ROWS)
+        windows = np.stack([symbols[start : start + steps + 2] for start in starts[rows]])
+        state = tuple(torch.cat(parts, dim=1) for parts in zip(*states[rows], strict=True))
+        norms.append(_norms(model, to_tensor(windows, device_of(model)), state))
+        report(min(1.0, (begin + ROWS) / len(starts)))
+    return GradientReach(np.concatenate(norms))
+
+
+def _states_after(model: LanguageModel, symbols: Symbols, places: NDArray[np.int64]) -> list[State]:
+    """The state after each of some places has been read, from an empty one; `places` ascend."""
+    states = []
+    state: State | None = None
+    done = 0
+    with torch.no_grad():
+        for place in places:
+            inputs = model.embedding(to_tensor(symbols[done : place + 1], device_of(model))[None])
+            _, state = model.recurrent(inputs, state)
+            states.append(state)
+            done = int(place) + 1
+    return states
+
+
+def _norms(model: LanguageModel, windows: Tensor, state: State) -> NDArray[np.float64]:
+    """Gradient norms of the last symbol of each window, `(batch, time - 1)`, the nearest state first.
+
+    Args:
+        model: the language model.
+        windows: `(batch, time)`: first the symbol that `state` has read, last the target.
+        state: `(layers, batch, hidden_size)` each.
+    """
+    states = [tuple(part.detach().requires_grad_() for part in state)]
+    with torch.enable_grad():
+        for symbols in windows[:, 1:-1].T:
+            _, state = model.recurrent.step(model.embedding(symbols), states[-1])
+            states.append(state)
+        # Rows do not meet, so the gradient of the sum holds each row's own. The logits are read from the state, which
+        # is all that later steps see of this one.
+        logits = model.read_out(states[-1][0][-1])
+        loss = F.cross_entropy(logits.float(), windows[:, -1], reduction="sum")
+        parts = [part for state in states for part in state]
+        gradients = torch.autograd.grad(loss, parts, allow_unused=True)
+    none = torch.zeros(len(windows), dtype=torch.float64)
+    squares = [none if part is None else part.double().pow(2).sum(dim=(0, 2)).cpu() for part in gradients]
+    by_state = torch.stack(squares).reshape(len(states), -1, len(windows)).sum(dim=1)
+    norms: NDArray[np.float64] = by_state.sqrt().flip(0).T.numpy()
+    return norms
+
+
+def context_loss(
+    model: LanguageModel,
+    symbols: Symbols,
+    lengths: Sequence[int] = CONTEXTS,
+    targets: int = TARGETS,
+    report: Report = lambda share: None,
+) -> ContextLoss:
+    """Predict symbols from only the last k before them, the state empty before that.
+
+    The same targets, spread evenly, for every k.
+
+    Args:
+        model: the language model.
+        symbols: `(time,)`, at least three.
+        lengths: the k, ascending; those beyond half of the sequence are left out.
+        targets: how many symbols to predict.
+        report: told of progress.
+
+    Raises:
+        ValueError: if the sequence is too short for any of the lengths.
+    """
+    lengths = tuple(length for length in lengths if length <= len(symbols) // 2)
+    if not lengths or len(symbols) < 3:
+        raise ValueError(f"{len(symbols)} symbols are too few to cut a context from")
+    places = np.unique(np.linspace(lengths[-1], len(symbols) - 1, targets).astype(np.int64))
+    goals = to_tensor(symbols[places], device_of(model))
+    losses = np.empty((len(places), len(lengths)))
+    with torch.no_grad():
+        for column, length in enumerate(lengths):
+            windows = np.stack([symbols[place - length : place] for place in places])
+            outputs, _ = model.recurrent(model.embedding(to_tensor(windows, device_of(model))))
+            logits = model.read_out(outputs[:, -1]).float()
+            losses[:, column] = F.cross_entropy(logits, goals, reduction="none").cpu().numpy()
+            report(sum(lengths[: column + 1]) / sum(lengths))
+    return ContextLoss(lengths, losses)

@@ -1,0 +1,196 @@
+"""Text as a passage: what is shown for each symbol, and the nameable features of text.
+
+Features are read off the characters and taken, for symbols of several characters, at the last one of each; a byte that
+is part of a character has the features of that character. All describe the moment after the symbol was read, so
+"capital next" is about the symbol to come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.data.tokenizer import UNKNOWN, Symbols, Tokenizer, decode
+from recurra.errors import RecurraError
+from recurra.explain.passage import BoolArray, Passage
+
+LINE_END_WITHIN = 5
+"""What "line end within ..." means, in characters."""
+
+INCOMPLETE = "\N{MIDDLE DOT}"
+"""Shown for a symbol that does not complete a character."""
+
+BRACKETS = {"(": ")", "[": "]", "{": "}", "（": "）", "［": "］", "【": "】", "《": "》", "〈": "〉", "〔": "〕"}  # noqa: RUF001
+"""Opening brackets and what closes each."""
+
+QUOTES = {"\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}", "「": "」", "『": "』", "«": "»"}
+"""Opening quotation marks other than the straight one, and what closes each. Single ones are left out: an apostrophe is
+not told from a closing mark without understanding the text."""
+
+STRAIGHT = '"'
+
+_SENTENCE_ENDS = ".!?。！？…"  # noqa: RUF001
+
+
+def passage(tokenizer: Tokenizer, symbols: Symbols, source: str) -> Passage:
+    """Text symbols with labels and features.
+
+    Args:
+        tokenizer: what made the symbols.
+        symbols: `(time,)`.
+        source: what a person would call the text.
+    """
+    pieces = [tokenizer.piece(int(symbol)) for symbol in symbols]
+    text = b"".join(pieces).decode("utf-8", "surrogateescape")
+    character_ends = np.cumsum(_byte_lengths(text))
+    piece_ends = np.cumsum([len(piece) for piece in pieces])
+    last = np.searchsorted(character_ends, piece_ends)  # the character that holds each piece's last byte
+    complete = np.searchsorted(character_ends, piece_ends, side="right")  # how many characters are over by then
+    begins = np.concatenate([[0], complete[:-1]])
+    labels = [_readable(text[begin:end]) or INCOMPLETE for begin, end in zip(begins, complete, strict=True)]
+    features = {name: values[last] for name, values in character_features(text).items()}
+    unit = {"characters": "character", "bytes": "byte", "words": "word", "pieces": "piece"}[tokenizer.kind]
+    return Passage(symbols, labels, features, namer(tokenizer), source, unit)
+
+
+def require_same_vocabulary(names: Sequence[str], tokenizers: Sequence[Tokenizer]) -> None:
+    """Refuse to compare models that do not read the same symbols.
+
+    Raises:
+        RecurraError: if a vocabulary is not the first one's.
+    """
+    first = tokenizers[0].to_json()
+    for name, tokenizer in zip(names, tokenizers, strict=True):
+        if tokenizer.to_json() != first:
+            raise RecurraError(
+                f"{name} and {names[0]} do not have the same vocabulary, so their figures cannot be compared; "
+                "train both on the same text with the same --symbols"
+            )
+
+
+def namer(tokenizer: Tokenizer) -> Callable[[int], str]:
+    """How a tokenizer's symbols are called: their text, bytes that make none in hexadecimal."""
+
+    def name(symbol: int) -> str:
+        if symbol == tokenizer.unknown:
+            return "unknown"
+        text = decode(tokenizer, [symbol])
+        return "0x" + tokenizer.piece(symbol).hex() if UNKNOWN in text else text
+
+    return name
+
+
+def character_features(text: str) -> dict[str, BoolArray]:
+    """The nameable features of a text, by name, each `(len(text),)`.
+
+    "Late in the line" is beyond the median place, over all characters; what is "next" does not hold at the very end.
+    """
+    here = list(text)
+    following = here[1:] + [""]
+    place = _places_in_line(text)
+    quotes, brackets = enclosures(text)
+    return {
+        "inside quotes": quotes,
+        "inside brackets": brackets,
+        "late in the line": place > np.median(place) if text else np.zeros(0, dtype=bool),
+        "first word of the line": _first_words(text),
+        "line end next": _where(following, lambda c: c == "\n"),
+        f"line end within {LINE_END_WITHIN}": _line_end_within(text, LINE_END_WITHIN),
+        "capital next": _where(following, str.isupper),
+        "digit next": _where(following, str.isdigit),
+        "space next": _where(following, lambda c: c == " "),
+        "sentence end next": _where(following, lambda c: c != "" and c in _SENTENCE_ENDS),
+        "after a space": _where(here, str.isspace),
+        "inside a word": _where(here, str.isalnum) & _where(following, str.isalnum),
+        "inside capitals": _where(here, str.isupper) & _where(following, str.isupper),
+        "after a sentence end": _where(here, lambda c: c in _SENTENCE_ENDS),
+    }
+
+
+def enclosures(text: str) -> tuple[BoolArray, BoolArray]:
+    """Which characters are inside double quotes and inside brackets, each `(len(text),)`.
+
+    An opening mark counts as inside, a closing one as outside. Brackets nest; a closing mark closes everything opened
+    since its partner and is ignored if it has none. A blank line closes all, so that an unbalanced mark does no harm
+    beyond its paragraph.
+    """
+    in_quotes, in_brackets = np.zeros(len(text), dtype=bool), np.zeros(len(text), dtype=bool)
+    awaited: list[str] = []
+    previous = ""
+    for position, character in enumerate(text):
+        if character == STRAIGHT:
+            if not _close(awaited, STRAIGHT):
+                awaited.append(STRAIGHT)
+        elif closing := BRACKETS.get(character) or QUOTES.get(character):
+            awaited.append(closing)
+        elif character == "\n" and previous == "\n":
+            awaited.clear()
+        else:
+            _close(awaited, character)
+        if character not in " \t\r":
+            previous = character
+        in_quotes[position] = any(mark in _QUOTE_ENDS for mark in awaited)
+        in_brackets[position] = any(mark not in _QUOTE_ENDS for mark in awaited)
+    return in_quotes, in_brackets
+
+
+_QUOTE_ENDS = {STRAIGHT, *QUOTES.values()}
+
+
+def _close(awaited: list[str], mark: str) -> bool:
+    """Close the innermost enclosure that awaits `mark` and all inside it; False if there is none."""
+    if mark not in awaited:
+        return False
+    while awaited.pop() != mark:
+        pass
+    return True
+
+
+def _where(characters: Sequence[str], holds: Callable[[str], bool]) -> BoolArray:
+    return np.fromiter((holds(character) for character in characters), dtype=bool, count=len(characters))
+
+
+def _places_in_line(text: str) -> NDArray[np.int64]:
+    """How many characters stand before each one in its line; a line end belongs to the line it ends."""
+    places = np.empty(len(text), dtype=np.int64)
+    begin = 0
+    for line in text.split("\n"):
+        end = min(begin + len(line) + 1, len(text))
+        places[begin:end] = np.arange(end - begin)
+        begin = end
+    return places
+
+
+def _line_end_within(text: str, count: int) -> BoolArray:
+    ends = np.flatnonzero(_where(text, lambda c: c == "\n"))
+    places = np.arange(len(text))
+    next_end = np.searchsorted(ends, places, side="right")
+    padded = np.append(ends, len(text) + count + 1)
+    result: BoolArray = padded[next_end] - places <= count
+    return result
+
+
+def _first_words(text: str) -> BoolArray:
+    """True from the beginning of a line to the end of its first word."""
+    result = np.zeros(len(text), dtype=bool)
+    begin = 0
+    for line in text.split("\n"):
+        indent = len(line) - len(line.lstrip())
+        result[begin : begin + indent + len(line.lstrip().partition(" ")[0])] = True
+        begin += len(line) + 1
+    return result
+
+
+def _byte_lengths(text: str) -> NDArray[np.int64]:
+    """Bytes each character came from; a byte that was no UTF-8 (a surrogate escape) is one."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    lengths: NDArray[np.int64] = 1 + (codes >= 0x80) + (codes >= 0x800).astype(np.int64) + (codes >= 0x10000)
+    lengths[(codes >= 0xDC80) & (codes <= 0xDCFF)] = 1
+    return lengths
+
+
+def _readable(text: str) -> str:
+    """The same with bytes that made no character replaced."""
+    return "".join(UNKNOWN if "\ud800" <= character <= "\udfff" else character for character in text)

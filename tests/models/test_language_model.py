@@ -1,0 +1,196 @@
+"""The language model and its packed twin: whole sequences and single symbols agree, tied weights are one tensor."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra.errors import OptionError
+from recurra.models.cells import CELLS, CellName, state_parts
+from recurra.models.dropout import Noise
+from recurra.models.language_model import Architecture, LanguageModel
+from recurra.models.packed import PackedLanguageModel
+
+each_cell = pytest.mark.parametrize("cell", CELLS)
+SMALL = Architecture(
+    hidden_size=6, num_layers=1, embedding_size=6, dropout=0.0, weight_dropout=0.0, tied=False, cell="lstm"
+)
+architectures = st.builds(
+    replace,
+    st.just(SMALL),
+    hidden_size=st.integers(1, 9),
+    num_layers=st.integers(1, 3),
+    embedding_size=st.integers(1, 9),
+    tied=st.booleans(),
+)
+
+
+def make(cell: CellName, architecture: Architecture, vocabulary_size: int = 11, seed: int = 0) -> LanguageModel:
+    """A model whose every weight is random, biases too."""
+    torch.manual_seed(seed)
+    model = LanguageModel(vocabulary_size, replace(architecture, cell=cell))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.5)
+    return model
+
+
+@each_cell
+@given(architecture=architectures, batch=st.integers(1, 3), time=st.integers(1, 6), seed=st.integers(0, 1000))
+def test_step_is_forward(cell: CellName, architecture: Architecture, batch: int, time: int, seed: int) -> None:
+    model = make(cell, architecture, seed=seed).double()
+    symbols = torch.randint(11, (batch, time))
+    logits, end = model(symbols)
+    assert logits.shape == (batch, time, 11)
+    state = None
+    for place in range(time):
+        one, state = model.step(symbols[:, place], state)
+        torch.testing.assert_close(one, logits[:, place], rtol=1e-10, atol=1e-12)
+    assert state is not None
+    for mine, theirs in zip(state, end, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)
+
+
+@each_cell
+@given(architecture=architectures, symbols=st.lists(st.integers(0, 10), min_size=1, max_size=8))
+def test_packed_step_is_step(cell: CellName, architecture: Architecture, symbols: list[int]) -> None:
+    model = make(cell, architecture)
+    packed = PackedLanguageModel(model)
+    state, packed_state = None, packed.zero_state()
+    with torch.no_grad():
+        for symbol in symbols:
+            expected, state = model.step(torch.tensor([symbol]), state)
+            logits, packed_state = packed.step(symbol, packed_state)
+            np.testing.assert_allclose(logits, expected[0].numpy(), rtol=1e-5, atol=1e-5)
+            assert logits.shape == (11,)
+            assert len(packed_state) == architecture.num_layers
+            for layer, parts in enumerate(packed_state):
+                assert len(parts) == state_parts(cell)
+                for part, theirs in zip(parts, state, strict=True):
+                    np.testing.assert_allclose(part, theirs[layer, 0].numpy(), rtol=1e-5, atol=1e-5)
+
+
+@each_cell
+def test_packed_step_changes_neither_the_state_it_is_given_nor_what_it_gave(cell: CellName) -> None:
+    packed = PackedLanguageModel(make(cell, replace(SMALL, num_layers=2)))
+    _, state = packed.step(3, packed.zero_state())
+    copies = [[part.copy() for part in layer] for layer in state]
+    first, _ = packed.step(5, state)
+    kept = first.copy()
+    packed.step(7, state)
+    again, _ = packed.step(5, state)
+    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(again, first)
+    for layer, copied in zip(state, copies, strict=True):
+        for part, copy in zip(layer, copied, strict=True):
+            np.testing.assert_array_equal(part, copy)
+    assert all(not part.any() for layer in packed.zero_state() for part in layer)
+
+
+def test_packed_weights_are_a_copy() -> None:
+    model = make("gru", SMALL)
+    packed = PackedLanguageModel(model)
+    before, _ = packed.step(1, packed.zero_state())
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    after, _ = packed.step(1, packed.zero_state())
+    np.testing.assert_array_equal(before, after)
+
+
+def test_tied_weights_are_one_tensor_and_learn_as_one() -> None:
+    model = make("lstm", replace(SMALL, tied=True))
+    assert model.output.weight is model.embedding.weight
+    assert model.projection is None
+    assert "output.weight" not in dict(model.named_parameters())
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    before = model.embedding.weight.detach().clone()
+    F.cross_entropy(model(torch.tensor([[2, 3]]))[0][0], torch.tensor([4, 5])).backward()
+    optimizer.step()
+    assert torch.equal(model.output.weight, model.embedding.weight)
+    # Row 9 was never an input: its change came through the output layer.
+    assert not torch.equal(before[9], model.embedding.weight[9])
+
+
+def test_tied_weights_of_another_size_go_through_a_projection() -> None:
+    model = make("lstm", replace(SMALL, tied=True, hidden_size=8, embedding_size=5))
+    assert model.projection is not None
+    assert model.projection.weight.shape == (5, 8)
+    assert model.output.weight is model.embedding.weight
+    outputs = torch.randn(3, 8)
+    expected = outputs @ model.projection.weight.T @ model.embedding.weight.T + model.output.bias
+    torch.testing.assert_close(model.read_out(outputs), expected)
+
+
+def test_untied_weights_are_two() -> None:
+    model = make("lstm", SMALL)
+    assert model.projection is None
+    assert model.output.weight.data_ptr() != model.embedding.weight.data_ptr()
+
+
+def test_a_fresh_model_is_near_the_uniform_distribution() -> None:
+    torch.manual_seed(0)
+    model = LanguageModel(50, replace(SMALL, hidden_size=32, embedding_size=32))
+    symbols = torch.randint(50, (8, 30))
+    loss = F.cross_entropy(model(symbols[:, :-1])[0].flatten(0, 1), symbols[:, 1:].flatten())
+    assert abs(float(loss.detach()) - np.log(50)) < 0.3
+
+
+def test_dropout_needs_noise_and_reaches_inputs_and_outputs() -> None:
+    model = make("gru", replace(SMALL, dropout=0.5, embedding_size=64, hidden_size=64))
+    symbols = torch.randint(11, (2, 5))
+    plain, _ = model(symbols)
+    assert torch.equal(model(symbols)[0], plain)
+
+    def noise(step: int) -> Noise:
+        return Noise.of_step(seed=1, step=step, rows=slice(0, 2), batch_size=2)
+
+    noisy, _ = model(symbols, noise=noise(0))
+    assert torch.equal(model(symbols, noise=noise(0))[0], noisy)
+    assert not torch.equal(model(symbols, noise=noise(1))[0], noisy)
+    # By hand: the first mask on the embeddings, the second on the stack's outputs.
+    source = noise(0)
+    outputs, _ = model.recurrent(source.drop_units(model.embedding(symbols), 0.5))
+    torch.testing.assert_close(noisy, model.read_out(source.drop_units(outputs, 0.5)))
+
+
+@each_cell
+@pytest.mark.parametrize("tied", [False, True])
+def test_one_batch_can_be_overfitted(cell: CellName, tied: bool) -> None:
+    torch.manual_seed(0)
+    architecture = replace(SMALL, cell=cell, hidden_size=32, embedding_size=16, tied=tied)
+    model = LanguageModel(7, architecture)
+    # Random symbols after a first one of their own: to know them all, the state must remember where it is.
+    symbols = torch.cat([torch.arange(4)[:, None], torch.randint(7, (4, 12))], dim=1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(300):
+        loss = F.cross_entropy(model(symbols[:, :-1])[0].flatten(0, 1), symbols[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        if loss.detach() < 0.05:
+            return
+    pytest.fail(f"the loss is still {float(loss.detach()):.3f} nats")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("hidden_size", 0),
+        ("hidden_size", 10**9),
+        ("num_layers", 0),
+        ("embedding_size", -1),
+        ("dropout", 1.0),
+        ("dropout", -0.1),
+        ("dropout", float("nan")),
+        ("weight_dropout", 1.0),
+    ],
+)
+def test_impossible_architectures_are_refused_by_the_options_name(field: str, value: float) -> None:
+    with pytest.raises(OptionError, match=f"--{field.replace('_', '-')} is {value}, but must be between"):
+        replace(SMALL, **{field: value})

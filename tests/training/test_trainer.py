@@ -1,0 +1,162 @@
+"""The training loop, on objectives small enough to know the answer."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from recurra import files
+from recurra.errors import RecurraError
+from recurra.models.cells import State
+from recurra.models.dropout import Noise
+from recurra.training import checkpoint
+from recurra.training.metrics import Measurement, plot_history
+from recurra.training.trainer import Trainer, Training, make_accelerator
+
+SMALL = Training(
+    steps=40, batch_size=4, chunk=1, learning_rate=0.05, weight_decay=0.0, device="cpu", patience=0, evaluations=10
+)
+
+
+class Line(nn.Module):
+    """One number to learn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([[0.0]]))
+
+
+class Parabola:
+    """Minimise (weight - 3)^2; the held-out loss can be told to do something else."""
+
+    batch_size = 4
+
+    def __init__(self, held_out: list[float] | None = None, bad_at: int | None = None) -> None:
+        self.figures = held_out
+        self.bad_at = bad_at
+
+    def loss(
+        self, model: nn.Module, step: int, state: State | None, noise: Noise, device: torch.device
+    ) -> tuple[Tensor, int, State | None]:
+        rows = noise.rows.stop - noise.rows.start
+        loss = rows * (model.weight - 3).square().sum()
+        if step == self.bad_at:
+            loss = loss * math.nan
+        return loss, rows, None
+
+    def held_out(self, model: nn.Module, device: torch.device) -> float:
+        return self.figures.pop(0) if self.figures else float((model.weight.detach() - 3).square())
+
+
+def trainer(folder: Path, training: Training = SMALL, objective: Parabola | None = None) -> Trainer:
+    return Trainer(Line(), objective or Parabola(), training, folder, {}, make_accelerator(training))
+
+
+def test_the_course_of_plain_adamw_is_followed(tmp_path: Path) -> None:
+    """The oracle: the same number learned by a bare loop with PyTorch's optimiser, clipping and a schedule by hand."""
+    ours = trainer(tmp_path, replace(SMALL, weight_decay=0.1, warm_up=0.25))
+    ours.run()
+    model = Line()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.05, betas=(0.9, 0.99), weight_decay=0.1)
+    for step in range(40):
+        progress = step / 40
+        cosine = 0.01 + 0.99 * (1 + math.cos(math.pi * (progress - 0.25) / 0.75)) / 2
+        optimizer.param_groups[0]["lr"] = 0.05 * (max(progress / 0.25, 0.01) if progress < 0.25 else cosine)
+        optimizer.zero_grad()
+        (model.weight - 3).square().sum().backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+    assert float(ours.model.weight) == pytest.approx(float(model.weight), abs=1e-6)
+
+
+def test_the_best_weights_are_kept_not_the_last(tmp_path: Path) -> None:
+    figures = [5.0, 4.0, 1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0]
+    ours = trainer(tmp_path, objective=Parabola(list(figures)))
+    outcome = ours.run()
+    assert outcome.course.best == 1.0
+    assert outcome.course.best_step == 12
+
+    assert float(outcome.best["weight"]) < float(ours.model.weight)
+
+
+def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
+    figures = [5.0, 4.0, 4.5, 4.5, 4.5, 4.5, 4.5, 4.5, 4.5, 4.5]
+    outcome = trainer(tmp_path, replace(SMALL, patience=3), Parabola(figures)).run()
+    assert outcome.reason == "patience"
+    assert outcome.course.step == 20
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
+    with pytest.raises(RecurraError, match=r"not finite at step 31.*--learning-rate"):
+        trainer(tmp_path, objective=Parabola(bad_at=30)).run()
+    groups, figures = checkpoint.load(tmp_path)
+    assert figures["course"]["best_step"] > 0
+    assert bool(torch.isfinite(groups["best"]["weight"]).all())
+    assert float(groups["best"]["weight"]) > 0.5
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = trainer(tmp_path)
+    ours.run()
+    before = (tmp_path / checkpoint.FILE).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(RecurraError, match="the disk is full"):
+        trainer(tmp_path, replace(SMALL, steps=80)).run()
+    assert (tmp_path / checkpoint.FILE).read_bytes() == before
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_resuming_continues_the_figures(tmp_path: Path) -> None:
+    trainer(tmp_path).run()
+    outcome = trainer(tmp_path, replace(SMALL, steps=80)).run()
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
+    assert rows[-1]["step"] == outcome.course.step == 80
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "other run"])
+def test_a_damaged_checkpoint_is_refused_in_a_sentence(tmp_path: Path, damage: str) -> None:
+    trainer(tmp_path).run()
+    path = tmp_path / checkpoint.FILE
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-10])
+    elif damage == "garbage":
+        path.write_bytes(np.random.default_rng(0).bytes(1000))
+    else:
+        checkpoint.save(tmp_path, {"model": {"other": torch.zeros(1)}}, {"course": {}})
+    with pytest.raises(RecurraError, match="--overwrite"):
+        trainer(tmp_path)
+
+
+def test_the_clock_ends_a_run_and_its_schedule(tmp_path: Path) -> None:
+    training = replace(SMALL, steps=None, minutes=0.01)
+    assert training.progress(10**9, 0.3) == pytest.approx(0.5)
+    outcome = trainer(tmp_path, training).run()
+    assert outcome.reason == "time"
+    assert 0.6 <= outcome.course.seconds < 5
+    assert outcome.course.history[-1].learning_rate < 0.01 * training.learning_rate + 0.005
+
+
+def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(RecurraError, match="--device cpu"):
+        make_accelerator(replace(SMALL, device="cuda"))
+
+
+def test_a_picture_survives_a_history_with_infinite_losses(tmp_path: Path) -> None:
+    rows = [Measurement(n, float(n), n, math.inf if n == 1 else 1 / n, 1 / n, 0.1) for n in range(1, 5)]
+    plot_history(rows, tmp_path / "loss.png")
+    assert (tmp_path / "loss.png").stat().st_size > 5000
