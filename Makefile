@@ -37,8 +37,8 @@ format: setup ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup ## measure against others; RECURRA_DATA names a folder with more data
-	$(BIN)/python bench/run.py
+bench: setup ## measure; ONLY="large tang" chooses, RECURRA_DATA names the folder of data
+	$(BIN)/python bench/run.py $(ONLY)
 
 clean: ## remove what was made, but not .venv
 	rm -rf $(DEMO) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import reprlib
+import sys
 import types
 import typing
 from pathlib import Path
@@ -40,13 +41,15 @@ def from_dict(cls: type[T], values: object, where: str) -> T:
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in values:
         if name not in fields:
-            raise RecurraError(f"{where}: unknown entry {name!r}; it was made by another version or altered by hand")
+            shown = reprlib.repr(name)
+            raise RecurraError(f"{where}: unknown entry {shown}; it was made by another version or altered by hand")
     for name, field in fields.items():
         if name not in values:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 raise RecurraError(f"{where}: entry {name!r} is missing; the file is damaged")
         elif values[name] is not field.default and not _fits(values[name], hints[name]):
-            raise RecurraError(f"{where}: entry {name!r} has the unfit value {values[name]!r}; the file is damaged")
+            shown = reprlib.repr(values[name])
+            raise RecurraError(f"{where}: entry {name!r} has the unfit value {shown}; the file is damaged")
     try:
         return cls(**values)
     except OptionError as error:
@@ -62,7 +65,7 @@ def _fits(value: object, hint: Any) -> bool:
     if origin is typing.Literal:
         return value in typing.get_args(hint)
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, hint)
@@ -88,11 +91,15 @@ def read_json(path: Path) -> Any:
             raise RecurraError(f"{path} is larger than {MAX_JSON_BYTES} bytes; it is not a file this program wrote")
         data = path.read_bytes()
     try:
-        return json.loads(data)
+        return json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise RecurraError(
             f"{path} is no JSON ({error}); the file is damaged, copy or train the model again"
         ) from error
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON's")
 
 
 def dump_json(value: Any) -> str:

@@ -34,30 +34,35 @@ def write_text_atomic(path: Path, text: str) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    # A file name that is no UTF-8 comes as lone surrogates; escaped like this they are JSON for the same.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def replace_folder(new: Path, target: Path) -> None:
     """Put the complete folder `new` in the place of `target`, which may exist.
 
-    Between the two renames of an overwrite the old folder stands at `<target>.old`; `recover_folder` puts it back
+    Between the two renames of an overwrite the old folder stands at `.<target>.old`; `recover_folder` puts it back
     should the machine stop exactly there.
     """
     with os_errors("writing", target):
-        if target.exists():
-            old = _old(target)
-            shutil.rmtree(old, ignore_errors=True)
-            target.rename(old)
+        if not target.exists():
             new.rename(target)
-            shutil.rmtree(old)
-        else:
+            return
+        old = _old(target)
+        shutil.rmtree(old, ignore_errors=True)
+        target.rename(old)
+        try:
             new.rename(target)
+        except OSError:
+            old.rename(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def recover_folder(target: Path) -> None:
     """Undo an overwrite that was cut off between its two renames."""
-    if not target.exists() and _old(target).is_dir():
-        with os_errors("recovering", target):
+    with os_errors("reading", target):
+        if not target.exists() and _old(target).is_dir():
             _old(target).rename(target)
 
 
@@ -71,7 +76,8 @@ def require_writable_parent(path: Path) -> None:
 
 
 def _old(target: Path) -> Path:
-    return target.with_name(f"{target.name}.old")
+    # Hidden: `bard.old` may well be what somebody calls a model of their own.
+    return target.with_name(f".{target.name}.old")
 
 
 def _umask() -> int:

@@ -26,6 +26,9 @@ from recurra.files import recover_folder, replace_folder, write_atomic, write_te
 FORMAT_VERSION = 1
 """Raised whenever a folder written now could not be read by the last release."""
 
+_NUMBERS = (torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.int32, torch.uint8)
+"""The types a tensor of a model may have."""
+
 CONFIG, WEIGHTS, VOCABULARY, CARD = "config.json", "model.safetensors", "vocabulary.json", "README.md"
 
 
@@ -61,21 +64,21 @@ def save(folder: Path, model: ModelFile, card: str, complete: Callable[[Path], N
         RecurraError: if a weight is not finite, or writing fails; `folder` is then as it was.
     """
     _require_finite(model.tensors, folder)
-    new = folder.with_name(f"{folder.name}.new")
-    with os_errors("writing", folder):
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
     try:
-        write_tensors(new / WEIGHTS, model.tensors)
-        write_text_atomic(new / VOCABULARY, dump_json(model.vocabulary))
-        write_text_atomic(new / CARD, card)
-        header = {"format_version": FORMAT_VERSION, "task": model.task}
-        digests = {name: _sha256(new / name) for name in (WEIGHTS, VOCABULARY)}
-        content = header | {"config": model.config, "record": model.record, "sha256": digests}
-        write_text_atomic(new / CONFIG, dump_json(content))
-        if complete:
-            complete(new)
-        replace_folder(new, folder)
+        with os_errors("writing", folder):
+            new.mkdir(parents=True)
+            write_tensors(new / WEIGHTS, model.tensors)
+            write_text_atomic(new / VOCABULARY, dump_json(model.vocabulary))
+            write_text_atomic(new / CARD, card)
+            header = {"format_version": FORMAT_VERSION, "task": model.task}
+            digests = {name: _sha256(new / name) for name in (WEIGHTS, VOCABULARY)}
+            content = header | {"config": model.config, "record": model.record, "sha256": digests}
+            write_text_atomic(new / CONFIG, dump_json(content))
+            if complete:
+                complete(new)
+            replace_folder(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
@@ -91,17 +94,18 @@ def load(folder: Path, task: str | None = None) -> ModelFile:
         RecurraError: if anything about the folder is not as `save` left it.
     """
     recover_folder(folder)
-    if not folder.is_dir():
-        raise RecurraError(f"there is no model folder {folder}; check the name, or train one with --out {folder}")
-    if not (folder / CONFIG).exists():
-        raise RecurraError(f"{folder} is no trained model (it has no {CONFIG}); name the folder given to --out")
+    with os_errors("reading", folder):
+        if not folder.is_dir():
+            raise RecurraError(f"there is no model folder {folder}; check the name, or train one with --out {folder}")
+        if not (folder / CONFIG).exists():
+            raise RecurraError(f"{folder} is no trained model (it has no {CONFIG}); name the folder given to --out")
     config = read_json(folder / CONFIG)
-    if not isinstance(config, dict) or not isinstance(config.get("format_version"), int):
+    version = config.get("format_version") if isinstance(config, dict) else None
+    if type(version) is not int or version < 1:
         raise RecurraError(f"{folder / CONFIG} does not say its format; the file is damaged, copy the model again")
-    if config["format_version"] > FORMAT_VERSION:
+    if version > FORMAT_VERSION:
         raise RecurraError(
-            f"{folder} was made by a newer version (format {config['format_version']}, this one knows "
-            f"{FORMAT_VERSION}); update recurra"
+            f"{folder} was made by a newer version (format {version}, this one knows {FORMAT_VERSION}); update recurra"
         )
     expected = {"task": str, "config": dict, "record": dict, "sha256": dict}
     if any(not isinstance(config.get(name), kind) for name, kind in expected.items()):
@@ -176,6 +180,8 @@ def _errno_of(error: SafetensorError) -> int:
 
 def _require_finite(tensors: Mapping[str, Tensor], where: Path) -> None:
     for name, tensor in tensors.items():
+        if tensor.dtype not in _NUMBERS:
+            raise RecurraError(f"{where}: the weights {name} are {tensor.dtype}; the file is damaged, copy it again")
         if not bool(torch.isfinite(tensor).all()):
             raise RecurraError(f"{where}: the weights {name} hold NaN or infinity; train the model again")
 

@@ -23,9 +23,7 @@ def random(*shape: int, generator: torch.Generator) -> Tensor:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-@given(
-    batch=st.integers(1, 4), input_size=st.integers(1, 6), hidden_size=st.integers(1, 6), seed=st.integers(0, 2**31)
-)
+@given(batch=st.integers(1, 4), input_size=st.integers(1, 6), hidden_size=st.integers(1, 6), seed=st.integers(0, 2**31))
 def test_a_cell_is_pytorchs(cell: CellName, batch: int, input_size: int, hidden_size: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     oracle = ORACLES[cell](input_size, hidden_size).double()

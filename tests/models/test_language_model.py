@@ -17,7 +17,7 @@ from recurra.models.packed import PackedLanguageModel
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
 SMALL = Architecture(
-    hidden_size=6, num_layers=1, embedding_size=6, dropout=0.0, weight_dropout=0.0, tied=False, cell="lstm"
+    hidden_size=6, num_layers=1, embedding_size=6, dropout=0.0, weight_dropout=0.0, forget_bias=1.0, tied=False
 )
 architectures = st.builds(
     replace,

@@ -187,9 +187,7 @@ def test_step_is_forward_one_step_at_a_time(
 
 @each_cell
 @given(borders=st.lists(st.integers(1, 7), max_size=3), layers=st.integers(1, 3), seed=st.integers(0, 1000))
-def test_a_sequence_in_parts_is_the_sequence_whole(
-    cell: CellName, borders: list[int], layers: int, seed: int
-) -> None:
+def test_a_sequence_in_parts_is_the_sequence_whole(cell: CellName, borders: list[int], layers: int, seed: int) -> None:
     stack = make(cell, 3, 4, layers, False, seed)
     inputs, state = random_inputs(stack, 2, 8), random_state(stack, 2)
     whole, end = stack(inputs, state)
@@ -284,7 +282,7 @@ def test_inputs_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_recurrent_weights_begin_orthogonal_and_biases_zero(cell: CellName, bidirectional: bool) -> None:
     torch.manual_seed(0)
-    stack = Recurrent(cell, 6, 16, 2, bidirectional)
+    stack = Recurrent(cell, 6, 16, 2, bidirectional, forget_bias=1.5)
     blocks = []
     for layer, direction in product(range(2), range(stack.directions)):
         weights = stack.weights(layer, reverse=direction == 1)
@@ -294,16 +292,13 @@ def test_recurrent_weights_begin_orthogonal_and_biases_zero(cell: CellName, bidi
                 torch.testing.assert_close(block, torch.eye(16), rtol=0, atol=0)
             blocks.append(block)
         bias = (weights.bias_ih + weights.bias_hh).view(GATES[cell], 16)
-        if cell == "lstm":  # its second gate, the one that forgets, begins open
-            assert bool((bias[1] > 0).all())
+        if cell == "lstm":  # the second gate is the one that forgets
+            torch.testing.assert_close(bias[1], torch.full((16,), 1.5), rtol=0, atol=0)
             bias = bias[[0, 2, 3]]
-        if cell != "gru":
-            assert torch.count_nonzero(bias) == 0
-        # Glorot and Bengio's uniform distribution, a gate at a time.
-        fan_in = weights.weight_ih.shape[1]
-        for block in weights.weight_ih.view(GATES[cell], 16, fan_in):
-            bound = (6 / (fan_in + 16)) ** 0.5
-            assert 0.8 * bound < float(block.abs().max()) <= bound
+        assert torch.count_nonzero(bias) == 0
+        # Inputs of variance one come out with variance one.
+        deviation = weights.weight_ih.std() * weights.weight_ih.shape[1] ** 0.5
+        assert abs(float(deviation) - 1) < 4 / (2 * weights.weight_ih.numel()) ** 0.5
     if cell != "rnn-relu":
         assert len({float(block[0, 0]) for block in blocks}) == len(blocks), "two blocks are the same"
 

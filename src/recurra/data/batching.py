@@ -114,7 +114,8 @@ class Streams:
             rows: which rows of the whole batch (a process's share).
         """
         epoch, place = divmod(step, self.steps_per_epoch)
-        shift = int(np.random.default_rng([self.seed, epoch]).integers(self.chunk))
+        spare = self.stream_length - self.steps_per_epoch * self.chunk
+        shift = int(np.random.default_rng([self.seed, epoch]).integers(spare + 1))
         carried = np.random.default_rng([self.seed, step, 1]).random(self.batch_size) >= RESTART
         carried &= place > 0
         starts = np.arange(self.batch_size)[rows] * self.stream_length + shift + place * self.chunk

@@ -192,7 +192,7 @@ class Pieces:
 
     @classmethod
     def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Pieces:
-        """At most `limit` pieces (and never fewer than the bytes), merged from pairs seen at least `min_count` times."""
+        """At most `limit` pieces, but at least the bytes, merged from pairs seen at least `min_count` times."""
         from tokenizers import pre_tokenizers, trainers
 
         trainer = trainers.BpeTrainer(

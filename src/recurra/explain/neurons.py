@@ -60,7 +60,7 @@ class Findings:
     """What `find` found.
 
     Attributes:
-        trackers: one a feature, the highest AUC first.
+        trackers: one a feature; those first whose AUC is furthest above what the current symbol alone tells.
         rare: features that were too rare, or too common, to look for.
     """
 
@@ -147,7 +147,7 @@ def find(
         chosen, measured = (float(0.5 + sign * (part[unit, column] - 0.5)) for part in (first, second))
         share = float(holds[half:, column].mean())
         trackers.append(Tracker(name, unit, sign, chosen, measured, float(by_symbol[column]), share))
-    return Findings(tuple(sorted(trackers, key=lambda tracker: -tracker.auc)), rare)
+    return Findings(tuple(sorted(trackers, key=lambda tracker: tracker.symbol_auc - tracker.auc)), rare)
 
 
 def _frequent(holds: BoolArray, half: int, min_examples: int) -> bool:

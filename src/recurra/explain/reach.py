@@ -26,7 +26,7 @@ STEPS = 150
 POSITIONS = 48
 """How many outputs gradients are taken of."""
 
-TARGETS = 400
+TARGETS = 500
 """How many symbols are predicted from a context cut short."""
 
 CONTEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)

@@ -27,6 +27,8 @@ class Architecture:
     """Share of features zeroed in training before, between and after the layers, the same at all steps of a chunk."""
     weight_dropout: float = AUTO
     """Share of recurrent weights zeroed in training."""
+    forget_bias: float = AUTO
+    """Where the forget gates of an LSTM start: the higher, the longer it remembers at first."""
     tied: bool = AUTO
     """Use the embedding as the output layer too (Press and Wolf 2017)."""
 
@@ -36,6 +38,7 @@ class Architecture:
         check_range("embedding_size", self.embedding_size, 1, 16384)
         check_range("dropout", self.dropout, 0.0, 0.95)
         check_range("weight_dropout", self.weight_dropout, 0.0, 0.95)
+        check_range("forget_bias", self.forget_bias, -20.0, 20.0)
 
 
 class LanguageModel(nn.Module):
@@ -58,6 +61,7 @@ class LanguageModel(nn.Module):
             architecture.num_layers,
             dropout=architecture.dropout,
             weight_dropout=architecture.weight_dropout,
+            forget_bias=architecture.forget_bias,
         )
         self.projection: nn.Linear | None = None
         if architecture.tied and architecture.hidden_size != architecture.embedding_size:
@@ -70,9 +74,10 @@ class LanguageModel(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Embeddings of small variance, an output layer that starts near the uniform distribution."""
-        nn.init.normal_(self.embedding.weight, std=1 / math.sqrt(self.embedding.embedding_dim))
-        if self.output.weight is not self.embedding.weight:
+        """Embeddings of unit variance, small where they are the output layer too, which starts near even chances."""
+        tied = self.output.weight is self.embedding.weight
+        nn.init.normal_(self.embedding.weight, std=0.05 if tied else 1.0)
+        if not tied:
             nn.init.normal_(self.output.weight, std=0.5 / math.sqrt(self.output.in_features))
         nn.init.zeros_(self.output.bias)
 

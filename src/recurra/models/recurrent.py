@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +37,7 @@ class Recurrent(nn.Module):
         bidirectional: a second pass from the end, its output beside the first one's.
         dropout: rate between layers, shared over time.
         weight_dropout: rate on the recurrent weights.
+        forget_bias: where an LSTM's forget gates start: the higher, the longer it remembers at first.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Recurrent(nn.Module):
         bidirectional: bool = False,
         dropout: float = 0.0,
         weight_dropout: float = 0.0,
+        forget_bias: float = 1.0,
     ) -> None:
         super().__init__()
         self.cell = cell
@@ -55,6 +59,7 @@ class Recurrent(nn.Module):
         self.directions = 2 if bidirectional else 1
         self.dropout = dropout
         self.weight_dropout = weight_dropout
+        self.forget_bias = forget_bias
         kernel = _KERNELS[cell]
         sizes = [input_size] + [hidden_size * self.directions] * (num_layers - 1)
         self.layers = nn.ModuleList(
@@ -70,7 +75,7 @@ class Recurrent(nn.Module):
     def reset_parameters(self) -> None:
         """Orthogonal recurrent weights, a block a gate (Saxe et al. 2014); the identity for rectifiers (Le 2015).
 
-        Input weights as Glorot and Bengio (2010), biases zero but an LSTM's forget gates, which start at one
+        Input weights keep the variance of their inputs (LeCun et al. 1998), biases are zero but the forget gates'
         (Jozefowicz et al. 2015).
         """
         for name, parameter in self.named_parameters():
@@ -79,12 +84,11 @@ class Recurrent(nn.Module):
                 for block in parameter.data.chunk(GATES[self.cell]):
                     nn.init.eye_(block) if self.cell == "rnn-relu" else nn.init.orthogonal_(block)
             elif kind.startswith("weight_ih"):
-                for block in parameter.data.chunk(GATES[self.cell]):
-                    nn.init.xavier_uniform_(block)
+                nn.init.normal_(parameter.data, std=parameter.shape[1] ** -0.5)
             else:
                 parameter.data.zero_()
                 if self.cell == "lstm" and kind.startswith("bias_ih"):
-                    parameter.data[self.hidden_size : 2 * self.hidden_size] = 1.0
+                    parameter.data[self.hidden_size : 2 * self.hidden_size] = self.forget_bias
 
     def zero_state(self, batch: int) -> State:
         """The state before any input."""
@@ -136,20 +140,31 @@ class Recurrent(nn.Module):
     ) -> tuple[Tensor, State]:
         begin = tuple(part.contiguous() for part in state)
         argument = begin if self.cell == "lstm" else begin[0]
-        if noise and self.weight_dropout:
-            return self._run_with_dropped_weights(layer, inputs, begin, noise)
-        if lengths is None:
-            outputs, end = layer(inputs, argument)
-        else:
-            packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-            packed, end = layer(packed, argument)
-            outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=inputs.shape[1])
+        with self._dropped_weights(layer, noise):
+            if lengths is None:
+                outputs, end = layer(inputs, argument)
+            else:
+                packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+                packed, end = layer(packed, argument)
+                outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=inputs.shape[1])
         return outputs, end if isinstance(end, tuple) else (end,)
 
-    def _run_with_dropped_weights(
-        self, layer: nn.Module, inputs: Tensor, state: State, noise: Noise
-    ) -> tuple[Tensor, State]:
-        raise NotImplementedError
+    @contextmanager
+    def _dropped_weights(self, layer: nn.Module, noise: Noise | None) -> Iterator[None]:
+        """Put thinned recurrent weights into a kernel's list for the time of a call."""
+        if not (noise and self.weight_dropout):
+            yield
+            return
+        kernel = cast(nn.RNNBase, layer)
+        kept = cast(list[Tensor], kernel._flat_weights)
+        kernel._flat_weights = [
+            noise.drop_weights(weight, self.weight_dropout) if name.startswith("weight_hh") else weight
+            for name, weight in zip(kernel._flat_weights_names, kept, strict=True)
+        ]
+        try:
+            yield
+        finally:
+            kernel._flat_weights = kept
 
     def step(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one time step by the cells' equations; `models.packed` has the fast way.

@@ -29,7 +29,7 @@ from recurra.models.packed import PackedLanguageModel
 from recurra.progress import note
 from recurra.training import checkpoint
 from recurra.training.next_symbol import NextSymbol, score, score_dynamic
-from recurra.training.trainer import Outcome, Trainer, Training, make_accelerator
+from recurra.training.trainer import DEFAULT_MINUTES, Outcome, Trainer, Training, make_accelerator
 
 MIN_SYMBOLS = 1000
 """A shorter corpus is refused: there is nothing to learn from it, and nothing to hold out."""
@@ -40,7 +40,15 @@ HELD_OUT_SHARE = 0.1
 MAX_HELD_OUT = 500_000
 """... but not more symbols than this."""
 
-Preset = Literal["small", "default", "large"]
+Preset = Literal["tiny", "small", "medium", "large"]
+
+_RECIPES: dict[Preset, dict[str, Any]] = {
+    "tiny": dict(hidden_size=160, embedding_size=32, dropout=0.0, batch_size=16, chunk=24, learning_rate=1e-2),
+    "small": dict(hidden_size=256, embedding_size=32, dropout=0.0, batch_size=32, chunk=64, learning_rate=8e-3),
+    "medium": dict(hidden_size=448, embedding_size=64, dropout=0.25, batch_size=32, chunk=64, learning_rate=6e-3),
+    "large": dict(hidden_size=768, embedding_size=64, dropout=0.4, batch_size=32, chunk=96, learning_rate=4e-3),
+}
+"""What is best for seconds, a minute, five minutes and half an hour of training on a laptop."""
 
 DEFAULT_SAMPLING = Sampling()
 
@@ -49,8 +57,8 @@ DEFAULT_SAMPLING = Sampling()
 class Config(Architecture, Training):
     """Everything that can be chosen about a text model."""
 
-    preset: Preset = "default"
-    """What sets the options not given: best for a minute, for five minutes, or for half an hour on a laptop."""
+    preset: Preset = AUTO
+    """What sets the options not given: best for seconds, for one minute, five, or thirty; by --minutes if not given."""
     symbols: Kind = "characters"
     """What text is made of."""
     vocabulary_size: int = AUTO
@@ -77,22 +85,18 @@ def resolve(config: Config, length: int) -> Config:
         config: as the user gave it.
         length: symbols to train on.
     """
-    hidden_size = {"small": 160, "default": 512, "large": 768}[config.preset]
-    config = fill_in(
-        config,
-        hidden_size=hidden_size,
-        num_layers=1,
-        embedding_size=64,
-        dropout=0.0 if config.preset == "small" else 0.3,
-        weight_dropout=0.0,
-        tied=False,
-        batch_size=32,
-        chunk=64,
-        learning_rate=4e-3,
-        weight_decay=0.01,
-    )
+    preset = config.preset or _preset_for(config)
+    recipe = _RECIPES[preset]
+    config = fill_in(config, preset=preset, num_layers=1, weight_dropout=0.0, forget_bias=-1.0, tied=False)
+    config = fill_in(config, weight_decay=0.1, **recipe)
     rows = max(1, min(config.batch_size, (length - 1) // (4 * config.chunk)))
     return replace(config, batch_size=rows)
+
+
+def _preset_for(config: Config) -> Preset:
+    """By the time there is; a run of a given number of steps is taken for one of the default length."""
+    minutes = config.minutes or DEFAULT_MINUTES
+    return "tiny" if minutes <= 0.25 else "small" if minutes <= 2 else "medium" if minutes <= 15 else "large"
 
 
 def build(config: Config, vocabulary_size: int) -> LanguageModel:
@@ -315,6 +319,7 @@ def _finish(network: LanguageModel, outcome: Outcome, config: Config, data: Data
         "best_step": course.best_step,
         "steps": course.step,
         "seconds": round(course.seconds, 1),
+        "core_seconds": round(course.core_seconds, 1),
         "symbols_trained_on": course.symbols,
         "unknown": data.file.unknown,
         "ended_by": outcome.reason,

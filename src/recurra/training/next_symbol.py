@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -110,9 +111,50 @@ def score(model: LanguageModel, symbols: Symbols, device: torch.device, streams:
     return Score(total, count)
 
 
-def score_dynamic(model: LanguageModel, symbols: Symbols, device: torch.device) -> Score:
-    """Score a sequence while a copy of the model learns from it, each part after it has been scored."""
-    raise NotImplementedError
+@dataclass(frozen=True)
+class Dynamic:
+    """How a model learns from the text that it is scored on.
+
+    Attributes:
+        segment: symbols between updates.
+        learning_rate: of a step along the gradient over its root mean square.
+        decay: share of the way back to the trained weights that each update goes.
+        memory: share of the old in the running mean square of the gradient.
+    """
+
+    segment: int = 32
+    learning_rate: float = 5e-4
+    decay: float = 1e-3
+    memory: float = 0.99
+
+
+def score_dynamic(model: LanguageModel, symbols: Symbols, device: torch.device, how: Dynamic | None = None) -> Score:
+    """Score a sequence while a copy of the model learns from it, each segment only after it has been scored.
+
+    Dynamic evaluation (Krause et al. 2018, arXiv 1709.07432) with the mean square of the gradients taken from the text
+    itself rather than from the training data, which a model folder does not have.
+    """
+    how = how or Dynamic()
+    copy = deepcopy(model)
+    weights = list(copy.parameters())
+    anchors = [weight.detach().clone() for weight in weights]
+    squares = [torch.zeros_like(weight) for weight in weights]
+    total, count = 0.0, 0
+    state: State | None = None
+    for number, (inputs, targets) in enumerate(_chunks(symbols, 1, how.segment, device), 1):
+        logits, state = copy(inputs, state)
+        state = tuple(part.detach() for part in state)
+        loss = F.cross_entropy(logits[0].float(), targets[0], reduction="sum")
+        total += float(loss.detach())
+        count += targets.numel()
+        gradients = torch.autograd.grad(loss / targets.numel(), weights)
+        bias = 1 - how.memory**number
+        with torch.no_grad():
+            for weight, anchor, square, gradient in zip(weights, anchors, squares, gradients, strict=True):
+                square.mul_(how.memory).addcmul_(gradient, gradient, value=1 - how.memory)
+                weight.addcdiv_(gradient, (square / bias).sqrt_().add_(1e-8), value=-how.learning_rate)
+                weight.lerp_(anchor, how.decay)
+    return Score(total, count)
 
 
 def log_probs(model: LanguageModel, symbols: Symbols, device: torch.device) -> Tensor:

@@ -49,12 +49,12 @@ class Training:
     chunk: int = AUTO
     """Time steps in a batch: how far back the gradient reaches; the state is carried further."""
     learning_rate: float = AUTO
-    """Peak learning rate of AdamW, reached after the warm-up, then falling to nearly zero along a cosine."""
-    warm_up: float = 0.02
+    """Peak learning rate of AdamW, reached after the warm-up, then falling to zero along a cosine."""
+    warm_up: float = 0.03
     """Share of the run in which the learning rate rises."""
     weight_decay: float = AUTO
-    """Decay of AdamW on weight matrices."""
-    clip: float = 1.0
+    """Decay of AdamW, on all weights."""
+    clip: float = 0.5
     """Largest norm of a gradient."""
     evaluations: int = 20
     """How often the held-out part is scored in a run of full length."""
@@ -93,11 +93,11 @@ class Training:
         return max(by_steps, by_time)
 
     def learning_rate_at(self, progress: float) -> float:
-        """Linear warm-up, then half a cosine down to a hundredth (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
+        """Linear warm-up, then half a cosine down to nothing (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
         if progress < self.warm_up:
             return self.learning_rate * max(progress / self.warm_up, 0.01)
         falling = min((progress - self.warm_up) / max(1 - self.warm_up, 1e-9), 1.0)
-        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * falling)))
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
 
 
 class Objective(Protocol):
@@ -122,6 +122,7 @@ class Course:
 
     step: int = 0
     seconds: float = 0.0
+    core_seconds: float = 0.0
     symbols: int = 0
     best: float = math.inf
     best_step: int = 0
@@ -196,7 +197,9 @@ class Trainer:
                 "choose a multiple"
             )
         self.names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-        self.optimizer = torch.optim.AdamW(_groups(model, training.weight_decay), betas=(0.9, 0.99), fused=True)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), betas=(0.9, 0.99), weight_decay=training.weight_decay, fused=True
+        )
         self.best = self._weights()
         self.state: State | None = None
         self.course = Course()
@@ -224,13 +227,14 @@ class Trainer:
 
     def _loop(self, caught: list[int], shown: Bar) -> Literal["steps", "time", "patience"]:
         course, training = self.course, self.training
-        started = time.monotonic() - course.seconds
+        started, cores_started = time.monotonic() - course.seconds, time.process_time() - course.core_seconds
         saved = shown_at = course.seconds
         progress = training.progress(course.step, course.seconds)
         while progress < 1:
             learning_rate = training.learning_rate_at(progress)
             self._step(learning_rate)
             course.seconds, signal_number = self._agree(time.monotonic() - started, caught)
+            course.core_seconds = time.process_time() - cores_started
             progress = training.progress(course.step, course.seconds)
             if self._look_is_due(progress):
                 self._look(learning_rate)
@@ -379,15 +383,6 @@ def make_accelerator(training: Training) -> Accelerator:
         raise RecurraError("--device cuda was asked for, but PyTorch sees no GPU; use --device cpu")
     mixed = "bf16" if training.precision == "bfloat16" else "no"
     return Accelerator(cpu=training.device == "cpu", mixed_precision=mixed)
-
-
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay for matrices, none for vectors."""
-    parameters = list(model.parameters())
-    return [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-    ]
 
 
 def _write_tensorboard(row: Measurement, folder: Path) -> None:

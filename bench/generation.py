@@ -1,0 +1,104 @@
+"""Single-stream generation: Recurra's packed step against the usual `nn.LSTM` loop, same weights, same run.
+
+The peer is the loop found in char-rnn's successors: embedding, `nn.LSTM` for one symbol, output layer, softmax, one
+draw from `torch.multinomial`, under `torch.inference_mode`. It is measured with one thread and with all; the ratio is
+to the faster of the two.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import torch
+from common import machine, table
+from torch import nn
+
+from recurra.decoding.sampling import Sampling, sample
+from recurra.models.language_model import Architecture, LanguageModel
+from recurra.models.packed import PackedLanguageModel
+
+VOCABULARY = 65
+LAYERS = 2
+SYMBOLS = 400
+ROUNDS = 5
+
+
+def make(hidden_size: int) -> tuple[LanguageModel, nn.LSTM]:
+    """A model, and its recurrent weights in one multi-layer `nn.LSTM`."""
+    architecture = Architecture(
+        hidden_size=hidden_size,
+        num_layers=LAYERS,
+        embedding_size=hidden_size,
+        dropout=0.0,
+        weight_dropout=0.0,
+        forget_bias=1.0,
+        tied=False,
+    )
+    torch.manual_seed(0)
+    model = LanguageModel(VOCABULARY, architecture)
+    peer = nn.LSTM(hidden_size, hidden_size, LAYERS, batch_first=True)
+    with torch.no_grad():
+        for layer in range(LAYERS):
+            for name, tensor in model.recurrent.weights(layer)._asdict().items():
+                getattr(peer, f"{name}_l{layer}").copy_(tensor)
+    return model, peer
+
+
+def peer_rate(model: LanguageModel, lstm: nn.LSTM, threads: int) -> float:
+    """Symbols a second of the plain loop."""
+    torch.set_num_threads(threads)
+    with torch.inference_mode():
+        symbol, state = torch.zeros(1, 1, dtype=torch.long), None
+        for count in range(SYMBOLS // 4 + SYMBOLS):
+            if count == SYMBOLS // 4:
+                started = time.perf_counter()
+            outputs, state = lstm(model.embedding(symbol), state)
+            probabilities = torch.softmax(model.output(outputs[:, -1]) / 0.8, dim=-1)
+            symbol = torch.multinomial(probabilities, 1)
+    return SYMBOLS / (time.perf_counter() - started)
+
+
+def our_rate(model: LanguageModel) -> float:
+    """Symbols a second of the packed step and the drawing kernel."""
+    packed = PackedLanguageModel(model)
+    logits, state = packed.step(0, packed.zero_state())
+    drawn = sample(packed.step, logits, state, Sampling(), np.random.default_rng(0))
+    for _ in range(SYMBOLS // 4):
+        next(drawn)
+    started = time.perf_counter()
+    for _ in range(SYMBOLS):
+        next(drawn)
+    return SYMBOLS / (time.perf_counter() - started)
+
+
+def main() -> None:
+    """Measure and print the table."""
+    threads = torch.get_num_threads()
+    rows = []
+    for hidden_size in (128, 256, 512, 1024):
+        model, lstm = make(hidden_size)
+        ours, all_threads, one_thread = [], [], []
+        for _ in range(ROUNDS):  # in turn, so that a change of the machine's mood meets all
+            ours.append(our_rate(model))
+            all_threads.append(peer_rate(model, lstm, threads))
+            one_thread.append(peer_rate(model, lstm, 1))
+        torch.set_num_threads(threads)
+        mine, peer = np.median(ours), max(np.median(all_threads), np.median(one_thread))
+        rows.append(
+            [
+                f"{LAYERS} x {hidden_size}",
+                f"{np.median(all_threads):,.0f}",
+                f"{np.median(one_thread):,.0f}",
+                f"{mine:,.0f}",
+                f"{mine / np.median(all_threads):.1f}x",
+                f"{mine / peer:.1f}x",
+            ]
+        )
+    head = ["units", f"nn.LSTM loop, {threads} threads", "the same, 1 thread", "Recurra", "ratio", "to the faster peer"]
+    print(machine())
+    table(f"Generation, one stream, symbols a second (median of {ROUNDS} rounds)", head, rows)
+
+
+if __name__ == "__main__":
+    main()

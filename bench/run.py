@@ -1,0 +1,39 @@
+"""Run the measurements one after another, each in a process of its own: `make bench`.
+
+Names as arguments choose among them: startup, generation, memory, training, large, tang. Without names: the first four
+(about ten minutes). One at a time: two programs that use all cores slow each other down many times over.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS = {
+    "startup": ["startup.py"],
+    "generation": ["generation.py"],
+    "memory": ["memory.py"],
+    "training": ["training.py"],
+    "large": ["training.py", "large"],
+    "tang": ["tang.py"],
+}
+DEFAULT = ("startup", "generation", "memory", "training")
+
+
+def main() -> int:
+    """Run what was named."""
+    names = sys.argv[1:] or list(DEFAULT)
+    unknown = [name for name in names if name not in SCRIPTS]
+    if unknown:
+        print(f"error: there is no measurement {unknown[0]}; there are {', '.join(SCRIPTS)}", file=sys.stderr)
+        return 2
+    status = 0
+    for name in names:
+        script, *arguments = SCRIPTS[name]
+        status |= subprocess.run([sys.executable, str(Path(__file__).parent / script), *arguments]).returncode
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

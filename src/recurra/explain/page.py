@@ -1,0 +1,119 @@
+"""One HTML file that shows what was measured; it holds all it needs and asks no network for anything."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.explain.measured import Measured
+from recurra.explain.pictures import LINE_COLOURS, surprise_scale
+from recurra.files import write_text_atomic
+
+PLACE = "{{data}}"
+"""Where the template wants the figures."""
+
+
+def write_page(path: Path, measured: Measured) -> None:
+    """Write the page, all or nothing.
+
+    Raises:
+        RecurraError: if it cannot be written.
+    """
+    template = resources.files("recurra.explain").joinpath("page.html").read_text(encoding="utf-8")
+    write_text_atomic(path, template.replace(PLACE, embed(page_data(measured)), 1))
+
+
+def page_data(measured: Measured) -> dict[str, Any]:
+    """What the page shows, as JSON values."""
+    passage, subject = measured.passage, measured.subjects[0]
+    return {
+        "name": subject.name,
+        "facts": dict(subject.facts),
+        "source": passage.source,
+        "unit": passage.unit,
+        "read": len(passage),
+        "labels": list(passage.labels[: measured.shown]),
+        "neurons": _neurons(measured),
+        "reach": _reach(measured),
+        "surprise": _surprise(measured),
+    }
+
+
+def embed(values: Any) -> str:
+    """JSON that stands inside a script element whatever its strings hold: ASCII, no markup characters, no NaN."""
+    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _neurons(measured: Measured) -> dict[str, Any]:
+    recurrent = measured.subjects[0].network.recurrent
+    shown = measured.activations[: measured.shown]
+    largest = np.maximum(np.abs(measured.activations).max(axis=0), 1e-9)
+    bytes_of_units = np.round(127 * shown / largest).astype(np.int8).T
+    holds = measured.passage.features
+    return {
+        "layers": recurrent.num_layers,
+        "hidden_size": recurrent.hidden_size,
+        "largest": [_short(value) for value in largest],
+        "activations": base64.b64encode(np.ascontiguousarray(bytes_of_units).tobytes()).decode(),
+        "trackers": [
+            {
+                "feature": tracker.feature,
+                "unit": tracker.unit,
+                "sign": tracker.sign,
+                "auc": _short(tracker.auc, 4),
+                "chosen_auc": _short(tracker.chosen_auc, 4),
+                "symbol_auc": _short(tracker.symbol_auc, 4),
+                "holds": "".join("01"[int(held)] for held in holds[tracker.feature][: measured.shown]),
+            }
+            for tracker in measured.findings.trackers
+        ],
+        "rare": list(measured.findings.rare),
+    }
+
+
+def _reach(measured: Measured) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": subject.label,
+            "colour": LINE_COLOURS[number % len(LINE_COLOURS)],
+            "gradient": _shorts(gradient.relative[1:]),
+            "steps": gradient.steps,
+            "lengths": list(context.lengths),
+            "losses": _shorts(context.mean, 5),
+            "targets": len(context.losses),
+            "effective": context.effective,
+        }
+        for number, (subject, gradient, context) in enumerate(
+            zip(measured.subjects, measured.gradients, measured.contexts, strict=True)
+        )
+    ]
+
+
+def _surprise(measured: Measured) -> dict[str, Any]:
+    surprise = measured.surprise
+    return {
+        "mean": _short(surprise.bits.mean()),
+        "scale": surprise_scale(surprise.bits),
+        "bits": _shorts(surprise.bits),
+        "entropy": _shorts(surprise.entropy),
+        "alternatives": surprise.alternatives.tolist(),
+        "probabilities": [_shorts(row) for row in surprise.probabilities],
+        "names": {int(symbol): measured.passage.name(int(symbol)) for symbol in np.unique(surprise.alternatives)},
+    }
+
+
+def _shorts(values: NDArray[np.floating], digits: int = 3) -> list[float | None]:
+    return [_short(value, digits) for value in values]
+
+
+def _short(value: float, digits: int = 3) -> float | None:
+    """So many significant digits; None, JSON's null, for what is not finite."""
+    return float(f"{float(value):.{digits}g}") if math.isfinite(value) else None

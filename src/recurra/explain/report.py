@@ -1,0 +1,49 @@
+"""What `explain` makes: one self-contained page about a model, and pictures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from recurra.explain.measured import Measured, measure
+from recurra.explain.page import write_page
+from recurra.explain.passage import Passage, Subject
+from recurra.explain.pictures import draw_neurons, draw_reach, draw_surprise
+from recurra.files import require_writable_parent
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What was measured, and where it was written.
+
+    Attributes:
+        measured: the figures.
+        files: the page, then the pictures.
+    """
+
+    measured: Measured
+    files: tuple[Path, ...]
+
+
+def explain(subjects: Sequence[Subject], passage: Passage, out: Path) -> Explained:
+    """Explain a model by what it does on a passage.
+
+    Args:
+        subjects: the model to explain, then any to compare its reach with; all read the same symbols.
+        passage: what to read; beyond `measured.searched_length` it is not.
+        out: the page to write, say `page.html`; `page-neurons.png`, `page-reach.png` and `page-surprise.png` are
+            written beside it.
+
+    Raises:
+        RecurraError: if the passage is too short, or writing fails.
+    """
+    require_writable_parent(out)
+    measured = measure(subjects, passage)
+    neurons, reach, surprise = (out.with_name(f"{out.stem}-{name}.png") for name in ("neurons", "reach", "surprise"))
+    write_page(out, measured)
+    draw_neurons(measured.passage, measured.activations, measured.findings.trackers, neurons)
+    labels = [subject.label for subject in measured.subjects]
+    draw_reach(labels, measured.gradients, measured.contexts, passage.unit, reach)
+    draw_surprise(measured.passage, measured.surprise.bits, surprise)
+    return Explained(measured, (out, neurons, reach, surprise))
