@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from cyclopts import App
 
 from recurra import __version__
-from recurra.errors import Interrupted, RecurraError
+from recurra.errors import Interrupted, RecurraError, explain_os_error
 from recurra.tasks import TASKS
 
 VERBS = {
@@ -22,6 +24,8 @@ VERBS = {
     },
 }
 """The verbs of every task, in the order they are needed."""
+
+NO_MEMORY = "the memory is used up; a smaller --hidden-size, --batch-size or --vocabulary-size helps"
 
 
 def make_app() -> App:
@@ -50,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from recurra.progress import note
 
+    _accept_any_text()
     try:
         make_app()(sys.argv[1:] if arguments is None else list(arguments), result_action="return_value")
         sys.stdout.flush()
@@ -62,14 +67,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.status)
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
-    except BrokenPipeError:
-        # Whoever read our output has had enough; nothing is wrong. Python would complain once more when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has had enough; nothing is wrong
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        return _fail(str(explain_os_error(error, "reading or writing", error.filename or "the output")), 1)
     except MemoryError:
-        return _fail("the memory is used up; a smaller --hidden-size, --batch-size or --vocabulary-size helps", 1)
+        return _fail(NO_MEMORY, 1)
+    except RuntimeError as error:  # what PyTorch raises instead, on a processor and on a GPU
+        if "can't allocate memory" in str(error) or "out of memory" in str(error):
+            return _fail(NO_MEMORY, 1)
+        raise
     return 0
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
     return status
+
+
+def _accept_any_text() -> None:
+    """Show as `?` what the terminal's encoding has no place for, such as bytes in a prompt that are no text."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _discard_output() -> None:
+    """Forget what could not be written: Python would try, and complain, once more when it exits."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

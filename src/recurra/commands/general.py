@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 from recurra import modelfile
 from recurra.commands.output import print_json, print_table
-from recurra.progress import note
+from recurra.errors import os_errors
 
 
 def info(model: Path, *, json: bool = False) -> None:
@@ -44,4 +45,6 @@ def demo(task: Literal["text"] = "text", *, out: Path = Path("demo"), minutes: f
     minutes
         How long to train.
     """
-    note(f"demo: {task}")
+    with os_errors("writing", out):
+        out.mkdir(parents=True, exist_ok=True)
+    import_module(f"recurra.commands.{task}").demo(out, minutes)

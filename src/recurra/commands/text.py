@@ -10,8 +10,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from recurra.commands.output import print_json, print_table, stream
+from recurra.data import samples
 from recurra.decoding.sampling import Sampling
 from recurra.errors import RecurraError
+from recurra.files import write_text_atomic
 from recurra.progress import note
 from recurra.tasks import text
 from recurra.tasks.text import Config, Model, Piece
@@ -127,6 +129,88 @@ def evaluate(model: Path, data: str, *, dynamic: bool = False, json: bool = Fals
     """
     figures = Model.load(model).evaluate(data, dynamic)
     (print_json if json else print_table)(figures)
+
+
+def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = (), json: bool = False) -> None:
+    """Show what a model sees in a text: one HTML page, and pictures beside it.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    data
+        A text the model was not trained on (plain or .gz), or sample:pydocs; its beginning is read.
+    out
+        The page to write, say page.html.
+    against
+        Further models, trained on the same text, to compare the reach of: a GRU, a plain RNN. May be given again.
+    json
+        Print one JSON object.
+    """
+    others = {folder.name: Model.load(folder) for folder in against}
+    explained = Model.load(model).explain(data, out, others)
+    measured = explained.measured
+    reach = {
+        subject.name: context.effective for subject, context in zip(measured.subjects, measured.contexts, strict=True)
+    }
+    units = [{"feature": t.feature, "unit": t.unit, "auc": round(t.auc, 4)} for t in measured.findings.trackers]
+    if json:
+        files = [str(file) for file in explained.files]
+        print_json({"path": files[0], "files": files, "effective_context": reach, "units": units})
+        return
+    for unit in units:
+        print(f"{unit['feature']:<24} unit {unit['unit']:>5}   AUC {unit['auc']:.3f}")
+    for name, length in reach.items():
+        print(f"{name} makes use of about {length} {measured.passage.unit}s of context")
+    for file in explained.files:
+        print(file)
+
+
+def agreement(model: Path, test: Path, *, json: bool = False) -> None:
+    """Measure number agreement: how often the right verb form is the more probable, by number of attractors.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    test
+        Sentences in X.text and forms in X.gold (or .gz): give either, or X. Each line of X.gold: the verb's place in
+        the sentence, the right form, the wrong form, the number of attractors, with tabs between.
+    json
+        Print one JSON object.
+    """
+    result = Model.load(model).agreement(test)
+    groups = {"all": result.overall} | {
+        "unknown" if number is None else str(number): group for number, group in result.by_attractors.items()
+    }
+    if json:
+        shares = {name: {"count": group.count, "accuracy": group.share} for name, group in groups.items()}
+        print_json({"accuracy": result.overall.share, "count": result.overall.count, "attractors": shares})
+        return
+    print("attractors   verbs   right   95 % interval")
+    for name, group in groups.items():
+        low, high = group.interval
+        print(f"{name:<10} {group.count:>7,}   {group.share:5.1%}   {low:.1%} to {high:.1%}")
+    if result.left_out:
+        note(f"{result.left_out} verbs were left out: both forms the same, or a form is not in the vocabulary")
+
+
+def demo(out: Path, minutes: float) -> None:
+    """Train on Python's documentation, write a page, draw the pictures; see `recurra demo`."""
+    sample = samples.pydocs()
+    cut = int(0.9 * len(sample))
+    corpus, held_out = out / "pydocs.txt", out / "pydocs-held-out.txt"
+    write_text_atomic(corpus, sample[:cut])
+    write_text_atomic(held_out, sample[cut:])
+    model = text.train(corpus, out / "pydocs", Config(minutes=minutes), held_out, overwrite=True)
+    page = model.write("The ", 2000, Sampling(seed=1))
+    write_text_atomic(out / "page.txt", page + "\n")
+    print(page)
+    explained = model.explain(held_out, out / "explained.html")
+    print(f"\nThe page above: {out / 'page.txt'}\nThe loss curve: {out / 'pydocs' / 'loss.png'}")
+    print("What the model sees: " + ", ".join(str(file) for file in explained.files))
+    print(f'\nType next:\n  recurra text write {out / "pydocs"} --prompt "The class "')
+    print("  recurra text train YOUR_TEXT.txt --out my-model")
 
 
 def _require(condition: bool, message: str) -> None:

@@ -80,9 +80,18 @@ def sample(
     weights, keys = np.empty(len(logits), np.float32), np.empty(len(logits), np.int32)
     banned = np.array(forbidden, dtype=np.int64)
     while True:
+        allowed = logits
         if len(banned):
-            logits = logits.copy()
-            logits[banned] = -np.inf
-        symbol, log_prob = draw(logits, temperature, sampling.top_k, sampling.top_p, generator.random(), weights, keys)
+            allowed = logits.copy()
+            allowed[banned] = -np.inf
+        symbol, log_prob = draw(allowed, temperature, sampling.top_k, sampling.top_p, generator.random(), weights, keys)
+        if len(banned):
+            log_prob = _among_all(log_prob, logits[symbol], logits[banned])
         yield Drawn(int(symbol), float(log_prob))
         logits, state = step(int(symbol), state)
+
+
+def _among_all(log_prob: float, logit: float, banned: FloatArray) -> float:
+    """A symbol's log-probability with the banned logits back in the distribution."""
+    log_normaliser = float(logit) - log_prob
+    return float(logit) - float(np.logaddexp.reduce([log_normaliser, *banned.astype(np.float64)]))

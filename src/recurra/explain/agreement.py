@@ -145,7 +145,7 @@ def _summary(items: Sequence[Item], margins: Sequence[float], left_out: int) -> 
 def _margins(
     model: LanguageModel, prefixes: Sequence[Symbols], forms: Sequence[tuple[Symbols, Symbols]]
 ) -> list[float]:
-    """log P(right) - log P(wrong) of each item, nats; each prefix is read once."""
+    """Log P(right) - log P(wrong) of each item, nats; each prefix is read once."""
     order = sorted(range(len(prefixes)), key=lambda index: len(prefixes[index]))
     margins = np.empty(len(order))
     with torch.no_grad(), bar("agreement") as progress:
@@ -175,7 +175,7 @@ def _read(model: LanguageModel, sequences: Sequence[Symbols]) -> State:
 
 
 def _log_prob(model: LanguageModel, continuations: Sequence[Symbols], state: State) -> Tensor:
-    """log P of each row's continuation, `(batch,)`, nats, after the sequences whose last states are given."""
+    """Log P of each row's continuation, `(batch,)`, nats, after the sequences whose last states are given."""
     symbols, mask = _pad(continuations, device_of(model))
     outputs, _ = model.recurrent(model.embedding(symbols[:, :-1]), state)
     outputs = torch.cat([state[0][-1][:, None], outputs], dim=1)  # the state's h is the output that came before
@@ -202,11 +202,7 @@ def read_items(path: Path) -> list[Item]:
         RecurraError: if a file is missing or empty, or a line is not as it should be.
     """
     stem = path.with_name(_without_suffix(path.name))
-    text_file, gold_file = _beside(stem, "text"), _beside(stem, "gold")
-    for file, kind in ((text_file, "text"), (gold_file, "gold")):
-        if file is None:
-            raise RecurraError(f"there is no {stem}.{kind} or {stem}.{kind}.gz; give the path of a test without suffix")
-    assert text_file is not None and gold_file is not None
+    text_file, gold_file = _require(stem, "text"), _require(stem, "gold")
     sentences, gold = _lines(text_file), _lines(gold_file)
     if not gold:
         raise RecurraError(f"{gold_file} is empty; give a file with a verb a line")
@@ -229,7 +225,7 @@ def _item(tokens: Sequence[str], line: str, where: str) -> Item:
         index, right, wrong, attractors = columns[3], columns[6], columns[7], ""
     else:
         raise RecurraError(
-            f"{where} has {len(columns)} columns; it needs 4 with tabs between: index, right form, wrong form, attractors"
+            f"{where} has {len(columns)} columns; it needs 4, with tabs between: index, right, wrong, attractors"
         )
     if not index.isdecimal() or int(index) >= len(tokens):
         raise RecurraError(
@@ -267,6 +263,13 @@ def _without_suffix(name: str) -> str:
 def _beside(stem: Path, kind: str) -> Path | None:
     candidates = (stem.with_name(f"{stem.name}.{kind}{zipped}") for zipped in ("", ".gz"))
     return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+def _require(stem: Path, kind: str) -> Path:
+    file = _beside(stem, kind)
+    if file is None:
+        raise RecurraError(f"there is no {stem}.{kind} or {stem}.{kind}.gz; give the path of a test without suffix")
+    return file
 
 
 def _lines(path: Path) -> list[str]:

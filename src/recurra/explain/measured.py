@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from recurra.errors import RecurraError
 from recurra.explain.neurons import Findings, FloatArray, activations, find
 from recurra.explain.passage import Passage, Subject
-from recurra.explain.reach import ContextLoss, GradientReach, context_loss, gradient_reach
+from recurra.explain.reach import ContextLoss, GradientReach, Report, context_loss, gradient_reach
 from recurra.explain.surprise import Surprise, surprise
 from recurra.models.language_model import LanguageModel
 from recurra.progress import Bar, bar
@@ -71,7 +73,7 @@ def measure(subjects: Sequence[Subject], passage: Passage) -> Measured:
         passage: what to read; beyond `searched_length` it is not.
 
     Raises:
-        RecurraError: if the passage is too short.
+        RecurraError: if the passage is too short, or the model's activations grow to infinity on it.
     """
     if len(passage) < MIN_SYMBOLS:
         raise RecurraError(
@@ -82,18 +84,23 @@ def measure(subjects: Sequence[Subject], passage: Passage) -> Measured:
     passage = _beginning(passage, searched_length(first))
     with bar("explaining") as progress:
         values = activations(first, passage.symbols)
+        if not np.isfinite(values).all():
+            raise RecurraError(
+                f"{subjects[0].name} grows without bounds on {passage.source}; train it again, with care"
+            )
         progress.update(0.05, "units")
         findings = find(values, passage.symbols, passage.features)
         gradients, contexts = [], []
         for number, subject in enumerate(subjects):
-            part = _part(progress, subject.name, 0.15 + 0.85 * number / len(subjects), 0.85 / len(subjects))
-            gradients.append(gradient_reach(subject.network, passage.symbols, report=lambda s, p=part: p(0.3 * s)))
-            contexts.append(context_loss(subject.network, passage.symbols, report=lambda s, p=part: p(0.3 + 0.7 * s)))
+            share = 0.85 / len(subjects)
+            begin = 0.15 + number * share
+            report = _part(progress, subject.name, begin, 0.3 * share)
+            gradients.append(gradient_reach(subject.network, passage.symbols, report=report))
+            report = _part(progress, subject.name, begin + 0.3 * share, 0.7 * share)
+            contexts.append(context_loss(subject.network, passage.symbols, report=report))
     shown = min(len(passage), MAX_SHOWN, max(MIN_SHOWN, MAX_SHOWN_ACTIVATIONS // values.shape[1]))
     predicted = surprise(first, passage.symbols[:shown])
-    return Measured(
-        tuple(subjects), passage, shown, values, findings, tuple(gradients), tuple(contexts), predicted
-    )
+    return Measured(tuple(subjects), passage, shown, values, findings, tuple(gradients), tuple(contexts), predicted)
 
 
 def _beginning(passage: Passage, length: int) -> Passage:
@@ -101,6 +108,6 @@ def _beginning(passage: Passage, length: int) -> Passage:
     return replace(passage, symbols=passage.symbols[:length], labels=passage.labels[:length], features=features)
 
 
-def _part(progress: Bar, name: str, begin: float, share: float) -> Callable[[float], None]:
+def _part(progress: Bar, name: str, begin: float, share: float) -> Report:
     """Report the share of a part of the work as a share of the whole."""
     return lambda done: progress.update(begin + share * done, name)

@@ -67,10 +67,10 @@ def draw_reach(
     figure = _figure(11, 4.4)
     left, right = figure.subplots(1, 2)
     colours = _cycle(len(names))
-    for name, reach, colour in zip(names, gradients, colours, strict=True):
+    for reach, colour in zip(gradients, colours, strict=True):
         steps = np.arange(1, reach.norms.shape[1])
         curve = np.where(reach.relative[1:] > 0, reach.relative[1:], np.nan)
-        left.plot(steps, curve, color=colour, linewidth=1.8, label=printable(name))
+        left.plot(steps, curve, color=colour, linewidth=1.8)
     left.axhline(NEGLIGIBLE, color="#00000055", linewidth=0.8, linestyle=":")
     left.set_yscale("log")
     left.set_xlim(left=1)
@@ -78,8 +78,8 @@ def draw_reach(
     left.set_title("how strongly an output depends on an earlier state", fontsize=10, loc="left")
     left.set_xlabel(f"{unit}s back, k")
     left.set_ylabel("gradient norm, relative to k = 1")
-    for name, context, colour in zip(names, contexts, colours, strict=True):
-        right.plot(context.lengths, context.mean, color=colour, linewidth=1.8, marker="o", markersize=3.5, label=name)
+    for context, colour in zip(contexts, colours, strict=True):
+        right.plot(context.lengths, context.mean, color=colour, linewidth=1.8, marker="o", markersize=3.5)
         place = context.lengths.index(context.effective)
         right.plot([context.effective], [context.mean[place]], "o", color=colour, markersize=9, fillstyle="none")
     right.set_xscale("log", base=2)
@@ -88,7 +88,7 @@ def draw_reach(
     right.set_title("loss with the context cut short (ring: as good as the longest)", fontsize=10, loc="left")
     right.set_xlabel(f"{unit}s of context")
     right.set_ylabel(f"nats a {unit}")
-    left.legend(frameon=False)
+    _legend(left, names)
     for axes in (left, right):
         _tidy(axes)
     _save(figure, path)
@@ -190,6 +190,15 @@ def _figure(width: float, height: float) -> Figure:
 
 def _cycle(count: int) -> list[str]:
     return [LINE_COLOURS[number % len(LINE_COLOURS)] for number in range(count)]
+
+
+def _legend(axes: Axes, names: Sequence[str]) -> None:
+    """A legend of the first lines; names are put in afterwards, since "_" and "$" in a label mean something."""
+    lines = axes.get_lines()[: len(names)]
+    legend = axes.legend(lines, ["model"] * len(lines), frameon=False)
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        text.set_parse_math(False)
+        text.set_text(printable(name))
 
 
 def _tidy(axes: Axes) -> None:

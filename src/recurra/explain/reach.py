@@ -59,12 +59,15 @@ class GradientReach:
     @property
     def mean(self) -> NDArray[np.float64]:
         """Over positions, `(steps + 1,)`."""
-        return self.norms.mean(axis=0)
+        mean: NDArray[np.float64] = self.norms.mean(axis=0)
+        return mean
 
     @property
     def relative(self) -> NDArray[np.float64]:
         """The mean over that one step back, `(steps + 1,)`: 1 at k = 1."""
-        return self.mean / max(self.mean[1], np.finfo(np.float64).tiny)
+        with np.errstate(invalid="ignore"):  # a gradient may explode to infinity
+            relative: NDArray[np.float64] = self.mean / max(self.mean[1], np.finfo(np.float64).tiny)
+        return relative
 
     @property
     def steps(self) -> int | None:
@@ -89,7 +92,8 @@ class ContextLoss:
     @property
     def mean(self) -> NDArray[np.float64]:
         """Nats for each length, `(lengths,)`."""
-        return self.losses.mean(axis=0)
+        mean: NDArray[np.float64] = self.losses.mean(axis=0)
+        return mean
 
     @property
     def error(self) -> NDArray[np.float64]:

@@ -66,5 +66,4 @@ def surprise(model: LanguageModel, symbols: Symbols, top: int = TOP) -> Surprise
             entropy = -torch.special.xlogy(probs, probs).sum(dim=-1) / math.log(2)
             best = probs.topk(top)
             parts.append((bits, entropy, best.indices, best.values))
-    bits, entropy, indices, values = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
-    return Surprise(bits, entropy, indices, values)
+    return Surprise(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))

@@ -88,7 +88,7 @@ def character_features(text: str) -> dict[str, BoolArray]:
     "Late in the line" is beyond the median place, over all characters; what is "next" does not hold at the very end.
     """
     here = list(text)
-    following = here[1:] + [""]
+    following = [*here[1:], ""]
     place = _places_in_line(text)
     quotes, brackets = enclosures(text)
     return {

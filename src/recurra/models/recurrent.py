@@ -156,9 +156,9 @@ class Recurrent(nn.Module):
             yield
             return
         kernel = cast(nn.RNNBase, layer)
-        kept = cast(list[Tensor], kernel._flat_weights)
+        kept = kernel._flat_weights
         kernel._flat_weights = [
-            noise.drop_weights(weight, self.weight_dropout) if name.startswith("weight_hh") else weight
+            noise.drop_weights(cast(Tensor, weight), self.weight_dropout) if name.startswith("weight_hh") else weight
             for name, weight in zip(kernel._flat_weights_names, kept, strict=True)
         ]
         try:

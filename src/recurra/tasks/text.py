@@ -6,7 +6,7 @@ import itertools
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,6 +23,10 @@ from recurra.data.text import Corpus, open_corpus
 from recurra.data.tokenizer import Kind, Symbols, Tokenizer
 from recurra.decoding.sampling import Sampling, read, sample
 from recurra.errors import RecurraError, os_errors
+from recurra.explain import text_features
+from recurra.explain.agreement import Agreement, agreement
+from recurra.explain.passage import Subject
+from recurra.explain.report import Explained, explain
 from recurra.files import require_writable_parent, write_text_atomic
 from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
@@ -218,7 +222,7 @@ def train(
     kept = {"config": asdict(config), "data": read.file.sha256}
     trainer = Trainer(network, objective, config, work, kept, accelerator)
     outcome = trainer.run()
-    model = _finish(network, outcome, config, read, trainer.device)
+    model = _finish(network, outcome, config, read, trainer.device, out.name)
     if accelerator.is_main_process:
         model.save(out, work)
         note(_how_to_go_on(out, outcome, config, model))
@@ -304,7 +308,9 @@ def _describe(config: Config, network: LanguageModel, data: Data) -> str:
     )
 
 
-def _finish(network: LanguageModel, outcome: Outcome, config: Config, data: Data, device: torch.device) -> Model:
+def _finish(
+    network: LanguageModel, outcome: Outcome, config: Config, data: Data, device: torch.device, name: str
+) -> Model:
     network = network.to(device)
     modelfile.fill(network, outcome.best, "the run")
     figure = score(network, data.held_out, device)
@@ -326,7 +332,7 @@ def _finish(network: LanguageModel, outcome: Outcome, config: Config, data: Data
         "recurra": recurra.__version__,
         "torch": torch.__version__,
     }
-    return Model(network, data.tokenizer, config, record)
+    return Model(network, data.tokenizer, config, record, name)
 
 
 def _how_to_go_on(out: Path, outcome: Outcome, config: Config, model: Model) -> str:
@@ -362,11 +368,15 @@ class Model:
         tokenizer: text to symbols and back.
         config: how it was made.
         record: how it was trained and how good it is.
+        name: what to call it in pictures.
     """
 
     task = "text"
 
-    def __init__(self, network: LanguageModel, tokenizer: Tokenizer, config: Config, record: dict[str, Any]) -> None:
+    def __init__(
+        self, network: LanguageModel, tokenizer: Tokenizer, config: Config, record: dict[str, Any], name: str
+    ) -> None:
+        self.name = name
         self.network = network
         self.tokenizer = tokenizer
         self.config = config
@@ -382,7 +392,7 @@ class Model:
         tokenizer = tokenizers.from_json(file.vocabulary, str(folder / modelfile.VOCABULARY))
         network = build(config, tokenizer.size)
         modelfile.fill(network, file.tensors, str(folder / modelfile.WEIGHTS))
-        return cls(network, tokenizer, config, file.record)
+        return cls(network, tokenizer, config, file.record, folder.name)
 
     def save(self, folder: Path, work: Path | None = None) -> None:
         """Write the model folder; `work`, the folder of the run, goes into it."""
@@ -425,6 +435,29 @@ class Model:
             "count": figure.count,
             "unknown": file.unknown,
         }
+
+    def explain(self, data: str | Path, out: str | Path, against: Mapping[str, Model] | None = None) -> Explained:
+        """Show what the model does on a text: its neurons, its reach, its surprise.
+
+        Args:
+            data: a text the model has not been trained on; its beginning is read.
+            out: the page to write, HTML; pictures are put beside it.
+            against: further models by name, trained on the same text, to compare the reach of.
+        """
+        others = dict(against or {})
+        text_features.require_same_vocabulary(
+            [self.name, *others], [self.tokenizer, *(other.tokenizer for other in others.values())]
+        )
+        corpus = open_corpus([data], self.config.encoding, self.config.symbols == "bytes")
+        symbols = self.tokenizer.encode(next(corpus.blocks()))
+        passage = text_features.passage(self.tokenizer, symbols, corpus.name)
+        subjects = [Subject(self.name, self.network, _facts(self))]
+        subjects += [Subject(name, other.network, _facts(other)) for name, other in others.items()]
+        return explain(subjects, passage, Path(out))
+
+    def agreement(self, test: str | Path) -> Agreement:
+        """How often the right form of a verb is the more probable one; see `explain.agreement`."""
+        return agreement(self.network, self.tokenizer, Path(test))
 
     @property
     def device(self) -> torch.device:
@@ -490,6 +523,15 @@ def _cut(pieces: list[Piece], length: int) -> Iterator[Piece]:
             return
         yield piece._replace(text=piece.text[:length])
         length -= len(piece.text)
+
+
+def _facts(model: Model) -> dict[str, str]:
+    record = model.record
+    return {
+        "trained on": f"{record['data']}, {record['symbols_trained_on']:,} symbols read in {record['seconds']:.0f} s",
+        "held out": f"{record['held_out']}: {record['nats']:.4f} nats, {record['bits']:.3f} bits a symbol",
+        "network": f"{model.config.cell}, {model.config.num_layers} x {model.config.hidden_size} units",
+    }
 
 
 def _card(model: Model, name: str) -> str:

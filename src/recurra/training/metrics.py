@@ -13,14 +13,14 @@ from recurra.files import write_atomic, write_text_atomic
 
 @dataclass(frozen=True)
 class Measurement:
-    """One look at a run.
+    """A point of a run.
 
     Attributes:
         step: optimiser steps done.
         seconds: time spent, interruptions left out.
         symbols: symbols trained on.
-        loss: mean training loss since the last look, nats.
-        held_out: loss on the held-out part, nats.
+        loss: mean training loss since the point before, nats.
+        held_out: loss on the held-out part, nats; None where it was not looked at.
         learning_rate: of the last step.
     """
 
@@ -28,7 +28,7 @@ class Measurement:
     seconds: float
     symbols: int
     loss: float
-    held_out: float
+    held_out: float | None
     learning_rate: float
 
 
@@ -43,20 +43,17 @@ def plot_history(history: Sequence[Measurement], path: Path, unit: str = "nats a
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
-    minutes = [row.seconds / 60 for row in history]
-    axes.plot(minutes, [row.loss for row in history], color="#9aa5b1", label="training (with dropout)")
-    axes.plot(minutes, [row.held_out for row in history], color="#c8553d", linewidth=2, label="held out")
-    best = min(history, key=lambda row: row.held_out)
-    axes.plot([best.seconds / 60], [best.held_out], "o", color="#c8553d")
-    axes.annotate(
-        f"{best.held_out:.3f}\nstep {best.step:,}",
-        (best.seconds / 60, best.held_out),
-        xytext=(-6, 16),
-        textcoords="offset points",
-        ha="right",
-    )
-    values = [value for row in history for value in (row.loss, row.held_out) if math.isfinite(value)]
-    low, high = min(values), sorted(values)[int(0.98 * (len(values) - 1))]
+    axes.plot([row.seconds / 60 for row in history], [row.loss for row in history], color="#9aa5b1", label="training")
+    looks = [(row.seconds / 60, row.held_out, row.step) for row in history if row.held_out is not None]
+    axes.plot([look[0] for look in looks], [look[1] for look in looks], ".-", color="#c8553d", label="held out")
+    if looks:
+        minute, best, step = min(looks, key=lambda look: look[1])
+        axes.plot([minute], [best], "o", color="#c8553d")
+        axes.annotate(
+            f"{best:.3f}\nstep {step:,}", (minute, best), xytext=(-6, 16), textcoords="offset points", ha="right"
+        )
+    values = [value for row in history for value in (row.loss, row.held_out or row.loss) if math.isfinite(value)]
+    low, high = min(values, default=0.0), sorted(values)[int(0.97 * (len(values) - 1))] if values else 1.0
     axes.set_ylim(low - 0.12 * (high - low + 1e-3), high + 0.05 * (high - low + 1e-3))
     axes.set_xlim(left=0)
     axes.set_xlabel("minutes of training")

@@ -29,7 +29,10 @@ from recurra.training.metrics import Measurement, plot_history, write_history
 DEFAULT_MINUTES = 10.0
 """How long a run may take that was given neither --minutes nor --steps."""
 
-LOOK_SHARE = 15
+POINTS = 100
+"""Points of a whole run's loss curve."""
+
+LOOK_SHARE = 10
 """In a run by the clock, scoring the held-out part takes at most one part in this many."""
 
 PICTURE_SECONDS = 15.0
@@ -128,6 +131,7 @@ class Course:
     best_step: int = 0
     since_best: int = 0
     looks: int = 0
+    points: int = 0
     loss_sum: float = 0.0
     loss_count: int = 0
     history: list[Measurement] = field(default_factory=list)
@@ -241,6 +245,8 @@ class Trainer:
                 self._look_cost = time.monotonic() - started - course.seconds
                 if training.patience and course.since_best >= training.patience:
                     return "patience"
+            elif int(progress * POINTS) > course.points:
+                self._note_point(learning_rate, None)
             if signal_number:
                 self._save()
                 raise Interrupted(
@@ -290,7 +296,7 @@ class Trainer:
     def _look_is_due(self, progress: float) -> bool:
         """At every `1 / evaluations` of the run; if the clock counts, never so often that it takes much of the time."""
         looks = int(progress * self.training.evaluations)
-        last = self.course.history[-1].seconds if self.course.history else 0.0
+        last = max((row.seconds for row in self.course.history if row.held_out is not None), default=0.0)
         too_soon = self.training.steps is None and self.course.seconds - last < LOOK_SHARE * self._look_cost
         return progress >= 1 or (looks > self.course.looks and not too_soon)
 
@@ -299,10 +305,7 @@ class Trainer:
         course = self.course
         held_out = self.objective.held_out(self.model, self.device)
         course.looks = int(self.training.progress(course.step, course.seconds) * self.training.evaluations)
-        loss = course.loss_sum / max(course.loss_count, 1)
-        row = Measurement(course.step, course.seconds, course.symbols, loss, held_out, learning_rate)
-        course.history.append(row)
-        course.loss_sum, course.loss_count = 0.0, 0
+        row = self._note_point(learning_rate, held_out)
         course.since_best += 1
         if held_out < course.best:
             course.best, course.best_step, course.since_best = held_out, course.step, 0
@@ -316,9 +319,19 @@ class Trainer:
                 _write_tensorboard(row, self.folder / "tensorboard")
         pace = course.symbols / max(course.seconds, 1e-9)
         note(
-            f"step {course.step:>7,}   {course.seconds:6.0f} s   loss {loss:.3f}   held out {held_out:.4f}"
+            f"step {course.step:>7,}   {course.seconds:6.0f} s   loss {row.loss:.3f}   held out {held_out:.4f}"
             f"{' *' if course.since_best == 0 else '  '}   {pace:,.0f} symbols/s"
         )
+
+    def _note_point(self, learning_rate: float, held_out: float | None) -> Measurement:
+        """Add a point to the history."""
+        course = self.course
+        course.points = int(self.training.progress(course.step, course.seconds) * POINTS)
+        loss = course.loss_sum / max(course.loss_count, 1)
+        row = Measurement(course.step, course.seconds, course.symbols, loss, held_out, learning_rate)
+        course.history.append(row)
+        course.loss_sum, course.loss_count = 0.0, 0
+        return row
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: parameter.detach().clone() for parameter, name in self.names.items()}
@@ -392,7 +405,8 @@ def _write_tensorboard(row: Measurement, folder: Path) -> None:
         raise RecurraError("--tensorboard needs one more package: pip install tensorboard") from error
     with SummaryWriter(str(folder)) as writer:
         for name, value in asdict(row).items():
-            writer.add_scalar(name, value, row.step)
+            if value is not None:
+                writer.add_scalar(name, value, row.step)
 
 
 @contextmanager
