@@ -93,6 +93,12 @@ def refused(recurra: Callable[..., Answer]) -> Callable[..., str]:
 
 
 @pytest.fixture
+def tiny() -> dict[str, Any]:
+    """The options of `TINY`, for a `Config`."""
+    return dict(TINY)
+
+
+@pytest.fixture
 def tiny_options() -> list[str]:
     """The options of `TINY` as they are typed."""
     return [part for name, value in TINY.items() for part in (f"--{name.replace('_', '-')}", str(value))]

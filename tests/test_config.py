@@ -105,7 +105,7 @@ def test_a_range_holds_its_ends_and_no_nan(value: float, low: float, high: float
     if low <= value <= high:
         check_range("top_p", value, low, high)
     else:
-        with pytest.raises(OptionError, match="--top-p is .*, but must be between") as error:
+        with pytest.raises(OptionError, match=r"--top-p is .*, but must be between") as error:
             check_range("top_p", value, low, high)
         assert error.value.status == 2
     check_range("top_p", None, low, high)

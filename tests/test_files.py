@@ -128,6 +128,8 @@ def test_a_place_below_a_file_is_refused_with_a_remedy(tmp_path: Path) -> None:
     for write in (lambda: require_writable_parent(place), lambda: write_text_atomic(place, "x")):
         with pytest.raises(RecurraError, match=r"writing .*plain/deep/model failed: .*is a file.*; check the name"):
             write()
+    with pytest.raises(RecurraError, match=r"writing .*plain/model failed: .*; choose another place"):
+        require_writable_parent(tmp_path / "plain" / "model")
     assert tree(tmp_path) == {"plain": "a file"}
 
 

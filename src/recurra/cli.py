@@ -90,6 +90,8 @@ def _accept_any_text() -> None:
     """Show as `?` what the terminal's encoding has no place for, such as bytes in a prompt that are no text."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stderr, io.TextIOWrapper):  # Python's own choice, kept when somebody has put another in its place
+        sys.stderr.reconfigure(errors="backslashreplace")
 
 
 def _discard_output() -> None:

@@ -42,6 +42,8 @@ _REMEDIES = {
     errno.ENOENT: "there is no such file or folder; check the name",
     errno.ENOTDIR: "a part of this path is a file, not a folder; check the name",
     errno.EISDIR: "this is a folder, not a file; check the name",
+    errno.EEXIST: "a file of that name is in the way; choose another place",
+    errno.EFBIG: "the file is too large for this place; choose another one",
     errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
 }
 

@@ -126,6 +126,8 @@ def load(folder: Path, task: str | None = None) -> ModelFile:
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
     """Give a network its weights; names and shapes must fit exactly.
 
+    A network made under `torch.device("meta")` costs neither time nor memory before it is known that they do.
+
     Raises:
         RecurraError: if they do not.
     """
@@ -140,7 +142,19 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
             )
     with torch.no_grad():
         for name, tensor in wanted.items():
-            tensor.copy_(tensors[name])
+            if not tensor.is_meta:
+                tensor.copy_(tensors[name])
+    _make_real(module, tensors)
+
+
+def _make_real(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Put weights in the place of those on the device `meta`, which are only shapes; shared ones stay shared."""
+    names = {parameter: name for name, parameter in module.named_parameters() if parameter.is_meta}
+    made = {parameter: nn.Parameter(tensors[name].to(parameter.dtype, copy=True)) for parameter, name in names.items()}
+    for part in module.modules():
+        for name, parameter in list(part._parameters.items()):
+            if parameter in made:
+                setattr(part, name, made[parameter])
 
 
 def unique_tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -31,5 +31,8 @@ def start(*arguments: str, launcher: tuple[str, ...] = ("-m", "recurra")) -> sub
 def run(*arguments: str, launcher: tuple[str, ...] = ("-m", "recurra")) -> tuple[int, str]:
     """Run a command to its end: its exit status and what it said."""
     process = start(*arguments, launcher=launcher)
-    _, said = process.communicate(timeout=60)
+    try:
+        _, said = process.communicate(timeout=90)
+    finally:
+        process.terminate()  # does nothing to a process that has ended; a launcher takes its workers with it
     return process.returncode, said

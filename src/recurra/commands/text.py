@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from recurra.commands.output import print_json, print_table, stream
 from recurra.data import samples
 from recurra.decoding.sampling import Sampling
-from recurra.errors import RecurraError
+from recurra.errors import OptionError
 from recurra.files import write_text_atomic
 from recurra.progress import note
 from recurra.tasks import text
@@ -22,7 +22,10 @@ Flat = Parameter(name="*")
 """Options of a dataclass, each under its own name."""
 
 MAX_LENGTH = 100_000_000
-"""More symbols than this are not written in one go."""
+"""More symbols than this are not written in one go ..."""
+
+MAX_JSON_LENGTH = 1_000_000
+"""... nor kept for one JSON object, in all its samples together."""
 
 
 def train(
@@ -49,7 +52,7 @@ def train(
         Replace what is in OUT.
     """
     if not corpus:
-        raise RecurraError("there is no corpus to train on; name a text file, a folder or sample:pydocs")
+        raise OptionError("there is no corpus to train on; name a text file, a folder or sample:pydocs")
     text.train(corpus, out, config, held_out, resume, overwrite)
 
 
@@ -81,6 +84,10 @@ def write(
         Print one JSON object with the texts and every symbol's log-probability instead.
     """
     _require(1 <= length <= MAX_LENGTH, f"--length is {length}, but must be between 1 and {MAX_LENGTH:,}")
+    _require(
+        not json or length * samples <= MAX_JSON_LENGTH,
+        f"--json keeps all it writes: --length times --samples must be at most {MAX_JSON_LENGTH:,}",
+    )
     _require(1 <= samples <= 10_000, f"--samples is {samples}, but must be between 1 and 10,000")
     _require(stop != "", "--stop is empty; give the string to stop at, or leave it out")
     loaded = Model.load(model)
@@ -215,4 +222,4 @@ def demo(out: Path, minutes: float) -> None:
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
-        raise RecurraError(message)
+        raise OptionError(message)

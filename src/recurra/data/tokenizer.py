@@ -78,8 +78,7 @@ class Characters:
         """The at most `limit` most frequent characters seen at least `min_count` times."""
         counts = np.zeros(0x110000, dtype=np.int64)
         for block in blocks:
-            codes, seen = np.unique(_code_points(block), return_counts=True)
-            counts[codes] += seen
+            counts += np.bincount(_code_points(block), minlength=len(counts))
         kept = sorted(np.flatnonzero(counts >= min_count), key=lambda code: (-counts[code], code))[:limit]
         _require_sense(int(counts[kept].sum()), int(counts.sum()), "characters")
         _require_favourites(counts)

@@ -177,8 +177,10 @@ def _read(model: LanguageModel, sequences: Sequence[Symbols]) -> State:
 def _log_prob(model: LanguageModel, continuations: Sequence[Symbols], state: State) -> Tensor:
     """Log P of each row's continuation, `(batch,)`, nats, after the sequences whose last states are given."""
     symbols, mask = _pad(continuations, device_of(model))
-    outputs, _ = model.recurrent(model.embedding(symbols[:, :-1]), state)
-    outputs = torch.cat([state[0][-1][:, None], outputs], dim=1)  # the state's h is the output that came before
+    outputs = state[0][-1][:, None]  # the state's h is the output that came before
+    if symbols.shape[1] > 1:
+        more, _ = model.recurrent(model.embedding(symbols[:, :-1]), state)
+        outputs = torch.cat([outputs, more], dim=1)
     log_probs = F.log_softmax(model.read_out(outputs).float(), dim=-1)
     return (log_probs.gather(2, symbols[..., None])[..., 0] * mask).double().sum(dim=1)
 

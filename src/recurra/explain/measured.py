@@ -24,6 +24,9 @@ MAX_ACTIVATIONS = 2**25
 MAX_SEARCHED = 40_000
 """At most so many symbols are searched for units, however few there are."""
 
+MAX_TRACED = 10_000
+"""Gradients are taken in the first so many symbols: to get there, each model has to read all before."""
+
 MAX_SHOWN = 3000
 """At most so many symbols are shown."""
 
@@ -95,7 +98,7 @@ def measure(subjects: Sequence[Subject], passage: Passage) -> Measured:
             share = 0.85 / len(subjects)
             begin = 0.15 + number * share
             report = _part(progress, subject.name, begin, 0.3 * share)
-            gradients.append(gradient_reach(subject.network, passage.symbols, report=report))
+            gradients.append(gradient_reach(subject.network, passage.symbols[:MAX_TRACED], report=report))
             report = _part(progress, subject.name, begin + 0.3 * share, 0.7 * share)
             contexts.append(context_loss(subject.network, passage.symbols, report=report))
     shown = min(len(passage), MAX_SHOWN, max(MIN_SHOWN, MAX_SHOWN_ACTIVATIONS // values.shape[1]))

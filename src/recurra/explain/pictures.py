@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.explain.cells import draw_cells, lay_out, printable
+from recurra.explain.lettering import draw_cells, lay_out, printable
 from recurra.explain.neurons import FloatArray, Tracker
 from recurra.explain.passage import BoolArray, Passage
 from recurra.explain.reach import NEGLIGIBLE, ContextLoss, GradientReach

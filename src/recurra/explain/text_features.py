@@ -45,10 +45,10 @@ def passage(tokenizer: Tokenizer, symbols: Symbols, source: str) -> Passage:
     pieces = [tokenizer.piece(int(symbol)) for symbol in symbols]
     text = b"".join(pieces).decode("utf-8", "surrogateescape")
     character_ends = np.cumsum(_byte_lengths(text))
-    piece_ends = np.cumsum([len(piece) for piece in pieces])
+    piece_ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
     last = np.searchsorted(character_ends, piece_ends)  # the character that holds each piece's last byte
     complete = np.searchsorted(character_ends, piece_ends, side="right")  # how many characters are over by then
-    begins = np.concatenate([[0], complete[:-1]])
+    begins = np.concatenate([[0], complete])[:-1]
     labels = [_readable(text[begin:end]) or INCOMPLETE for begin, end in zip(begins, complete, strict=True)]
     features = {name: values[last] for name, values in character_features(text).items()}
     unit = {"characters": "character", "bytes": "byte", "words": "word", "pieces": "piece"}[tokenizer.kind]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -145,11 +145,6 @@ def draw_cells(axes: Axes, cells: Sequence[Cell], colours: NDArray[np.floating],
 def printable(text: str) -> str:
     """The text without what the standard font cannot draw, for titles and legends."""
     return "".join(character if _font(character, only_first=True) else "?" for character in text)
-
-
-def any_drawable(labels: Iterable[str]) -> bool:
-    """Whether some font has a character of the labels that is no space."""
-    return any(not c.isspace() and _font(c) is not None for label in labels for c in label)
 
 
 def _shown(character: str) -> str:

@@ -1,0 +1,178 @@
+"""Drawing symbols one after another: what may be drawn, how often, and that a seed says it all."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from recurra.decoding.sampling import Drawn, Sampling, read, sample
+from recurra.errors import OptionError
+
+FloatArray = NDArray[np.float32]
+
+
+class Table:
+    """A model whose next symbol depends on the last one and on how many there were, to be seen through."""
+
+    def __init__(self, size: int, seed: int, scale: float = 2.0) -> None:
+        rng = np.random.default_rng(seed)
+        self.logits = (scale * rng.standard_normal((size, size))).astype(np.float32)
+        self.read: list[int] = []
+
+    def step(self, symbol: int, state: int) -> tuple[FloatArray, int]:
+        self.read.append(symbol)
+        return np.roll(self.logits[symbol], state), state + 1
+
+
+def draws(table: Table, length: int, sampling: Sampling, seed: int = 0, forbidden: Sequence[int] = ()) -> list[Drawn]:
+    logits, state = read(table.step, [0], 0)
+    return list(islice(sample(table.step, logits, state, sampling, np.random.default_rng(seed), forbidden), length))
+
+
+def log_softmax(logits: FloatArray) -> NDArray[np.float64]:
+    wide = logits.astype(np.float64)
+    return wide - np.log(np.exp(wide - wide.max()).sum()) - wide.max()
+
+
+def first(logits: Sequence[float], sampling: Sampling, count: int = 4000, **options: Any) -> Counter[int]:
+    """How often each symbol is drawn first in `count` texts that differ in nothing but chance."""
+    array = np.array(logits, dtype=np.float32)
+    generator = np.random.default_rng(0)
+
+    def still(symbol: int, state: None) -> tuple[FloatArray, None]:
+        return array, None
+
+    drawn = islice(sample(still, array, None, sampling, generator, **options), count)
+    return Counter(item.symbol for item in drawn)
+
+
+samplings = st.builds(
+    Sampling,
+    temperature=st.floats(0.1, 3),
+    top_k=st.integers(0, 6),
+    top_p=st.floats(0.05, 1),
+    argmax=st.booleans(),
+)
+
+
+@given(size=st.integers(2, 9), seed=st.integers(0, 1000), sampling=samplings, data=st.data())
+def test_each_draw_is_fed_back_and_has_the_models_own_log_probability(
+    size: int, seed: int, sampling: Sampling, data: st.DataObject
+) -> None:
+    forbidden = data.draw(st.lists(st.integers(0, size - 1), max_size=size - 1, unique=True))
+    table = Table(size, seed)
+    before = table.logits.copy()
+    drawn = draws(table, 12, sampling, seed, forbidden)
+    assert table.read == [0, *(item.symbol for item in drawn)][: len(table.read)]
+    last = 0
+    for place, item in enumerate(drawn):
+        # As if there were no options: temperature 1, nothing cut off, nothing forbidden.
+        expected = log_softmax(np.roll(before[last], place))[item.symbol]
+        assert item.log_prob == pytest.approx(expected, abs=1e-5)
+        assert item.symbol not in forbidden
+        last = item.symbol
+    np.testing.assert_array_equal(table.logits, before)
+
+
+@given(seed=st.integers(0, 1000), sampling=samplings)
+def test_the_same_seed_draws_the_same(seed: int, sampling: Sampling) -> None:
+    assert draws(Table(7, 1), 20, sampling, seed) == draws(Table(7, 1), 20, sampling, seed)
+
+
+def test_another_seed_draws_something_else() -> None:
+    drawn = {tuple(item.symbol for item in draws(Table(7, 1), 20, Sampling(), seed)) for seed in range(20)}
+    assert len(drawn) == 20
+
+
+@given(seed=st.integers(0, 1000), forbidden=st.none() | st.integers(0, 6))
+def test_argmax_takes_the_most_probable_whatever_else_is_asked(seed: int, forbidden: int | None) -> None:
+    table = Table(7, seed)
+    options = Sampling(argmax=True, temperature=50.0, top_k=3, top_p=0.9)
+    banned = [] if forbidden is None else [forbidden]
+    last = 0
+    for place, item in enumerate(draws(table, 15, options, seed, banned)):
+        logits = np.roll(table.logits[last], place)
+        logits[banned] = -np.inf
+        assert item.symbol == int(np.argmax(logits))
+        last = item.symbol
+
+
+@pytest.mark.parametrize("temperature", [0.25, 1.0, 4.0])
+def test_frequencies_are_those_of_the_distribution_at_its_temperature(temperature: float) -> None:
+    logits = np.array([2.0, 1.0, 0.0, -1.0, 0.5], dtype=np.float32)
+    count = 20_000
+    seen = first(logits.tolist(), Sampling(temperature=temperature), count)
+    shares = np.exp(log_softmax(logits / np.float32(temperature)))
+    for symbol, share in enumerate(shares):
+        assert abs(seen[symbol] / count - share) < 5 * math.sqrt(share * (1 - share) / count) + 1e-9
+
+
+@pytest.mark.parametrize("top_k", [1, 2, 3, 5, 100])
+def test_top_k_keeps_the_k_most_probable_in_their_proportion(top_k: int) -> None:
+    logits = [0.0, 3.0, 1.0, 2.5, -1.0]
+    count = 10_000
+    seen = first(logits, Sampling(temperature=1.0, top_k=top_k), count)
+    kept = np.argsort(logits)[::-1][:top_k]
+    assert set(seen) == set(kept.tolist())
+    shares = np.exp([logits[symbol] for symbol in kept])
+    for symbol, share in zip(kept, shares / shares.sum(), strict=True):
+        assert abs(seen[int(symbol)] / count - share) < 5 * math.sqrt(share * (1 - share) / count) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("top_p", "kept"), [(0.3, {1}), (0.49, {1}), (0.51, {1, 3}), (0.79, {1, 3}), (0.85, {0, 1, 3})]
+)
+def test_top_p_keeps_the_fewest_that_reach_it(top_p: float, kept: set[int]) -> None:
+    shares = [0.15, 0.5, 0.05, 0.3]
+    assert set(first(np.log(shares).tolist(), Sampling(temperature=1.0, top_p=top_p))) == kept
+
+
+def test_top_p_counts_at_the_temperature_and_after_top_k() -> None:
+    logits = np.log([0.15, 0.5, 0.05, 0.3]).tolist()
+    # Colder, the first alone has more than 0.6; warmer, the first two have less.
+    assert set(first(logits, Sampling(temperature=0.3, top_p=0.6))) == {1}
+    assert set(first(logits, Sampling(temperature=5.0, top_p=0.6))) == {0, 1, 3}
+    # Of the two that are kept, the first has 0.625.
+    assert set(first(logits, Sampling(temperature=1.0, top_k=2, top_p=0.6))) == {1}
+
+
+def test_what_is_forbidden_is_never_drawn_and_the_rest_keep_their_proportion() -> None:
+    seen = first([5.0, 1.0, 0.0], Sampling(temperature=1.0), 10_000, forbidden=(0,))
+    assert set(seen) == {1, 2}
+    assert abs(seen[1] / 10_000 - math.e / (1 + math.e)) < 0.03
+
+
+def test_reading_feeds_every_symbol_and_gives_the_last_answer() -> None:
+    table = Table(5, 3)
+    logits, state = read(table.step, [2, 4, 1], 0)
+    assert table.read == [2, 4, 1]
+    assert state == 3
+    np.testing.assert_array_equal(logits, np.roll(table.logits[1], 2))
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"temperature": 0.0}, "--temperature is 0.0, but must be above 0; --argmax"),
+        ({"temperature": -1.0}, "--temperature is -1.0, but must be above 0; --argmax"),
+        ({"temperature": float("nan")}, "--temperature is nan"),
+        ({"temperature": float("inf")}, "--temperature is inf, but must be between"),
+        ({"temperature": 1e-300}, "--temperature is 1e-300, but must be between"),
+        ({"top_k": -1}, "--top-k is -1, but must be between 0"),
+        ({"top_p": 0.0}, "--top-p is 0.0, but must be between"),
+        ({"top_p": 1.5}, "--top-p is 1.5, but must be between"),
+        ({"top_p": float("nan")}, "--top-p is nan"),
+        ({"seed": -1}, "--seed is -1, but must be between 0"),
+    ],
+)
+def test_impossible_options_are_refused_by_name(options: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(OptionError) as error:
+        Sampling(**options)
+    assert complaint in str(error.value)

@@ -1,0 +1,81 @@
+"""Pictures open, have the colours they should, and no text makes matplotlib warn or fail (warnings are errors here)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recurra.explain.neurons import Tracker
+from recurra.explain.passage import Passage
+from recurra.explain.pictures import (
+    DIVERGING,
+    SEQUENTIAL,
+    colours_of,
+    draw_neurons,
+    draw_reach,
+    draw_surprise,
+    surprise_scale,
+    telling_window,
+)
+from recurra.explain.reach import ContextLoss, GradientReach
+
+LABELS = [*"a$x_1$ \\frac ", "\n", "\t", "好的", "\U0001f600", "", "\u0301", "\x07", "\u0378", "word " * 30] * 4
+
+
+@pytest.fixture
+def strange() -> Passage:
+    holds = {"$\\every_ other^": np.arange(len(LABELS)) % 2 == 0}
+    return Passage(np.arange(len(LABELS)), LABELS, holds, str, "a $source_ of^ 好", "sign")
+
+
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        image.load()
+        return image.size
+
+
+def test_strange_text_is_drawn(strange: Passage, tmp_path: Path) -> None:
+    tracker = Tracker("$\\every_ other^", 1, -1, 0.9, 0.8, 0.7, 0.5)
+    values = np.random.default_rng(0).normal(size=(len(LABELS), 2)).astype(np.float32)
+    draw_neurons(strange, values, [tracker, tracker], tmp_path / "two.png")
+    draw_neurons(strange, values, [tracker], tmp_path / "one.png")
+    draw_neurons(strange, values, [], tmp_path / "none.png")
+    heights = [size(tmp_path / f"{name}.png")[1] for name in ("two", "one", "none")]
+    assert heights[0] > heights[1]
+    draw_surprise(strange, np.linspace(0, 20, len(LABELS) - 1), tmp_path / "surprise.png")
+    assert min(size(tmp_path / "surprise.png")) > 100
+
+
+def test_reach_is_drawn_whatever_the_figures(tmp_path: Path) -> None:
+    gradients = [
+        GradientReach(norms)
+        for norms in (np.ones((2, 9)), np.zeros((1, 9)), np.array([[1.0, 2.0, np.inf]]), 0.1 ** np.arange(40.0)[None])
+    ]
+    contexts = [ContextLoss((1, 2, 4), np.full((3, 3), value)) for value in (1.0, 2.0, 3.0, np.nan)]
+    names = ["_hidden", "$\\frac$", "好", "</b>"]
+    draw_reach(names, gradients, contexts, "symbol", tmp_path / "reach.png")
+    assert min(size(tmp_path / "reach.png")) > 400
+
+
+def test_scales_of_colour() -> None:
+    low, zero, high = colours_of(np.array([-7.0, 0.0, 1.0]), DIVERGING)
+    assert zero.tolist() == [1, 1, 1, 1]
+    assert low[2] > low[0]
+    assert high[0] > high[2]
+    none, much = colours_of(np.array([0.0, 99.0]), SEQUENTIAL, low=0.0)
+    assert none.tolist() == [1, 1, 1, 1]
+    assert much[0] > much[2]
+
+
+def test_strongest_surprise_leaves_out_a_few_outliers() -> None:
+    assert surprise_scale(np.array([2.5] * 99 + [40.0])) == 3.0
+    assert surprise_scale(np.zeros(3)) == 1.0
+
+
+def test_window_shows_the_feature_and_its_absence() -> None:
+    holds = np.zeros(100, dtype=bool)
+    holds[60:70] = True
+    begin = telling_window(holds, 20)
+    assert holds[begin : begin + 20].sum() == 10
+    assert telling_window(holds, 200) == 0

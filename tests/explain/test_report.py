@@ -1,0 +1,65 @@
+"""Everything at once, with a tiny model of random weights."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from recurra.errors import RecurraError
+from recurra.explain import measured as measuring
+from recurra.explain.measured import measure, searched_length
+from recurra.explain.passage import Passage, Subject
+from recurra.explain.report import explain
+
+
+def test_page_and_pictures_are_written(make_model, text_passage: Passage, tmp_path: Path) -> None:
+    vocabulary = int(text_passage.symbols.max()) + 1
+    subjects = [Subject(cell, make_model(vocabulary, cell)) for cell in ("lstm", "rnn")]
+    result = explain(subjects, text_passage, tmp_path / "new" / "page.html")
+    names = ["page.html", "page-neurons.png", "page-reach.png", "page-surprise.png"]
+    assert [path.name for path in result.files] == names
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(names)
+    for path in result.files[1:]:
+        with Image.open(path) as image:
+            image.load()
+            assert min(image.size) > 100
+    page = result.files[0].read_text(encoding="utf-8")
+    data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
+    assert [model["name"] for model in data["reach"]] == ["LSTM", "RNN"]
+    assert result.measured.findings.trackers
+    assert len(data["labels"]) == len(text_passage)
+
+
+def test_a_long_passage_is_read_and_shown_in_part(make_model, text_passage: Passage, monkeypatch) -> None:
+    model = make_model(int(text_passage.symbols.max()) + 1)
+    monkeypatch.setattr(measuring, "MAX_ACTIVATIONS", 12 * 350)
+    monkeypatch.setattr(measuring, "MAX_SHOWN_ACTIVATIONS", 12 * 300)
+    assert searched_length(model) == 350
+    result = measure([Subject("a", model)], text_passage)
+    assert len(result.passage) == len(result.activations) == 350
+    assert result.shown == 300
+    assert len(result.surprise.bits) == 299
+    np.testing.assert_array_equal(result.passage.symbols, text_passage.symbols[:350])
+
+
+def test_a_short_passage_is_refused(make_model) -> None:
+    passage = Passage(np.zeros(31, dtype=int), ["a"] * 31, {}, str, "poem.txt")
+    with pytest.raises(RecurraError, match=r"poem\.txt is too short"):
+        measure([Subject("a", make_model())], passage)
+
+
+def test_the_shortest_passage_will_do(make_model, tmp_path: Path) -> None:
+    passage = Passage(np.arange(32) % 7, ["a"] * 32, {"f": np.zeros(32, dtype=bool)}, str, "poem.txt")
+    assert explain([Subject("a", make_model())], passage, tmp_path / "p.html").measured.findings.rare == ("f",)
+
+
+def test_a_model_that_explodes_is_refused(make_model, text_passage: Passage) -> None:
+    model = make_model(int(text_passage.symbols.max()) + 1, "rnn-relu")
+    with torch.no_grad():
+        for parameter in model.recurrent.parameters():
+            parameter.fill_(9.0)
+    with pytest.raises(RecurraError, match="grows without bounds"):
+        measure([Subject("a", model)], text_passage)

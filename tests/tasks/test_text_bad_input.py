@@ -1,0 +1,377 @@
+"""Every bad input of a user, through the command line: one line that names file and remedy, nothing half-written."""
+
+import errno
+import gzip
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from recurra import modelfile
+
+Refused = Callable[..., str]
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    """Everything below a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def train_refused(refused: Refused, tmp_path: Path, tiny_options: list[str]) -> Refused:
+    """A training that must be refused and leave the disk as it was."""
+
+    def run(*arguments: object, **options: Any) -> str:
+        if "--out" not in arguments:
+            arguments += ("--out", tmp_path / "bard")
+        before = snapshot(tmp_path)
+        message = refused("text", "train", *arguments, *tiny_options, **options)
+        assert snapshot(tmp_path) == before, "something was left behind"
+        return message
+
+    return run
+
+
+class TestCorpus:
+    def test_missing(self, train_refused: Refused, tmp_path: Path) -> None:
+        message = train_refused(tmp_path / "missing.txt")
+        assert "missing.txt" in message
+        assert "check the name" in message
+
+    def test_missing_with_a_place_in_new_folders(self, train_refused: Refused, tmp_path: Path) -> None:
+        train_refused(tmp_path / "missing.txt", "--out", tmp_path / "new" / "deep" / "bard")
+
+    def test_empty(self, train_refused: Refused, tmp_path: Path) -> None:
+        (tmp_path / "empty.txt").write_bytes(b"")
+        assert "empty.txt is empty; give a file with text in it" in train_refused(tmp_path / "empty.txt")
+
+    @pytest.mark.parametrize("options", [[], ["--encoding", "latin-1"], ["--symbols", "words"]], ids=" ".join)
+    def test_binary(self, train_refused: Refused, tmp_path: Path, options: list[str]) -> None:
+        noise = np.random.default_rng(0).integers(256, size=2_000_000, dtype=np.uint8).tobytes()
+        (tmp_path / "photo.txt").write_bytes(noise)
+        message = train_refused(tmp_path / "photo.txt", *options)
+        assert f"photo.txt is not text (a zero byte at byte {noise.index(0)})" in message
+        assert "--symbols bytes" in message
+
+    @pytest.mark.parametrize("length", [1, 999])
+    def test_too_short(self, train_refused: Refused, tmp_path: Path, length: int) -> None:
+        (tmp_path / "short.txt").write_text("ab" * (length // 2) + "a" * (length % 2))
+        message = train_refused(tmp_path / "short.txt", "--min-count", 1)
+        assert f"short.txt is too short to train on: {length} characters, at least 1000 are needed" in message
+
+    def test_too_short_for_the_chunk_asked_for(self, refused: Refused, tmp_path: Path) -> None:
+        (tmp_path / "c.txt").write_text("the cat sat\n" * 150)
+        options = ["--steps", 1, "--hidden-size", 4, "--embedding-size", 4, "--chunk", 5000]
+        assert "--chunk" in refused_without_notes(
+            refused, "text", "train", tmp_path / "c.txt", "--out", tmp_path / "m", *options
+        )
+        assert {path.name for path in tmp_path.iterdir()} == {"c.txt"}
+
+    @pytest.mark.parametrize("encoding", ["latin-1", "gb18030", "utf-16"])
+    def test_wrongly_encoded(self, train_refused: Refused, tmp_path: Path, encoding: str) -> None:
+        words = {"latin-1": "très naïf\n", "gb18030": "春眠不觉晓\n", "utf-16": "plain words\n"}[encoding]
+        data = ("plain\n" + words * 300).encode(encoding)
+        (tmp_path / "c.txt").write_bytes(data)
+        message = train_refused(tmp_path / "c.txt")
+        place = next(n for n in range(len(data)) if data[n] in (0, 0xFF) or data[n] >= 0x80)
+        assert "c.txt is not " in message
+        assert "--encoding" in message
+        if encoding != "utf-16":
+            assert f"byte {place} does not fit" in message
+
+    def test_an_encoding_that_is_none(self, train_refused: Refused, corpus_file: Path) -> None:
+        assert "--encoding klingon is no encoding" in train_refused(corpus_file, "--encoding", "klingon")
+
+    def test_a_damaged_gz_file(self, train_refused: Refused, tmp_path: Path) -> None:
+        (tmp_path / "c.txt.gz").write_bytes(gzip.compress(b"the cat\n" * 1000)[:-20])
+        assert "c.txt.gz is a damaged .gz file" in train_refused(tmp_path / "c.txt.gz")
+
+    def test_a_folder_without_text(self, train_refused: Refused, tmp_path: Path) -> None:
+        (tmp_path / "songs").mkdir()
+        (tmp_path / "songs" / "a.mid").write_bytes(b"MThd")
+        assert "songs holds no .txt" in train_refused(tmp_path / "songs")
+
+    def test_an_unknown_sample(self, train_refused: Refused) -> None:
+        assert "the samples are: sample:pydocs" in train_refused("sample:klingon")
+
+    def test_an_absurd_vocabulary(self, train_refused: Refused, tmp_path: Path) -> None:
+        codes = np.random.default_rng(0).integers(0x4E00, 0x9FA6, size=700_000)
+        (tmp_path / "noise.txt").write_bytes(codes.astype("<u4").tobytes().decode("utf-32-le").encode())
+        message = train_refused(tmp_path / "noise.txt")
+        assert "absurd vocabulary" in message
+        assert "--symbols bytes" in message
+
+    def test_random_bytes_as_utf_16(self, train_refused: Refused, tmp_path: Path) -> None:
+        noise = np.random.default_rng(0).integers(1, 0xD800, size=500_000, dtype=np.uint16)
+        (tmp_path / "noise.txt").write_bytes(noise.astype("<u2").tobytes())
+        assert "absurd vocabulary" in train_refused(tmp_path / "noise.txt", "--encoding", "utf-16-le")
+
+    def test_a_missing_or_short_held_out_file(self, train_refused: Refused, corpus_file: Path, tmp_path: Path) -> None:
+        assert "missing.txt" in train_refused(corpus_file, "--held-out", tmp_path / "missing.txt")
+        (tmp_path / "one.txt").write_text("x")
+        assert "one.txt is too short" in train_refused(corpus_file, "--held-out", tmp_path / "one.txt")
+
+
+def refused_without_notes(refused: Refused, *arguments: object) -> str:
+    return refused(*arguments)
+
+
+class TestPlace:
+    def test_what_exists_is_not_replaced_unasked(
+        self, train_refused: Refused, corpus_file: Path, model_folder: Path, tmp_path: Path
+    ) -> None:
+        message = train_refused(corpus_file, "--out", model_folder)
+        assert "model exists already" in message
+        assert "--overwrite" in message
+        assert "--resume" in message
+        (tmp_path / "file").write_text("precious")
+        for options in ([], ["--overwrite"], ["--resume"]):
+            assert "file is a file" in train_refused(corpus_file, "--out", tmp_path / "file", *options)
+
+    def test_an_unfinished_run_is_not_replaced_unasked(
+        self, train_refused: Refused, corpus_file: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "bard.training").mkdir()
+        (tmp_path / "bard.training" / "checkpoint.safetensors").write_bytes(b"hours of work")
+        assert "--resume" in train_refused(corpus_file)
+
+    def test_a_refused_overwrite_leaves_an_unfinished_run(
+        self, train_refused: Refused, corpus_file: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "bard.training").mkdir()
+        (tmp_path / "bard.training" / "checkpoint.safetensors").write_bytes(b"hours of work")
+        train_refused(tmp_path / "missing.txt", "--overwrite")
+
+    @pytest.mark.parametrize("option", ["--overwrite", "--resume"])
+    def test_a_folder_that_is_no_model_is_never_replaced(
+        self, train_refused: Refused, corpus_file: Path, tmp_path: Path, option: str
+    ) -> None:
+        (tmp_path / "Documents").mkdir()
+        (tmp_path / "Documents" / "thesis.tex").write_text("years of work")
+        assert "Documents" in train_refused(corpus_file, "--out", tmp_path / "Documents", option)
+
+    def test_both_ways_at_once(self, train_refused: Refused, corpus_file: Path) -> None:
+        message = train_refused(corpus_file, "--overwrite", "--resume", status=2)
+        assert "--resume" in message
+        assert "--overwrite" in message
+
+    @pytest.mark.parametrize("place", ["plain", "plain/deeper"])
+    def test_below_a_file(self, train_refused: Refused, corpus_file: Path, tmp_path: Path, place: str) -> None:
+        (tmp_path / "plain").write_text("a file")
+        message = train_refused(corpus_file, "--out", tmp_path / place / "bard")
+        assert f"{place}/bard failed" in message
+        assert ";" in message
+
+    def test_without_permission(
+        self, train_refused: Refused, corpus_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "access", lambda path, how: False)  # an administrator has every permission
+        assert "no permission" in train_refused(corpus_file)
+
+    @pytest.mark.parametrize("place", [".", "/", ".."])
+    def test_a_place_without_a_name(
+        self, train_refused: Refused, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    ) -> None:
+        (tmp_path / "here").mkdir()
+        monkeypatch.chdir(tmp_path / "here")
+        assert "--o" in train_refused(corpus_file, "--out", place)
+
+    def test_a_name_that_is_too_long(self, train_refused: Refused, corpus_file: Path, tmp_path: Path) -> None:
+        assert "too long" in train_refused(corpus_file, "--out", tmp_path / ("x" * 300))
+
+    def test_a_disk_that_is_full_from_the_start(
+        self,
+        refused: Refused,
+        corpus_file: Path,
+        tmp_path: Path,
+        tiny_options: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def full(*arguments: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        before = snapshot(tmp_path)
+        message = refused_without_notes(
+            refused, "text", "train", corpus_file, "--out", tmp_path / "bard", *tiny_options
+        )
+        assert "the disk is full; free some space" in message
+        assert snapshot(tmp_path) == before
+
+    def test_a_full_disk_at_the_end_leaves_the_old_model_and_what_was_learnt(
+        self, recurra: Callable[..., Any], corpus_file: Path, model_folder: Path, tiny_options: list[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        before = snapshot(model_folder)
+
+        def full(*arguments: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        command = ["text", "train", corpus_file, "--out", model_folder, "--min-count", 2, *tiny_options]
+        with monkeypatch.context() as patch:
+            patch.setattr(modelfile, "replace_folder", full)
+            answer = recurra(*command, "--overwrite")
+        assert answer.status == 1
+        assert answer.err.splitlines()[-1].startswith("error: writing")
+        assert "the disk is full; free some space" in answer.err
+        assert snapshot(model_folder) == before
+        # Nothing is lost: with room again, the same command goes on and is done at once.
+        answer = recurra(*command, "--resume")
+        assert answer.status == 0, answer
+        assert json.loads((model_folder / "config.json").read_text())["config"]["min_count"] == 2
+        assert [path.name for path in model_folder.parent.iterdir()] == ["model"]
+
+
+VERBS: dict[str, list[str]] = {
+    "write": ["--length", "3"],
+    "evaluate": ["CORPUS"],
+    "explain": ["CORPUS", "--out", "PAGE"],
+}
+
+
+def alter_config(folder: Path, **entries: Any) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | entries))
+
+
+def truncate(folder: Path, name: str) -> None:
+    (folder / name).write_bytes((folder / name).read_bytes()[:-7])
+
+
+def flip(folder: Path, name: str) -> None:
+    data = bytearray((folder / name).read_bytes())
+    data[-1] ^= 4
+    (folder / name).write_bytes(data)
+
+
+def seal(folder: Path) -> None:
+    names = ("model.safetensors", "vocabulary.json")
+    alter_config(folder, sha256={name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names})
+
+
+def poison(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["output.bias"][2] = float("nan")
+    save_file(tensors, folder / "model.safetensors")
+    seal(folder)
+
+
+def shrink(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["output.bias"] = torch.zeros(3)
+    save_file(tensors, folder / "model.safetensors")
+    seal(folder)
+
+
+def rewrite_vocabulary(folder: Path, symbols: Any) -> None:
+    (folder / "vocabulary.json").write_text(json.dumps({"kind": "characters", "symbols": symbols}))
+    seal(folder)
+
+
+BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "missing": (shutil.rmtree, "there is no model folder"),
+    "without weights": (lambda folder: (folder / "model.safetensors").unlink(), "there is no such file"),
+    "without vocabulary": (lambda folder: (folder / "vocabulary.json").unlink(), "there is no such file"),
+    "without configuration": (lambda folder: (folder / "config.json").unlink(), "is no trained model"),
+    "truncated weights": (lambda folder: truncate(folder, "model.safetensors"), "truncated or altered"),
+    "truncated vocabulary": (lambda folder: truncate(folder, "vocabulary.json"), "truncated or altered"),
+    "truncated configuration": (lambda folder: truncate(folder, "config.json"), "the file is damaged"),
+    "altered weights": (lambda folder: flip(folder, "model.safetensors"), "truncated or altered"),
+    "altered vocabulary": (lambda folder: flip(folder, "vocabulary.json"), "truncated or altered"),
+    "newer": (lambda folder: alter_config(folder, format_version=99), "update recurra"),
+    "of another task": (lambda folder: alter_config(folder, task="music"), "is a music model, not a text model"),
+    "with weights that are no numbers": (poison, "NaN or infinity"),
+    "with weights that do not fit": (shrink, "its files do not belong together"),
+    "with a vocabulary that does not fit": (lambda folder: rewrite_vocabulary(folder, ["a"]), "do not belong together"),
+    "with a vocabulary that is none": (lambda folder: rewrite_vocabulary(folder, ["aa", "aa"]), "the file is damaged"),
+    "nested deeply": (lambda folder: (folder / "config.json").write_text("[" * 100_000), "the file is damaged"),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_model_is_refused_by_every_verb(
+    refused: Refused, model_folder: Path, corpus_file: Path, tmp_path: Path, how: str, verb: str
+) -> None:
+    harm, complaint = BROKEN[how]
+    harm(model_folder)
+    given = {"CORPUS": str(corpus_file), "PAGE": str(tmp_path / "page.html")}
+    before = snapshot(tmp_path)
+    message = refused("text", verb, model_folder, *(given.get(option, option) for option in VERBS[verb]))
+    assert complaint in message
+    assert str(model_folder) in message
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("how", [how for how in BROKEN if how.split()[0] not in ("of", "with")])
+def test_a_broken_model_is_refused_by_info(refused: Refused, model_folder: Path, how: str) -> None:
+    harm, complaint = BROKEN[how]
+    harm(model_folder)
+    assert complaint in refused("info", model_folder)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"hidden_size": None},
+        {"hidden_size": "8"},
+        {"hidden_size": 8.0},
+        {"hidden_size": -8},
+        {"hidden_size": 10**9},
+        {"hidden_size": True},
+        {"num_layers": None},
+        {"num_layers": 2},
+        {"embedding_size": 9},
+        {"tied": True},
+        {"tied": "no"},
+        {"cell": "transformer"},
+        {"cell": "gru"},
+        {"dropout": 7},
+        {"dropout": float("nan")},
+        {"symbols": ["characters"]},
+        {"extra": 1},
+        {"learning_rate": 10**400},
+    ],
+    ids=str,
+)
+def test_a_configuration_altered_by_hand_is_refused(
+    refused: Refused, model_folder: Path, entries: dict[str, Any]
+) -> None:
+    config = json.loads((model_folder / "config.json").read_text())["config"]
+    alter_config(model_folder, config=config | entries)
+    message = refused("text", "write", model_folder, "--length", 3)
+    assert str(model_folder) in message
+    assert "damaged" in message or "belong together" in message or "altered by hand" in message
+
+
+def test_an_enormous_network_in_a_configuration_is_refused_before_it_is_made(
+    refused: Refused, model_folder: Path
+) -> None:
+    config = json.loads((model_folder / "config.json").read_text())["config"]
+    alter_config(model_folder, config=config | {"hidden_size": 16384, "num_layers": 32, "embedding_size": 16384})
+    assert "its files do not belong together" in refused("text", "write", model_folder, "--length", 3)
+
+
+class TestUse:
+    @pytest.mark.parametrize("content", [b"", b"x", b"\0\0", b"\xff\xfe\xfd", None], ids=str)
+    def test_a_text_that_cannot_be_measured(
+        self, refused: Refused, trained_folder: Path, tmp_path: Path, content: bytes | None
+    ) -> None:
+        if content is not None:
+            (tmp_path / "new.txt").write_bytes(content)
+        message = refused("text", "evaluate", trained_folder, tmp_path / "new.txt")
+        assert "new.txt" in message
+        assert ";" in message
+
+    def test_a_missing_folder_is_not_made(self, refused: Refused, tmp_path: Path) -> None:
+        for verb in (["text", "write"], ["info"]):
+            refused(*verb, tmp_path / "nothing")
+        assert list(tmp_path.iterdir()) == []
