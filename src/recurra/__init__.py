@@ -8,8 +8,8 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# PyTorch's threads wait for each other by spinning, which makes them ten times slower than one thread as soon as another
-# program wants a core. Sleeping costs next to nothing. This has to be said before torch is loaded.
+# PyTorch's threads wait for each other by spinning, which makes them ten times slower than one thread as soon as
+# another program wants a core. Sleeping costs next to nothing. This has to be said before torch is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __all__ = ["load", "text"]

@@ -317,3 +317,48 @@ def test_dropout_is_between_the_layers_only() -> None:
     upper = Recurrent("gru", 40, 40).double()
     upper.layers[0].load_state_dict(stack.layers[1].state_dict())
     exactly(second, upper(first * mask)[0])
+
+
+@each_cell
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_weight_dropout_is_a_stack_with_those_weights_dropped(
+    cell: CellName, bidirectional: bool, masked: bool
+) -> None:
+    stack = make(cell, 3, 6, 2, bidirectional, seed=0)
+    stack.dropout, stack.weight_dropout = 0.3, 0.5
+    before = {name: parameter.detach().clone() for name, parameter in stack.named_parameters()}
+    inputs, state = random_inputs(stack, 3, 5), random_state(stack, 3)
+    mask = torch.arange(5) < torch.tensor([5, 2, 3])[:, None] if masked else None
+    outputs, end = stack(inputs, state, mask, Noise.of_step(4, 2, slice(0, 3), 3))
+
+    # The same by hand: masks in the order in which they are drawn, on copies of the weights.
+    source = Noise.of_step(4, 2, slice(0, 3), 3)
+    below, ends, factors = inputs, [], {}
+    for number in range(2):
+        if number:
+            below = source.drop_units(below, 0.3)
+        single = Recurrent(cell, below.shape[-1], 6, 1, bidirectional).double()
+        single.layers[0].load_state_dict(stack.layers[number].state_dict())
+        for name, weight in single.layers[0].named_parameters():
+            if name.startswith("weight_hh"):
+                factors[f"layers.{number}.{name}"] = source.drop_weights(torch.ones_like(weight), 0.5)
+                weight.data *= factors[f"layers.{number}.{name}"]
+        rows = slice(number * stack.directions, (number + 1) * stack.directions)
+        below, expected_end = single(below, tuple(part[rows] for part in state), mask)
+        ends.append(expected_end)
+    exactly(outputs, below)
+    for one, parts in zip(end, zip(*ends, strict=True), strict=True):
+        exactly(one, torch.cat(parts))
+
+    weighted_sum(outputs, end).backward()
+    for name, parameter in stack.named_parameters():
+        assert torch.equal(parameter, before[name])
+        assert parameter.grad is not None
+        if name in factors:  # what was dropped learns nothing
+            dropped = factors[name] == 0
+            assert bool(dropped.any())
+            assert torch.count_nonzero(parameter.grad[dropped]) == 0
+            assert torch.count_nonzero(parameter.grad[~dropped]) > 0
+    plain, _ = stack(inputs, state, mask)
+    assert not torch.allclose(plain, outputs)

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -70,9 +71,7 @@ class TestCorpus:
     def test_too_short_for_the_chunk_asked_for(self, refused: Refused, tmp_path: Path) -> None:
         (tmp_path / "c.txt").write_text("the cat sat\n" * 150)
         options = ["--steps", 1, "--hidden-size", 4, "--embedding-size", 4, "--chunk", 5000]
-        assert "--chunk" in refused_without_notes(
-            refused, "text", "train", tmp_path / "c.txt", "--out", tmp_path / "m", *options
-        )
+        assert "--chunk" in refused("text", "train", tmp_path / "c.txt", "--out", tmp_path / "m", *options)
         assert {path.name for path in tmp_path.iterdir()} == {"c.txt"}
 
     @pytest.mark.parametrize("encoding", ["latin-1", "gb18030", "utf-16"])
@@ -118,10 +117,6 @@ class TestCorpus:
         assert "missing.txt" in train_refused(corpus_file, "--held-out", tmp_path / "missing.txt")
         (tmp_path / "one.txt").write_text("x")
         assert "one.txt is too short" in train_refused(corpus_file, "--held-out", tmp_path / "one.txt")
-
-
-def refused_without_notes(refused: Refused, *arguments: object) -> str:
-    return refused(*arguments)
 
 
 class TestPlace:
@@ -200,9 +195,7 @@ class TestPlace:
 
         monkeypatch.setattr(os, "fsync", full)
         before = snapshot(tmp_path)
-        message = refused_without_notes(
-            refused, "text", "train", corpus_file, "--out", tmp_path / "bard", *tiny_options
-        )
+        message = refused("text", "train", corpus_file, "--out", tmp_path / "bard", *tiny_options)
         assert "the disk is full; free some space" in message
         assert snapshot(tmp_path) == before
 
@@ -357,7 +350,15 @@ def test_an_enormous_network_in_a_configuration_is_refused_before_it_is_made(
 ) -> None:
     config = json.loads((model_folder / "config.json").read_text())["config"]
     alter_config(model_folder, config=config | {"hidden_size": 16384, "num_layers": 32, "embedding_size": 16384})
-    assert "its files do not belong together" in refused("text", "write", model_folder, "--length", 3)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    # Should it be made after all, its first matrix of four gigabytes is where it ends.
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**32, limits[1]))
+    try:
+        message = refused("text", "write", model_folder, "--length", 3)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert "its files do not belong together" in message
 
 
 class TestUse:

@@ -99,7 +99,7 @@ def test_sigterm_stops_every_process_at_the_same_step_and_one_process_can_go_on(
 
 
 def test_rows_that_cannot_be_shared_are_refused_in_a_sentence(tmp_path: Path) -> None:
-    options = ["3" if before == "--batch-size" else option for before, option in zip([""] + TINY, TINY, strict=False)]
+    options = ["3" if before == "--batch-size" else option for before, option in zip(["", *TINY], TINY, strict=False)]
     arguments = ("text", "train", str(corpus(tmp_path)), "--out", str(tmp_path / "m"), "--steps", "5", *options)
     status, said = run(*arguments, launcher=TORCHRUN)
     assert status != 0

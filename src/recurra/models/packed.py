@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,27 @@ PackedState = tuple[tuple[FloatArray, ...], ...]
 """A layer's `(h,)` or `(h, c)`, each `(hidden_size,)`, for every layer."""
 
 
-@dataclass(frozen=True)
-class _Layer:
+MAX_TABLE = 2**24
+"""Largest number of entries (64 MiB) of the table that stands for the first layer's product with the embedding."""
+
+NOTHING: FloatArray = np.empty(0, dtype=np.float32)
+
+
+class _Layer(NamedTuple):
+    """The weights of a layer: inputs over hidden, `(input_size + hidden_size, gates)`, and the biases `(gates,)`.
+
+    `bias` is all there is to add, but for a GRU, which keeps the hidden state's own apart in `bias_hh`.
+    """
+
     weight: FloatArray
-    bias_ih: FloatArray
-    bias_hh: FloatArray
     bias: FloatArray
+    bias_hh: FloatArray
 
 
 class PackedLanguageModel:
     """A frozen copy of a language model that runs on one core, without autograd, one stream at a time.
+
+    What the first layer makes of a symbol depends on nothing else, so it is worked out once for every symbol.
 
     Args:
         model: the language model; later changes of it are not seen.
@@ -42,7 +53,13 @@ class PackedLanguageModel:
         for number in range(recurrent.num_layers):
             weight_ih, weight_hh, bias_ih, bias_hh = (_array(tensor) for tensor in recurrent.weights(number))
             weight = np.ascontiguousarray(np.concatenate([weight_ih, weight_hh], axis=1).T)
-            self._layers.append(_Layer(weight, bias_ih, bias_hh, bias_ih + bias_hh))
+            self._layers.append(_Layer(weight, bias_ih if self.cell == "gru" else bias_ih + bias_hh, bias_hh))
+        self._table: FloatArray | None = None
+        first = self._layers[0]
+        if self.vocabulary_size * len(first.bias) <= MAX_TABLE:
+            features = self._embedding.shape[1]
+            self._table = self._embedding @ first.weight[:features] + first.bias
+            self._layers[0] = first._replace(weight=first.weight[features:])
         output = model.output.weight @ model.projection.weight if model.projection else model.output.weight
         self._output = np.ascontiguousarray(_array(output).T)
         self._output_bias = _array(model.output.bias)
@@ -62,9 +79,12 @@ class PackedLanguageModel:
         Returns:
             Logits, `(vocabulary_size,)`, and the new state.
         """
-        inputs = self._embedding[symbol]
         new = []
-        for layer, before in zip(self._layers, state, strict=True):
+        inputs = self._embedding[symbol] if self._table is None else NOTHING
+        for number, before in enumerate(state):
+            layer = self._layers[number]
+            if number == 0 and self._table is not None:
+                layer = layer._replace(bias=self._table[symbol])
             after = self._layer_step(layer, inputs, before)
             inputs = after[0]
             new.append(after)
@@ -80,7 +100,7 @@ class PackedLanguageModel:
             return h_out, c_out
         if self.cell == "gru":
             gates = np.empty((2, 3 * self.hidden_size), dtype=np.float32)
-            gru_step(inputs, state[0], layer.weight, layer.bias_ih, layer.bias_hh, gates, h_out)
+            gru_step(inputs, state[0], layer.weight, layer.bias, layer.bias_hh, gates, h_out)
             return (h_out,)
         gates = np.empty(self.hidden_size, dtype=np.float32)
         rnn_step(inputs, state[0], layer.weight, layer.bias, gates, h_out, self.cell == "rnn-relu")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -27,11 +29,11 @@ from recurra.explain import text_features
 from recurra.explain.agreement import Agreement, agreement
 from recurra.explain.passage import Subject
 from recurra.explain.report import Explained, explain
-from recurra.files import require_writable_parent, write_text_atomic
+from recurra.files import write_text_atomic
 from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
 from recurra.progress import note
-from recurra.training import checkpoint
+from recurra.training import runfolder
 from recurra.training.next_symbol import NextSymbol, score, score_dynamic
 from recurra.training.trainer import DEFAULT_MINUTES, Outcome, Trainer, Training, make_accelerator
 
@@ -43,6 +45,9 @@ HELD_OUT_SHARE = 0.1
 
 MAX_HELD_OUT = 500_000
 """... but not more symbols than this."""
+
+MAX_EPOCHS = 60
+"""More passes over a text than this only make a model learn it by heart; a run that is given more time ends earlier."""
 
 Preset = Literal["tiny", "small", "medium", "large"]
 
@@ -93,8 +98,11 @@ def resolve(config: Config, length: int) -> Config:
     recipe = _RECIPES[preset]
     config = fill_in(config, preset=preset, num_layers=1, weight_dropout=0.0, forget_bias=-1.0, tied=False)
     config = fill_in(config, weight_decay=0.1, **recipe)
-    rows = max(1, min(config.batch_size, (length - 1) // (4 * config.chunk)))
-    return replace(config, batch_size=rows)
+    config = replace(config, batch_size=max(1, min(config.batch_size, (length - 1) // (4 * config.chunk))))
+    if config.steps is None:
+        enough = math.ceil(MAX_EPOCHS * length / (config.batch_size * config.chunk))
+        config = replace(config, minutes=config.minutes or DEFAULT_MINUTES, steps=enough)
+    return config
 
 
 def _preset_for(config: Config) -> Preset:
@@ -200,102 +208,36 @@ def train(
     sources = [data] if isinstance(data, str | Path) else list(data)
     out = Path(out)
     accelerator = make_accelerator(config)
-    work = _prepare_work_folder(out, resume, overwrite) if accelerator.is_main_process else _work_folder(out)
+    main = accelerator.is_main_process
+    work = runfolder.prepare(out, resume, overwrite) if main else runfolder.of(out)
     accelerator.wait_for_everyone()
-    saved = _saved_run(work) if resume else None
-    if saved:
-        config = _resumed_config(saved["config"], config, work)
-    tokenizer = tokenizers.from_json(read_json(work / modelfile.VOCABULARY), str(work)) if saved else None
-    local = work if accelerator.is_main_process else work / f"process-{accelerator.process_index}"
-    with os_errors("writing", local):
-        local.mkdir(exist_ok=True)
-    read = read_data(sources, held_out, config, local, tokenizer)
-    if saved and saved["data"] != read.file.sha256:
-        raise RecurraError(f"{read.corpus.name} is not the text the run in {work} began with; give the same one")
-    config = resolve(config, len(read.train))
-    if accelerator.is_main_process:
-        write_text_atomic(work / modelfile.VOCABULARY, dump_json(read.tokenizer.to_json()))
-    torch.manual_seed(config.seed)
-    network = build(config, read.tokenizer.size)
-    note(_describe(config, network, read))
-    objective = NextSymbol(Streams(read.train, config.batch_size, config.chunk, config.seed), read.held_out)
-    kept = {"config": asdict(config), "data": read.file.sha256}
-    trainer = Trainer(network, objective, config, work, kept, accelerator)
+    with runfolder.removed_if_refused(work):
+        saved = runfolder.saved(work) if resume else None
+        tokenizer = None
+        if saved:
+            config = runfolder.resumed(saved.config, config, work)
+            tokenizer = tokenizers.from_json(read_json(work / modelfile.VOCABULARY), str(work))
+        symbols = work if main else work / f"process-{accelerator.process_index}"
+        with os_errors("writing", symbols):
+            symbols.mkdir(exist_ok=True)
+        read = read_data(sources, held_out, config, symbols, tokenizer)
+        if saved and saved.data != read.file.sha256:
+            raise RecurraError(f"{read.corpus.name} is not the text the run in {work} began with; give the same one")
+        config = resolve(config, len(read.train))
+        if main:
+            write_text_atomic(work / modelfile.VOCABULARY, dump_json(read.tokenizer.to_json()))
+        torch.manual_seed(config.seed)
+        network = build(config, read.tokenizer.size)
+        note(_describe(config, network, read))
+        objective = NextSymbol(Streams(read.train, config.batch_size, config.chunk, config.seed), read.held_out)
+        about = {"config": asdict(config), "data": read.file.sha256}
+        trainer = Trainer(network, objective, config, work, about, accelerator)
     outcome = trainer.run()
     model = _finish(network, outcome, config, read, trainer.device, out.name)
-    if accelerator.is_main_process:
+    if main:
         model.save(out, work)
-        note(_how_to_go_on(out, outcome, config, model))
+        note(_how_to_go_on(out, outcome, model))
     return model
-
-
-def _work_folder(out: Path) -> Path:
-    return out.with_name(f"{out.name}.training")
-
-
-def _prepare_work_folder(out: Path, resume: bool, overwrite: bool) -> Path:
-    work = _work_folder(out)
-    require_writable_parent(out)
-    if resume and overwrite:
-        raise RecurraError("--resume goes on and --overwrite starts anew; give one of them")
-    if out.exists() and not out.is_dir():
-        raise RecurraError(f"{out} is a file; give --out the name of a folder to make")
-    if not (resume or overwrite):
-        if out.exists():
-            raise RecurraError(f"{out} exists already; replace it with --overwrite, or go on training it with --resume")
-        if work.exists():
-            raise RecurraError(f"{work} holds an unfinished run; go on with --resume, or start anew with --overwrite")
-    with os_errors("writing", work):
-        if overwrite:
-            shutil.rmtree(work, ignore_errors=True)
-        if resume and not work.exists() and (out / "training").is_dir():
-            work.mkdir()
-            for name in (checkpoint.FILE, modelfile.VOCABULARY):
-                shutil.copy(out / "training" / name if name == checkpoint.FILE else out / name, work / name)
-        work.mkdir(exist_ok=True)
-    return work
-
-
-def _saved_run(work: Path) -> dict[str, Any] | None:
-    """The configuration and data of the run in a folder, or None if it was stopped before its first checkpoint."""
-    if not (work / checkpoint.FILE).exists():
-        return None
-    figures = checkpoint.read_figures(work / checkpoint.FILE)
-    kept = figures.get("config")
-    if not isinstance(kept, dict) or not isinstance(kept.get("config"), dict):
-        raise RecurraError(f"the checkpoint in {work} is damaged; start again with --overwrite")
-    return kept
-
-
-_MAY_CHANGE = {
-    "minutes",
-    "steps",
-    "learning_rate",
-    "clip",
-    "patience",
-    "device",
-    "precision",
-    "checkpoint_seconds",
-    "tensorboard",
-}
-"""What a resumed run may be told anew."""
-
-
-def _resumed_config(saved: dict[str, Any], given: Config, work: Path) -> Config:
-    config = from_dict(Config, saved, str(work))
-    for field in fields(Config):
-        value = getattr(given, field.name)
-        if value == field.default:
-            continue
-        if field.name in _MAY_CHANGE:
-            config = replace(config, **{field.name: value})
-        elif value != getattr(config, field.name):
-            option = field.name.replace("_", "-")
-            raise RecurraError(
-                f"the run in {work} has --{option} {getattr(config, field.name)}, which a resumed run cannot change; "
-                "leave it out, or start anew with --overwrite"
-            )
-    return config
 
 
 def _describe(config: Config, network: LanguageModel, data: Data) -> str:
@@ -335,7 +277,7 @@ def _finish(
     return Model(network, data.tokenizer, config, record, name)
 
 
-def _how_to_go_on(out: Path, outcome: Outcome, config: Config, model: Model) -> str:
+def _how_to_go_on(out: Path, outcome: Outcome, model: Model) -> str:
     ended = {
         "steps": "all steps are done",
         "time": "time is up",
@@ -346,9 +288,12 @@ def _how_to_go_on(out: Path, outcome: Outcome, config: Config, model: Model) -> 
         f"loss curve: {out / 'loss.png'}",
         f"write with: recurra text write {out}",
     ]
-    if outcome.reason == "time" and outcome.course.best_step == outcome.course.step:
-        minutes = 2 * round(outcome.course.seconds / 60 + 0.5)
-        lines.append(f"it was still improving; go on with: the same command, --resume --minutes {minutes}")
+    if outcome.course.best_step == outcome.course.step:
+        more = {
+            "time": f"--minutes {2 * math.ceil(outcome.course.seconds / 60)}",
+            "steps": f"--steps {2 * outcome.course.step}",
+        }[outcome.reason]
+        lines.append(f"it was still getting better; go on with the same command, --resume and {more}")
     return "\n".join(lines)
 
 
@@ -399,14 +344,7 @@ class Model:
         tensors = modelfile.unique_tensors(self.network)
         file = modelfile.ModelFile(self.task, asdict(self.config), self.record, self.tokenizer.to_json(), tensors)
 
-        def complete(new: Path) -> None:
-            if work is None:
-                return
-            for name in ("loss.png", "metrics.jsonl"):
-                shutil.copy(work / name, new / name)
-            (new / "training").mkdir()
-            shutil.copy(work / checkpoint.FILE, new / "training" / checkpoint.FILE)
-
+        complete = partial(runfolder.keep, work) if work else None
         modelfile.save(folder, file, _card(self, folder.name), complete)
         if work:
             shutil.rmtree(work)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from recurra.files import write_atomic, write_text_atomic
 
+HISTORY, PICTURE = "metrics.jsonl", "loss.png"
+
 
 @dataclass(frozen=True)
 class Measurement:

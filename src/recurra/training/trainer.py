@@ -24,7 +24,7 @@ from recurra.models.cells import State
 from recurra.models.dropout import Noise
 from recurra.progress import Bar, bar, note
 from recurra.training import checkpoint
-from recurra.training.metrics import Measurement, plot_history, write_history
+from recurra.training.metrics import HISTORY, PICTURE, Measurement, plot_history, write_history
 
 DEFAULT_MINUTES = 10.0
 """How long a run may take that was given neither --minutes nor --steps."""
@@ -226,7 +226,8 @@ class Trainer:
             reason = self._loop(caught, shown)
         self._save()
         if self.accelerator.is_main_process:
-            plot_history(self.course.history, self.folder / "loss.png")
+            write_history(self.course.history, self.folder / HISTORY)
+            plot_history(self.course.history, self.folder / PICTURE)
         return Outcome(self.best, self.course, reason)
 
     def _loop(self, caught: list[int], shown: Bar) -> Literal["steps", "time", "patience"]:
@@ -297,7 +298,7 @@ class Trainer:
         """At every `1 / evaluations` of the run; if the clock counts, never so often that it takes much of the time."""
         looks = int(progress * self.training.evaluations)
         last = max((row.seconds for row in self.course.history if row.held_out is not None), default=0.0)
-        too_soon = self.training.steps is None and self.course.seconds - last < LOOK_SHARE * self._look_cost
+        too_soon = self.training.minutes is not None and self.course.seconds - last < LOOK_SHARE * self._look_cost
         return progress >= 1 or (looks > self.course.looks and not too_soon)
 
     def _look(self, learning_rate: float) -> None:
@@ -311,9 +312,9 @@ class Trainer:
             course.best, course.best_step, course.since_best = held_out, course.step, 0
             self.best = self._weights()
         if self.accelerator.is_main_process:
-            write_history(course.history, self.folder / "metrics.jsonl")
+            write_history(course.history, self.folder / HISTORY)
             if course.seconds - self._drawn_at > PICTURE_SECONDS:
-                plot_history(course.history, self.folder / "loss.png")
+                plot_history(course.history, self.folder / PICTURE)
                 self._drawn_at = course.seconds
             if self.training.tensorboard:
                 _write_tensorboard(row, self.folder / "tensorboard")
