@@ -7,7 +7,10 @@ to the faster of the two.
 
 from __future__ import annotations
 
+import os
 import time
+
+os.environ["OMP_WAIT_POLICY"] = "ACTIVE"  # PyTorch's own default, for the peer's sake; Recurra uses one thread here
 
 import numpy as np
 import torch

@@ -145,6 +145,16 @@ class TestPlace:
         (tmp_path / "bard.training" / "checkpoint.safetensors").write_bytes(b"hours of work")
         train_refused(tmp_path / "missing.txt", "--overwrite")
 
+    def test_a_refused_resume_leaves_the_model_and_nothing_beside_it(
+        self, train_refused: Refused, corpus_file: Path, model_folder: Path, tmp_path: Path
+    ) -> None:
+        train_refused(tmp_path / "missing.txt", "--out", model_folder, "--resume", "--min-count", 1)
+        (tmp_path / "other.txt").write_text(corpus_file.read_text(encoding="utf-8") + "more", encoding="utf-8")
+        message = train_refused(tmp_path / "other.txt", "--out", model_folder, "--resume", "--min-count", 1)
+        assert "is not the text the run" in message
+        message = train_refused(corpus_file, "--out", model_folder, "--resume", "--min-count", 3)
+        assert "--min-count 1, which a resumed run cannot change" in message
+
     @pytest.mark.parametrize("option", ["--overwrite", "--resume"])
     def test_a_folder_that_is_no_model_is_never_replaced(
         self, train_refused: Refused, corpus_file: Path, tmp_path: Path, option: str

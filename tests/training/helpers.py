@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 TINY = [
-    *("--hidden-size", "12", "--embedding-size", "8", "--num-layers", "2", "--dropout", "0.2", "--device", "cpu"),
+    *("--hidden-size", "12", "--embedding-size", "8", "--num-layers", "2", "--dropout", "0.2"),
     *("--batch-size", "4", "--chunk", "16", "--evaluations", "4", "--learning-rate", "0.01"),
     *("--checkpoint-seconds", "0.05"),
 ]

@@ -54,12 +54,18 @@ Preset = Literal["tiny", "small", "medium", "large"]
 _RECIPES: dict[Preset, dict[str, Any]] = {
     "tiny": dict(hidden_size=160, embedding_size=32, dropout=0.0, batch_size=16, chunk=24, learning_rate=1e-2),
     "small": dict(hidden_size=256, embedding_size=32, dropout=0.0, batch_size=32, chunk=64, learning_rate=8e-3),
-    "medium": dict(hidden_size=448, embedding_size=64, dropout=0.25, batch_size=32, chunk=64, learning_rate=6e-3),
-    "large": dict(hidden_size=768, embedding_size=64, dropout=0.4, batch_size=32, chunk=96, learning_rate=4e-3),
+    "medium": dict(hidden_size=384, embedding_size=64, dropout=0.25, batch_size=32, chunk=64, learning_rate=6e-3),
+    "large": dict(hidden_size=640, embedding_size=64, dropout=0.4, batch_size=32, chunk=128, learning_rate=4e-3),
 }
-"""What is best for seconds, a minute, five minutes and half an hour of training on a laptop."""
+"""What is best for a megabyte of text and seconds, a minute, five minutes and half an hour on two cores."""
+
+MANY_SYMBOLS = 512
+"""A vocabulary beyond this (Chinese, words, pieces) gets larger embeddings, which are the output layer too."""
 
 DEFAULT_SAMPLING = Sampling()
+
+SMALL, LARGE = 200_000, 5_000_000
+"""Texts of fewer symbols than the first are learned by heart without more dropout; of more than the second, never."""
 
 
 @dataclass(frozen=True)
@@ -87,17 +93,28 @@ class Config(Architecture, Training):
 _VOCABULARY_SIZES: dict[Kind, int] = {"characters": 20_000, "bytes": 256, "words": 30_000, "pieces": 4_000}
 
 
-def resolve(config: Config, length: int) -> Config:
-    """Fill in what was not given, by preset and size of the training part.
+def resolve(config: Config, length: int, vocabulary_size: int) -> Config:
+    """Fill in what was not given, by preset and data.
 
     Args:
         config: as the user gave it.
         length: symbols to train on.
+        vocabulary_size: distinct symbols.
     """
-    preset = config.preset or _preset_for(config)
-    recipe = _RECIPES[preset]
-    config = fill_in(config, preset=preset, num_layers=1, weight_dropout=0.0, forget_bias=-1.0, tied=False)
-    config = fill_in(config, weight_decay=0.1, **recipe)
+    config = fill_in(config, preset=_preset_for(config))
+    recipe = dict(_RECIPES[config.preset])
+    if vocabulary_size > MANY_SYMBOLS:
+        recipe |= {"embedding_size": 256, "learning_rate": min(recipe["learning_rate"], 4e-3)}
+    if length < SMALL:
+        recipe |= {
+            "hidden_size": min(recipe["hidden_size"], 256),
+            "dropout": max(recipe["dropout"], 0.4),
+            "batch_size": 8,
+        }
+    elif length > LARGE:
+        recipe["dropout"] = 0.0
+    config = fill_in(config, num_layers=1, weight_dropout=0.0, forget_bias=-1.0, weight_decay=0.1, **recipe)
+    config = fill_in(config, tied=vocabulary_size > MANY_SYMBOLS)
     config = replace(config, batch_size=max(1, min(config.batch_size, (length - 1) // (4 * config.chunk))))
     if config.steps is None:
         enough = math.ceil(MAX_EPOCHS * length / (config.batch_size * config.chunk))
@@ -223,7 +240,7 @@ def train(
         read = read_data(sources, held_out, config, symbols, tokenizer)
         if saved and saved.data != read.file.sha256:
             raise RecurraError(f"{read.corpus.name} is not the text the run in {work} began with; give the same one")
-        config = resolve(config, len(read.train))
+        config = resolve(config, len(read.train), read.tokenizer.size)
         if main:
             write_text_atomic(work / modelfile.VOCABULARY, dump_json(read.tokenizer.to_json()))
         torch.manual_seed(config.seed)

@@ -396,7 +396,7 @@ def make_accelerator(training: Training) -> Accelerator:
     if training.device == "cuda" and not torch.cuda.is_available():
         raise RecurraError("--device cuda was asked for, but PyTorch sees no GPU; use --device cpu")
     mixed = "bf16" if training.precision == "bfloat16" else "no"
-    return Accelerator(cpu=training.device == "cpu", mixed_precision=mixed)
+    return Accelerator(cpu=training.device == "cpu" or not torch.cuda.is_available(), mixed_precision=mixed)
 
 
 def _write_tensorboard(row: Measurement, folder: Path) -> None:
