@@ -34,7 +34,6 @@ def make(hidden_size: int) -> tuple[LanguageModel, nn.LSTM]:
         num_layers=LAYERS,
         embedding_size=hidden_size,
         dropout=0.0,
-        weight_dropout=0.0,
         forget_bias=1.0,
         tied=False,
     )

@@ -33,7 +33,7 @@ class Example:
 examples = st.builds(
     Example,
     must=st.text(),
-    size=st.none() | st.integers(),
+    size=st.integers(),
     rate=st.floats(0, 1),
     kind=st.sampled_from(["a", "b"]),
     on=st.booleans(),

@@ -47,7 +47,7 @@ def from_dict(cls: type[T], values: object, where: str) -> T:
         if name not in values:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 raise RecurraError(f"{where}: entry {name!r} is missing; the file is damaged")
-        elif values[name] is not field.default and not _fits(values[name], hints[name]):
+        elif not _fits(values[name], hints[name]):
             shown = reprlib.repr(values[name])
             raise RecurraError(f"{where}: entry {name!r} has the unfit value {shown}; the file is damaged")
     try:

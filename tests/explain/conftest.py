@@ -36,7 +36,6 @@ def make_model() -> MakeModel:
                 num_layers=layers,
                 embedding_size=embedding,
                 dropout=0.0,
-                weight_dropout=0.0,
                 forget_bias=1.0,
                 tied=False,
             ),

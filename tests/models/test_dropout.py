@@ -20,14 +20,12 @@ def test_a_row_has_one_mask_for_all_time_steps_and_rows_have_different_ones() ->
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_the_right_share_is_dropped_and_the_rest_scaled(rate: float) -> None:
-    units = noise().drop_units(torch.ones(6, 2, 20_000), rate)[:, 0]
-    weights = noise().drop_weights(torch.ones(300, 400), rate)
-    for dropped in (units, weights):
-        kept = dropped[dropped != 0]
-        torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - rate)))
-        # Six standard deviations of a binomial share.
-        assert abs(1 - kept.numel() / dropped.numel() - rate) < 6 * (rate * (1 - rate) / dropped.numel()) ** 0.5
-        assert abs(float(dropped.mean()) - 1) < 0.05
+    dropped = noise().drop_units(torch.ones(6, 2, 20_000), rate)[:, 0]
+    kept = dropped[dropped != 0]
+    torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - rate)))
+    # Six standard deviations of a binomial share.
+    assert abs(1 - kept.numel() / dropped.numel() - rate) < 6 * (rate * (1 - rate) / dropped.numel()) ** 0.5
+    assert abs(float(dropped.mean()) - 1) < 0.05
 
 
 @given(border=st.integers(1, 5), seed=st.integers(0, 2**31), step=st.integers(0, 10**9))
@@ -38,10 +36,6 @@ def test_masks_do_not_depend_on_how_the_rows_are_split(border: int, seed: int, s
     for _ in range(3):  # the masks after the first must agree too
         split = torch.cat([part.drop_units(inputs[part.rows], 0.5) for part in parts])
         torch.testing.assert_close(whole.drop_units(inputs, 0.5), split, rtol=0, atol=0)
-        weight = torch.randn(4, 5)
-        masked = [source.drop_weights(weight, 0.5) for source in (whole, *parts)]
-        assert torch.equal(masked[0], masked[1])
-        assert torch.equal(masked[0], masked[2])
 
 
 def test_masks_are_a_function_of_seed_and_step() -> None:
@@ -61,7 +55,6 @@ def test_successive_masks_of_a_step_differ() -> None:
 def test_rate_zero_changes_nothing() -> None:
     inputs = torch.randn(6, 2, 5)
     assert torch.equal(noise().drop_units(inputs, 0.0), inputs)
-    assert torch.equal(noise().drop_weights(inputs, 0.0), inputs)
 
 
 def test_the_gradient_goes_through_what_is_kept() -> None:

@@ -16,9 +16,7 @@ from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
-SMALL = Architecture(
-    hidden_size=6, num_layers=1, embedding_size=6, dropout=0.0, weight_dropout=0.0, forget_bias=1.0, tied=False
-)
+SMALL = Architecture(hidden_size=6, num_layers=1, embedding_size=6, dropout=0.0, forget_bias=1.0, tied=False)
 architectures = st.builds(
     replace,
     st.just(SMALL),
@@ -188,7 +186,6 @@ def test_one_batch_can_be_overfitted(cell: CellName, tied: bool) -> None:
         ("dropout", 1.0),
         ("dropout", -0.1),
         ("dropout", float("nan")),
-        ("weight_dropout", 1.0),
     ],
 )
 def test_impossible_architectures_are_refused_by_the_options_name(field: str, value: float) -> None:

@@ -40,10 +40,3 @@ class Noise:
             return inputs
         keep = torch.rand(self.batch_size, 1, inputs.shape[-1], generator=self.generator)[self.rows] >= rate
         return inputs * (keep.to(inputs.device, inputs.dtype) / (1 - rate))
-
-    def drop_weights(self, weight: Tensor, rate: float) -> Tensor:
-        """Zero entries of a weight with probability `rate` (DropConnect; Merity et al. 2018, arXiv 1708.02182)."""
-        if rate == 0:
-            return weight
-        keep = torch.rand(weight.shape, generator=self.generator) >= rate
-        return weight * (keep.to(weight.device, weight.dtype) / (1 - rate))

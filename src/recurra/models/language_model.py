@@ -25,8 +25,6 @@ class Architecture:
     """Features of a symbol where it enters."""
     dropout: float = AUTO
     """Share of features zeroed in training before, between and after the layers, the same at all steps of a chunk."""
-    weight_dropout: float = AUTO
-    """Share of recurrent weights zeroed in training."""
     forget_bias: float = AUTO
     """Where the forget gates of an LSTM start: the higher, the longer it remembers at first."""
     tied: bool = AUTO
@@ -37,7 +35,6 @@ class Architecture:
         check_range("num_layers", self.num_layers, 1, 32)
         check_range("embedding_size", self.embedding_size, 1, 16384)
         check_range("dropout", self.dropout, 0.0, 0.95)
-        check_range("weight_dropout", self.weight_dropout, 0.0, 0.95)
         check_range("forget_bias", self.forget_bias, -20.0, 20.0)
 
 
@@ -60,7 +57,6 @@ class LanguageModel(nn.Module):
             architecture.hidden_size,
             architecture.num_layers,
             dropout=architecture.dropout,
-            weight_dropout=architecture.weight_dropout,
             forget_bias=architecture.forget_bias,
         )
         self.projection: nn.Linear | None = None

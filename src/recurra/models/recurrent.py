@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +34,6 @@ class Recurrent(nn.Module):
         num_layers: layers, each reading the one below.
         bidirectional: a second pass from the end, its output beside the first one's.
         dropout: rate between layers, shared over time.
-        weight_dropout: rate on the recurrent weights.
         forget_bias: where an LSTM's forget gates start: the higher, the longer it remembers at first.
     """
 
@@ -48,7 +45,6 @@ class Recurrent(nn.Module):
         num_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
-        weight_dropout: float = 0.0,
         forget_bias: float = 1.0,
     ) -> None:
         super().__init__()
@@ -58,7 +54,6 @@ class Recurrent(nn.Module):
         self.num_layers = num_layers
         self.directions = 2 if bidirectional else 1
         self.dropout = dropout
-        self.weight_dropout = weight_dropout
         self.forget_bias = forget_bias
         kernel = _KERNELS[cell]
         sizes = [input_size] + [hidden_size * self.directions] * (num_layers - 1)
@@ -130,41 +125,21 @@ class Recurrent(nn.Module):
             if number and noise:
                 inputs = noise.drop_units(inputs, self.dropout)
             rows = slice(number * self.directions, (number + 1) * self.directions)
-            inputs, end = self._run(layer, inputs, tuple(part[rows] for part in state), lengths, noise)
+            inputs, end = self._run(layer, inputs, tuple(part[rows] for part in state), lengths)
             outputs.append(inputs)
             ends.append(end)
         return outputs, tuple(torch.cat(parts) for parts in zip(*ends, strict=True))
 
-    def _run(
-        self, layer: nn.Module, inputs: Tensor, state: State, lengths: Tensor | None, noise: Noise | None
-    ) -> tuple[Tensor, State]:
+    def _run(self, layer: nn.Module, inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
         begin = tuple(part.contiguous() for part in state)
         argument = begin if self.cell == "lstm" else begin[0]
-        with self._dropped_weights(layer, noise):
-            if lengths is None:
-                outputs, end = layer(inputs, argument)
-            else:
-                packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-                packed, end = layer(packed, argument)
-                outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=inputs.shape[1])
+        if lengths is None:
+            outputs, end = layer(inputs, argument)
+        else:
+            packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+            packed, end = layer(packed, argument)
+            outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=inputs.shape[1])
         return outputs, end if isinstance(end, tuple) else (end,)
-
-    @contextmanager
-    def _dropped_weights(self, layer: nn.Module, noise: Noise | None) -> Iterator[None]:
-        """Put thinned recurrent weights into a kernel's list for the time of a call."""
-        if not (noise and self.weight_dropout):
-            yield
-            return
-        kernel = cast(nn.RNNBase, layer)
-        kept = kernel._flat_weights
-        kernel._flat_weights = [
-            noise.drop_weights(cast(Tensor, weight), self.weight_dropout) if name.startswith("weight_hh") else weight
-            for name, weight in zip(kernel._flat_weights_names, kept, strict=True)
-        ]
-        try:
-            yield
-        finally:
-            kernel._flat_weights = kept
 
     def step(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one time step by the cells' equations; `models.packed` has the fast way.

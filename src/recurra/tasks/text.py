@@ -8,6 +8,7 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,6 @@ from recurra.explain import text_features
 from recurra.explain.agreement import Agreement, agreement
 from recurra.explain.passage import Subject
 from recurra.explain.report import Explained, explain
-from recurra.files import write_text_atomic
 from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
 from recurra.progress import note
@@ -113,8 +113,10 @@ def resolve(config: Config, length: int, vocabulary_size: int) -> Config:
         }
     elif length > LARGE:
         recipe["dropout"] = 0.0
-    config = fill_in(config, num_layers=1, weight_dropout=0.0, forget_bias=-1.0, weight_decay=0.1, **recipe)
-    config = fill_in(config, tied=vocabulary_size > MANY_SYMBOLS)
+    config = fill_in(config, num_layers=1, forget_bias=-1.0, weight_decay=0.1, **recipe)
+    config = fill_in(config, tied=vocabulary_size > MANY_SYMBOLS, vocabulary_size=_VOCABULARY_SIZES[config.symbols])
+    if length <= 2 * config.chunk:
+        raise RecurraError(f"--chunk is {config.chunk}, but must be below {length // 2} for a text this short")
     config = replace(config, batch_size=max(1, min(config.batch_size, (length - 1) // (4 * config.chunk))))
     if config.steps is None:
         enough = math.ceil(MAX_EPOCHS * length / (config.batch_size * config.chunk))
@@ -175,19 +177,14 @@ def read_data(
     """
     raw = config.symbols == "bytes"
     corpus = open_corpus(sources, config.encoding, raw)
-    for reason in corpus.skipped:
-        note(f"left out: {reason}")
     if tokenizer is None:
-        limit = config.vocabulary_size or _VOCABULARY_SIZES[config.symbols]
+        limit = fill_in(config, vocabulary_size=_VOCABULARY_SIZES[config.symbols]).vocabulary_size
         tokenizer = tokenizers.build(config.symbols, corpus.blocks(), limit, config.min_count)
     file = write_symbols(corpus.blocks(), tokenizer, folder / "symbols.bin")
     if file.length < MIN_SYMBOLS:
         raise RecurraError(
             f"{corpus.name} is too short to train on: {file.length} {config.symbols}, at least {MIN_SYMBOLS} are needed"
         )
-    if file.unknown:
-        share = 100 * file.unknown / file.length
-        note(f"{file.unknown:,} rare {config.symbols} ({share:.2f} %) became the unknown symbol")
     symbols = file.open()
     if held_out is None:
         cut = file.length - min(int(np.ceil(HELD_OUT_SHARE * file.length)), MAX_HELD_OUT)
@@ -226,30 +223,29 @@ def train(
     out = Path(out)
     accelerator = make_accelerator(config)
     main = accelerator.is_main_process
-    work = runfolder.prepare(out, resume, overwrite) if main else runfolder.of(out)
-    accelerator.wait_for_everyone()
-    with runfolder.removed_if_refused(work):
-        saved = runfolder.saved(work) if resume else None
-        tokenizer = None
-        if saved:
-            config = runfolder.resumed(saved.config, config, work)
-            tokenizer = tokenizers.from_json(read_json(work / modelfile.VOCABULARY), str(work))
+    with runfolder.opened(out, resume, overwrite) if main else nullcontext(runfolder.of(out)) as work:
+        accelerator.wait_for_everyone()
+        run = runfolder.saved(out) if resume else None
+        if run:
+            config = runfolder.resumed(run, config)
+        tokenizer = tokenizers.from_json(read_json(run.vocabulary), str(run.vocabulary)) if run else None
         symbols = work if main else work / f"process-{accelerator.process_index}"
         with os_errors("writing", symbols):
             symbols.mkdir(exist_ok=True)
         read = read_data(sources, held_out, config, symbols, tokenizer)
-        if saved and saved.data != read.file.sha256:
-            raise RecurraError(f"{read.corpus.name} is not the text the run in {work} began with; give the same one")
+        if run and run.data != read.file.sha256:
+            raise RecurraError(f"{read.corpus.name} is not the text the run of {out} began with; give the same one")
         config = resolve(config, len(read.train), read.tokenizer.size)
-        if main:
-            write_text_atomic(work / modelfile.VOCABULARY, dump_json(read.tokenizer.to_json()))
         torch.manual_seed(config.seed)
         network = build(config, read.tokenizer.size)
+        if main:
+            runfolder.begin(work, run, dump_json(read.tokenizer.to_json()))
         note(_describe(config, network, read))
+        accelerator.wait_for_everyone()
         objective = NextSymbol(Streams(read.train, config.batch_size, config.chunk, config.seed), read.held_out)
         about = {"config": asdict(config), "data": read.file.sha256}
         trainer = Trainer(network, objective, config, work, about, accelerator)
-    outcome = trainer.run()
+        outcome = trainer.run()
     model = _finish(network, outcome, config, read, trainer.device, out.name)
     if main:
         model.save(out, work)
@@ -259,8 +255,12 @@ def train(
 
 def _describe(config: Config, network: LanguageModel, data: Data) -> str:
     count = sum(parameter.numel() for parameter in network.parameters())
+    share = 100 * data.file.unknown / data.file.length
+    rare = f"{data.file.unknown:,} rare {config.symbols} ({share:.2f} %) became the unknown symbol\n"
     return (
-        f"{data.corpus.name}: {len(data.train):,} {config.symbols} to train on, {len(data.held_out):,} held out, "
+        "".join(f"left out: {reason}\n" for reason in data.corpus.skipped)
+        + (rare if data.file.unknown else "")
+        + f"{data.corpus.name}: {len(data.train):,} {config.symbols} to train on, {len(data.held_out):,} held out, "
         f"{data.tokenizer.size:,} distinct\n"
         f"{config.cell}, {config.num_layers} x {config.hidden_size} units, {count:,} parameters; "
         f"{config.batch_size} x {config.chunk} symbols a step"
@@ -280,7 +280,6 @@ def _finish(
         "held_out_count": figure.count,
         "nats": figure.nats,
         "bits": figure.bits,
-        "perplexity": figure.perplexity,
         "best_step": course.best_step,
         "steps": course.step,
         "seconds": round(course.seconds, 1),
@@ -352,7 +351,8 @@ class Model:
         file = modelfile.load(folder, cls.task)
         config = from_dict(Config, file.config, str(folder / modelfile.CONFIG))
         tokenizer = tokenizers.from_json(file.vocabulary, str(folder / modelfile.VOCABULARY))
-        network = build(config, tokenizer.size)
+        with torch.device("meta"):
+            network = build(config, tokenizer.size)
         modelfile.fill(network, file.tensors, str(folder / modelfile.WEIGHTS))
         return cls(network, tokenizer, config, file.record, folder.name)
 
@@ -498,7 +498,7 @@ A text model made with Recurra {record["recurra"]}.
 - trained on {record["data"]} ({record["symbols_trained_on"]:,} symbols read in {record["steps"]:,} steps, \
 {record["seconds"]:.0f} s)
 - held out: {record["held_out"]}
-- held-out loss: {record["nats"]:.4f} nats, {record["bits"]:.3f} bits a symbol, perplexity {record["perplexity"]:.2f}
+- held-out loss: {record["nats"]:.4f} nats, {record["bits"]:.3f} bits a symbol
 
 It writes in the manner of what it was trained on, facts and prejudices included, and knows nothing else.
 

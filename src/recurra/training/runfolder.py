@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from recurra.config import from_dict
-from recurra.errors import RecurraError, os_errors
-from recurra.files import require_writable_parent
+from recurra.errors import OptionError, RecurraError, os_errors
+from recurra.files import require_writable_parent, write_text_atomic
 from recurra.modelfile import CONFIG, VOCABULARY
 from recurra.training import checkpoint
 from recurra.training.metrics import HISTORY, PICTURE
@@ -31,10 +31,16 @@ ConfigT = TypeVar("ConfigT")
 
 
 class Saved(NamedTuple):
-    """What a checkpoint knows of its run: the resolved configuration, and the digest of the data, as JSON values."""
+    """What is known of a run before it is gone on with.
+
+    `config` is its resolved configuration as JSON values, `data` the digest of what it is trained on; `checkpoint` and
+    `vocabulary` are files.
+    """
 
     config: dict[str, Any]
     data: str
+    checkpoint: Path
+    vocabulary: Path
 
 
 def of(out: Path) -> Path:
@@ -42,8 +48,9 @@ def of(out: Path) -> Path:
     return out.with_name(f"{out.name}.training")
 
 
-def prepare(out: Path, resume: bool, overwrite: bool) -> Path:
-    """Make the run folder, with the state of the run to go on with in it.
+@contextmanager
+def opened(out: Path, resume: bool, overwrite: bool) -> Iterator[Path]:
+    """The run folder for the time of a run; what was made for a run that is refused before it begins is removed again.
 
     Args:
         out: the model folder to come.
@@ -53,11 +60,25 @@ def prepare(out: Path, resume: bool, overwrite: bool) -> Path:
     Raises:
         RecurraError: if something is in the way, or nothing can be written there.
     """
+    _require_place(out, resume, overwrite)
+    work = of(out)
+    missing = [folder for folder in (work, *work.absolute().parents) if not folder.exists()]
+    with os_errors("writing", out):
+        work.mkdir(parents=True, exist_ok=True)
+    try:
+        require_writable_parent(out)
+        yield work
+    except RecurraError:
+        if missing and not (work / checkpoint.FILE).exists():
+            shutil.rmtree(missing[-1], ignore_errors=True)
+        raise
+
+
+def _require_place(out: Path, resume: bool, overwrite: bool) -> None:
     if out.name in ("", ".."):
         raise RecurraError(f"--out {out} has no name of its own; give the name of a folder to make")
-    work = of(out)
     if resume and overwrite:
-        raise RecurraError("--resume goes on and --overwrite starts anew; give one of them")
+        raise OptionError("--resume goes on and --overwrite starts anew; give one of them")
     if out.exists() and not out.is_dir():
         raise RecurraError(f"{out} is a file; give --out the name of a folder to make")
     if out.is_dir() and not (out / CONFIG).exists() and any(out.iterdir()):
@@ -65,48 +86,42 @@ def prepare(out: Path, resume: bool, overwrite: bool) -> Path:
     if not (resume or overwrite):
         if out.exists():
             raise RecurraError(f"{out} exists already; replace it with --overwrite, or go on training it with --resume")
-        if work.exists():
-            raise RecurraError(f"{work} holds an unfinished run; go on with --resume, or start anew with --overwrite")
-    require_writable_parent(out)
+        if of(out).exists():
+            raise RecurraError(
+                f"{of(out)} holds an unfinished run; go on with --resume, or start anew with --overwrite"
+            )
+
+
+def saved(out: Path) -> Saved | None:
+    """The run to go on with: one that was stopped, or the finished one of the model folder; None without either."""
+    places = ((of(out), of(out) / VOCABULARY), (out / FINISHED, out / VOCABULARY))
+    for folder, vocabulary in places:
+        path = folder / checkpoint.FILE
+        if path.exists():
+            match checkpoint.read_figures(path).get("config"):
+                case {"config": dict(config), "data": str(data)}:
+                    return Saved(config, data, path, vocabulary)
+            raise RecurraError(f"the checkpoint {path} is damaged; start again with --overwrite")
+    return None
+
+
+def begin(work: Path, run: Saved | None, vocabulary: str) -> None:
+    """Put the state of the run to go on with into the run folder, or clear it for a new one."""
     with os_errors("writing", work):
-        if overwrite:
-            shutil.rmtree(work, ignore_errors=True)
-        if resume and not work.exists() and (out / FINISHED / checkpoint.FILE).exists():
-            work.mkdir()
-            shutil.copy(out / VOCABULARY, work / VOCABULARY)
-            shutil.copy(out / FINISHED / checkpoint.FILE, work / checkpoint.FILE)
-        work.mkdir(exist_ok=True)
-    return work
+        if run is None:
+            (work / checkpoint.FILE).unlink(missing_ok=True)
+        elif run.checkpoint.parent != work:
+            shutil.copy(run.checkpoint, work / checkpoint.FILE)
+    write_text_atomic(work / VOCABULARY, vocabulary)
 
 
-@contextmanager
-def removed_if_refused(work: Path) -> Iterator[None]:
-    """Leave no run folder behind if a run is refused before it has begun."""
-    try:
-        yield
-    except RecurraError:
-        if not (work / checkpoint.FILE).exists():
-            shutil.rmtree(work, ignore_errors=True)
-        raise
-
-
-def saved(work: Path) -> Saved | None:
-    """What the checkpoint in a run folder knows; None if the run was stopped before its first one."""
-    if not (work / checkpoint.FILE).exists():
-        return None
-    match checkpoint.read_figures(work / checkpoint.FILE).get("config"):
-        case {"config": dict(config), "data": str(data)}:
-            return Saved(config, data)
-    raise RecurraError(f"the checkpoint in {work} is damaged; start again with --overwrite")
-
-
-def resumed(config: dict[str, Any], given: ConfigT, work: Path) -> ConfigT:
+def resumed(run: Saved, given: ConfigT) -> ConfigT:
     """The saved configuration with what was given anew.
 
     Raises:
         RecurraError: if something is given that a run cannot change on its way.
     """
-    result = from_dict(type(given), config, str(work))
+    result = from_dict(type(given), run.config, str(run.checkpoint))
     for field in fields(given):  # type: ignore[arg-type]
         value = getattr(given, field.name)
         if value == field.default:
@@ -116,7 +131,7 @@ def resumed(config: dict[str, Any], given: ConfigT, work: Path) -> ConfigT:
         elif value != getattr(result, field.name):
             option = field.name.replace("_", "-")
             raise RecurraError(
-                f"the run in {work} has --{option} {getattr(result, field.name)}, which a resumed run cannot change; "
+                f"this run has --{option} {getattr(result, field.name)}, which a resumed run cannot change; "
                 "leave it out, or start anew with --overwrite"
             )
     return result
