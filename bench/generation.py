@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-os.environ["OMP_WAIT_POLICY"] = "ACTIVE"  # PyTorch's own default, for the peer's sake; Recurra uses one thread here
+os.environ["GOMP_SPINCOUNT"] = "300000"  # the OpenMP default, for the peer's sake; Recurra uses one thread here
 
 import numpy as np
 import torch

@@ -8,9 +8,9 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# PyTorch's threads wait for each other by spinning, which makes them ten times slower than one thread as soon as
-# another program wants a core. Sleeping costs next to nothing. This has to be said before torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# PyTorch's threads wait for each other by spinning, for so long that as soon as another program wants a core they are
+# several times slower than one thread. A shorter spin costs next to nothing. It must be set before torch is loaded.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __all__ = ["load", "text"]
 

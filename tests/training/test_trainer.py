@@ -150,10 +150,22 @@ def test_the_clock_ends_a_run_and_its_schedule(tmp_path: Path) -> None:
     assert outcome.course.history[-1].learning_rate < 0.01 * training.learning_rate + 0.005
 
 
+def test_runs_of_one_process_may_choose_differently(tmp_path: Path) -> None:
+    for precision in ("float32", "bfloat16", "float32"):
+        ours = trainer(tmp_path / precision, replace(SMALL, precision=precision))
+        assert ours.accelerator.mixed_precision == ("bf16" if precision == "bfloat16" else "no")
+
+
 def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RecurraError, match="--device cpu"):
         make_accelerator(replace(SMALL, device="cuda"))
+
+
+def test_tensorboard_gets_the_figures_too(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="TensorBoard is an extra: pip install recurra[tensorboard]")
+    trainer(tmp_path, replace(SMALL, tensorboard=True)).run()
+    assert list((tmp_path / "tensorboard").glob("events.*"))
 
 
 def test_a_picture_survives_a_history_with_infinite_losses(tmp_path: Path) -> None:

@@ -65,15 +65,15 @@ class LanguageModel(nn.Module):
         self.output = nn.Linear(
             architecture.embedding_size if architecture.tied else architecture.hidden_size, vocabulary_size
         )
+        self.scale = math.sqrt(architecture.embedding_size) if architecture.tied else 1.0
         if architecture.tied:
             self.output.weight = self.embedding.weight
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Embeddings of unit variance, small where they are the output layer too, which starts near even chances."""
-        tied = self.output.weight is self.embedding.weight
-        nn.init.normal_(self.embedding.weight, std=0.05 if tied else 1.0)
-        if not tied:
+        """Inputs of unit variance to the stack, outputs that start near even chances."""
+        nn.init.normal_(self.embedding.weight, std=1 / self.scale)
+        if self.output.weight is not self.embedding.weight:
             nn.init.normal_(self.output.weight, std=0.5 / math.sqrt(self.output.in_features))
         nn.init.zeros_(self.output.bias)
 
@@ -88,13 +88,18 @@ class LanguageModel(nn.Module):
         Returns:
             Logits, `(batch, time, vocabulary_size)`, and the new state.
         """
-        inputs = self.embedding(symbols)
+        inputs = self.embed(symbols)
         if noise:
             inputs = noise.drop_units(inputs, self.dropout)
         outputs, state = self.recurrent(inputs, state, noise=noise)
         if noise:
             outputs = noise.drop_units(outputs, self.dropout)
         return self.read_out(outputs), state
+
+    def embed(self, symbols: Tensor) -> Tensor:
+        """What enters the stack, `(..., embedding_size)`; scaled up where the output layer keeps the embedding small."""
+        inputs: Tensor = self.embedding(symbols)
+        return inputs * self.scale
 
     def read_out(self, outputs: Tensor) -> Tensor:
         """Logits `(..., vocabulary_size)` of the stack's outputs `(..., hidden_size)`."""
@@ -111,5 +116,5 @@ class LanguageModel(nn.Module):
         Returns:
             Logits, `(batch, vocabulary_size)`, and the new state.
         """
-        outputs, state = self.recurrent.step(self.embedding(symbols), state)
+        outputs, state = self.recurrent.step(self.embed(symbols), state)
         return self.read_out(outputs), state

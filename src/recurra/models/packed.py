@@ -48,7 +48,7 @@ class PackedLanguageModel:
         self.cell: CellName = recurrent.cell
         self.hidden_size = recurrent.hidden_size
         self.vocabulary_size = model.vocabulary_size
-        self._embedding = _array(model.embedding.weight)
+        self._embedding = _array(model.embedding.weight) * np.float32(model.scale)
         self._layers = []
         for number in range(recurrent.num_layers):
             weight_ih, weight_hh, bias_ih, bias_hh = (_array(tensor) for tensor in recurrent.weights(number))

@@ -5,6 +5,7 @@ killed and resumed, or spread over several processes, goes the same way as one t
 """
 
 import math
+import os
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import Any, Literal, Protocol, Self
 
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from recurra.config import AUTO, check_range
@@ -395,6 +397,8 @@ def make_accelerator(training: Training) -> Accelerator:
     """
     if training.device == "cuda" and not torch.cuda.is_available():
         raise RecurraError("--device cuda was asked for, but PyTorch sees no GPU; use --device cpu")
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:  # accelerate would hold a process to the choices of its first run
+        AcceleratorState._reset_state(reset_partial_state=True)
     mixed = "bf16" if training.precision == "bfloat16" else "no"
     return Accelerator(cpu=training.device == "cpu" or not torch.cuda.is_available(), mixed_precision=mixed)
 
