@@ -97,7 +97,7 @@ class LanguageModel(nn.Module):
         return self.read_out(outputs), state
 
     def embed(self, symbols: Tensor) -> Tensor:
-        """What enters the stack, `(..., embedding_size)`; scaled up where the output layer keeps the embedding small."""
+        """What enters the stack, `(..., embedding_size)`; scaled up where the output layer keeps embeddings small."""
         inputs: Tensor = self.embedding(symbols)
         return inputs * self.scale
 

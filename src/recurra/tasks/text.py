@@ -106,11 +106,8 @@ def resolve(config: Config, length: int, vocabulary_size: int) -> Config:
     if vocabulary_size > MANY_SYMBOLS:
         recipe |= {"embedding_size": 256, "learning_rate": min(recipe["learning_rate"], 4e-3)}
     if length < SMALL:
-        recipe |= {
-            "hidden_size": min(recipe["hidden_size"], 256),
-            "dropout": max(recipe["dropout"], 0.4),
-            "batch_size": 8,
-        }
+        few = {"hidden_size": min(recipe["hidden_size"], 256), "dropout": max(recipe["dropout"], 0.4)}
+        recipe |= few | {"batch_size": 8}
     elif length > LARGE:
         recipe["dropout"] = 0.0
     config = fill_in(config, num_layers=1, forget_bias=-1.0, weight_decay=0.1, **recipe)
