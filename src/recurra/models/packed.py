@@ -58,7 +58,7 @@ class PackedLanguageModel:
         first = self._layers[0]
         if self.vocabulary_size * len(first.bias) <= MAX_TABLE:
             features = self._embedding.shape[1]
-            self._table = self._embedding @ first.weight[:features] + first.bias
+            self._table = (self._embedding @ first.weight[:features] + first.bias).astype(np.float32, copy=False)
             self._layers[0] = first._replace(weight=first.weight[features:])
         output = model.output.weight @ model.projection.weight if model.projection else model.output.weight
         self._output = np.ascontiguousarray(_array(output).T)
