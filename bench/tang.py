@@ -25,7 +25,11 @@ def main() -> None:
     """Train, score, print the table; an argument gives the minutes (20)."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
     model = text.train(
-        poems("train"), OUT / "tang", text.Config(minutes=minutes), held_out=poems("valid"), overwrite=True
+        poems("train"),
+        OUT / "tang",
+        text.Config(minutes=minutes, preset="medium"),
+        held_out=poems("valid"),
+        overwrite=True,
     )
     figures = model.evaluate(poems("test"))
     # Characters the vocabulary lacks were predicted as one symbol; spelling each out among those costs more.
