@@ -6,13 +6,12 @@ import gzip
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-
-from recurra.errors import RecurraError
 
 OUT = Path(__file__).parent / "out"
 """Models and pictures of the measurements; not part of the repository."""
@@ -22,7 +21,7 @@ def data(name: str) -> Path:
     """A file below RECURRA_DATA."""
     folder = os.environ.get("RECURRA_DATA")
     if not folder or not (Path(folder) / name).exists():
-        raise RecurraError(f"this measurement needs {name}; set RECURRA_DATA to the folder that holds it")
+        sys.exit(f"error: this measurement needs {name}; set RECURRA_DATA to the folder that holds it")
     return Path(folder) / name
 
 
