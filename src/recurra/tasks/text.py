@@ -28,6 +28,7 @@ from recurra.decoding.sampling import Sampling, read, sample
 from recurra.errors import RecurraError, os_errors
 from recurra.explain import text_features
 from recurra.explain.agreement import Agreement, agreement
+from recurra.explain.measured import searched_length
 from recurra.explain.passage import Subject
 from recurra.explain.report import Explained, explain
 from recurra.models.language_model import Architecture, LanguageModel
@@ -401,7 +402,7 @@ class Model:
             [self.name, *others], [self.tokenizer, *(other.tokenizer for other in others.values())]
         )
         corpus = open_corpus([data], self.config.encoding, self.config.symbols == "bytes")
-        symbols = self.tokenizer.encode(next(corpus.blocks()))
+        symbols = self.tokenizer.encode(next(corpus.blocks()))[: searched_length(self.network)]
         passage = text_features.passage(self.tokenizer, symbols, corpus.name)
         subjects = [Subject(self.name, self.network, _facts(self))]
         subjects += [Subject(name, other.network, _facts(other)) for name, other in others.items()]
