@@ -58,8 +58,8 @@ def write_symbols(blocks: Iterable[str], tokenizer: Tokenizer, path: Path) -> Sy
 
 
 RESTART = 1 / 64
-"""Chance of a row to begin a step from an empty state. Without it a model of a large corpus would never again see the
-beginning of a text, where every use of it starts, and can end up in a state that it does not come out of."""
+"""Without any restarts a model of a large corpus would never again see the beginning of a text, where every use of it
+starts, and can end up in a state that it does not come out of."""
 
 
 class Batch(NamedTuple):
@@ -83,12 +83,14 @@ class Streams:
         batch_size: rows of a whole batch, all processes together.
         chunk: time steps in a batch.
         seed: of shifts and restarts.
+        restart: chance of a row to begin a step from an empty state.
     """
 
     symbols: Symbols
     batch_size: int
     chunk: int
     seed: int = 0
+    restart: float = RESTART
 
     def __post_init__(self) -> None:
         if self.stream_length < 2 * self.chunk:
@@ -116,8 +118,33 @@ class Streams:
         epoch, place = divmod(step, self.steps_per_epoch)
         spare = self.stream_length - self.steps_per_epoch * self.chunk
         shift = int(np.random.default_rng([self.seed, epoch]).integers(spare + 1))
-        carried = np.random.default_rng([self.seed, step, 1]).random(self.batch_size) >= RESTART
+        carried = np.random.default_rng([self.seed, step, 1]).random(self.batch_size) >= self.restart
         carried &= place > 0
         starts = np.arange(self.batch_size)[rows] * self.stream_length + shift + place * self.chunk
-        both = np.stack([self.symbols[start : start + self.chunk + 1] for start in starts]).astype(np.int64)
+        both = self.cut(starts, epoch)
         return Batch(both[:, :-1], both[:, 1:], carried[rows])
+
+    def cut(self, starts: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        """The symbols from some places on, `(rows, chunk + 1)`, as they are in one pass over the data."""
+        return np.stack([self.symbols[start : start + self.chunk + 1] for start in starts]).astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariedStreams(Streams):
+    """Streams of many pieces, of which each pass reads one of several variants, such as transpositions.
+
+    Attributes:
+        begins: where each piece begins, `(pieces,)`, ascending from 0.
+        variants: what stands for each symbol in each variant, `(variants, vocabulary_size)`; all are equally likely.
+    """
+
+    begins: NDArray[np.int64]
+    variants: NDArray[np.int64]
+
+    def cut(self, starts: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+        """As in `Streams`, each piece in the variant that this pass drew for it."""
+        chosen = np.random.default_rng([self.seed, epoch, 2]).integers(len(self.variants), size=len(self.begins))
+        places = starts[:, None] + np.arange(self.chunk + 1)
+        piece = np.searchsorted(self.begins, places, side="right") - 1
+        varied: NDArray[np.int64] = self.variants[chosen[piece], super().cut(starts, epoch)]
+        return varied

@@ -168,9 +168,9 @@ def _read(model: LanguageModel, sequences: Sequence[Symbols]) -> State:
     state: State | None = None
     if shortest:
         common = np.stack([sequence[:shortest] for sequence in sequences])
-        _, state = model.recurrent(model.embed(to_tensor(common, device)))
+        _, state = model.trace(to_tensor(common, device))
     rest, mask = _pad([sequence[shortest:] for sequence in sequences], device)
-    _, state = model.recurrent(model.embed(rest), state, mask)
+    _, state = model.trace(rest, state, mask)
     return state
 
 
@@ -179,8 +179,8 @@ def _log_prob(model: LanguageModel, continuations: Sequence[Symbols], state: Sta
     symbols, mask = _pad(continuations, device_of(model))
     outputs = state[0][-1][:, None]  # the state's h is the output that came before
     if symbols.shape[1] > 1:
-        more, _ = model.recurrent(model.embed(symbols[:, :-1]), state)
-        outputs = torch.cat([outputs, more], dim=1)
+        more, _ = model.trace(symbols[:, :-1], state)
+        outputs = torch.cat([outputs, more[-1]], dim=1)
     log_probs = F.log_softmax(model.read_out(outputs).float(), dim=-1)
     return (log_probs.gather(2, symbols[..., None])[..., 0] * mask).double().sum(dim=1)
 

@@ -85,8 +85,7 @@ def activations(model: LanguageModel, symbols: Symbols, device: torch.device | N
     state: State | None = None
     with torch.no_grad():
         for begin in range(0, len(symbols), CHUNK):
-            inputs = model.embed(to_tensor(symbols[begin : begin + CHUNK], device)[None])
-            outputs, state = recurrent.trace(inputs, state)
+            outputs, state = model.trace(to_tensor(symbols[begin : begin + CHUNK], device)[None], state)
             result[begin : begin + CHUNK] = torch.cat(outputs, dim=-1)[0].float().cpu().numpy()
     return result
 

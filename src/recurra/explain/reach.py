@@ -153,8 +153,7 @@ def _states_after(model: LanguageModel, symbols: Symbols, places: NDArray[np.int
     done = 0
     with torch.no_grad():
         for place in places:
-            inputs = model.embed(to_tensor(symbols[done : place + 1], device_of(model))[None])
-            _, state = model.recurrent(inputs, state)
+            _, state = model.trace(to_tensor(symbols[done : place + 1], device_of(model))[None], state)
             states.append(state)
             done = int(place) + 1
     return states
@@ -171,8 +170,7 @@ def _norms(model: LanguageModel, windows: Tensor, state: State) -> NDArray[np.fl
     states = [tuple(part.detach().requires_grad_() for part in state)]
     with torch.enable_grad():
         for symbols in windows[:, 1:-1].T:
-            _, state = model.recurrent.step(model.embed(symbols), states[-1])
-            states.append(state)
+            states.append(model.advance(symbols, states[-1]))
         # Rows do not meet, so the gradient of the sum holds each row's own. The logits are read from the state, which
         # is all that later steps see of this one.
         logits = model.read_out(states[-1][0][-1])
@@ -216,8 +214,8 @@ def context_loss(
     with torch.no_grad():
         for column, length in enumerate(lengths):
             windows = np.stack([symbols[place - length : place] for place in places])
-            outputs, _ = model.recurrent(model.embed(to_tensor(windows, device_of(model))))
-            logits = model.read_out(outputs[:, -1]).float()
+            outputs, _ = model.trace(to_tensor(windows, device_of(model)))
+            logits = model.read_out(outputs[-1][:, -1]).float()
             losses[:, column] = F.cross_entropy(logits, goals, reduction="none").cpu().numpy()
             report(sum(lengths[: column + 1]) / sum(lengths))
     return ContextLoss(lengths, losses)

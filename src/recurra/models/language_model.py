@@ -2,13 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recurra.config import AUTO, check_range
 from recurra.models.cells import CellName, State
 from recurra.models.dropout import Noise
 from recurra.models.recurrent import Recurrent
+
+SWITCH_STD = 0.3
+"""Of a reader's first weights: a dozen switches that are on together weigh as much as the symbol."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +45,48 @@ class Architecture:
         check_range("forget_bias", self.forget_bias, -20.0, 20.0)
 
 
+class Reader(Protocol):
+    """What is known by rule from the symbols read so far: in music, the beat and which notes still sound.
+
+    Attributes:
+        size: switches it sets for each symbol.
+        state_size: numbers it keeps from one symbol to the next; all are zero before the first.
+    """
+
+    size: int
+    state_size: int
+
+    def read(
+        self, symbols: NDArray[np.int64], state: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Read symbols `(batch, time)` on from a state `(batch, state_size)`, which is not changed.
+
+        Returns:
+            The switches after each symbol, `(batch, time, size)`, 0 or 1, and the new state.
+        """
+
+
 class LanguageModel(nn.Module):
     """Embedding, recurrent stack, output layer (Mikolov et al. 2010).
+
+    With a reader, what it works out enters the stack beside the symbol, and its state, `(1, batch, state_size)`, is the
+    last part of the model's.
 
     Args:
         vocabulary_size: number of symbols.
         architecture: a resolved one.
+        reader: what works out more than the last symbol.
     """
 
-    def __init__(self, vocabulary_size: int, architecture: Architecture) -> None:
+    def __init__(self, vocabulary_size: int, architecture: Architecture, reader: Reader | None = None) -> None:
         super().__init__()
         self.vocabulary_size = vocabulary_size
         self.dropout = architecture.dropout
+        self.reader = reader
         self.embedding = nn.Embedding(vocabulary_size, architecture.embedding_size)
+        self.switches: nn.Linear | None = None
+        if reader:
+            self.switches = nn.Linear(reader.size, architecture.embedding_size, bias=False)
         self.recurrent = Recurrent(
             architecture.cell,
             architecture.embedding_size,
@@ -73,6 +109,8 @@ class LanguageModel(nn.Module):
     def reset_parameters(self) -> None:
         """Inputs of unit variance to the stack, outputs that start near even chances."""
         nn.init.normal_(self.embedding.weight, std=1 / self.scale)
+        if self.switches:
+            nn.init.normal_(self.switches.weight, std=SWITCH_STD)
         if self.output.weight is not self.embedding.weight:
             nn.init.normal_(self.output.weight, std=0.5 / math.sqrt(self.output.in_features))
         nn.init.zeros_(self.output.bias)
@@ -88,18 +126,36 @@ class LanguageModel(nn.Module):
         Returns:
             Logits, `(batch, time, vocabulary_size)`, and the new state.
         """
-        inputs = self.embed(symbols)
+        outputs, state = self.trace(symbols, state, noise=noise)
+        top = noise.drop_units(outputs[-1], self.dropout) if noise else outputs[-1]
+        return self.read_out(top), state
+
+    def trace(
+        self, symbols: Tensor, state: State | None = None, mask: Tensor | None = None, noise: Noise | None = None
+    ) -> tuple[list[Tensor], State]:
+        """What every layer of the stack makes of whole sequences, from the bottom; see `Recurrent.trace`.
+
+        A mask spares the stack what is not there, but not the reader.
+        """
+        inputs, before, read = self._enter(symbols, state)
         if noise:
             inputs = noise.drop_units(inputs, self.dropout)
-        outputs, state = self.recurrent(inputs, state, noise=noise)
-        if noise:
-            outputs = noise.drop_units(outputs, self.dropout)
-        return self.read_out(outputs), state
+        outputs, after = self.recurrent.trace(inputs, before, mask, noise)
+        return outputs, after + read
 
-    def embed(self, symbols: Tensor) -> Tensor:
-        """What enters the stack, `(..., embedding_size)`; scaled up where the output layer keeps embeddings small."""
-        inputs: Tensor = self.embedding(symbols)
-        return inputs * self.scale
+    def _enter(self, symbols: Tensor, state: State | None) -> tuple[Tensor, State | None, State]:
+        """What enters the stack, `symbols.shape + (embedding_size,)`, the stack's state, and the reader's new one."""
+        inputs: Tensor = self.embedding(symbols) * self.scale
+        if self.reader is None or self.switches is None:
+            return inputs, state, ()
+        rows = symbols.reshape(len(symbols), -1).cpu().numpy()
+        before = np.zeros((len(rows), self.reader.state_size), np.float32)
+        if state is not None:
+            before = state[-1][0].detach().cpu().numpy()
+        switches, after = self.reader.read(rows, before)
+        on = torch.from_numpy(switches).to(inputs).reshape(*symbols.shape, -1)
+        read = (torch.from_numpy(after).to(inputs.device)[None],)
+        return inputs + self.switches(on), None if state is None else state[:-1], read
 
     def read_out(self, outputs: Tensor) -> Tensor:
         """Logits `(..., vocabulary_size)` of the stack's outputs `(..., hidden_size)`."""
@@ -116,5 +172,11 @@ class LanguageModel(nn.Module):
         Returns:
             Logits, `(batch, vocabulary_size)`, and the new state.
         """
-        outputs, state = self.recurrent.step(self.embed(symbols), state)
-        return self.read_out(outputs), state
+        state = self.advance(symbols, state)
+        return self.read_out(state[0][-1]), state
+
+    def advance(self, symbols: Tensor, state: State | None = None) -> State:
+        """The state after one more symbol, `(batch,)`; its h of the top layer is what `read_out` takes."""
+        inputs, before, read = self._enter(symbols, state)
+        _, after = self.recurrent.step(inputs, before)
+        return after + read

@@ -8,7 +8,6 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
-import recurra
 from recurra import modelfile
 from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
 from recurra.data import tokenizer as tokenizers
@@ -25,7 +23,7 @@ from recurra.data.batching import Streams, SymbolFile, write_symbols
 from recurra.data.text import Corpus, open_corpus
 from recurra.data.tokenizer import Kind, Symbols, Tokenizer
 from recurra.decoding.sampling import Sampling, read, sample
-from recurra.errors import RecurraError, os_errors
+from recurra.errors import RecurraError
 from recurra.explain import text_features
 from recurra.explain.agreement import Agreement, agreement
 from recurra.explain.measured import searched_length
@@ -35,8 +33,10 @@ from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
 from recurra.progress import note
 from recurra.training import runfolder
+from recurra.training.fit import Fitted, Prepared, fit, how_it_ended, how_to_go_on, record_of
 from recurra.training.next_symbol import NextSymbol, score, score_dynamic
-from recurra.training.trainer import DEFAULT_MINUTES, Outcome, Trainer, Training, make_accelerator
+from recurra.training.runfolder import Saved
+from recurra.training.trainer import DEFAULT_MINUTES, Outcome, Training
 
 MIN_SYMBOLS = 1000
 """A shorter corpus is refused: there is nothing to learn from it, and nothing to hold out."""
@@ -219,95 +219,67 @@ def train(
     """
     sources = [data] if isinstance(data, str | Path) else list(data)
     out = Path(out)
-    accelerator = make_accelerator(config)
-    main = accelerator.is_main_process
-    with runfolder.opened(out, resume, overwrite) if main else nullcontext(runfolder.of(out)) as work:
-        accelerator.wait_for_everyone()
-        run = runfolder.saved(out) if resume else None
-        if run:
-            config = runfolder.resumed(run, config)
+    read: Data | None = None
+
+    def prepare(config: Config, run: Saved | None, folder: Path) -> Prepared[Config]:
+        nonlocal read
         tokenizer = tokenizers.from_json(read_json(run.vocabulary), str(run.vocabulary)) if run else None
-        symbols = work if main else work / f"process-{accelerator.process_index}"
-        with os_errors("writing", symbols):
-            symbols.mkdir(exist_ok=True)
-        read = read_data(sources, held_out, config, symbols, tokenizer)
+        read = read_data(sources, held_out, config, folder, tokenizer)
         if run and run.data != read.file.sha256:
             raise RecurraError(f"{read.corpus.name} is not the text the run of {out} began with; give the same one")
         config = resolve(config, len(read.train), read.tokenizer.size)
-        torch.manual_seed(config.seed)
-        network = build(config, read.tokenizer.size)
-        if main:
-            runfolder.begin(work, run, dump_json(read.tokenizer.to_json()))
-        note(_describe(config, network, read))
-        accelerator.wait_for_everyone()
-        objective = NextSymbol(Streams(read.train, config.batch_size, config.chunk, config.seed), read.held_out)
-        about = {"config": asdict(config), "data": read.file.sha256}
-        trainer = Trainer(network, objective, config, work, about, accelerator)
-        outcome = trainer.run()
-    model = _finish(network, outcome, config, read, trainer.device, out.name)
-    if main:
-        model.save(out, work)
-        note(_how_to_go_on(out, outcome, model))
+        streams = Streams(read.train, config.batch_size, config.chunk, config.seed)
+        return Prepared(
+            config,
+            partial(build, config, read.tokenizer.size),
+            NextSymbol(streams, read.held_out),
+            read.file.sha256,
+            dump_json(read.tokenizer.to_json()),
+            _describe(config, read),
+        )
+
+    fitted = fit(out, config, resume, overwrite, prepare)
+    assert read is not None
+    model = _finish(fitted, read, out.name)
+    if fitted.main:
+        model.save(out, fitted.work)
+        note(_how_to_go_on(out, fitted.outcome, model))
     return model
 
 
-def _describe(config: Config, network: LanguageModel, data: Data) -> str:
-    count = sum(parameter.numel() for parameter in network.parameters())
+def _describe(config: Config, data: Data) -> str:
     share = 100 * data.file.unknown / data.file.length
     rare = f"{data.file.unknown:,} rare {config.symbols} ({share:.2f} %) became the unknown symbol\n"
     return (
         "".join(f"left out: {reason}\n" for reason in data.corpus.skipped)
         + (rare if data.file.unknown else "")
         + f"{data.corpus.name}: {len(data.train):,} {config.symbols} to train on, {len(data.held_out):,} held out, "
-        f"{data.tokenizer.size:,} distinct\n"
-        f"{config.cell}, {config.num_layers} x {config.hidden_size} units, {count:,} parameters; "
-        f"{config.batch_size} x {config.chunk} symbols a step"
+        f"{data.tokenizer.size:,} distinct"
     )
 
 
-def _finish(
-    network: LanguageModel, outcome: Outcome, config: Config, data: Data, device: torch.device, name: str
-) -> Model:
-    network = network.to(device)
-    modelfile.fill(network, outcome.best, "the run")
-    figure = score(network, data.held_out, device)
-    course = outcome.course
+def _finish(fitted: Fitted[Config], data: Data, name: str) -> Model:
+    figure = score(fitted.network, data.held_out, fitted.device)
     record = {
         "data": data.corpus.name,
         "held_out": data.held_out_name,
         "held_out_count": figure.count,
         "nats": figure.nats,
         "bits": figure.bits,
-        "best_step": course.best_step,
-        "steps": course.step,
-        "seconds": round(course.seconds, 1),
-        "core_seconds": round(course.core_seconds, 1),
-        "symbols_trained_on": course.symbols,
         "unknown": data.file.unknown,
-        "ended_by": outcome.reason,
-        "recurra": recurra.__version__,
-        "torch": torch.__version__,
+        **record_of(fitted.outcome),
     }
-    return Model(network, data.tokenizer, config, record, name)
+    return Model(fitted.network, data.tokenizer, fitted.config, record, name)
 
 
 def _how_to_go_on(out: Path, outcome: Outcome, model: Model) -> str:
-    ended = {
-        "steps": "all steps are done",
-        "time": "time is up",
-        "patience": "the held-out loss fell no further",
-    }[outcome.reason]
+    nats, bits = model.record["nats"], model.record["bits"]
     lines = [
-        f"{out}: {ended}; held out {model.record['nats']:.4f} nats ({model.record['bits']:.3f} bits) a symbol",
+        f"{out}: {how_it_ended(outcome)}; held out {nats:.4f} nats ({bits:.3f} bits) a symbol",
         f"loss curve: {out / 'loss.png'}",
         f"write with: recurra text write {out}",
+        *how_to_go_on(outcome),
     ]
-    if outcome.course.best_step == outcome.course.step:
-        more = {
-            "time": f"--minutes {2 * math.ceil(outcome.course.seconds / 60)}",
-            "steps": f"--steps {2 * outcome.course.step}",
-        }[outcome.reason]
-        lines.append(f"it was still getting better; go on with the same command, --resume and {more}")
     return "\n".join(lines)
 
 

@@ -1,0 +1,154 @@
+"""Music files in: a file, several, a folder, or a sample; each piece on the grid of `pieces`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recurra.data import samples
+from recurra.data.midi import read_midi
+from recurra.data.pieces import TICKS, Piece
+from recurra.data.rolls import read_rolls
+from recurra.data.scores import read_score
+from recurra.errors import OptionError, RecurraError, os_errors
+from recurra.progress import Bar, bar
+
+Reader = Callable[[Path, int], tuple[Piece, ...]]
+"""Reads the pieces of one file; the number is the ticks a frame of a piano roll lasts."""
+
+
+def _midi(path: Path, frame: int) -> tuple[Piece, ...]:
+    return (read_midi(path),)
+
+
+def _score(path: Path, frame: int) -> tuple[Piece, ...]:
+    return read_score(path)
+
+
+READERS: Mapping[str, Reader] = {
+    **dict.fromkeys((".mid", ".midi", ".kar"), _midi),
+    **dict.fromkeys((".musicxml", ".xml", ".mxl", ".abc", ".krn"), _score),
+    ".json": read_rolls,
+}
+"""What is taken from a folder, by the end of its name, and who reads it."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Pieces that have been read.
+
+    Attributes:
+        name: what a person would call it, for notes and the model card.
+        pieces: in the order they were read; at least one.
+        skipped: one sentence for every file that was left out.
+        left_out: how many things of a kind the files hold but not the pieces, over all of them.
+    """
+
+    name: str
+    pieces: tuple[Piece, ...]
+    skipped: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """A digest of what the pieces contain: a run that goes on asks whether it has the same data."""
+        digest = hashlib.sha256()
+        for piece in self.pieces:
+            content = [piece.name, piece.tracks, piece.notes, piece.length, piece.meters, piece.tempos]
+            digest.update(json.dumps(content).encode() + b"\n")
+        return digest.hexdigest()
+
+
+def open_pieces(sources: Sequence[str | Path], frame: int = TICKS) -> Collection:
+    """Find and read music.
+
+    Args:
+        sources: files, folders (every file below whose name ends as in `READERS`), or one `sample:NAME`.
+        frame: ticks a frame of a piano roll (.json) lasts.
+
+    Raises:
+        RecurraError: if a source is missing or nothing readable is left. Among several files a broken one is skipped
+            and listed in `Collection.skipped`.
+    """
+    if frame < 1:
+        raise OptionError(f"a frame of {frame} ticks is impossible; give at least 1")
+    names = [str(source) for source in sources]
+    if len(names) == 1 and names[0].startswith(samples.PREFIX):
+        if names[0].removeprefix(samples.PREFIX) not in samples.MUSIC:
+            known = ", ".join(samples.PREFIX + name for name in samples.MUSIC)
+            raise RecurraError(f"there is no music called {names[0]}; the samples are: {known}")
+        return _collect(names[0], samples.MUSIC[names[0].removeprefix(samples.PREFIX)](), [])
+    found, skipped = _find(names)
+    with bar("reading") as shown:
+        pieces = _read_all(found, frame, skipped, shown)
+    if not pieces:
+        raise RecurraError(f"no readable music in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
+    name = Path(names[0]).absolute().name + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    return _collect(name, pieces, skipped)
+
+
+def _collect(name: str, pieces: Sequence[Piece], skipped: Sequence[str]) -> Collection:
+    left_out: Counter[str] = Counter()
+    for piece in pieces:
+        left_out.update(piece.left_out)
+    return Collection(name, tuple(pieces), tuple(skipped), dict(sorted(left_out.items())))
+
+
+def _read_all(found: list[Path], frame: int, skipped: list[str], shown: Bar) -> list[Piece]:
+    pieces: list[Piece] = []
+    for place, path in enumerate(found):
+        try:
+            pieces += _reader(path)(path, frame)
+        except RecurraError as error:
+            if len(found) == 1:
+                raise
+            skipped.append(str(error))
+        shown.update((place + 1) / len(found), f"{len(pieces)} pieces")
+    return pieces
+
+
+def _reader(path: Path) -> Reader:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise RecurraError(f"{path} is no music file this program knows; its name must end in {_known()}")
+    return reader
+
+
+def _known() -> str:
+    *most, last = READERS
+    return f"{', '.join(most)} or {last}"
+
+
+def _find(names: list[str]) -> tuple[list[Path], list[str]]:
+    found: list[Path] = []
+    skipped: list[str] = []
+    for name in names:
+        if name.startswith(samples.PREFIX):
+            raise RecurraError(f"{name} cannot be mixed with files; give it alone")
+        path = Path(name)
+        with os_errors("reading", path):
+            if path.is_file():
+                found.append(path)
+            elif not name or not path.exists():
+                raise RecurraError(f"there is no file or folder {name!r}; check the name")
+            elif path.is_dir():
+                taken, others = _music_files(path)
+                found += taken
+                if others:
+                    skipped.append(f"{path}: {others} file(s) left out that are not {_known()}")
+            else:
+                raise RecurraError(f"{path} is a pipe or a device, which can be read only once; copy it to a file")
+    return found, skipped
+
+
+def _music_files(folder: Path) -> tuple[list[Path], int]:
+    """The music files below a folder, and how many others there are."""
+    inside = sorted(path for path in folder.rglob("*") if path.is_file())
+    taken = [path for path in inside if path.suffix.lower() in READERS]
+    if not taken:
+        raise RecurraError(f"the folder {folder} holds no {_known()} file; name the files themselves")
+    return taken, len(inside) - len(taken)

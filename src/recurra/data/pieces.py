@@ -1,0 +1,142 @@
+"""A piece of music as everything above works with it: notes on a grid of ticks, with tracks, metres and tempos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeVar
+
+TICKS = 12
+"""Ticks in a quarter note: sixteenths are 3, triplet eighths 4, triplet sixteenths 2."""
+
+MIDDLE_VELOCITY = 80
+"""Of notes for which none is known."""
+
+
+class Note(NamedTuple):
+    """A note: `onset` and `duration` (at least 1) in ticks, `pitch` a MIDI number (60 is middle C).
+
+    `velocity` is 1 to 127, `track` a place in `Piece.tracks`.
+    """
+
+    onset: int
+    duration: int
+    pitch: int
+    velocity: int = MIDDLE_VELOCITY
+    track: int = 0
+
+    @property
+    def end(self) -> int:
+        """The first tick at which it no longer sounds."""
+        return self.onset + self.duration
+
+
+class Track(NamedTuple):
+    """Who plays: `program` is General MIDI's, 0 to 127; of drums, a pitch is not a height but an instrument."""
+
+    name: str = ""
+    program: int = 0
+    drums: bool = False
+
+
+class Meter(NamedTuple):
+    """A metre from tick `onset` on, which begins a bar: `numerator` beats of a `denominator`-th note in each.
+
+    A pickup is a shorter bar: a metre of its own that lasts one bar.
+    """
+
+    onset: int
+    numerator: int
+    denominator: int
+
+    @property
+    def bar(self) -> int:
+        """Length of a bar in ticks."""
+        return 4 * TICKS * self.numerator // self.denominator
+
+    @property
+    def beat(self) -> int:
+        """Length of a beat in ticks: of three eighths where the metre is compound (6/8, 9/8, 12/8)."""
+        compound = self.denominator >= 8 and self.numerator % 3 == 0 and self.numerator > 3
+        return 4 * TICKS * (3 if compound else 1) // self.denominator
+
+
+class Tempo(NamedTuple):
+    """A tempo from tick `onset` on, in quarter notes a minute."""
+
+    onset: int
+    quarters_per_minute: float
+
+
+ChangeT = TypeVar("ChangeT", Meter, Tempo)
+
+COMMON_TIME = Meter(0, 4, 4)
+MODERATO = Tempo(0, 100.0)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of music.
+
+    Attributes:
+        name: what a person would call it.
+        tracks: who plays; at least one.
+        notes: sorted by onset, track, pitch; in one track no two notes of one pitch sound at once.
+        length: ticks, at least as far as the last note's end.
+        meters: sorted, the first at 0.
+        tempos: sorted, the first at 0.
+        left_out: how many things of a kind were in the file but are not here, by what they are called.
+    """
+
+    name: str
+    tracks: tuple[Track, ...]
+    notes: tuple[Note, ...]
+    length: int
+    meters: tuple[Meter, ...] = (COMMON_TIME,)
+    tempos: tuple[Tempo, ...] = (MODERATO,)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+
+def bar_lines(piece: Piece) -> list[int]:
+    """The ticks at which bars begin, and at which the last ends: not before the end of the piece."""
+    return _lines(piece, [meter.bar for meter in piece.meters])
+
+
+def beat_lines(piece: Piece) -> list[int]:
+    """The same of beats."""
+    return _lines(piece, [meter.beat for meter in piece.meters])
+
+
+def _lines(piece: Piece, steps: Sequence[int]) -> list[int]:
+    """Equal steps from each metre on until the next one begins or the piece ends, then where the last step ends."""
+    ends = [*(meter.onset for meter in piece.meters[1:]), piece.length]
+    lines: list[int] = []
+    end_of_last = 0
+    for meter, step, end in zip(piece.meters, steps, ends, strict=True):
+        begun = range(meter.onset, min(end, piece.length), max(step, 1))
+        if begun:
+            lines += begun
+            end_of_last = begun[-1] + max(step, 1)
+    return [*lines, end_of_last]
+
+
+def part(piece: Piece, begin: int, end: int) -> Piece:
+    """What begins from tick `begin` on and before `end`, notes cut there."""
+    notes = [
+        note._replace(onset=note.onset - begin, duration=min(note.duration, end - note.onset))
+        for note in piece.notes
+        if begin <= note.onset < end
+    ]
+    return replace(
+        piece,
+        notes=tuple(notes),
+        length=end - begin,
+        meters=_from(piece.meters, begin, end),
+        tempos=_from(piece.tempos, begin, end),
+    )
+
+
+def _from(changes: Sequence[ChangeT], begin: int, end: int) -> tuple[ChangeT, ...]:
+    """The changes of metre or tempo that hold between two ticks, counted from the first."""
+    first = max((place for place, change in enumerate(changes) if change.onset <= begin), default=0)
+    return tuple(c._replace(onset=max(c.onset - begin, 0)) for c in changes[first:] if c.onset < end)

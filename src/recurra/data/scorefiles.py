@@ -1,0 +1,203 @@
+"""Files of written music opened: what is zipped unpacked, what is hostile refused, the rest put to music21's parsers.
+
+music21's own `converter.parse` is never called. It keeps a pickled copy of every file it has read, in a folder that
+others may write to, and reads that copy the next time: unpickling runs whatever is in there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+from recurra.errors import RecurraError, os_errors
+
+MAX_BYTES = 32 * 2**20
+"""The largest score that is read, unpacked."""
+
+MAX_DEPTH = 64
+"""Elements of XML within each other."""
+
+ABC_FIELD = re.compile(r"[A-Za-z]:|%")
+"""How a line of ABC begins that is no music."""
+
+
+def open_scores(path: Path, left_out: Counter[str], reasons: list[str]) -> Iterator[tuple[str, Any]]:
+    """The scores in a file as music21's, each with its name.
+
+    Args:
+        path: its suffix says what it is: .abc, .krn, else MusicXML.
+        left_out: counts what the next score to come will lack, by kind; the caller empties it between two.
+        reasons: takes one for each tune that cannot be read.
+
+    Raises:
+        RecurraError: if the file cannot be read.
+        Exception: of any kind, from music21, if it makes no sense; see `explain`.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".abc":
+        yield from _abc_tunes(_decode(_read(path)), path.name, left_out, reasons)
+    elif suffix == ".krn":
+        yield path.name, _kern(_decode(_read(path)), left_out)
+    else:
+        yield path.name, _musicxml(musicxml_text(path))
+
+
+def musicxml_text(path: Path) -> str:
+    """The text of a .musicxml, .xml or .mxl file, unpacked but not looked at.
+
+    Raises:
+        RecurraError: if it cannot be read or is too large.
+        ValueError: if it is damaged; the message goes on after the file's name.
+    """
+    return _decode(_unzip(path) if path.suffix.lower() == ".mxl" else _read(path))
+
+
+def require_music21() -> Any:
+    """The library music21, or one sentence that says how to get it."""
+    try:
+        import music21
+    except ImportError as error:
+        raise RecurraError("scores need one more package: pip install 'recurra[music]'") from error
+    return music21
+
+
+def explain(error: Exception) -> str:
+    """What is wrong with a score, to go on after the file's name."""
+    if isinstance(error, RecurraError):
+        return str(error)
+    text = " ".join(str(error).split()).rstrip(".")
+    return text if type(error) is ValueError and text else f"cannot be read ({type(error).__name__}: {text[:200]})"
+
+
+def _read(path: Path) -> bytes:
+    with os_errors("reading", path):
+        if path.stat().st_size > MAX_BYTES:
+            raise RecurraError(f"{path} is larger than {MAX_BYTES // 2**20} MiB, which no score is; split it")
+        return path.read_bytes()
+
+
+def _unzip(path: Path) -> bytes:
+    """The score in a compressed MusicXML file: the one its container names, else the first."""
+    data = _read(path)
+    if not data.startswith(b"PK"):
+        return data  # some programs write plain MusicXML under this name
+    with os_errors("reading", path):
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+                inside = [name for name in names if name.lower().endswith((".xml", ".musicxml"))]
+                inside = [name for name in inside if not name.startswith("META-INF")]
+                if "META-INF/container.xml" in names:
+                    container = _limited(archive, "META-INF/container.xml")
+                    named = re.findall(r'full-path="([^"]*)"', container.decode("utf-8", "replace"))
+                    inside = [name for name in named if name in names][:1] or inside
+                if not inside:
+                    raise ValueError("holds no MusicXML")
+                return _limited(archive, inside[0])
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise ValueError(f"is a damaged .mxl file ({error})") from error
+
+
+def _limited(archive: zipfile.ZipFile, name: str) -> bytes:
+    with archive.open(name) as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"unpacks to more than {MAX_BYTES // 2**20} MiB, which no score does")
+    return data
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16")
+    declared = re.match(rb"""<\?xml[^>]{0,200}encoding=["']([\w.-]{1,40})["']""", data)
+    try:
+        return data.decode(declared[1].decode() if declared else "utf-8-sig").removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+    except LookupError as error:
+        raise ValueError(f"names an encoding that does not exist ({error})") from error
+
+
+def _musicxml(text: str) -> Any:
+    from music21.musicxml import xmlToM21
+
+    _check_xml(text)
+    importer: Any = xmlToM21.MusicXMLImporter()
+    importer.xmlText = text
+    importer.parseXMLText()
+    return importer.stream
+
+
+def _check_xml(text: str) -> None:
+    """Refuse what makes a parser of XML blow up: entities that grow, and elements nested without end."""
+    depth = 0
+
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nests its elements more than {MAX_DEPTH} deep, which no score does")
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def entity(*declaration: Any) -> None:
+        raise ValueError("declares entities, which no score needs")
+
+    parser = expat.ParserCreate("utf-8")
+    parser.StartElementHandler, parser.EndElementHandler, parser.EntityDeclHandler = begin, end, entity
+    try:
+        parser.Parse(text.encode("utf-8", "replace"), True)
+    except expat.ExpatError as error:
+        raise ValueError(f"is no MusicXML ({error})") from error
+
+
+def _abc_tunes(text: str, name: str, left_out: Counter[str], reasons: list[str]) -> Iterator[tuple[str, Any]]:
+    """The tunes of an ABC file, each with what stands before the first."""
+    from music21 import abcFormat
+    from music21.abcFormat import translate
+
+    to_score: Any = translate.abcToStreamScore
+    # music21 takes :|: for a dotted bar line and drops what follows some ::, but knows :||: for what both are.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    text = "\n".join(line if ABC_FIELD.match(line) else re.sub(r":\|?:", ":||:", line) for line in lines)
+    head, *tunes = re.split(r"^(?=X:)", text, flags=re.MULTILINE)
+    # Free text may stand between tunes; a header of the file is made of fields and comments.
+    fields = "".join(line for line in head.splitlines(keepends=True) if ABC_FIELD.match(line))
+    for number, tune in enumerate(tunes or [head], 1):
+        try:
+            # Of a file that does not say its version music21 forgets accidentals after one note, not after the bar.
+            handler = abcFormat.ABCHandler(abcVersion=(2, 1, 0))
+            handler.process(fields + tune if tunes else tune)
+            title = re.search(r"^T:\s*(.*\S)", tune, flags=re.MULTILINE)
+            place = f" #{number}" if len(tunes) > 1 else ""
+            if re.search(r"\A(?:(?!K:).*\n)*P:", tune):
+                left_out["orders of sections"] += 1
+            if not handler.definesMeasures():  # of one or two bars, music21 makes no bars, and no repeats
+                left_out["repeats"] += sum(len(re.findall(r":\||::", line)) for line in tune.split("\n")[1:])
+            with contextlib.redirect_stderr(io.StringIO()):  # remarks on beams, of no use here
+                score = to_score(handler)
+        except Exception as error:
+            left_out.clear()
+            reasons.append(explain(error))
+            continue
+        yield f"{name}{place}" + (f" ({title[1]})" if title else ""), score
+
+
+def _kern(text: str, left_out: Counter[str]) -> Any:
+    from music21.humdrum.spineParser import HumdrumDataCollection
+
+    if re.search(r"^\*>\[", text, flags=re.MULTILINE):
+        left_out["orders of sections"] += 1
+    collection = HumdrumDataCollection(text)
+    collection.parse()
+    return collection.stream

@@ -1,0 +1,200 @@
+"""What can be told by rule from the symbols of a piece of music read so far: a scan over sequences, compiled.
+
+The state of a row is a vector of float32, all zeros before anything is read:
+
+    [ tick in bar | metre | bar mod 4 | place in the moment | track + 1 | pitch + 1 | transposed | begun | bars left ]
+    remaining (pitches)         ticks that a note that has begun still sounds
+    new (pitches)               1 for a pitch listed in this moment
+    before (pitches)            1 for a pitch listed in the moment before ...
+    earlier (pitches)           ... and in the one before that
+    track_remaining (tracks)    as remaining, of each track's last note
+    track_last (tracks)         pitch + 1 of each track's last note
+    track_given (tracks)        1 for a track that has been listed in this moment
+
+A moment is all that begins at one time. What is shown to the network after each symbol, 0 or 1, is described in
+`_show`, block by block.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from recurra.kernels import jit
+
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
+START, TRANSPOSED, BARS, METER, TRACK, PITCH, DRUM, DURATION, VELOCITY, STEP = range(10)
+"""Kinds of symbols."""
+
+TICK, METRE, BAR, PLACE, CURRENT_TRACK, CURRENT_PITCH, IS_TRANSPOSED, BEGUN, LEFT, SCALARS = range(10)
+"""Places of the numbers at the beginning of a state, and how many they are. `BEGUN` is 1 once a piece's beginning has
+been read: without it nobody knows which beat it is. `LEFT` counts the bar that it is; 0 if nobody knows."""
+
+QUARTER = 12
+"""Ticks in a quarter."""
+
+QUARTERS_SHOWN = 16
+"""Quarters of a bar that are told apart."""
+
+PLACES_SHOWN = 12
+"""Places in a moment that are told apart."""
+
+BARS_SHOWN = 4
+"""Bars that are counted, over and over."""
+
+LEFT_SHOWN = 8
+"""Switches for how many bars are left: 1, 2, 3, 4, up to 6, up to 8, up to 16, more."""
+
+
+@jit()
+def read_symbols(
+    symbols: IntArray,
+    state: FloatArray,
+    kinds: IntArray,
+    values: IntArray,
+    bars: IntArray,
+    steps: IntArray,
+    pitches: int,
+    tracks: int,
+    shown: FloatArray,
+) -> None:
+    """Read rows of symbols, changing their state, and note after each symbol what is to be shown.
+
+    Shapes: symbols (rows, time); state (rows, state_size); kinds and values (vocabulary_size,), what each symbol is;
+    bars (metres,), ticks in a bar of each; steps (steps,), ascending; shown (rows, time, switches), all zeros.
+    """
+    for row in range(symbols.shape[0]):
+        for time in range(symbols.shape[1]):
+            symbol = symbols[row, time]
+            _read(kinds[symbol], values[symbol], state[row], bars, pitches, tracks)
+            _show(kinds[symbol], state[row], bars, steps, pitches, tracks, shown[row, time])
+
+
+@jit()
+def _read(kind: int, value: int, state: FloatArray, bars: IntArray, pitches: int, tracks: int) -> None:
+    remaining = state[SCALARS : SCALARS + pitches]
+    new = state[SCALARS + pitches : SCALARS + 2 * pitches]
+    before = state[SCALARS + 2 * pitches : SCALARS + 3 * pitches]
+    earlier = state[SCALARS + 3 * pitches : SCALARS + 4 * pitches]
+    base = SCALARS + 4 * pitches
+    track_remaining = state[base : base + tracks]
+    track_last = state[base + tracks : base + 2 * tracks]
+    track_given = state[base + 2 * tracks : base + 3 * tracks]
+    if kind <= TRANSPOSED:
+        state[:] = 0
+        state[IS_TRANSPOSED] = kind
+        state[BEGUN] = 1
+    elif kind == BARS:
+        state[LEFT] = value
+    elif kind == METER:
+        state[METRE] = value
+        state[TICK] = 0
+    elif kind == TRACK:
+        state[CURRENT_TRACK] = value + 1
+        track_given[value] = 1
+    elif kind == PITCH:
+        state[CURRENT_PITCH] = value + 1
+        state[PLACE] += 1
+        new[value] = 1
+        if tracks:
+            track_last[max(int(state[CURRENT_TRACK]) - 1, 0)] = value + 1
+    elif kind == DRUM:
+        state[CURRENT_PITCH] = 0
+        state[PLACE] += 1
+    elif kind == DURATION:
+        if state[CURRENT_PITCH] > 0:
+            pitch = int(state[CURRENT_PITCH]) - 1
+            remaining[pitch] = max(remaining[pitch], np.float32(value))
+        if tracks:
+            track_remaining[max(int(state[CURRENT_TRACK]) - 1, 0)] = value
+    elif kind == STEP:
+        bar = bars[int(state[METRE])]
+        tick = int(state[TICK]) + value
+        state[BAR] = (int(state[BAR]) + tick // bar) % BARS_SHOWN
+        state[TICK] = tick % bar
+        if state[LEFT] > 0:
+            state[LEFT] = max(int(state[LEFT]) - tick // bar, 1)
+        state[PLACE] = 0
+        state[CURRENT_TRACK] = 0
+        state[CURRENT_PITCH] = 0
+        for pitch in range(pitches):
+            remaining[pitch] = max(remaining[pitch] - np.float32(value), np.float32(0))
+            earlier[pitch] = before[pitch]
+            before[pitch] = new[pitch]
+            new[pitch] = 0
+        for track in range(tracks):
+            track_remaining[track] = max(track_remaining[track] - np.float32(value), np.float32(0))
+            track_given[track] = 0
+
+
+def state_size(pitches: int, tracks: int) -> int:
+    """Numbers in the state of a row."""
+    return SCALARS + 4 * pitches + 3 * tracks
+
+
+def switch_count(pitches: int, tracks: int, metres: int, steps: int) -> int:
+    """Switches that are shown after a symbol."""
+    time = QUARTER + QUARTERS_SHOWN + BARS_SHOWN + metres
+    return 2 + PLACES_SHOWN + time + LEFT_SHOWN + 4 * pitches + steps + 3 * tracks + (pitches if tracks else 0)
+
+
+@jit()
+def _left_switch(bars: int) -> int:
+    if bars <= 4:
+        return bars - 1
+    if bars <= 6:
+        return 4
+    if bars <= 8:
+        return 5
+    return 6 if bars <= 16 else 7
+
+
+@jit()
+def _show(
+    kind: int, state: FloatArray, bars: IntArray, steps: IntArray, pitches: int, tracks: int, shown: FloatArray
+) -> None:
+    remaining = state[SCALARS : SCALARS + pitches]
+    new = state[SCALARS + pitches : SCALARS + 2 * pitches]
+    before = state[SCALARS + 2 * pitches : SCALARS + 3 * pitches]
+    earlier = state[SCALARS + 3 * pitches : SCALARS + 4 * pitches]
+    base = SCALARS + 4 * pitches
+    track = int(state[CURRENT_TRACK]) - 1
+    shown[0] = state[IS_TRANSPOSED]
+    shown[1] = state[BEGUN]
+    at = 2
+    shown[at + min(int(state[PLACE]), PLACES_SHOWN - 1)] = 1
+    at += PLACES_SHOWN
+    if state[BEGUN] > 0:
+        shown[at + int(state[TICK]) % QUARTER] = 1
+        shown[at + QUARTER + min(int(state[TICK]) // QUARTER, QUARTERS_SHOWN - 1)] = 1
+        shown[at + QUARTER + QUARTERS_SHOWN + int(state[BAR])] = 1
+        shown[at + QUARTER + QUARTERS_SHOWN + BARS_SHOWN + int(state[METRE])] = 1
+    at += QUARTER + QUARTERS_SHOWN + BARS_SHOWN + len(bars)
+    left = int(state[LEFT])
+    if left > 0:
+        shown[at + _left_switch(left)] = 1
+    at += LEFT_SHOWN
+    first_end = np.float32(0)
+    for pitch in range(pitches):
+        shown[at + pitch] = new[pitch]
+        shown[at + pitches + pitch] = before[pitch]
+        shown[at + 2 * pitches + pitch] = earlier[pitch]
+        sounds = remaining[pitch]
+        if sounds > 0:
+            shown[at + 3 * pitches + pitch] = 1 - new[pitch]
+            if first_end == 0 or sounds < first_end:
+                first_end = sounds
+    at += 4 * pitches
+    if first_end > 0:
+        place = 0
+        while place < len(steps) - 1 and steps[place] < first_end:
+            place += 1
+        shown[at + place] = 1
+    at += len(steps)
+    for other in range(tracks):
+        shown[at + other] = other == track
+        shown[at + tracks + other] = state[base + 2 * tracks + other]
+        shown[at + 2 * tracks + other] = state[base + other] > 0
+    at += 3 * tracks
+    if track >= 0 and kind == TRACK and state[base + tracks + track] > 0:
+        shown[at + int(state[base + tracks + track]) - 1] = 1

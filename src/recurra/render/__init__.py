@@ -1,0 +1,1 @@
+"""A piece made to be heard and seen: sound, piano roll, engraved score."""

@@ -1,0 +1,396 @@
+"""Music: a recurrent model of a collection of pieces, which composes, is measured and shows what it hears."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from recurra import modelfile
+from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
+from recurra.data import notation as notations
+from recurra.data.batching import VariedStreams
+from recurra.data.music import Collection, open_pieces
+from recurra.data.notation import MARGIN, Kind, Notation, NotationReader
+from recurra.data.pieces import TICKS, Piece, bar_lines, part
+from recurra.data.tokenizer import Symbols
+from recurra.data.transcription import encode, suit
+from recurra.errors import RecurraError
+from recurra.models.language_model import Architecture, LanguageModel
+from recurra.models.packed import PackedLanguageModel
+from recurra.progress import note
+from recurra.training import runfolder
+from recurra.training.fit import Fitted, Prepared, fit, how_it_ended, how_to_go_on, record_of
+from recurra.training.frames import FrameScore, score_frames
+from recurra.training.next_symbol import NextSymbol, log_probs
+from recurra.training.runfolder import Saved
+from recurra.training.trainer import DEFAULT_MINUTES, Outcome, Training
+
+MIN_NOTES = 50
+"""Fewer notes are refused: there is nothing to learn from them."""
+
+HELD_OUT_EVERY = 10
+"""One piece in so many is held out, if no file is given for that; of less than `FEW` pieces, the end of the longest."""
+
+FEW = 5
+
+MAX_EPOCHS = 1000
+"""More passes over the pieces than this only make a model learn them by heart."""
+
+TINY_MINUTES = 0.5
+"""A run this short gets the smallest model."""
+
+
+@dataclass(frozen=True)
+class Config(Architecture, Training):
+    """Everything that can be chosen about a music model."""
+
+    symbols: Kind = "notes"
+    """How music is written down: every note once with its duration, or all that sounds frame by frame (piano rolls)."""
+    frame: int = TICKS
+    """Length of a frame in twelfths of a quarter note: 12 is a quarter, 6 an eighth, 3 a sixteenth."""
+    tracks: bool = True
+    """Tell tracks (voices, instruments) apart; all play as one if not."""
+    velocity: bool = False
+    """Learn how loud each note is too."""
+    transpose: int = AUTO
+    """Learn from copies transposed by up to this many semitones either way too."""
+
+    def __post_init__(self) -> None:
+        Architecture.__post_init__(self)
+        Training.__post_init__(self)
+        check_range("frame", self.frame, 1, 48)
+        check_range("transpose", self.transpose, 0, MARGIN)
+
+
+def resolve(config: Config, length: int, notation: Notation) -> Config:
+    """Fill in what was not given, by the time there is and the amount of music.
+
+    Args:
+        config: as the user gave it.
+        length: symbols to train on.
+        notation: of the pieces.
+    """
+    minutes = config.minutes or DEFAULT_MINUTES
+    recipe: dict[str, Any] = dict(hidden_size=256, embedding_size=128, batch_size=8, chunk=96, learning_rate=5e-3)
+    recipe["dropout"] = 0.5 if length < 200_000 else 0.3 if length < 1_000_000 else 0.2
+    if minutes <= TINY_MINUTES:
+        recipe |= {"hidden_size": 128, "embedding_size": 64, "dropout": 0.2}
+    if length >= 1_000_000:
+        recipe |= {"batch_size": 16, "chunk": 128, "hidden_size": max(recipe["hidden_size"], 384)}
+    config = fill_in(config, num_layers=1, forget_bias=0.0, weight_decay=0.1, tied=False, transpose=MARGIN, **recipe)
+    if length <= 2 * config.chunk:
+        config = replace(config, chunk=max(1, length // 4))
+    config = replace(config, batch_size=max(1, min(config.batch_size, (length - 1) // (4 * config.chunk))))
+    if config.steps is None:
+        enough = math.ceil(MAX_EPOCHS * length / (config.batch_size * config.chunk))
+        config = replace(config, minutes=minutes, steps=enough)
+    return config
+
+
+def build(config: Config, notation: Notation) -> LanguageModel:
+    """The network of a resolved configuration."""
+    return LanguageModel(notation.size, config, NotationReader(notation))
+
+
+@dataclass(frozen=True)
+class Data:
+    """Pieces as symbols.
+
+    Attributes:
+        collection: where they came from.
+        notation: what the symbols mean.
+        train: the pieces to learn from ...
+        train_symbols: ... and the symbols of each, told how long it is.
+        held_out: the pieces to choose the best weights on ...
+        held_out_symbols: ... and the symbols of each.
+        held_out_name: what the held-out part is, for the model card.
+        digest: of all pieces.
+        lost: how many things of what kind could not be written in symbols.
+    """
+
+    collection: Collection
+    notation: Notation
+    train: tuple[Piece, ...]
+    train_symbols: list[Symbols]
+    held_out: tuple[Piece, ...]
+    held_out_symbols: list[Symbols]
+    held_out_name: str
+    digest: str
+    lost: Counter[str]
+
+
+def read_data(
+    sources: Sequence[str | Path], held_out: str | Path | None, config: Config, notation: Notation | None = None
+) -> Data:
+    """Read pieces and write them as symbols.
+
+    Args:
+        sources: files, folders or a sample, see `open_pieces`.
+        held_out: a file or folder to hold out; None holds out a part of the pieces.
+        config: which symbols.
+        notation: an existing one, for a resumed run; None makes one.
+
+    Raises:
+        RecurraError: if nothing can be read or there is too little.
+    """
+    collection = open_pieces(sources, config.frame)
+    digest = collection.sha256
+    if held_out is None:
+        train, kept, name = _hold_out(collection.pieces)
+    else:
+        other = open_pieces([held_out], config.frame)
+        train, kept, name = collection.pieces, other.pieces, other.name
+        digest += other.sha256
+    count = sum(len(piece.notes) for piece in train)
+    if count < MIN_NOTES:
+        raise RecurraError(
+            f"{collection.name} is too short to train on: {count} notes besides the held-out part, at least "
+            f"{MIN_NOTES} are needed"
+        )
+    notation = notation or suit((*train, *kept), config.symbols, config.frame, config.tracks, config.velocity)
+    lost: Counter[str] = Counter()
+    symbols = [_encode(piece, notation, lost, length=True) for piece in train]
+    kept_symbols = [_encode(piece, notation, lost, length=False) for piece in kept]
+    return Data(collection, notation, train, symbols, kept, kept_symbols, name, digest, +lost)
+
+
+def _encode(piece: Piece, notation: Notation, lost: Counter[str], length: bool) -> Symbols:
+    symbols, missing = encode(piece, notation, length)
+    lost.update(missing)
+    return symbols
+
+
+def _hold_out(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tuple[Piece, ...], str]:
+    """What to train on, what to hold out, and what that is called."""
+    if len(pieces) >= FEW:
+        places = set(range(HELD_OUT_EVERY // 2, len(pieces), HELD_OUT_EVERY)) or {len(pieces) - 1}
+        train = tuple(piece for place, piece in enumerate(pieces) if place not in places)
+        return train, tuple(pieces[place] for place in sorted(places)), f"every tenth piece, {len(places)} in all"
+    longest = max(range(len(pieces)), key=lambda place: len(pieces[place].notes))
+    piece = pieces[longest]
+    lines = bar_lines(piece)
+    border = lines[max(len(lines) - 1 - max((len(lines) - 1) // HELD_OUT_EVERY, 1), 0)]
+    begun, rest = part(piece, 0, border), part(piece, border, piece.length)
+    if not begun.notes or not rest.notes:
+        raise RecurraError(f"{piece.name} is too short to hold a part of it out; give a longer piece, or --held-out")
+    train = tuple(begun if place == longest else other for place, other in enumerate(pieces))
+    return train, (rest,), f"the last bars of {piece.name}"
+
+
+def train(
+    data: str | Path | Sequence[str | Path],
+    out: str | Path,
+    config: Config = Config(),
+    held_out: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Model:
+    """Train a model on pieces of music and save it.
+
+    Args:
+        data: files (MIDI, MusicXML, ABC, kern, piano rolls in JSON), folders of them, or `sample:chorales`.
+        out: the model folder to make.
+        config: the options.
+        held_out: a file or folder that is not trained on, to choose the best weights; some pieces if not given.
+        resume: go on with the run that was stopped or has ended in `out`.
+        overwrite: replace what is in `out`.
+
+    Raises:
+        RecurraError: if data or options are at fault, or the machine is.
+        Interrupted: at SIGINT or SIGTERM, with everything saved.
+    """
+    sources = [data] if isinstance(data, str | Path) else list(data)
+    out = Path(out)
+    read: Data | None = None
+
+    def prepare(config: Config, run: Saved | None, folder: Path) -> Prepared[Config]:
+        nonlocal read
+        notation = notations.from_json(read_json(run.vocabulary), str(run.vocabulary)) if run else None
+        read = read_data(sources, held_out, config, notation)
+        if run and run.data != read.digest:
+            raise RecurraError(f"{read.collection.name} is not the music the run of {out} began with; give the same")
+        config = resolve(config, sum(map(len, read.train_symbols)), read.notation)
+        return Prepared(
+            config,
+            partial(build, config, read.notation),
+            NextSymbol(_streams(read, config), np.concatenate(read.held_out_symbols)),
+            read.digest,
+            dump_json(read.notation.to_json()),
+            _describe(read),
+        )
+
+    fitted = fit(out, config, resume, overwrite, prepare)
+    assert read is not None
+    model = _finish(fitted, read, out.name)
+    if fitted.main:
+        model.save(out, fitted.work)
+        note(_how_to_go_on(out, fitted.outcome, model))
+    return model
+
+
+PLAIN_SHARE = 0.25
+"""Share of the pieces that a pass over the data reads in their own key."""
+
+
+def _streams(data: Data, config: Config) -> VariedStreams:
+    """Batches of the pieces in all their variants: any key, told their length or not."""
+    keys = [0, *(shift for shift in range(-config.transpose, config.transpose + 1) if shift)]
+    keys = keys + [0] * max(0, round((len(keys) - 1) * PLAIN_SHARE / (1 - PLAIN_SHARE)) - 1)
+    variants = [data.notation.variant(key, length) for key in keys for length in (True, False)]
+    lengths = [len(symbols) for symbols in data.train_symbols]
+    return VariedStreams(
+        symbols=np.concatenate(data.train_symbols),
+        batch_size=config.batch_size,
+        chunk=config.chunk,
+        seed=config.seed,
+        restart=0.0,
+        begins=np.cumsum([0, *lengths[:-1]]),
+        variants=np.stack(variants),
+    )
+
+
+def _describe(data: Data) -> str:
+    collection, notation = data.collection, data.notation
+    left_out = [
+        *collection.skipped,
+        *(f"{count:,} {kind}" for kind, count in (data.lost + Counter(collection.left_out)).items()),
+    ]
+    notes = sum(len(piece.notes) for piece in data.train)
+    tracks = f"{len(notation.tracks)} tracks" if notation.tracks else "one track"
+    return (
+        "".join(f"left out: {reason}\n" for reason in left_out)
+        + f"{collection.name}: {len(data.train):,} pieces with {notes:,} notes to train on, "
+        f"{len(data.held_out):,} held out ({data.held_out_name}), {tracks}, {notation.size:,} symbols"
+    )
+
+
+def _finish(fitted: Fitted[Config], data: Data, name: str) -> Model:
+    model = Model(fitted.network, data.notation, fitted.config, {}, name)
+    figure = model.score(data.held_out_symbols)
+    model.record = {
+        "data": data.collection.name,
+        "held_out": data.held_out_name,
+        "held_out_count": round(figure.frames - figure.pieces),
+        "nats_per_frame": figure.nats_per_frame,
+        "bits_per_note": figure.bits_per_note,
+        "pieces": len(data.train),
+        **record_of(fitted.outcome),
+    }
+    return model
+
+
+def _how_to_go_on(out: Path, outcome: Outcome, model: Model) -> str:
+    nats, bits = model.record["nats_per_frame"], model.record["bits_per_note"]
+    lines = [
+        f"{out}: {how_it_ended(outcome)}; held out {nats:.4f} nats a frame, {bits:.3f} bits a note",
+        f"loss curve: {out / 'loss.png'}",
+        f"compose with: recurra music compose {out} --out piece.mp3",
+        *how_to_go_on(outcome),
+    ]
+    return "\n".join(lines)
+
+
+class Model:
+    """A trained music model.
+
+    Args:
+        network: the weights, on the device to use.
+        notation: music to symbols and back.
+        config: how it was made.
+        record: how it was trained and how good it is.
+        name: what to call it in pictures.
+    """
+
+    task = "music"
+
+    def __init__(
+        self, network: LanguageModel, notation: Notation, config: Config, record: dict[str, Any], name: str
+    ) -> None:
+        self.name = name
+        self.network = network
+        self.notation = notation
+        self.config = config
+        self.record = record
+        self._packed: PackedLanguageModel | None = None
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Model:
+        """Read a model folder; see `modelfile.load` for what is refused."""
+        folder = Path(folder)
+        file = modelfile.load(folder, cls.task)
+        config = from_dict(Config, file.config, str(folder / modelfile.CONFIG))
+        notation = notations.from_json(file.vocabulary, str(folder / modelfile.VOCABULARY))
+        with torch.device("meta"):
+            network = build(config, notation)
+        modelfile.fill(network, file.tensors, str(folder / modelfile.WEIGHTS))
+        return cls(network, notation, config, file.record, folder.name)
+
+    def save(self, folder: Path, work: Path | None = None) -> None:
+        """Write the model folder; `work`, the folder of the run, goes into it."""
+        tensors = modelfile.unique_tensors(self.network)
+        file = modelfile.ModelFile(self.task, asdict(self.config), self.record, self.notation.to_json(), tensors)
+        complete = partial(runfolder.keep, work) if work else None
+        modelfile.save(folder, file, _card(self, folder.name), complete)
+        if work:
+            shutil.rmtree(work)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.network.output.weight.device
+
+    def score(self, pieces: Sequence[Symbols]) -> FrameScore:
+        """How well pieces, as symbols, are predicted, each from an empty state."""
+
+        def predict(symbols: Symbols) -> NDArray[np.floating]:
+            return log_probs(self.network, symbols, self.device).numpy()
+
+        return score_frames(pieces, self.notation, predict)
+
+    def evaluate(self, data: str | Path) -> dict[str, float]:
+        """Score pieces.
+
+        Args:
+            data: a file, a folder or a sample.
+
+        Returns:
+            `nats_per_frame` (the first frame of each piece given), `nats_per_frame_with_first`, `bits_per_note`, the
+            `count` of frames predicted, and the `left_out` that could not be written in this model's symbols.
+        """
+        collection = open_pieces([data], self.config.frame)
+        lost: Counter[str] = Counter()
+        figure = self.score([_encode(piece, self.notation, lost, length=False) for piece in collection.pieces])
+        return {
+            "nats_per_frame": figure.nats_per_frame,
+            "nats_per_frame_with_first": figure.nats_per_frame_with_first,
+            "bits_per_note": figure.bits_per_note,
+            "count": round(figure.frames - figure.pieces),
+            "left_out": sum(lost.values()),
+        }
+
+
+def _card(model: Model, name: str) -> str:
+    record = model.record
+    return f"""# {name}
+
+A music model made with Recurra {record["recurra"]}.
+
+- trained on {record["pieces"]} pieces of {record["data"]} ({record["symbols_trained_on"]:,} symbols read in \
+{record["steps"]:,} steps, {record["seconds"]:.0f} s)
+- held out: {record["held_out"]}
+- held-out loss: {record["nats_per_frame"]:.4f} nats a frame, {record["bits_per_note"]:.3f} bits a note
+
+It composes in the manner of what it was trained on, and can repeat passages of it.
+
+    recurra music compose {name} --out piece.mp3
+"""

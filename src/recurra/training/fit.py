@@ -1,0 +1,156 @@
+"""A whole run of a language model for any room: prepared, trained in its folder, resumed, and its record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import torch
+
+import recurra
+from recurra import modelfile
+from recurra.errors import os_errors
+from recurra.models.language_model import LanguageModel
+from recurra.progress import note
+from recurra.training import runfolder
+from recurra.training.next_symbol import NextSymbol
+from recurra.training.runfolder import Saved
+from recurra.training.trainer import Outcome, Trainer, Training, make_accelerator
+
+ConfigT = TypeVar("ConfigT", bound=Training)
+
+
+@dataclass(frozen=True)
+class Prepared(Generic[ConfigT]):
+    """What a run needs to begin.
+
+    Attributes:
+        config: resolved.
+        build: makes the network; called once the seed is set.
+        objective: what to minimise.
+        digest: of the data; tells whether a resumed run has the same.
+        vocabulary: JSON text.
+        description: what a person is told of the data before training, lines.
+    """
+
+    config: ConfigT
+    build: Callable[[], LanguageModel]
+    objective: NextSymbol
+    digest: str
+    vocabulary: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Fitted(Generic[ConfigT]):
+    """What came out of a run.
+
+    Attributes:
+        network: with the best weights, on the device it was trained on.
+        config: resolved.
+        outcome: how the run went.
+        device: where the network is.
+        work: the run folder, to go into the model folder.
+        main: whether this process is the one that writes.
+    """
+
+    network: LanguageModel
+    config: ConfigT
+    outcome: Outcome
+    device: torch.device
+    work: Path
+    main: bool
+
+
+def fit(
+    out: Path,
+    config: ConfigT,
+    resume: bool,
+    overwrite: bool,
+    prepare: Callable[[ConfigT, Saved | None, Path], Prepared[ConfigT]],
+) -> Fitted[ConfigT]:
+    """Train a language model.
+
+    Args:
+        out: the model folder to come.
+        config: the options as given.
+        resume: go on with the run that was stopped or has ended in `out`.
+        overwrite: replace what is in `out`.
+        prepare: reads the data; told the options (the saved ones of a resumed run), the saved run, and a folder of this
+            process's own for files.
+
+    Raises:
+        RecurraError: if data or options are at fault, or the machine is.
+        Interrupted: at SIGINT or SIGTERM, with everything saved.
+    """
+    accelerator = make_accelerator(config)
+    main = accelerator.is_main_process
+    with runfolder.opened(out, resume, overwrite) if main else nullcontext(runfolder.of(out)) as work:
+        accelerator.wait_for_everyone()
+        run = runfolder.saved(out) if resume else None
+        if run:
+            config = runfolder.resumed(run, config)
+        files = work if main else work / f"process-{accelerator.process_index}"
+        with os_errors("writing", files):
+            files.mkdir(exist_ok=True)
+        prepared = prepare(config, run, files)
+        config = prepared.config
+        torch.manual_seed(config.seed)
+        network = prepared.build()
+        if main:
+            runfolder.begin(work, run, prepared.vocabulary)
+        note(f"{prepared.description}\n{describe(network, config)}")
+        accelerator.wait_for_everyone()
+        about = {"config": asdict(config), "data": prepared.digest}
+        trainer = Trainer(network, prepared.objective, config, work, about, accelerator)
+        outcome = trainer.run()
+    network = network.to(trainer.device)
+    modelfile.fill(network, outcome.best, "the run")
+    return Fitted(network, config, outcome, trainer.device, work, main)
+
+
+def describe(network: LanguageModel, config: Training) -> str:
+    """A line on a network and its batches."""
+    count = sum(parameter.numel() for parameter in network.parameters())
+    recurrent = network.recurrent
+    return (
+        f"{recurrent.cell}, {recurrent.num_layers} x {recurrent.hidden_size} units, {count:,} parameters; "
+        f"{config.batch_size} x {config.chunk} symbols a step"
+    )
+
+
+def record_of(outcome: Outcome) -> dict[str, Any]:
+    """What a model's record says of its run, whatever the task."""
+    course = outcome.course
+    return {
+        "best_step": course.best_step,
+        "steps": course.step,
+        "seconds": round(course.seconds, 1),
+        "core_seconds": round(course.core_seconds, 1),
+        "symbols_trained_on": course.symbols,
+        "ended_by": outcome.reason,
+        "recurra": recurra.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def how_it_ended(outcome: Outcome) -> str:
+    """Why the run is over, in words."""
+    return {
+        "steps": "all steps are done",
+        "time": "time is up",
+        "patience": "the held-out loss fell no further",
+    }[outcome.reason]
+
+
+def how_to_go_on(outcome: Outcome) -> list[str]:
+    """How to train on, if that would help; no line otherwise."""
+    course = outcome.course
+    if course.best_step < course.step:
+        return []
+    more = {"time": f"--minutes {2 * math.ceil(course.seconds / 60)}", "steps": f"--steps {2 * course.step}"}
+    return [f"it was still getting better; go on with the same command, --resume and {more[outcome.reason]}"]
