@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from recurra.commands.output import print_json, print_table, stream
 from recurra.data import samples
-from recurra.decoding.sampling import Sampling
+from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError
 from recurra.files import write_text_atomic
 from recurra.progress import note
@@ -91,7 +91,7 @@ def write(
     _require(1 <= samples <= 10_000, f"--samples is {samples}, but must be between 1 and 10,000")
     _require(stop != "", "--stop is empty; give the string to stop at, or leave it out")
     loaded = Model.load(model)
-    sampling = replace(sampling, seed=text.fresh_seed()) if sampling.seed is None else sampling
+    sampling = replace(sampling, seed=fresh_seed()) if sampling.seed is None else sampling
     if unknown := loaded.unknown_in(prompt):
         note(f"the model has never seen {' '.join(unknown)}; read as its unknown symbol")
     texts = []

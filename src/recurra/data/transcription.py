@@ -211,11 +211,11 @@ def _moment(notes: Mapping[tuple[bool, int, int], Note], notation: Notation, los
             out.append(notation.number(TRACK, place))
             current = place
         out.append(notation.number(DRUM, pitch) if drums else notation.number(PITCH, pitch - notation.lowest))
-        duration = _nearest(note.duration, notation.durations)
+        duration = nearest(note.duration, notation.durations)
         lost["durations that are not in the vocabulary, changed to the nearest"] += duration != note.duration
         out.append(notation.number(DURATION, duration))
         if notation.velocity:
-            out.append(notation.number(VELOCITY, VELOCITIES.index(_nearest(note.velocity, VELOCITIES))))
+            out.append(notation.number(VELOCITY, VELOCITIES.index(nearest(note.velocity, VELOCITIES))))
     return out
 
 
@@ -232,7 +232,8 @@ def _places(piece: Piece, notation: Notation) -> list[int | None]:
     return places
 
 
-def _nearest(value: int, values: Sequence[int]) -> int:
+def nearest(value: int, values: Sequence[int]) -> int:
+    """The nearest of ascending values, the smaller of two equally near ones."""
     place = bisect_left(values, value)
     return min(values[max(place - 1, 0) : place + 1], key=lambda other: (abs(other - value), other))
 

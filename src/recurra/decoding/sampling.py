@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -17,6 +18,11 @@ FloatArray = NDArray[np.float32]
 StateT = TypeVar("StateT")
 Step = Callable[[int, StateT], tuple[FloatArray, StateT]]
 """Takes a symbol and a state to the next symbol's logits `(vocabulary_size,)` and the new state."""
+
+Forbidden = Callable[[StateT], NDArray[np.int64]]
+"""The symbols that must not come next after a state."""
+
+NONE: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,11 @@ class Sampling:
         check_range("seed", self.seed, 0, 2**63)
 
 
+def fresh_seed() -> int:
+    """A seed nobody chose, short enough to type."""
+    return secrets.randbelow(10**6)
+
+
 class Drawn(NamedTuple):
     """A symbol, and its log-probability under the model itself (temperature 1, nothing cut off), nats."""
 
@@ -64,7 +75,7 @@ def sample(
     state: StateT,
     sampling: Sampling,
     generator: np.random.Generator,
-    forbidden: Sequence[int] = (),
+    forbidden: Forbidden[StateT] | None = None,
 ) -> Iterator[Drawn]:
     """Draw symbols without end.
 
@@ -74,13 +85,13 @@ def sample(
         state: the state that goes with them.
         sampling: how to choose.
         generator: one number is taken from it for each symbol.
-        forbidden: symbols that are never drawn.
+        forbidden: symbols that must not be drawn next; never all of them. None where all may.
     """
     temperature = 0.0 if sampling.argmax else sampling.temperature
     weights, keys = np.empty(len(logits), np.float32), np.empty(len(logits), np.int32)
-    banned = np.array(forbidden, dtype=np.int64)
     while True:
         allowed = logits
+        banned = NONE if forbidden is None else forbidden(state)
         if len(banned):
             allowed = logits.copy()
             allowed[banned] = -np.inf

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from recurra.errors import RecurraError
-from recurra.explain.neurons import Findings, FloatArray, activations, find
+from recurra.explain.neurons import Findings, FloatArray, activations, find, given
 from recurra.explain.passage import Passage, Subject
 from recurra.explain.reach import ContextLoss, GradientReach, Report, context_loss, gradient_reach
 from recurra.explain.surprise import Surprise, surprise
@@ -81,10 +81,10 @@ def measure(subjects: Sequence[Subject], passage: Passage) -> Measured:
     if len(passage) < MIN_SYMBOLS:
         raise RecurraError(
             f"{passage.source} is too short to explain a model with: {len(passage)} {passage.unit}s, at least "
-            f"{MIN_SYMBOLS} are needed; give a longer text"
+            f"{MIN_SYMBOLS} are needed; give more"
         )
     first = subjects[0].network
-    passage = _beginning(passage, searched_length(first))
+    passage = passage.beginning(searched_length(first))
     with bar("explaining") as progress:
         values = activations(first, passage.symbols)
         if not np.isfinite(values).all():
@@ -92,7 +92,7 @@ def measure(subjects: Sequence[Subject], passage: Passage) -> Measured:
                 f"{subjects[0].name} grows without bounds on {passage.source}; train it again, with care"
             )
         progress.update(0.05, "units")
-        findings = find(values, passage.symbols, passage.features)
+        findings = find(values, passage.symbols, passage.features, switches=given(first, passage.symbols))
         gradients, contexts = [], []
         for number, subject in enumerate(subjects):
             share = 0.85 / len(subjects)
@@ -104,11 +104,6 @@ def measure(subjects: Sequence[Subject], passage: Passage) -> Measured:
     shown = min(len(passage), MAX_SHOWN, max(MIN_SHOWN, MAX_SHOWN_ACTIVATIONS // values.shape[1]))
     predicted = surprise(first, passage.symbols[:shown])
     return Measured(tuple(subjects), passage, shown, values, findings, tuple(gradients), tuple(contexts), predicted)
-
-
-def _beginning(passage: Passage, length: int) -> Passage:
-    features = {name: holds[:length] for name, holds in passage.features.items()}
-    return replace(passage, symbols=passage.symbols[:length], labels=passage.labels[:length], features=features)
 
 
 def _part(progress: Bar, name: str, begin: float, share: float) -> Report:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -44,6 +45,8 @@ class Tracker:
         symbol_auc: what the current symbol alone tells on the other part (how often the feature went with it on the
             first); a unit well above it has memory.
         share: share of positions of the other part where the feature holds.
+        given_auc: what the best of the switches tells that the model's reader sets for it, chosen and measured on the
+            same parts; a unit not above it only passes on what it was given. None without a reader.
     """
 
     feature: str
@@ -53,6 +56,12 @@ class Tracker:
     auc: float
     symbol_auc: float
     share: float
+    given_auc: float | None = None
+
+    @property
+    def own(self) -> float:
+        """How far the AUC is above what the symbol or a switch tells alone."""
+        return self.auc - max(self.symbol_auc, self.given_auc or 0.0)
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Findings:
     """What `find` found.
 
     Attributes:
-        trackers: one a feature; those first whose AUC is furthest above what the current symbol alone tells.
+        trackers: one a feature; those first whose AUC is furthest above what the symbol or a switch tells alone.
         rare: features that were too rare, or too common, to look for.
     """
 
@@ -88,6 +97,16 @@ def activations(model: LanguageModel, symbols: Symbols, device: torch.device | N
             outputs, state = model.trace(to_tensor(symbols[begin : begin + CHUNK], device)[None], state)
             result[begin : begin + CHUNK] = torch.cat(outputs, dim=-1)[0].float().cpu().numpy()
     return result
+
+
+def given(model: LanguageModel, symbols: Symbols) -> FloatArray | None:
+    """The switches that a model's reader sets after each symbol, `(time, size)`; None without a reader."""
+    if model.reader is None:
+        return None
+    empty = np.zeros((1, model.reader.state_size), dtype=np.float32)
+    switches, _ = model.reader.read(np.asarray(symbols).astype(np.int64)[None], empty)
+    row: FloatArray = switches[0]
+    return row
 
 
 def auc(values: NDArray[np.floating], holds: BoolArray) -> NDArray[np.float64]:
@@ -119,7 +138,11 @@ def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def find(
-    values: FloatArray, symbols: Symbols, features: Mapping[str, BoolArray], min_examples: int = MIN_EXAMPLES
+    values: FloatArray,
+    symbols: Symbols,
+    features: Mapping[str, BoolArray],
+    min_examples: int = MIN_EXAMPLES,
+    switches: FloatArray | None = None,
 ) -> Findings:
     """Find the unit that tracks each feature best, chosen on the first half of the sequence, measured on the second.
 
@@ -130,6 +153,7 @@ def find(
         symbols: `(time,)`.
         features: by name, each `(time,)`.
         min_examples: how often a feature must hold, and not hold, in each half.
+        switches: what the model is told beside the symbols, see `given`.
     """
     half = len(values) // 2
     frequent = [name for name, holds in features.items() if _frequent(holds, half, min_examples)]
@@ -137,16 +161,35 @@ def find(
     if not frequent:
         return Findings((), rare)
     holds = np.stack([features[name] for name in frequent], axis=1)
-    first, second = auc(values[:half], holds[:half]), auc(values[half:], holds[half:])
     by_symbol = _symbol_auc(symbols, holds, half)
+    by_switch = None if switches is None else _best(switches, holds, half)
     trackers = []
-    for column, name in enumerate(frequent):
+    for column, (name, best) in enumerate(zip(frequent, _best(values, holds, half), strict=True)):
+        share = float(holds[half:, column].mean())
+        told = by_switch[column].auc if by_switch else None
+        trackers.append(Tracker(name, *best, float(by_symbol[column]), share, told))
+    return Findings(tuple(sorted(trackers, key=lambda tracker: -tracker.own)), rare)
+
+
+class _Best(NamedTuple):
+    """The column that tells a feature best; see `Tracker`."""
+
+    unit: int
+    sign: int
+    chosen_auc: float
+    auc: float
+
+
+def _best(values: FloatArray, holds: BoolArray, half: int) -> list[_Best]:
+    """For each feature the best column on the first half, and how good it is on the second."""
+    first, second = auc(values[:half], holds[:half]), auc(values[half:], holds[half:])
+    result = []
+    for column in range(holds.shape[1]):
         unit = int(np.abs(first[:, column] - 0.5).argmax())
         sign = 1 if first[unit, column] >= 0.5 else -1
         chosen, measured = (float(0.5 + sign * (part[unit, column] - 0.5)) for part in (first, second))
-        share = float(holds[half:, column].mean())
-        trackers.append(Tracker(name, unit, sign, chosen, measured, float(by_symbol[column]), share))
-    return Findings(tuple(sorted(trackers, key=lambda tracker: tracker.symbol_auc - tracker.auc)), rare)
+        result.append(_Best(unit, sign, chosen, measured))
+    return result
 
 
 def _frequent(holds: BoolArray, half: int, min_examples: int) -> bool:

@@ -6,13 +6,14 @@ Rooms make these from their own data; nothing else here knows whether the symbol
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from recurra.data.tokenizer import Symbols
+from recurra.explain.roll import Roll
 from recurra.models.language_model import LanguageModel
 
 BoolArray = NDArray[np.bool_]
@@ -29,6 +30,7 @@ class Passage:
         name: how a symbol of the vocabulary is called where it is one of several possible ones.
         source: where the sequence came from, for captions.
         unit: what one symbol is called, for axes.
+        roll: the symbols as notes, which are then drawn instead of the labels; None if they are no music.
     """
 
     symbols: Symbols
@@ -37,14 +39,27 @@ class Passage:
     name: Callable[[int], str]
     source: str
     unit: str = "symbol"
+    roll: Roll | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.labels), *(len(values) for values in self.features.values())}
+        if self.roll is not None:
+            lengths.add(len(self.roll.times))
         if lengths != {len(self.symbols)}:
             raise ValueError(f"{len(self.symbols)} symbols with labels and features of lengths {sorted(lengths)}")
 
     def __len__(self) -> int:
         return len(self.symbols)
+
+    def beginning(self, length: int) -> Passage:
+        """The first so many symbols."""
+        return replace(
+            self,
+            symbols=self.symbols[:length],
+            labels=self.labels[:length],
+            features={name: holds[:length] for name, holds in self.features.items()},
+            roll=self.roll.beginning(length) if self.roll else None,
+        )
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def draw_reach(
 
 
 def draw_neurons(passage: Passage, values: FloatArray, trackers: Sequence[Tracker], path: Path) -> None:
-    """Draw a strip of text for each found unit, coloured by it, a bar under where the feature holds.
+    """Draw a strip of text, or a row of a roll, for each found unit, coloured by it; a bar shows where the feature holds.
 
     Args:
         passage: what was read.
@@ -104,9 +104,11 @@ def draw_neurons(passage: Passage, values: FloatArray, trackers: Sequence[Tracke
         path: the PNG to write.
     """
     shown = trackers[:UNITS_SHOWN]
+    if passage.roll and shown:
+        return draw_roll_neurons(passage, passage.roll, values, shown, path)
     figure = _figure(0.2 + CELL[0] * COLUMNS, 0.1 + (0.3 + CELL[1] * STRIP_ROWS) * max(1, len(shown)))
     if not shown:
-        figure.text(0.5, 0.5, "no feature is frequent enough in this text to look for", ha="center")
+        figure.text(0.5, 0.5, "no feature is frequent enough here to look for", ha="center")
         return _save(figure, path)
     strips = np.atleast_1d(figure.subplots(len(shown), 1))
     for axes, tracker in zip(strips, shown, strict=True):
@@ -125,11 +127,15 @@ def _draw_strip(axes: Axes, passage: Passage, values: FloatArray, tracker: Track
         if holds[begin + cell.index]:
             bottom = cell.row + 0.97
             axes.plot([cell.column, cell.column + cell.width], [bottom, bottom], color="#222222", linewidth=1.4)
+    axes.set_title(describe(tracker), fontsize=8.5, loc="left", pad=2, parse_math=False)
+
+
+def describe(tracker: Tracker) -> str:
+    """What a found unit does, in a line."""
     sign = "high" if tracker.sign > 0 else "low"
+    given = "" if tracker.given_auc is None else f", what it is given: {tracker.given_auc:.3f}"
     title = f"{tracker.feature}: unit {tracker.unit} goes {sign}, AUC {tracker.auc:.3f}"
-    axes.set_title(
-        f"{title}  (the symbol alone: {tracker.symbol_auc:.3f})", fontsize=8.5, loc="left", pad=2, parse_math=False
-    )
+    return f"{title}  (the symbol alone: {tracker.symbol_auc:.3f}{given})"
 
 
 def telling_window(holds: BoolArray, length: int) -> int:
@@ -142,7 +148,7 @@ def telling_window(holds: BoolArray, length: int) -> int:
 
 
 def draw_surprise(passage: Passage, bits: NDArray[np.floating], path: Path) -> None:
-    """Draw the beginning of a text, coloured by surprise.
+    """Draw the beginning of a text or a roll, coloured by surprise.
 
     Args:
         passage: what was read.

@@ -118,8 +118,9 @@ def gradient_reach(
 ) -> GradientReach:
     """The norm of d(-log p of the next symbol) / d(state k symbols before), exact, by automatic differentiation.
 
-    The state is everything that goes from one step to the next: h, and c of an LSTM, of all layers. It starts from what
-    the model had in mind at that place of the sequence. Positions are spread evenly.
+    The state is everything learned that goes from one step to the next: h, and c of an LSTM, of all layers; what a
+    reader keeps is worked out by rule and has no gradient. It starts from what the model had in mind at that place of
+    the sequence. Positions are spread evenly.
 
     Args:
         model: the language model.
@@ -165,9 +166,10 @@ def _norms(model: LanguageModel, windows: Tensor, state: State) -> NDArray[np.fl
     Args:
         model: the language model.
         windows: `(batch, time)`: first the symbol that `state` has read, last the target.
-        state: `(layers, batch, hidden_size)` each.
+        state: `(layers, batch, hidden_size)` each, then the reader's if there is one.
     """
-    states = [tuple(part.detach().requires_grad_() for part in state)]
+    learned = len(state) - (model.reader is not None)
+    states = [(*(part.detach().requires_grad_() for part in state[:learned]), *state[learned:])]
     with torch.enable_grad():
         for symbols in windows[:, 1:-1].T:
             states.append(model.advance(symbols, states[-1]))
@@ -175,7 +177,7 @@ def _norms(model: LanguageModel, windows: Tensor, state: State) -> NDArray[np.fl
         # is all that later steps see of this one.
         logits = model.read_out(states[-1][0][-1])
         loss = F.cross_entropy(logits.float(), windows[:, -1], reduction="sum")
-        parts = [part for state in states for part in state]
+        parts = [part for state in states for part in state[:learned]]
         gradients = torch.autograd.grad(loss, parts, allow_unused=True)
     none = torch.zeros(len(windows), dtype=torch.float64)
     squares = [none if part is None else part.double().pow(2).sum(dim=(0, 2)).cpu() for part in gradients]

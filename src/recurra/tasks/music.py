@@ -9,31 +9,38 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import recurra
 from recurra import modelfile
 from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
 from recurra.data import notation as notations
 from recurra.data.batching import VariedStreams
 from recurra.data.music import Collection, open_pieces
-from recurra.data.notation import MARGIN, Kind, Notation, NotationReader
-from recurra.data.pieces import TICKS, Piece, bar_lines, part
+from recurra.data.notation import MARGIN, MAX_BARS, Kind, Notation, NotationReader
+from recurra.data.pieces import TICKS, Meter, Piece, bar_lines, part
 from recurra.data.tokenizer import Symbols
-from recurra.data.transcription import encode, suit
-from recurra.errors import RecurraError
+from recurra.data.transcription import cut, decode, encode, suit
+from recurra.decoding.composing import Draft, Rules
+from recurra.decoding.controls import Controls, Given, Plan, plan
+from recurra.decoding.sampling import FloatArray, Sampling, fresh_seed, read, sample
+from recurra.errors import OptionError, RecurraError
+from recurra.kernels.reading import BARS, START
 from recurra.models.language_model import Architecture, LanguageModel
-from recurra.models.packed import PackedLanguageModel
-from recurra.progress import note
+from recurra.models.packed import PackedLanguageModel, PackedState
+from recurra.progress import bar, note
 from recurra.training import runfolder
 from recurra.training.fit import Fitted, Prepared, fit, how_it_ended, how_to_go_on, record_of
 from recurra.training.frames import FrameScore, score_frames
 from recurra.training.next_symbol import NextSymbol, log_probs
 from recurra.training.runfolder import Saved
 from recurra.training.trainer import DEFAULT_MINUTES, Outcome, Training
+
+DEFAULT_SAMPLING = Sampling()
 
 MIN_NOTES = 50
 """Fewer notes are refused: there is nothing to learn from them."""
@@ -285,6 +292,7 @@ def _finish(fitted: Fitted[Config], data: Data, name: str) -> Model:
         "bits_per_note": figure.bits_per_note,
         "pieces": len(data.train),
         **record_of(fitted.outcome),
+        "recurra": recurra.__version__,
     }
     return model
 
@@ -357,6 +365,56 @@ class Model:
 
         return score_frames(pieces, self.notation, predict)
 
+    def compose(
+        self,
+        controls: Controls = Controls(),
+        sampling: Sampling = DEFAULT_SAMPLING,
+        prime: Piece | None = None,
+        melody: Given | None = None,
+        melody_meters: tuple[Meter, ...] = (),
+        name: str = "a new piece",
+    ) -> Piece:
+        """Compose a piece.
+
+        Args:
+            controls: what it must keep to; nothing that breaks one can be drawn.
+            sampling: how to choose among the rest.
+            prime: a beginning to go on from; the controls hold for what comes after it.
+            melody: a voice to harmonise, see `voice_of`.
+            melody_meters: the metres of the piece it is from.
+            name: what to call the piece.
+
+        Raises:
+            OptionError: if the controls cannot all be met.
+        """
+        if prime and melody:
+            raise OptionError("--prime and --melody both say how the piece begins; give one of them")
+        course = plan(controls, self.notation, prime, melody, melody_meters)
+        rules = Rules(course)
+        if self._packed is None:
+            self._packed = PackedLanguageModel(self.network)
+        packed = self._packed
+
+        def step(symbol: int, state: Composing) -> tuple[FloatArray, Composing]:
+            logits, after = packed.step(symbol, state.packed)
+            return logits, Composing(after, rules.after(state.draft, symbol))
+
+        bars = len(lines) - 1 if len(lines := course.bar_lines) - 1 <= MAX_BARS else 0
+        symbols = [self.notation.number(START), self.notation.number(BARS, bars)]
+        if prime:
+            symbols += [int(symbol) for symbol in encode(prime, self.notation)[0][2:]]
+        logits, state = read(step, symbols, Composing(packed.zero_state(), Draft()))
+        generator = np.random.default_rng(fresh_seed() if sampling.seed is None else sampling.seed)
+        drawn = sample(step, logits, state, sampling, generator, lambda state: rules.forbidden(state.draft))
+        with bar("composing") as shown:
+            draft = state.draft
+            while draft.time < course.end:
+                symbol = next(drawn).symbol
+                symbols.append(symbol)
+                draft = rules.after(draft, symbol)
+                shown.update((draft.time - course.begin) / (course.end - course.begin), "")
+        return _finished(decode(symbols, self.notation, name), course, melody)
+
     def evaluate(self, data: str | Path) -> dict[str, float]:
         """Score pieces.
 
@@ -377,6 +435,23 @@ class Model:
             "count": round(figure.frames - figure.pieces),
             "left_out": sum(lost.values()),
         }
+
+
+class Composing(NamedTuple):
+    """Where a composition is: what the model has in mind, and what the rules know."""
+
+    packed: PackedState
+    draft: Draft
+
+
+def _finished(piece: Piece, course: Plan, melody: Given | None) -> Piece:
+    """The piece cut to its length, with the given voice exactly as it was."""
+    notes = [note._replace(duration=min(note.duration, course.end - note.onset)) for note in piece.notes]
+    if melody and course.given:
+        taken = {(note.onset, note.pitch) for note in course.given.notes}
+        others = [n for n in notes if n.track != melody.track or (n.onset, n.pitch) not in taken]
+        notes = cut([*others, *(note._replace(track=melody.track) for note in course.given.notes)])
+    return replace(piece, notes=tuple(notes), length=course.end, meters=course.meters)
 
 
 def _card(model: Model, name: str) -> str:

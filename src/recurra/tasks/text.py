@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +15,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
+import recurra
 from recurra import modelfile
 from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
 from recurra.data import tokenizer as tokenizers
 from recurra.data.batching import Streams, SymbolFile, write_symbols
 from recurra.data.text import Corpus, open_corpus
 from recurra.data.tokenizer import Kind, Symbols, Tokenizer
-from recurra.decoding.sampling import Sampling, read, sample
+from recurra.decoding.sampling import Sampling, fresh_seed, read, sample
 from recurra.errors import RecurraError
 from recurra.explain import text_features
 from recurra.explain.agreement import Agreement, agreement
@@ -268,6 +268,7 @@ def _finish(fitted: Fitted[Config], data: Data, name: str) -> Model:
         "bits": figure.bits,
         "unknown": data.file.unknown,
         **record_of(fitted.outcome),
+        "recurra": recurra.__version__,
     }
     return Model(fitted.network, data.tokenizer, fitted.config, record, name)
 
@@ -406,10 +407,10 @@ class Model:
         step = self._packed.step
         start = self.tokenizer.encode(prompt or "\n")
         logits, state = read(step, [int(symbol) for symbol in start], self._packed.zero_state())
-        forbidden = () if self.tokenizer.unknown is None else (self.tokenizer.unknown,)
+        banned = np.array([] if self.tokenizer.unknown is None else [self.tokenizer.unknown], dtype=np.int64)
         seed = fresh_seed() if sampling.seed is None else sampling.seed
         decode = tokenizers.decoder()
-        for drawn in sample(step, logits, state, sampling, np.random.default_rng(seed), forbidden):
+        for drawn in sample(step, logits, state, sampling, np.random.default_rng(seed), lambda _: banned):
             yield Piece(decode(self.tokenizer.piece(drawn.symbol)), drawn.symbol, drawn.log_prob)
 
     def write_pieces(
@@ -434,11 +435,6 @@ class Model:
     ) -> str:
         """The text of `write_pieces`, the prompt included."""
         return prompt + "".join(piece.text for piece in self.write_pieces(prompt, length, sampling, stop))
-
-
-def fresh_seed() -> int:
-    """A seed nobody chose, short enough to type."""
-    return secrets.randbelow(10**6)
 
 
 def _cut(pieces: list[Piece], length: int) -> Iterator[Piece]:

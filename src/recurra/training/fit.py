@@ -11,7 +11,6 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-import recurra
 from recurra import modelfile
 from recurra.errors import os_errors
 from recurra.models.language_model import LanguageModel
@@ -133,7 +132,6 @@ def record_of(outcome: Outcome) -> dict[str, Any]:
         "core_seconds": round(course.core_seconds, 1),
         "symbols_trained_on": course.symbols,
         "ended_by": outcome.reason,
-        "recurra": recurra.__version__,
         "torch": torch.__version__,
     }
 
