@@ -12,12 +12,12 @@ __version__ = "0.1.0"
 # several times slower than one thread. A shorter spin costs next to nothing. It must be set before torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-__all__ = ["load", "text"]
+__all__ = ["load", "music", "text"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "text":
-        return import_module("recurra.tasks.text")
+    if name in ("music", "text"):
+        return import_module(f"recurra.tasks.{name}")
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")
 
 

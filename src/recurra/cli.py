@@ -22,6 +22,12 @@ VERBS = {
         "explain": "Show what a model sees: its neurons, its reach, its surprise.",
         "agreement": "Measure number agreement: how often the right verb form is the more probable.",
     },
+    "music": {
+        "train": "Train a model on music files, folders of them, or sample:chorales.",
+        "compose": "Compose a piece: sound, MIDI, score, piano roll.",
+        "evaluate": "Measure how well a model predicts pieces.",
+        "compare": "Compare pieces with what a model was trained on, and tell what is copied.",
+    },
 }
 """The verbs of every task, in the order they are needed."""
 

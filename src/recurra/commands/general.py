@@ -33,8 +33,8 @@ def info(model: Path, *, json: bool = False) -> None:
     print_table({f"  {name}": value for name, value in file.config.items()})
 
 
-def demo(task: Literal["text"] = "text", *, out: Path = Path("demo"), minutes: float = 1.0) -> None:
-    """Train on a sample for about a minute, use the model and draw its pictures.
+def demo(task: Literal["text", "music"] = "text", *, out: Path = Path("demo"), minutes: float | None = None) -> None:
+    """Train on a sample for a few minutes, use the model and draw its pictures.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def demo(task: Literal["text"] = "text", *, out: Path = Path("demo"), minutes: f
     out
         The folder for everything that is made; an earlier demo there is replaced.
     minutes
-        How long to train.
+        How long to train; a minute for text, three for music, if not given.
     """
     with os_errors("writing", out):
         out.mkdir(parents=True, exist_ok=True)

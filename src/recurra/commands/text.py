@@ -202,14 +202,14 @@ def agreement(model: Path, test: Path, *, json: bool = False) -> None:
         note(f"{result.left_out} verbs were left out: both forms the same, or a form is not in the vocabulary")
 
 
-def demo(out: Path, minutes: float) -> None:
+def demo(out: Path, minutes: float | None) -> None:
     """Train on Python's documentation, write a page, draw the pictures; see `recurra demo`."""
     sample = samples.pydocs()
     cut = int(0.9 * len(sample))
     corpus, held_out = out / "pydocs.txt", out / "pydocs-held-out.txt"
     write_text_atomic(corpus, sample[:cut])
     write_text_atomic(held_out, sample[cut:])
-    model = text.train(corpus, out / "pydocs", Config(minutes=minutes), held_out, overwrite=True)
+    model = text.train(corpus, out / "pydocs", Config(minutes=minutes or 1.0), held_out, overwrite=True)
     page = model.write("The ", 2000, Sampling(seed=1))
     write_text_atomic(out / "page.txt", page + "\n")
     print(page)

@@ -176,20 +176,27 @@ def from_json(values: Any, where: str) -> Notation:
             kind=values["kind"],
             tracks=tuple(Track(str(name), int(program), bool(drums)) for name, program, drums in values["tracks"]),
             meters=tuple((int(numerator), int(denominator)) for numerator, denominator in values["meters"]),
-            lowest=int(values["lowest"]),
-            highest=int(values["highest"]),
+            lowest=_within(values["lowest"], 0, 127),
+            highest=_within(values["highest"], 0, 127),
             drums=_ascending(values["drums"], 0, 127),
             durations=_ascending(values["durations"], 1, MAX_TICKS),
             steps=_ascending(values["steps"], 1, MAX_TICKS),
             velocity=bool(values["velocity"]),
-            frame=int(values["frame"]),
+            frame=_within(values["frame"], 0, MAX_TICKS),
             tempo=float(values["tempo"]),
-            program=int(values["program"]),
+            program=_within(values["program"], 0, 127),
         )
         _require_sound(notation)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecurraError(f"{where} is no vocabulary of music ({error}); copy the model again") from error
     return notation
+
+
+def _within(value: Any, least: int, most: int) -> int:
+    number = int(value)
+    if not least <= number <= most:
+        raise ValueError(f"{number} is not between {least} and {most}")
+    return number
 
 
 def _ascending(values: Any, least: int, most: int) -> tuple[int, ...]:
@@ -204,7 +211,9 @@ def _require_sound(notation: Notation) -> None:
         raise ValueError(f"kind {notation.kind!r}, frame {notation.frame}")
     if (notation.kind == "notes") != bool(notation.durations) or not notation.steps:
         raise ValueError("durations or steps are missing")
-    if not 0 <= notation.lowest <= notation.highest <= 127 or not 1 <= notation.tempo <= 1000:
+    if notation.frame and notation.steps != (notation.frame,):
+        raise ValueError("steps are not frames")
+    if notation.lowest > notation.highest or not 1 <= notation.tempo <= 1000:
         raise ValueError("pitches or tempo out of range")
     if len(notation.tracks) > MAX_TICKS or not all(0 <= track.program <= 127 for track in notation.tracks):
         raise ValueError("tracks out of range")

@@ -159,18 +159,20 @@ def _wait(ticks: int, notation: Notation) -> list[int]:
 def _meters(piece: Piece, notation: Notation, lost: Counter[str]) -> dict[int, int]:
     """Places in `notation.meters` by the tick from which on they hold, where they change."""
     found: dict[int, int] = {}
-    current = 0
+    current, since = 0, 0
     for meter in piece.meters:
         try:
             place = notation.meters.index((meter.numerator, meter.denominator))
         except ValueError:
             lost["metres that are not in the vocabulary"] += 1
             continue
-        if place != current and meter.onset < piece.length:
+        goes_on = place == current and (meter.onset - since) % max(notation.bar(place), 1) == 0
+        if not goes_on and meter.onset < piece.length:
             if notation.frame and meter.onset % notation.frame:
                 lost["metres that change within a frame"] += 1
                 continue
             found[meter.onset] = current = place
+            since = meter.onset
     return found
 
 
@@ -244,7 +246,7 @@ def decode(symbols: Symbols | Sequence[int], notation: Notation, name: str) -> P
         Track(program=notation.program),
         *([Track("Drums", drums=True)] if notation.drums else []),
     )
-    time, track = 0, 0
+    time, track, begun = 0, 0, False
     notes: list[Note] = []
     meters = [Meter(0, *notation.meters[0])]
     for number in symbols:
@@ -256,15 +258,16 @@ def decode(symbols: Symbols | Sequence[int], notation: Notation, name: str) -> P
             notes.append(Note(time, notation.frame or 1, notation.lowest + value, MIDDLE_VELOCITY, place))
         elif kind == DRUM:
             notes.append(Note(time, 1, value, MIDDLE_VELOCITY, track if notation.tracks else 1))
-        elif kind == DURATION and notes:
+        elif kind == DURATION and begun:
             notes[-1] = notes[-1]._replace(duration=value)
-        elif kind == VELOCITY and notes:
+        elif kind == VELOCITY and begun:
             notes[-1] = notes[-1]._replace(velocity=VELOCITIES[value])
         elif kind == STEP:
             time += value
             track = 0
         elif kind == METER:
             meters.append(Meter(time, *notation.meters[value]))
+        begun = kind in (PITCH, DRUM) or (begun and kind in (DURATION, VELOCITY))
     notes = joined(notes) if notation.frame else cut(notes)
     length = max([time, *(note.end for note in notes)])
     by_time = {meter.onset: meter for meter in meters}
@@ -272,12 +275,12 @@ def decode(symbols: Symbols | Sequence[int], notation: Notation, name: str) -> P
 
 
 def joined(notes: Sequence[Note]) -> list[Note]:
-    """Notes of one pitch and track that follow each other without a gap, as one."""
+    """Notes of one pitch and track that follow each other without a gap, or overlap, as one."""
     result: list[Note] = []
     for note in sorted(notes, key=lambda note: (note.track, note.pitch, note.onset)):
         last = result[-1] if result else None
-        if last and (last.track, last.pitch, last.end) == (note.track, note.pitch, note.onset):
-            result[-1] = last._replace(duration=last.duration + note.duration)
+        if last and (last.track, last.pitch) == (note.track, note.pitch) and last.end >= note.onset:
+            result[-1] = last._replace(duration=max(last.end, note.end) - last.onset)
         else:
             result.append(note)
     return sorted(result, key=lambda note: (note.onset, note.track, note.pitch))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Generic, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data.notation import Notation
-from recurra.data.transcription import nearest
+from recurra.data.pieces import Piece
+from recurra.data.transcription import cut, nearest
 from recurra.decoding.controls import BoolArray, Plan
+from recurra.decoding.sampling import FloatArray, Sampling, StateT, Step, read, sample
 from recurra.kernels.reading import BARS, DRUM, DURATION, METER, PITCH, START, STEP, TRACK, TRANSPOSED, VELOCITY
+from recurra.progress import bar
 
 
 class Sounding(NamedTuple):
@@ -205,3 +209,58 @@ class Rules:
             if note.track == track:
                 playable[note.pitch - self.notation.lowest] = False
         return playable
+
+
+class Composing(NamedTuple, Generic[StateT]):
+    """Where a composition is: what the model has in mind, and what the rules know."""
+
+    model: StateT
+    draft: Draft
+
+
+def compose(
+    step: Step[StateT],
+    symbols: Sequence[int],
+    state: StateT,
+    plan: Plan,
+    sampling: Sampling,
+    generator: np.random.Generator,
+) -> list[int]:
+    """Go on from some symbols until the plan is fulfilled.
+
+    Args:
+        step: the model.
+        symbols: from the piece's START on, at least that.
+        state: the model's, before them.
+        plan: the demands.
+        sampling: how to choose among what may come next.
+        generator: one number is taken from it for each symbol.
+
+    Returns:
+        The symbols that come after.
+    """
+    rules = Rules(plan)
+
+    def both(symbol: int, before: Composing[StateT]) -> tuple[FloatArray, Composing[StateT]]:
+        logits, after = step(symbol, before.model)
+        return logits, Composing(after, rules.after(before.draft, symbol))
+
+    logits, begun = read(both, symbols, Composing(state, Draft()))
+    drawn = sample(both, logits, begun, sampling, generator, lambda state: rules.forbidden(state.draft))
+    draft, out = begun.draft, []
+    with bar("composing") as shown:
+        while draft.time < plan.end:
+            out.append(next(drawn).symbol)
+            draft = rules.after(draft, out[-1])
+            shown.update((draft.time - plan.begin) / (plan.end - plan.begin))
+    return out
+
+
+def finished(piece: Piece, plan: Plan) -> Piece:
+    """The piece cut to its length, with the given voice exactly as it was."""
+    notes = [note._replace(duration=min(note.duration, plan.end - note.onset)) for note in piece.notes]
+    if plan.given:
+        taken = {(note.onset, note.pitch) for note in plan.given.notes}
+        others = [n for n in notes if n.track != plan.given.track or (n.onset, n.pitch) not in taken]
+        notes = cut([*others, *(note._replace(track=plan.given.track) for note in plan.given.notes)])
+    return replace(piece, notes=tuple(notes), length=plan.end, meters=plan.meters)

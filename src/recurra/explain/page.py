@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recurra.explain.measured import Measured
 from recurra.explain.pictures import LINE_COLOURS, surprise_scale
+from recurra.explain.roll import Roll
 from recurra.files import write_text_atomic
 
 PLACE = "{{data}}"
@@ -43,6 +44,7 @@ def page_data(measured: Measured) -> dict[str, Any]:
         "neurons": _neurons(measured),
         "reach": _reach(measured),
         "surprise": _surprise(measured),
+        "roll": _roll(passage.roll.beginning(measured.shown), measured) if passage.roll else None,
     }
 
 
@@ -71,6 +73,7 @@ def _neurons(measured: Measured) -> dict[str, Any]:
                 "auc": _short(tracker.auc, 4),
                 "chosen_auc": _short(tracker.chosen_auc, 4),
                 "symbol_auc": _short(tracker.symbol_auc, 4),
+                "given_auc": None if tracker.given_auc is None else _short(tracker.given_auc, 4),
                 "holds": "".join("01"[int(held)] for held in holds[tracker.feature][: measured.shown]),
             }
             for tracker in measured.findings.trackers
@@ -107,6 +110,22 @@ def _surprise(measured: Measured) -> dict[str, Any]:
         "alternatives": surprise.alternatives.tolist(),
         "probabilities": [_shorts(row) for row in surprise.probabilities],
         "names": {int(symbol): measured.passage.name(int(symbol)) for symbol in np.unique(surprise.alternatives)},
+    }
+
+
+def _roll(roll: Roll, measured: Measured) -> dict[str, Any]:
+    bits = np.concatenate([[0.0], measured.surprise.bits])
+    cost = roll.own(bits)
+    return {
+        "lanes": [{"label": lane.label, "shaded": lane.shaded} for lane in roll.lanes],
+        "rows": [
+            {"begin": row.begin, "end": row.end, "bars": [bar._asdict() for bar in row.bars]} for row in roll.rows()
+        ],
+        "spans": [[round(float(begin), 2), round(float(end), 2)] for begin, end in roll.spans],
+        "notes": [note._asdict() for note in roll.notes],
+        "bits": _shorts(cost),
+        "mean": _short(cost.mean()) if len(cost) else None,
+        "scale": surprise_scale(cost if len(cost) else bits),
     }
 
 

@@ -91,11 +91,11 @@ def draw_reach(
     _legend(left, names)
     for axes in (left, right):
         _tidy(axes)
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_neurons(passage: Passage, values: FloatArray, trackers: Sequence[Tracker], path: Path) -> None:
-    """Draw a strip of text, or a row of a roll, for each found unit, coloured by it; a bar shows where the feature holds.
+    """Draw a strip of text for each found unit, coloured by it, a bar under where the feature holds.
 
     Args:
         passage: what was read.
@@ -104,16 +104,14 @@ def draw_neurons(passage: Passage, values: FloatArray, trackers: Sequence[Tracke
         path: the PNG to write.
     """
     shown = trackers[:UNITS_SHOWN]
-    if passage.roll and shown:
-        return draw_roll_neurons(passage, passage.roll, values, shown, path)
     figure = _figure(0.2 + CELL[0] * COLUMNS, 0.1 + (0.3 + CELL[1] * STRIP_ROWS) * max(1, len(shown)))
     if not shown:
         figure.text(0.5, 0.5, "no feature is frequent enough here to look for", ha="center")
-        return _save(figure, path)
+        return save(figure, path)
     strips = np.atleast_1d(figure.subplots(len(shown), 1))
     for axes, tracker in zip(strips, shown, strict=True):
         _draw_strip(axes, passage, values[:, tracker.unit], tracker)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw_strip(axes: Axes, passage: Passage, values: FloatArray, tracker: Tracker) -> None:
@@ -148,7 +146,7 @@ def telling_window(holds: BoolArray, length: int) -> int:
 
 
 def draw_surprise(passage: Passage, bits: NDArray[np.floating], path: Path) -> None:
-    """Draw the beginning of a text or a roll, coloured by surprise.
+    """Draw the beginning of a text, coloured by surprise.
 
     Args:
         passage: what was read.
@@ -171,7 +169,7 @@ def draw_surprise(passage: Passage, bits: NDArray[np.floating], path: Path) -> N
     legend.set_xticks([])
     legend.yaxis.tick_right()
     legend.set_title("bits", fontsize=9)
-    _save(figure, path)
+    save(figure, path)
 
 
 def surprise_scale(bits: NDArray[np.floating]) -> float:
@@ -212,5 +210,6 @@ def _tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture, all or nothing."""
     write_atomic(path, lambda temporary: figure.savefig(temporary, dpi=DPI, format="png"))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from recurra.explain import pictures, roll_pictures
 from recurra.explain.measured import Measured, measure
 from recurra.explain.page import write_page
 from recurra.explain.passage import Passage, Subject
-from recurra.explain.pictures import draw_neurons, draw_reach, draw_surprise
 from recurra.files import require_writable_parent
 
 
@@ -42,8 +42,9 @@ def explain(subjects: Sequence[Subject], passage: Passage, out: Path) -> Explain
     measured = measure(subjects, passage)
     neurons, reach, surprise = (out.with_name(f"{out.stem}-{name}.png") for name in ("neurons", "reach", "surprise"))
     write_page(out, measured)
-    draw_neurons(measured.passage, measured.activations, measured.findings.trackers, neurons)
+    draw = roll_pictures if passage.roll else pictures
+    draw.draw_neurons(measured.passage, measured.activations, measured.findings.trackers, neurons)
     labels = [subject.label for subject in measured.subjects]
-    draw_reach(labels, measured.gradients, measured.contexts, passage.unit, reach)
-    draw_surprise(measured.passage, measured.surprise.bits, surprise)
+    pictures.draw_reach(labels, measured.gradients, measured.contexts, passage.unit, reach)
+    draw.draw_surprise(measured.passage, measured.surprise.bits, surprise)
     return Explained(measured, (out, neurons, reach, surprise))

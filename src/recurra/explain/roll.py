@@ -6,6 +6,7 @@ symbols of one time share the space up to the next equally, in their order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROW = 4 * 48
-"""Ticks in a row at most, unless a single bar is longer: four bars of common time."""
+"""Ticks in a row at most, a pickup not counted, unless a single bar is longer: four bars of common time."""
 
 GAP = 12
 """Ticks left after a piece."""
@@ -55,7 +56,7 @@ class DrawnNote(NamedTuple):
 
 
 class DrawnBar(NamedTuple):
-    """A bar, in ticks; `title` is the piece's if it is its first."""
+    """A bar, in ticks; a pickup's number is 0, and `title` is the piece's if it is its first."""
 
     begin: int
     end: int
@@ -107,7 +108,7 @@ class Roll:
         else:
             end = self.end
         notes = [note for note in self.notes if note.last < length]
-        lowest, highest = self._lanes_of(notes)
+        lowest, highest = self.lanes_of(notes)
         return replace(
             self,
             times=self.times[:length],
@@ -117,8 +118,8 @@ class Roll:
             lanes=self.lanes[lowest : highest + 1],
         )
 
-    def _lanes_of(self, notes: list[DrawnNote]) -> tuple[int, int]:
-        """The lowest and the highest lane to show."""
+    def lanes_of(self, notes: Sequence[DrawnNote]) -> tuple[int, int]:
+        """The lowest and the highest lane to show where there are some notes."""
         used = [note.lane for note in notes] or [0]
         lowest, highest = max(min(used) - 1, 0), min(max(used) + 1, len(self.lanes) - 1)
         missing = max(0, MIN_LANES - (highest - lowest + 1))
@@ -129,8 +130,8 @@ class Roll:
         """All bars in rows of at most `ROW` ticks; a piece begins a new one, and what it ends in has a gap after it."""
         groups: list[list[DrawnBar]] = []
         for bar in self.bars:
-            together = groups and not bar.title and bar.end - groups[-1][0].begin <= ROW
-            if together:
+            room = ROW + (groups[-1][0].end - groups[-1][0].begin if groups and groups[-1][0].number == 0 else 0)
+            if groups and not bar.title and bar.end - groups[-1][0].begin <= room:
                 groups[-1].append(bar)
             else:
                 groups.append([bar])

@@ -11,8 +11,8 @@ The state of a row is a vector of float32, all zeros before anything is read:
     track_last (tracks)         pitch + 1 of each track's last note
     track_given (tracks)        1 for a track that has been listed in this moment
 
-A moment is all that begins at one time. What is shown to the network after each symbol, 0 or 1, is described in
-`_show`, block by block.
+A moment is all that begins at one time. `read_symbols_reference` states in plain NumPy what `read_symbols` does, and
+names the blocks of what is shown to the network after each symbol, 0 or 1.
 """
 
 import numpy as np
@@ -198,3 +198,96 @@ def _show(
     at += 3 * tracks
     if track >= 0 and kind == TRACK and state[base + tracks + track] > 0:
         shown[at + int(state[base + tracks + track]) - 1] = 1
+
+
+def read_symbols_reference(
+    symbols: IntArray,
+    state: FloatArray,
+    kinds: IntArray,
+    values: IntArray,
+    bars: IntArray,
+    steps: IntArray,
+    pitches: int,
+    tracks: int,
+    shown: FloatArray,
+) -> None:
+    """The twin of `read_symbols`: the same arguments, the same rules and results."""
+    for row, row_state, row_shown in zip(symbols, state, shown, strict=True):
+        for symbol, switches in zip(row, row_shown, strict=True):
+            _read_reference(int(kinds[symbol]), int(values[symbol]), row_state, bars, pitches, tracks)
+            blocks = _shown_reference(int(kinds[symbol]), row_state, bars, steps, pitches, tracks)
+            switches[:] = np.concatenate(list(blocks.values()))
+
+
+def _parts(state: FloatArray, pitches: int, tracks: int) -> list[FloatArray]:
+    """Views of a state's blocks behind its first numbers, in the order of the module's docstring."""
+    sizes = [SCALARS, *[pitches] * 4, *[tracks] * 3]
+    return np.split(state, np.cumsum(sizes)[:-1])[1:]
+
+
+def _read_reference(kind: int, value: int, state: FloatArray, bars: IntArray, pitches: int, tracks: int) -> None:
+    remaining, new, before, earlier, track_remaining, track_last, track_given = _parts(state, pitches, tracks)
+    player = max(int(state[CURRENT_TRACK]) - 1, 0)
+    if kind in (START, TRANSPOSED):
+        state[:] = 0
+        state[BEGUN], state[IS_TRANSPOSED] = 1, kind == TRANSPOSED
+    elif kind == BARS:
+        state[LEFT] = value
+    elif kind == METER:
+        state[METRE], state[TICK] = value, 0
+    elif kind == TRACK:
+        state[CURRENT_TRACK] = value + 1
+        track_given[value] = 1
+    elif kind in (PITCH, DRUM):
+        state[PLACE] += 1
+        state[CURRENT_PITCH] = value + 1 if kind == PITCH else 0
+        if kind == PITCH:
+            new[value] = 1
+            track_last[player : player + 1] = value + 1
+    elif kind == DURATION:
+        track_remaining[player : player + 1] = value
+        current = int(state[CURRENT_PITCH])
+        remaining[current - 1 : current] = np.maximum(remaining[current - 1 : current], value)
+    elif kind == STEP:
+        crossed, state[TICK] = divmod(int(state[TICK]) + value, int(bars[int(state[METRE])]))
+        state[BAR] = (state[BAR] + crossed) % BARS_SHOWN
+        state[LEFT] = max(state[LEFT] - crossed, 1) if state[LEFT] else 0
+        state[[PLACE, CURRENT_TRACK, CURRENT_PITCH]] = 0
+        remaining[:] = np.maximum(remaining - value, 0)
+        track_remaining[:] = np.maximum(track_remaining - value, 0)
+        earlier[:], before[:], new[:], track_given[:] = before.copy(), new.copy(), 0, 0
+
+
+def _shown_reference(
+    kind: int, state: FloatArray, bars: IntArray, steps: IntArray, pitches: int, tracks: int
+) -> dict[str, FloatArray]:
+    """The blocks of switches, by what they say."""
+    remaining, new, before, earlier, track_remaining, track_last, track_given = _parts(state, pitches, tracks)
+    begun, left, player = bool(state[BEGUN]), int(state[LEFT]), int(state[CURRENT_TRACK]) - 1
+    quarter, tick = divmod(int(state[TICK]), QUARTER)
+    sounding = remaining[remaining > 0]
+    first_end = min(int(np.searchsorted(steps, sounding.min())), len(steps) - 1) if len(sounding) else -1
+    last = int(track_last[player]) - 1 if player >= 0 and kind == TRACK else -1
+    return {
+        "transposed, begun": state[[IS_TRANSPOSED, BEGUN]],
+        "place in the moment": _one(min(int(state[PLACE]), PLACES_SHOWN - 1), PLACES_SHOWN),
+        "tick in the quarter": _one(tick if begun else -1, QUARTER),
+        "quarter of the bar": _one(min(quarter, QUARTERS_SHOWN - 1) if begun else -1, QUARTERS_SHOWN),
+        "bar, of four": _one(int(state[BAR]) if begun else -1, BARS_SHOWN),
+        "metre": _one(int(state[METRE]) if begun else -1, len(bars)),
+        "bars left": _one(int(np.searchsorted([1, 2, 3, 4, 6, 8, 16], left)) if left else -1, LEFT_SHOWN),
+        "pitches of this moment": new,
+        "pitches of the one before": before,
+        "pitches of the one before that": earlier,
+        "pitches that still sound": (remaining > 0) * (1 - new),
+        "when the first of them ends": _one(first_end, len(steps)),
+        "who plays": _one(player, tracks),
+        "who has been listed": track_given,
+        "who still plays": (track_remaining > 0).astype(np.float32),
+        "the player's last pitch": _one(last, pitches if tracks else 0),
+    }
+
+
+def _one(place: int, size: int) -> FloatArray:
+    """Switches of which one is on; none for a place of -1."""
+    return (np.arange(size) == place).astype(np.float32)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,17 +22,20 @@ from recurra.data import notation as notations
 from recurra.data.batching import VariedStreams
 from recurra.data.music import Collection, open_pieces
 from recurra.data.notation import MARGIN, MAX_BARS, Kind, Notation, NotationReader
+from recurra.data.piecefile import pack
 from recurra.data.pieces import TICKS, Meter, Piece, bar_lines, part
 from recurra.data.tokenizer import Symbols
-from recurra.data.transcription import cut, decode, encode, suit
-from recurra.decoding.composing import Draft, Rules
-from recurra.decoding.controls import Controls, Given, Plan, plan
-from recurra.decoding.sampling import FloatArray, Sampling, fresh_seed, read, sample
+from recurra.data.transcription import decode, encode, suit
+from recurra.decoding.composing import compose, finished
+from recurra.decoding.controls import Controls, Given, plan
+from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError, RecurraError
+from recurra.explain.corpus import CORPUS, Corpus
+from recurra.explain.novelty import Copy, find_copy
 from recurra.kernels.reading import BARS, START
 from recurra.models.language_model import Architecture, LanguageModel
-from recurra.models.packed import PackedLanguageModel, PackedState
-from recurra.progress import bar, note
+from recurra.models.packed import PackedLanguageModel
+from recurra.progress import note
 from recurra.training import runfolder
 from recurra.training.fit import Fitted, Prepared, fit, how_it_ended, how_to_go_on, record_of
 from recurra.training.frames import FrameScore, score_frames
@@ -282,7 +285,8 @@ def _describe(data: Data) -> str:
 
 
 def _finish(fitted: Fitted[Config], data: Data, name: str) -> Model:
-    model = Model(fitted.network, data.notation, fitted.config, {}, name)
+    corpus = Corpus(pack(data.train), tuple(piece.name for piece in data.train))
+    model = Model(fitted.network, data.notation, fitted.config, {}, name, corpus)
     figure = model.score(data.held_out_symbols)
     model.record = {
         "data": data.collection.name,
@@ -317,18 +321,26 @@ class Model:
         config: how it was made.
         record: how it was trained and how good it is.
         name: what to call it in pictures.
+        corpus: what it was trained on, to tell what is copied from there.
     """
 
     task = "music"
 
     def __init__(
-        self, network: LanguageModel, notation: Notation, config: Config, record: dict[str, Any], name: str
+        self,
+        network: LanguageModel,
+        notation: Notation,
+        config: Config,
+        record: dict[str, Any],
+        name: str,
+        corpus: Corpus | None = None,
     ) -> None:
         self.name = name
         self.network = network
         self.notation = notation
         self.config = config
         self.record = record
+        self.corpus = corpus
         self._packed: PackedLanguageModel | None = None
 
     @classmethod
@@ -341,13 +353,19 @@ class Model:
         with torch.device("meta"):
             network = build(config, notation)
         modelfile.fill(network, file.tensors, str(folder / modelfile.WEIGHTS))
-        return cls(network, notation, config, file.record, folder.name)
+        return cls(network, notation, config, file.record, folder.name, Corpus.load(folder / CORPUS))
 
     def save(self, folder: Path, work: Path | None = None) -> None:
         """Write the model folder; `work`, the folder of the run, goes into it."""
         tensors = modelfile.unique_tensors(self.network)
         file = modelfile.ModelFile(self.task, asdict(self.config), self.record, self.notation.to_json(), tensors)
-        complete = partial(runfolder.keep, work) if work else None
+
+        def complete(new: Path) -> None:
+            if self.corpus:
+                self.corpus.save(new / CORPUS)
+            if work:
+                runfolder.keep(work, new)
+
         modelfile.save(folder, file, _card(self, folder.name), complete)
         if work:
             shutil.rmtree(work)
@@ -390,30 +408,41 @@ class Model:
         if prime and melody:
             raise OptionError("--prime and --melody both say how the piece begins; give one of them")
         course = plan(controls, self.notation, prime, melody, melody_meters)
-        rules = Rules(course)
         if self._packed is None:
             self._packed = PackedLanguageModel(self.network)
-        packed = self._packed
-
-        def step(symbol: int, state: Composing) -> tuple[FloatArray, Composing]:
-            logits, after = packed.step(symbol, state.packed)
-            return logits, Composing(after, rules.after(state.draft, symbol))
-
-        bars = len(lines) - 1 if len(lines := course.bar_lines) - 1 <= MAX_BARS else 0
-        symbols = [self.notation.number(START), self.notation.number(BARS, bars)]
+        bars = len(course.bar_lines) - 1
+        symbols = [self.notation.number(START), self.notation.number(BARS, bars if bars <= MAX_BARS else 0)]
         if prime:
             symbols += [int(symbol) for symbol in encode(prime, self.notation)[0][2:]]
-        logits, state = read(step, symbols, Composing(packed.zero_state(), Draft()))
         generator = np.random.default_rng(fresh_seed() if sampling.seed is None else sampling.seed)
-        drawn = sample(step, logits, state, sampling, generator, lambda state: rules.forbidden(state.draft))
-        with bar("composing") as shown:
-            draft = state.draft
-            while draft.time < course.end:
-                symbol = next(drawn).symbol
-                symbols.append(symbol)
-                draft = rules.after(draft, symbol)
-                shown.update((draft.time - course.begin) / (course.end - course.begin), "")
-        return _finished(decode(symbols, self.notation, name), course, melody)
+        symbols += compose(self._packed.step, symbols, self._packed.zero_state(), course, sampling, generator)
+        return finished(decode(symbols, self.notation, name), course)
+
+    def beginning(self, piece: Piece, bars: int | None = None) -> Piece:
+        """The first bars of a piece, whole ones, to go on from.
+
+        Raises:
+            OptionError: if it has fewer.
+        """
+        lines = bar_lines(piece)
+        if bars is not None and bars >= len(lines):
+            raise OptionError(f"--prime-bars asks for {bars} bars, and {piece.name} has {len(lines) - 1}")
+        end = lines[-1 if bars is None else bars]
+        return part(replace(piece, length=max(end, piece.length)), 0, end)
+
+    def training_pieces(self) -> tuple[Piece, ...]:
+        """What the model was trained on.
+
+        Raises:
+            RecurraError: if the model has come without.
+        """
+        if self.corpus is None:
+            raise RecurraError(f"{self.name} has come without its training pieces ({CORPUS}); train it again")
+        return self.corpus.pieces
+
+    def longest_copy(self, piece: Piece) -> Copy | None:
+        """The longest passage of a piece that a training piece has too, in whatever key; None if there is none."""
+        return find_copy(piece, self.corpus.index) if self.corpus else None
 
     def evaluate(self, data: str | Path) -> dict[str, float]:
         """Score pieces.
@@ -435,23 +464,6 @@ class Model:
             "count": round(figure.frames - figure.pieces),
             "left_out": sum(lost.values()),
         }
-
-
-class Composing(NamedTuple):
-    """Where a composition is: what the model has in mind, and what the rules know."""
-
-    packed: PackedState
-    draft: Draft
-
-
-def _finished(piece: Piece, course: Plan, melody: Given | None) -> Piece:
-    """The piece cut to its length, with the given voice exactly as it was."""
-    notes = [note._replace(duration=min(note.duration, course.end - note.onset)) for note in piece.notes]
-    if melody and course.given:
-        taken = {(note.onset, note.pitch) for note in course.given.notes}
-        others = [n for n in notes if n.track != melody.track or (n.onset, n.pitch) not in taken]
-        notes = cut([*others, *(note._replace(track=melody.track) for note in course.given.notes)])
-    return replace(piece, notes=tuple(notes), length=course.end, meters=course.meters)
 
 
 def _card(model: Model, name: str) -> str:
