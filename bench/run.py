@@ -1,7 +1,8 @@
 """Run the measurements one after another, each in a process of its own: `make bench`.
 
-Names as arguments choose among them: startup, generation, memory, training, large, tang. Without names: the first four
-(about ten minutes). One at a time: two programs that use all cores slow each other down many times over.
+Names as arguments choose among them: startup, generation, memory, training, large, tang, music (two hours). Without
+names: the first four (about ten minutes). One at a time: two programs that use all cores slow each other down many
+times over.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ SCRIPTS = {
     "training": ["training.py"],
     "large": ["training.py", "large"],
     "tang": ["tang.py"],
+    "music": ["music.py"],
 }
 DEFAULT = ("startup", "generation", "memory", "training")
 

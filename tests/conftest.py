@@ -1,4 +1,4 @@
-"""What all tests share: one thread, steady property tests, small corpora and a tiny trained model."""
+"""What all tests share: one thread, steady property tests, small corpora and tiny trained models."""
 
 import os
 
@@ -14,8 +14,11 @@ import pytest
 import torch
 from hypothesis import settings
 
-from recurra import text
+from recurra import music, text
 from recurra.cli import main
+from recurra.data.midi import write_midi
+from recurra.data.pieces import Meter, Note, Piece, Tempo, Track
+from recurra.tasks.music import Config as MusicConfig
 from recurra.tasks.text import Config
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -125,4 +128,57 @@ def model_folder(trained_folder: Path, tmp_path: Path) -> Path:
     """A copy of the tiny trained model, free to be altered."""
     folder = tmp_path / "model"
     shutil.copytree(trained_folder, folder)
+    return folder
+
+
+TUNE_TRACKS = (Track("Flute", 73), Track("Violin", 40), Track("Bass", 32), Track("Drums", drums=True))
+"""Who plays in made-up pieces."""
+
+
+def tune(seed: int, bars: int = 8, meter: tuple[int, int] = (4, 4), name: str = "tune") -> Piece:
+    """A made-up piece: three voices in C major, each in its own octaves, and drums."""
+    rng = np.random.default_rng(seed)
+    length = bars * Meter(0, *meter).bar
+    notes = []
+    for track, (lowest, durations) in enumerate([(72, (3, 6, 12)), (60, (4, 8, 12)), (40, (12, 24)), (0, (6, 12))]):
+        time = 0
+        while time < length:
+            duration = min(int(rng.choice(durations)), length - time)
+            pitch = int(rng.choice((36, 38, 42))) if track == 3 else lowest + int(rng.choice((0, 2, 4, 5, 7, 9, 11)))
+            if rng.random() < 0.85:
+                notes.append(Note(time, duration, pitch, int(rng.choice((49, 80, 112))), track))
+            time += duration
+    notes.sort(key=lambda note: (note.onset, note.track, note.pitch))
+    return Piece(name, TUNE_TRACKS, tuple(notes), length, (Meter(0, *meter),), (Tempo(0, 120.0),))
+
+
+@pytest.fixture(scope="session")
+def tunes() -> tuple[Piece, ...]:
+    """Six made-up pieces, the last two in 3/4."""
+    return tuple(tune(seed, 6, (4, 4) if seed < 4 else (3, 4), f"tune-{seed}") for seed in range(6))
+
+
+@pytest.fixture(scope="session")
+def music_folder(tunes: tuple[Piece, ...], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made-up pieces as MIDI files; not to be altered."""
+    folder = tmp_path_factory.mktemp("music") / "tunes"
+    folder.mkdir()
+    for piece in tunes:
+        write_midi(piece, folder / f"{piece.name}.mid")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_music(music_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny trained model of music; not to be altered."""
+    folder = tmp_path_factory.mktemp("trained-music") / "band"
+    music.train(music_folder, folder, MusicConfig(**TINY | {"steps": 30, "learning_rate": 0.02}))
+    return folder
+
+
+@pytest.fixture
+def music_model(trained_music: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny trained model of music, free to be altered."""
+    folder = tmp_path / "band"
+    shutil.copytree(trained_music, folder)
     return folder

@@ -26,6 +26,7 @@ VERBS = {
         "train": "Train a model on music files, folders of them, or sample:chorales.",
         "compose": "Compose a piece: sound, MIDI, score, piano roll.",
         "evaluate": "Measure how well a model predicts pieces.",
+        "explain": "Show what a model hears: its neurons, its reach, its surprise.",
         "compare": "Compare pieces with what a model was trained on, and tell what is copied.",
     },
 }

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from recurra.data import batching
-from recurra.data.batching import Streams, write_symbols
+from recurra.data.batching import Streams, VariedStreams, write_symbols
 from recurra.data.tokenizer import Bytes, Characters, Words
 from recurra.errors import RecurraError
 
@@ -150,3 +150,46 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
         write_symbols(["abc" * 100_000], Bytes(), full)
     assert isinstance(error.value.__cause__, OSError)
     assert error.value.__cause__.errno == errno.ENOSPC
+
+
+@st.composite
+def varied_streams(draw: st.DrawFn) -> VariedStreams:
+    """Symbols below 50 in pieces of any length; the variants add 100, 200, ..., so that a batch tells them apart."""
+    plain = draw(streams())
+    length = len(plain.symbols)
+    begins = np.array(sorted({0, *draw(st.sets(st.integers(1, length - 1), max_size=12))}))
+    variants = np.arange(50)[None] + 100 * np.arange(draw(st.integers(1, 4)))[:, None]
+    symbols = plain.symbols % 50
+    return VariedStreams(symbols, plain.batch_size, plain.chunk, plain.seed, begins=begins, variants=variants)
+
+
+@given(data=varied_streams(), epoch=st.integers(0, 3))
+def test_varied_streams_read_each_piece_in_one_variant_a_pass(data: VariedStreams, epoch: int) -> None:
+    places = Streams(np.arange(len(data.symbols)), data.batch_size, data.chunk, data.seed, data.restart)
+    drawn: dict[int, set[int]] = {}
+    for step in range(epoch * data.steps_per_epoch, (epoch + 1) * data.steps_per_epoch):
+        batch, where = (one.batch(step, slice(0, data.batch_size)) for one in (data, places))
+        np.testing.assert_array_equal(batch.carried, where.carried)
+        for mine, theirs in ((batch.inputs, where.inputs), (batch.targets, where.targets)):
+            np.testing.assert_array_equal(mine % 100, data.symbols[theirs])
+            for variant, place in zip((mine // 100).ravel(), theirs.ravel(), strict=True):
+                drawn.setdefault(max(at for at, begin in enumerate(data.begins) if begin <= place), set()).add(variant)
+    assert all(len(variants) == 1 for variants in drawn.values())
+
+
+@given(data=varied_streams(), step=st.integers(0, 1000), border=st.integers(1, 5))
+def test_varied_rows_of_two_processes_are_the_rows_of_one(data: VariedStreams, step: int, border: int) -> None:
+    assume(border < data.batch_size)
+    whole = data.batch(step, slice(0, data.batch_size))
+    parts = [data.batch(step, slice(0, border)), data.batch(step, slice(border, data.batch_size))]
+    for one, other in zip(whole, zip(*parts, strict=True), strict=True):
+        np.testing.assert_array_equal(one, np.concatenate(other))
+
+
+def test_variants_are_drawn_anew_in_every_pass_and_evenly() -> None:
+    begins, variants = np.arange(0, 100, 2), np.arange(4)[:, None] * np.ones(1, np.int64)
+    data = VariedStreams(np.zeros(100, np.int64), 1, 49, begins=begins, variants=variants.astype(np.int64))
+    passes = np.stack([data.cut(np.array([0, 49]), epoch).ravel() for epoch in range(100)])
+    counts = np.bincount(passes[:, :48:2].ravel(), minlength=4)
+    assert len(np.unique(passes, axis=0)) == 100
+    assert abs(counts / counts.sum() - 0.25).max() < 0.05

@@ -80,11 +80,12 @@ def test_there_and_back_through_json(notation: Notation) -> None:
 
 HOSTILE: list[tuple[str, Any]] = [
     ("kind", "chords"), ("kind", None), ("kind", ["notes"]), ("kind", "frames"),
-    ("tracks", 5), ("tracks", [["Flute", 73]]), ("tracks", [["Flute", 128, False]]), ("tracks", [["Flute", "x", False]]),
-    ("tracks", [["Flute", float("inf"), False]]),
+    ("tracks", 5), ("tracks", [["Flute", 73]]), ("tracks", [["Flute", 128, False]]),
+    ("tracks", [["Flute", "x", False]]), ("tracks", [["Flute", float("inf"), False]]),
     ("meters", []), ("meters", [[4]]), ("meters", [[0, 4]]), ("meters", [[4, 0]]), ("meters", [[4, 3]]),
     ("meters", [[10**9, 4]]), ("meters", [[4, 64]]),
-    ("lowest", 71), ("lowest", -1), ("lowest", "low"), ("lowest", -(10**12)), ("lowest", None), ("lowest", float("nan")),
+    ("lowest", 71), ("lowest", -1), ("lowest", "low"), ("lowest", -(10**12)), ("lowest", None),
+    ("lowest", float("nan")),
     ("highest", 128), ("highest", 10**12), ("highest", float("inf")), ("highest", 39), ("highest", {}),
     ("drums", [38, 36]), ("drums", [128]), ("drums", [-1]), ("drums", 7),
     ("durations", []), ("durations", [0, 3]), ("durations", [3, 3]), ("durations", [MAX_TICKS + 1]),

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from recurra.data.notation import VELOCITIES, Notation
 from recurra.data.pieces import Meter, Note, Piece, Tempo, Track, bar_lines
 from recurra.data.rolls import to_frames
-from recurra.data.transcription import MAX_DURATION, MAX_GAP, Role, cut, decode, encode, joined, roles, suit
+from recurra.data.transcription import MAX_DURATION, MAX_GAP, cut, decode, encode, joined, roles, suit
 from recurra.kernels.reading import BARS, DRUM, DURATION, METER, PITCH, STEP, TRACK, VELOCITY
 
 METERS = ((4, 4), (3, 4), (6, 8), (1, 8), (5, 16))
@@ -88,18 +88,19 @@ def require_valid(piece: Piece) -> None:
 @given(piece=pieces())
 def test_a_piece_comes_back_from_its_own_notation(piece: Piece) -> None:
     notation = suit([piece], "notes", 0, True, True)
+    assume(notation.tracks or sum(track.drums for track in piece.tracks) < 2)  # else drums are merged
     symbols, lost = encode(piece, notation)
     assert not +lost
     again = decode(symbols, notation, "again")
     require_valid(again)
-    own, others = roles(piece.tracks), roles(again.tracks)
-    if not notation.tracks:  # at most one of them is pitched; drums of several tracks are one
-        own, others = ([role._replace(ordinal=0) for role in which] for which in (own, others))
-        others = [Role(own[0].family if own[0].family >= 0 else 0, 0), *others[1:]]
+    own, others = (
+        # Where one pitched track is all there is, no tracks are told apart but drums from the rest.
+        [role if notation.tracks else track.drums for role, track in zip(roles(tracks), tracks, strict=True)]
+        for tracks in (piece.tracks, again.tracks)
+    )
     before = [(note.onset, note.duration, note.pitch, nearest(note.velocity), own[note.track]) for note in piece.notes]
     after = [(note.onset, note.duration, note.pitch, note.velocity, others[note.track]) for note in again.notes]
-    if notation.tracks:
-        assert sorted(before) == sorted(after)
+    assert Counter(before) == Counter(after)
     assert told(again.meters) == told(piece.meters)
     assert again.length == piece.length
     assert again.tempos[0].quarters_per_minute == pytest.approx(piece.tempos[0].quarters_per_minute, abs=0.01)
@@ -132,9 +133,6 @@ def test_frames_come_back(piece: Piece, frame: int) -> None:
     assert to_frames(again, frame) == to_frames(piece, frame)
     assert again.length == -(-piece.length // frame) * frame
     assert set(+lost) <= {"metres that change within a frame"}
-    assert lost["metres that change within a frame"] == sum(
-        meter.onset % frame > 0 for meter in piece.meters if tuple(meter) in told(piece.meters)
-    ) or any(meter.onset % frame for meter in piece.meters)
 
 
 @given(piece=pieces(), others=st.lists(pieces(), min_size=1, max_size=2), tracks=st.booleans(), frames=st.booleans())
@@ -150,11 +148,6 @@ def test_what_a_vocabulary_lacks_is_left_out_and_counted(
     if not frames:
         gone = lost["notes of pitches or drums that are not in the vocabulary"] + lost["notes doubled by merged tracks"]
         assert len(again.notes) == len(piece.notes) - gone
-        changed = lost["durations that are not in the vocabulary, changed to the nearest"]
-        if not changed:
-            assert {note.duration for note in again.notes} <= {note.duration for note in piece.notes} | set(
-                range(1, MAX_DURATION)
-            )
     else:
         kept = {
             (place, pitch)
@@ -280,9 +273,7 @@ def test_frames_join_what_goes_on_and_overlaps() -> None:
 
 def test_of_notes_that_overlap_the_earlier_is_cut() -> None:
     notes = [Note(0, 10, 60), Note(4, 2, 60), Note(4, 6, 60), Note(4, 9, 61), Note(0, 8, 60, 80, 1)]
-    assert cut(notes) == [Note(0, 4, 60), Note(0, 8, 60, 80, 1), Note(4, 6, 60), Note(4, 9, 61)] or cut(notes) == [
-        Note(0, 4, 60), Note(0, 8, 60, 80, 1), Note(4, 6, 60), Note(4, 9, 61),
-    ]  # fmt: skip
+    assert cut(notes) == [Note(0, 4, 60), Note(0, 8, 60, 80, 1), Note(4, 6, 60), Note(4, 9, 61)]
 
 
 def kept_share(collection: list[Piece]) -> float:

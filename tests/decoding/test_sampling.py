@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -33,7 +33,9 @@ class Table:
 
 def draws(table: Table, length: int, sampling: Sampling, seed: int = 0, forbidden: Sequence[int] = ()) -> list[Drawn]:
     logits, state = read(table.step, [0], 0)
-    return list(islice(sample(table.step, logits, state, sampling, np.random.default_rng(seed), forbidden), length))
+    banned = np.array(forbidden, dtype=np.int64)
+    generator = np.random.default_rng(seed)
+    return list(islice(sample(table.step, logits, state, sampling, generator, lambda state: banned), length))
 
 
 def log_softmax(logits: FloatArray) -> NDArray[np.float64]:
@@ -144,9 +146,60 @@ def test_top_p_counts_at_the_temperature_and_after_top_k() -> None:
 
 
 def test_what_is_forbidden_is_never_drawn_and_the_rest_keep_their_proportion() -> None:
-    seen = first([5.0, 1.0, 0.0], Sampling(temperature=1.0), 10_000, forbidden=(0,))
+    seen = first([5.0, 1.0, 0.0], Sampling(temperature=1.0), 10_000, forbidden=lambda state: np.array([0]))
     assert set(seen) == {1, 2}
     assert abs(seen[1] / 10_000 - math.e / (1 + math.e)) < 0.03
+
+
+class Rule(NamedTuple):
+    """A state in which a symbol is forbidden that comes out of all before it."""
+
+    seen: int = 0
+
+    def forbidden(self, size: int) -> NDArray[np.int64]:
+        return np.array([place for place in range(size) if (self.seen * 7 + place) % 3 == 0 and place], dtype=np.int64)
+
+
+@given(size=st.integers(2, 9), seed=st.integers(0, 1000), sampling=samplings)
+def test_what_is_forbidden_may_depend_on_the_state(size: int, seed: int, sampling: Sampling) -> None:
+    logits = np.random.default_rng(seed).normal(0, 3, (50, size)).astype(np.float32)
+
+    def step(symbol: int, state: Rule) -> tuple[FloatArray, Rule]:
+        after = Rule(state.seen + 1 + symbol)
+        return logits[after.seen % 50], after
+
+    def draw() -> list[Drawn]:
+        generator = np.random.default_rng(seed)
+        drawn = sample(step, logits[0], Rule(), sampling, generator, lambda state: state.forbidden(size))
+        return list(islice(drawn, 20))
+
+    state = Rule()
+    for item in draw():
+        banned = state.forbidden(size)
+        assert item.symbol not in banned
+        # Of the whole distribution, the forbidden symbols in it.
+        assert item.log_prob == pytest.approx(log_softmax(logits[state.seen % 50])[item.symbol], abs=1e-5)
+        if sampling.argmax:
+            allowed = logits[state.seen % 50].copy()
+            allowed[banned] = -np.inf
+            assert item.symbol == int(allowed.argmax())
+        state = Rule(state.seen + 1 + item.symbol)
+    assert draw() == draw()
+
+
+def test_top_k_and_top_p_count_among_what_is_allowed() -> None:
+    logits = np.log([0.5, 0.3, 0.15, 0.05]).tolist()
+
+    def without_the_first(state: None) -> NDArray[np.int64]:
+        return np.array([0])
+
+    # Of the three that are left, 0.6 and 0.3 and 0.1.
+    for options, kept in [({"top_k": 1}, {1}), ({"top_k": 2}, {1, 2}), ({"top_p": 0.59}, {1}), ({"top_p": 0.8}, {1, 2})]:
+        assert set(first(logits, Sampling(temperature=1.0, **options), forbidden=without_the_first)) == kept
+
+
+def test_without_a_rule_nothing_is_forbidden() -> None:
+    assert set(first([0.0, 0.0, 0.0], Sampling(temperature=1.0), 200)) == {0, 1, 2}
 
 
 def test_reading_feeds_every_symbol_and_gives_the_last_answer() -> None:

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from recurra.data.notation import Notation, NotationReader
+from recurra.data.pieces import Note, Piece, Track
 from recurra.data.tokenizer import Characters
+from recurra.data.transcription import encode
+from recurra.explain import music_features
 from recurra.explain.passage import Passage
 from recurra.explain.text_features import passage
 from recurra.models.cells import CellName
-from recurra.models.language_model import Architecture, LanguageModel
+from recurra.models.language_model import Architecture, LanguageModel, Reader
 
 MakeModel = Callable[..., LanguageModel]
 
@@ -26,6 +30,7 @@ def make_model() -> MakeModel:
         layers: int = 2,
         embedding: int = 5,
         seed: int = 0,
+        reader: Reader | None = None,
     ) -> LanguageModel:
         torch.manual_seed(seed)
         model = LanguageModel(
@@ -39,6 +44,7 @@ def make_model() -> MakeModel:
                 forget_bias=1.0,
                 tied=False,
             ),
+            reader,
         )
         with torch.no_grad():
             for name, parameter in model.named_parameters():
@@ -60,3 +66,43 @@ def text_passage() -> Passage:
     text = TEXT * 9
     tokenizer = Characters.build([text], 100, 1)
     return passage(tokenizer, tokenizer.encode(text), "a <b>text</b>")
+
+
+NOTATION = Notation(
+    kind="notes",
+    tracks=(Track("$Sopr_a^no"), Track("</script><b>Bass")),
+    meters=((4, 4),),
+    lowest=48,
+    highest=72,
+    drums=(),
+    durations=(6, 12, 24),
+    steps=(6, 12, 24),
+    velocity=False,
+    frame=0,
+    tempo=100.0,
+)
+
+
+@pytest.fixture(scope="session")
+def music_notation() -> Notation:
+    """What `music_passage` is written in."""
+    return NOTATION
+
+
+@pytest.fixture(scope="session")
+def music_passage() -> Passage:
+    """Two pieces in two voices, some notes of each moment random."""
+    rng = np.random.default_rng(2)
+    symbols = []
+    for _ in range(2):
+        tune = [Note(12 * place, 12, int(pitch)) for place, pitch in enumerate(rng.integers(60, 73, size=40))]
+        bass = [Note(24 * place, 24, int(pitch), track=1) for place, pitch in enumerate(rng.integers(48, 60, size=20))]
+        piece = Piece("p", NOTATION.tracks, tuple(sorted([*tune, *bass])), 480)
+        symbols.append(encode(piece, NOTATION)[0])
+    return music_features.passage(NOTATION, np.concatenate(symbols), "a $song_ of^ \u597d", ["<b>one</b>"])
+
+
+@pytest.fixture(scope="session")
+def music_model(make_model: MakeModel) -> LanguageModel:
+    """A model with random weights that reads what `music_passage` is written in."""
+    return make_model(NOTATION.size, reader=NotationReader(NOTATION))

@@ -112,3 +112,27 @@ def test_constant_units_track_nothing_and_the_first_of_equals_is_taken() -> None
     values[:, 4] = values[:, 9] = features["high"]
     tracker = next(t for t in find(values, symbols, features).trackers if t.feature == "high")
     assert (tracker.unit, tracker.auc) == (4, 1.0)
+
+
+def test_a_unit_is_held_against_what_the_model_is_given() -> None:
+    values, symbols, features = planted()
+    rng = np.random.default_rng(5)
+    switches = (rng.random((400, 7)) < 0.5).astype(np.float32)
+    switches[:, 3] = ~features["high"]  # tells it by being off
+    findings = find(values, symbols, features, switches=switches)
+    told = {tracker.feature: tracker.given_auc for tracker in findings.trackers}
+    assert told["high"] == 1.0
+    assert told["low"] < 0.7
+    assert findings.trackers[-1].feature == "high"  # however good the unit is
+    assert all(tracker.own <= tracker.auc - tracker.given_auc for tracker in findings.trackers)
+    assert {tracker.given_auc for tracker in find(values, symbols, features).trackers} == {None}
+
+
+def test_what_a_model_is_given_is_what_its_reader_shows(make_model, music_model, music_passage) -> None:
+    symbols = music_passage.symbols
+    switches = neurons.given(music_model, symbols.astype(np.uint8))
+    state = np.zeros((1, music_model.reader.state_size), dtype=np.float32)
+    for place, symbol in enumerate(symbols):
+        shown, state = music_model.reader.read(np.array([[symbol]]), state)
+        assert switches[place].tolist() == shown[0, 0].tolist()
+    assert neurons.given(make_model(), symbols) is None

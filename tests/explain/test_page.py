@@ -99,3 +99,36 @@ def test_data_hold_no_markup_and_no_nan() -> None:
     assert json.loads(text) == {"a": NASTY}
     with pytest.raises(ValueError, match="not JSON compliant"):
         embed([float("nan")])
+
+
+@pytest.fixture(scope="module")
+def measured_music(music_model, music_passage: Passage) -> Measured:
+    return measure([Subject("a", music_model)], music_passage)
+
+
+def test_text_has_no_roll(measured: Measured) -> None:
+    assert page_data(measured)["roll"] is None
+    assert {tracker["given_auc"] for tracker in page_data(measured)["neurons"]["trackers"]} == {None}
+
+
+def test_a_roll_is_the_passage_as_notes(measured_music: Measured, music_passage: Passage, tmp_path: Path) -> None:
+    write_page(tmp_path / "page.html", measured_music)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert parsed(page).tags.count("b") == 1
+    data = json.loads(parsed(page).scripts[0])
+    roll = data["roll"]
+    assert len(roll["notes"]) == len(roll["bits"]) == 120
+    for note, cost in zip(roll["notes"], roll["bits"], strict=True):
+        own = range(note["first"], note["last"] + 1)
+        assert data["labels"][note["first"] :][:3].count("→1/4") == 0
+        assert cost == pytest.approx(sum(measured_music.surprise.bits[place - 1] for place in own), rel=6e-3)
+        assert note["name"].split()[0] in [data["labels"][place] for place in own]
+        assert 0 <= note["lane"] < len(roll["lanes"])
+    assert roll["mean"] == pytest.approx(np.mean(roll["bits"]), rel=6e-3)
+    assert len(roll["spans"]) == len(data["labels"]) == len(music_passage)
+    placed = [any(row["begin"] <= begin < row["end"] for row in roll["rows"]) for begin, _ in roll["spans"]]
+    assert all(placed)
+    assert [bar["title"] for row in roll["rows"] for bar in row["bars"] if bar["title"]] == ["<b>one</b>", "piece 2"]
+    trackers = data["neurons"]["trackers"]
+    assert trackers
+    assert all(0 <= tracker["given_auc"] <= 1 for tracker in trackers)

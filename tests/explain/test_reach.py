@@ -56,6 +56,39 @@ def test_gradients_are_finite_differences(make_model, symbols, cell, monkeypatch
     np.testing.assert_allclose(measured, expected, rtol=1e-5, atol=1e-9)
 
 
+@torch.no_grad()
+def test_what_a_reader_keeps_is_no_part_of_the_gradient(make_model, music_model, music_passage) -> None:
+    vocabulary = int(music_model.vocabulary_size)
+    model = make_model(vocabulary, hidden=3, layers=1, reader=music_model.reader).double()
+    symbols, epsilon = music_passage.symbols, 1e-6
+    measured = gradient_reach(model, symbols[:12], 3, 1).norms[0]
+    states = states_of(model, symbols[:12])
+    for k in range(4):
+        state, squares = states[3 - k], 0.0
+        for part in range(len(state) - 1):  # the last is the reader's
+            for entry in range(state[part].numel()):
+                both = []
+                for sign in (1, -1):
+                    moved = [tensor.clone() for tensor in state]
+                    moved[part].view(-1)[entry] += sign * epsilon
+                    both.append(loss_from(model, tuple(moved), symbols[4 - k : 4], symbols[4]))
+                squares += ((both[0] - both[1]) / (2 * epsilon)) ** 2
+        assert measured[k] == pytest.approx(np.sqrt(squares), rel=1e-5)
+
+
+@torch.no_grad()
+def test_a_cut_context_empties_the_reader_too(music_model, music_passage) -> None:
+    symbols = music_passage.symbols[:30]
+    measured = context_loss(music_model, symbols, (1, 4), targets=5)
+    places = np.unique(np.linspace(4, 29, 5).astype(int))
+    for column, length in enumerate((1, 4)):
+        losses = []
+        for place in places:
+            logits, _ = music_model(torch.tensor(symbols[place - length : place])[None])
+            losses.append(float(-F.log_softmax(logits[0, -1], dim=-1)[symbols[place]]))
+        np.testing.assert_allclose(measured.losses[:, column], losses, rtol=1e-5)
+
+
 def test_gradients_leave_no_trace_and_shorten_with_the_sequence(make_model, symbols) -> None:
     model = make_model()
     told = []

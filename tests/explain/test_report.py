@@ -8,8 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from recurra.data.notation import Notation
 from recurra.errors import RecurraError
 from recurra.explain import measured as measuring
+from recurra.explain import music_features
 from recurra.explain.measured import measure, searched_length
 from recurra.explain.passage import Passage, Subject
 from recurra.explain.report import explain
@@ -31,6 +33,34 @@ def test_page_and_pictures_are_written(make_model, text_passage: Passage, tmp_pa
     assert [model["name"] for model in data["reach"]] == ["LSTM", "RNN"]
     assert result.measured.findings.trackers
     assert len(data["labels"]) == len(text_passage)
+
+
+def test_music_is_drawn_as_a_roll(music_model, music_passage: Passage, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(measuring, "MAX_ACTIVATIONS", 12 * 350)
+    monkeypatch.setattr(measuring, "MAX_SHOWN_ACTIVATIONS", 12 * 301)
+    result = explain([Subject("a", music_model)], music_passage, tmp_path / "page.html")
+    measured = result.measured
+    assert (len(measured.passage), measured.shown) == (350, 301)
+    assert len(measured.passage.roll.times) == 350
+    for path in result.files[1:]:
+        with Image.open(path) as image:
+            image.load()
+            assert min(image.size) > 100
+    page = result.files[0].read_text(encoding="utf-8")
+    roll = json.loads(page.partition('id="data">')[2].partition("</script>")[0])["roll"]
+    assert len(roll["spans"]) == 301
+    assert all(note["last"] < 301 for note in roll["notes"])
+    assert {tracker.feature for tracker in measured.findings.trackers} >= {"bar begins", "all voices sound"}
+
+
+def test_music_without_notes_will_do(
+    music_model, music_notation: Notation, music_passage: Passage, tmp_path: Path
+) -> None:
+    step = music_passage.labels.index("→1/4")
+    silence = music_features.passage(music_notation, np.full(40, music_passage.symbols[step]), "silence")
+    explain([Subject("a", music_model)], silence, tmp_path / "page.html")
+    starts = music_features.passage(music_notation, np.zeros(40, dtype=int), "starts")
+    explain([Subject("a", music_model)], starts, tmp_path / "page.html")
 
 
 def test_a_long_passage_is_read_and_shown_in_part(make_model, text_passage: Passage, monkeypatch) -> None:

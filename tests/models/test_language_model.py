@@ -1,6 +1,7 @@
 """The language model and its packed twin: whole sequences and single symbols agree, tied weights are one tensor."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,12 +9,17 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from recurra import modelfile
 from recurra.errors import OptionError
+from recurra.models import packed as packing
 from recurra.models.cells import CELLS, CellName, state_parts
 from recurra.models.dropout import Noise
 from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
+
+VOCABULARY = 11
 
 each_cell = pytest.mark.parametrize("cell", CELLS)
 SMALL = Architecture(hidden_size=6, num_layers=1, embedding_size=6, dropout=0.0, forget_bias=1.0, tied=False)
@@ -191,3 +197,113 @@ def test_one_batch_can_be_overfitted(cell: CellName, tied: bool) -> None:
 def test_impossible_architectures_are_refused_by_the_options_name(field: str, value: float) -> None:
     with pytest.raises(OptionError, match=f"--{field.replace('_', '-')} is {value}, but must be between"):
         replace(SMALL, **{field: value})
+
+
+class Sums:
+    """A reader for tests: which symbols were read an odd number of times, and the remainder of their sum by four."""
+
+    size = VOCABULARY + 4
+    state_size = VOCABULARY + 1
+
+    def read(
+        self, symbols: NDArray[np.int64], state: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        once = np.concatenate([np.eye(VOCABULARY)[symbols], symbols[..., None]], axis=-1)
+        states = state[:, None] + np.cumsum(once, axis=1)
+        switches = np.concatenate([states[..., :-1] % 2, np.eye(4)[states[..., -1].astype(int) % 4]], axis=-1)
+        return switches.astype(np.float32), states[:, -1].astype(np.float32)
+
+
+def make_reading(cell: CellName, architecture: Architecture, seed: int = 0) -> LanguageModel:
+    """`make` with a reader."""
+    torch.manual_seed(seed)
+    model = LanguageModel(VOCABULARY, replace(architecture, cell=cell), Sums())
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_(std=0.5)
+    return model
+
+
+@each_cell
+@given(architecture=architectures, batch=st.integers(1, 3), time=st.integers(1, 6), cut=st.integers(1, 5))
+def test_with_a_reader_step_is_forward_and_its_state_is_carried(
+    cell: CellName, architecture: Architecture, batch: int, time: int, cut: int
+) -> None:
+    model = make_reading(cell, architecture).double()
+    symbols = torch.randint(VOCABULARY, (batch, time))
+    logits, end = model(symbols)
+    assert len(end) == state_parts(cell) + 1
+    assert end[-1].shape == (1, batch, Sums.state_size)
+    torch.testing.assert_close(end[-1][0, :, -1], symbols.sum(1).float())
+    state = None
+    for place in range(time):
+        one, state = model.step(symbols[:, place], state)
+        torch.testing.assert_close(one, logits[:, place], rtol=1e-10, atol=1e-12)
+    if cut < time:
+        first, between = model(symbols[:, :cut])
+        kept = between[-1].clone()
+        second, state = model(symbols[:, cut:], between)
+        assert torch.equal(between[-1], kept)
+        torch.testing.assert_close(torch.cat([first, second], dim=1), logits, rtol=1e-10, atol=1e-12)
+    assert state is not None
+    for mine, theirs in zip(state, end, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-12)
+
+
+@each_cell
+@pytest.mark.parametrize("with_table", [True, False])
+@given(architecture=architectures, symbols=st.lists(st.integers(0, 10), min_size=1, max_size=8))
+def test_with_a_reader_packed_step_is_step(
+    cell: CellName, with_table: bool, architecture: Architecture, symbols: list[int]
+) -> None:
+    model = make_reading(cell, architecture)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "MAX_TABLE", packing.MAX_TABLE if with_table else 0)
+        packed = PackedLanguageModel(model)
+    state, packed_state = None, packed.zero_state()
+    for symbol in symbols:
+        before = packed_state[-1][0].copy()
+        with torch.no_grad():
+            expected, state = model.step(torch.tensor([symbol]), state)
+        given_state = packed_state
+        logits, packed_state = packed.step(symbol, packed_state)
+        np.testing.assert_allclose(logits, expected[0].numpy(), rtol=1e-4, atol=1e-4)
+        np.testing.assert_array_equal(packed_state[-1][0], state[-1][0, 0].numpy())
+        np.testing.assert_array_equal(given_state[-1][0], before)
+        assert len(packed_state) == architecture.num_layers + 1
+
+
+def test_what_a_reader_shows_matters_and_learns() -> None:
+    model = make_reading("lstm", SMALL)
+    # The same last symbol and an equal embedding, other switches: the stack is told apart what came before.
+    states = [model(torch.tensor([[first]]))[1] for first in (1, 2)]
+    fresh = [(*(torch.zeros_like(part) for part in state[:-1]), state[-1]) for state in states]
+    one, other = (model.step(torch.tensor([3]), state)[0] for state in fresh)
+    assert not torch.allclose(one, other)
+    F.cross_entropy(model(torch.tensor([[2, 3]]))[0][0], torch.tensor([4, 5])).backward()
+    assert model.switches is not None
+    assert model.switches.weight.grad is not None
+    assert model.switches.weight.grad.abs().sum() > 0
+    assert all(name != "reader" for name, _ in model.named_parameters())
+
+
+def test_a_model_with_a_reader_is_saved_and_loaded(tmp_path: Path) -> None:
+    model = make_reading("gru", replace(SMALL, num_layers=2))
+    tensors = modelfile.unique_tensors(model)
+    modelfile.save(tmp_path / "model", modelfile.ModelFile("music", {}, {}, {}, tensors), "card")
+    with torch.device("meta"):
+        again = LanguageModel(VOCABULARY, replace(SMALL, num_layers=2, cell="gru"), Sums())
+    modelfile.fill(again, modelfile.load(tmp_path / "model", "music").tensors, "here")
+    symbols = torch.randint(VOCABULARY, (2, 9))
+    for one, other in zip(model(symbols), again(symbols), strict=True):
+        for mine, theirs in zip(one, other, strict=True):
+            assert torch.equal(mine, theirs)
+
+
+def test_a_mask_spares_the_stack_but_not_the_reader() -> None:
+    model = make_reading("lstm", SMALL)
+    symbols = torch.tensor([[1, 2, 3]])
+    _, state = model.trace(symbols, mask=torch.tensor([[True, False, False]]))
+    _, short = model.trace(symbols[:, :1])
+    assert torch.equal(state[0], short[0])
+    assert state[-1][0, 0, -1] == 6

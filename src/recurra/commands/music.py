@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from recurra.commands.output import print_json, print_table
+from recurra.commands.output import print_explained, print_json, print_table
 from recurra.config import check_range
 from recurra.data.harmony import estimate_key
 from recurra.data.music import open_pieces
@@ -121,12 +121,15 @@ def compose(
     for path, suffixes in ((roll, (".png",)), (score, (".svg", ".png"))):
         if path and path.suffix.lower() not in suffixes:
             raise OptionError(f"{path}: its name must end in {' or '.join(suffixes)}")
-    require_known(out)
+    if roll and score and roll.absolute() == score.absolute():
+        raise OptionError(f"--roll and --score are the same file {roll}; give each its own")
+    require_known(out, soundfont, timing)
     for path in filter(None, (out, roll, score)):
         require_writable_parent(path)
     loaded = Model.load(model)
-    beginning = loaded.beginning(_only(prime), prime_bars) if prime else None
-    source = _only(melody) if melody else None
+    frame = loaded.config.frame
+    beginning = loaded.beginning(_only(prime, frame), prime_bars) if prime else None
+    source = _only(melody, frame) if melody else None
     voice = voice_of(source, loaded.notation, melody_track) if source else None
     tempos = _tempos(loaded, tempo, beginning or source)
     sampling = replace(sampling, seed=fresh_seed()) if sampling.seed is None else sampling
@@ -151,9 +154,9 @@ def compose(
         print_json({"path": made[0]["path"], "pieces": made, "count": len(made)})
 
 
-def _only(path: Path) -> Piece:
+def _only(path: Path, frame: int) -> Piece:
     """The one piece of a file, or the first of several."""
-    pieces = open_pieces([path]).pieces
+    pieces = open_pieces([path], frame).pieces
     if len(pieces) > 1:
         note(f"{path} holds {len(pieces)} pieces; the first is taken")
     return pieces[0]
@@ -210,6 +213,26 @@ def evaluate(model: Path, data: str, *, json: bool = False) -> None:
     (print_json if json else print_table)(figures)
 
 
+def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = (), json: bool = False) -> None:
+    """Show what a model hears in pieces: one HTML page, and pictures beside it.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    data
+        Music the model was not trained on: a file, a folder or sample:chorales; its beginning is read.
+    out
+        The page to write, say page.html.
+    against
+        Further models, trained on the same pieces, to compare the reach of: a GRU, a plain RNN. May be given again.
+    json
+        Print one JSON object.
+    """
+    others = {folder.name: Model.load(folder) for folder in against}
+    print_explained(Model.load(model).explain(data, out, others), json)
+
+
 def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = False) -> None:
     """Compare pieces with what a model was trained on: their statistics, and what is copied.
 
@@ -227,7 +250,7 @@ def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = Fal
     if not pieces:
         raise OptionError("there is no music to compare; name a file or a folder")
     loaded = Model.load(model)
-    made = open_pieces(pieces).pieces
+    made = open_pieces(pieces, loaded.config.frame).pieces
     corpus = statistics.measure(loaded.training_pieces())
     measured = statistics.measure(made)
     comparison = statistics.compare(measured, corpus)

@@ -6,7 +6,10 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from recurra.explain.report import Explained
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -21,6 +24,24 @@ def print_table(value: Mapping[str, Any]) -> None:
     for name, item in value.items():
         shown = f"{item:,.4f}" if isinstance(item, float) else f"{item:,}" if type(item) is int else str(item)
         print(f"{name:<{width}}  {shown}")
+
+
+def print_explained(explained: Explained, json: bool) -> None:
+    """What was found in a model, and the files that show it."""
+    measured = explained.measured
+    reach = {
+        subject.name: context.effective for subject, context in zip(measured.subjects, measured.contexts, strict=True)
+    }
+    units = [{"feature": t.feature, "unit": t.unit, "auc": round(t.auc, 4)} for t in measured.findings.trackers]
+    files = [str(file) for file in explained.files]
+    if json:
+        print_json({"path": files[0], "files": files, "effective_context": reach, "units": units})
+        return
+    for unit in units:
+        print(f"{unit['feature']:<24} unit {unit['unit']:>5}   AUC {unit['auc']:.3f}")
+    for name, length in reach.items():
+        print(f"{name} makes use of about {length} {measured.passage.unit}s of context")
+    print("\n".join(files))
 
 
 def stream(text: str) -> None:

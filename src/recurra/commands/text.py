@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from recurra.commands.output import print_json, print_table, stream
+from recurra.commands.output import print_explained, print_json, print_table, stream
 from recurra.data import samples
 from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError
@@ -155,22 +155,7 @@ def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = ()
         Print one JSON object.
     """
     others = {folder.name: Model.load(folder) for folder in against}
-    explained = Model.load(model).explain(data, out, others)
-    measured = explained.measured
-    reach = {
-        subject.name: context.effective for subject, context in zip(measured.subjects, measured.contexts, strict=True)
-    }
-    units = [{"feature": t.feature, "unit": t.unit, "auc": round(t.auc, 4)} for t in measured.findings.trackers]
-    if json:
-        files = [str(file) for file in explained.files]
-        print_json({"path": files[0], "files": files, "effective_context": reach, "units": units})
-        return
-    for unit in units:
-        print(f"{unit['feature']:<24} unit {unit['unit']:>5}   AUC {unit['auc']:.3f}")
-    for name, length in reach.items():
-        print(f"{name} makes use of about {length} {measured.passage.unit}s of context")
-    for file in explained.files:
-        print(file)
+    print_explained(Model.load(model).explain(data, out, others), json)
 
 
 def agreement(model: Path, test: Path, *, json: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Generic, NamedTuple
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data.notation import Notation
-from recurra.data.pieces import Piece
+from recurra.data.pieces import Note, Piece
 from recurra.data.transcription import cut, nearest
 from recurra.decoding.controls import BoolArray, Plan
 from recurra.decoding.sampling import FloatArray, Sampling, StateT, Step, read, sample
@@ -35,7 +36,7 @@ class Draft(NamedTuple):
         last: kind of the last symbol.
         track: place of the track that is being listed; -1 before any.
         pitch: MIDI number listed last in it, in this moment; -1 before any.
-        drum: General MIDI number of the drum listed last in this moment; -1 before any.
+        drum: General MIDI number of the drum listed last in it, in this moment; -1 before any.
         listed: notes in this moment that are not the given voice's.
         given: notes of the given voice listed in this moment.
         metered: whether the metre has been said in this moment.
@@ -77,16 +78,16 @@ class Rules:
         if kind == STEP:
             time = draft.time + value
             return Draft(time, STEP, sounding=tuple(note for note in draft.sounding if note.end > time))
-        draft = draft._replace(last=kind)
+        before, draft = draft.last, draft._replace(last=kind)
         if kind == METER:
             return draft._replace(metered=True)
         if kind == TRACK:
-            return draft._replace(track=value, pitch=-1)
+            return draft._replace(track=value, pitch=-1, drum=-1)
         if kind == PITCH:
             return self._with_pitch(draft, self.notation.lowest + value)
         if kind == DRUM:
             return draft._replace(drum=value)
-        if kind == DURATION and draft.drum < 0 and draft.sounding:
+        if kind == DURATION and before == PITCH and not draft.sounding[-1].given:
             *others, note = draft.sounding
             return draft._replace(sounding=(*others, note._replace(end=draft.time + value)))
         return draft
@@ -95,7 +96,9 @@ class Rules:
         track = max(draft.track, 0)
         waiting = self._waiting(draft)
         given = bool(waiting) and waiting[0] == pitch and self._is_given_track(track)
-        note = Sounding(draft.time + max(self.notation.frame, 1), track, pitch, given)
+        # A given note lasts as long as it is, whatever the nearest duration is that there is a symbol for.
+        duration = self.notation.frame or (self.plan.durations[draft.time, pitch] if given else 1)
+        note = Sounding(draft.time + duration, track, pitch, given)
         return draft._replace(
             pitch=pitch,
             given=draft.given + given,
@@ -257,10 +260,32 @@ def compose(
 
 
 def finished(piece: Piece, plan: Plan) -> Piece:
-    """The piece cut to its length, with the given voice exactly as it was."""
-    notes = [note._replace(duration=min(note.duration, plan.end - note.onset)) for note in piece.notes]
+    """The piece cut to its bars, what it goes on from cut at its end, and with the given voice exactly as it was."""
+    length = plan.bar_lines[-1]
+    frame = plan.notation.frame
+    resumed = -(-plan.begin // frame) * frame if frame else None
+    notes = [note for note in _ended(_ended(piece.notes, plan.begin, resumed), length) if note.onset < length]
     if plan.given:
-        taken = {(note.onset, note.pitch) for note in plan.given.notes}
-        others = [n for n in notes if n.track != plan.given.track or (n.onset, n.pitch) not in taken]
+        taken: defaultdict[int, list[Note]] = defaultdict(list)
+        for note in plan.given.notes:
+            taken[note.pitch].append(note)
+        others = [n for n in notes if n.track != plan.given.track or not _sounds_at(n.onset, taken[n.pitch])]
         notes = cut([*others, *(note._replace(track=plan.given.track) for note in plan.given.notes)])
-    return replace(piece, notes=tuple(notes), length=plan.end, meters=plan.meters)
+    return replace(piece, notes=tuple(notes), length=length, meters=plan.meters)
+
+
+def _ended(notes: Iterable[Note], border: int, resumed: int | None = None) -> list[Note]:
+    """Notes that reach over a border, cut there; of frames, what sounds on from `resumed` is a note of its own."""
+    found = []
+    for note in notes:
+        if note.onset >= border:
+            found.append(note)
+            continue
+        found.append(note._replace(duration=min(note.duration, border - note.onset)))
+        if resumed is not None and note.end > resumed:
+            found.append(note._replace(onset=resumed, duration=note.end - resumed))
+    return sorted(found, key=lambda note: (note.onset, note.track, note.pitch))
+
+
+def _sounds_at(tick: int, notes: Iterable[Note]) -> bool:
+    return any(note.onset <= tick < note.end for note in notes)

@@ -63,7 +63,7 @@ class Plan:
     Attributes:
         notation: of the model.
         begin: where composing begins, after what is given before.
-        end: where it ends.
+        end: where it ends; of frames, the end of the last bar's last frame.
         meters: all metres, the first at 0.
         fits: whether a pitch suits key and range, `(tracks, pitches)`; one track if none are told apart.
         harmony: from which tick on which pitch classes are allowed; empty if any are.
@@ -100,13 +100,14 @@ class Plan:
 
     @cached_property
     def meter_at(self) -> Mapping[int, int]:
-        """The places in the notation of the metres that begin at each tick, where they change."""
+        """The places in the notation of the metres that begin at each tick, where they change or bars begin anew."""
         found: dict[int, int] = {}
-        current = 0
+        current, since = 0, 0
         for meter in self.meters:
             place = self.notation.meters.index((meter.numerator, meter.denominator))
-            if place != current:
+            if place != current or (meter.onset - since) % meter.bar:
                 found[meter.onset] = current = place
+                since = meter.onset
         return found
 
     @cached_property
@@ -120,17 +121,25 @@ class Plan:
 
     def latest_ends(self, time: int) -> NDArray[np.int64]:
         """Until when a note of each pitch class may sound that begins at `time`, `(12,)`; `time` if not at all."""
-        ends = np.full(12, self.end, dtype=np.int64)
-        for place, (_, allowed) in enumerate(self.harmony):
-            until = self.harmony[place + 1][0] if place + 1 < len(self.harmony) else self.end
-            if until > time:
-                outside = [pitch_class for pitch_class in range(12) if pitch_class not in allowed]
-                ends[outside] = np.minimum(ends[outside], max(self.harmony[place][0], time))
-        return ends
+        if not self.harmony:
+            return np.full(12, self.end, dtype=np.int64)
+        ticks, ends = self._chord_ends
+        found: NDArray[np.int64] = np.maximum(ends[np.searchsorted(ticks, time, side="right") - 1], time)
+        return found
+
+    @cached_property
+    def _chord_ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """When each chord begins, and until when each pitch class is allowed on end from there, `(chords, 12)`."""
+        ends = np.full((len(self.harmony), 12), self.end, dtype=np.int64)
+        for place in reversed(range(len(self.harmony))):
+            tick, allowed = self.harmony[place]
+            ends[place] = ends[place + 1] if place + 1 < len(ends) else self.end
+            ends[place, [pitch_class for pitch_class in range(12) if pitch_class not in allowed]] = tick
+        return np.array([tick for tick, _ in self.harmony], dtype=np.int64), ends
 
 
 def voice_of(piece: Piece, notation: Notation, track: str | None = None) -> Given:
-    """A track of a piece as a voice to harmonise: for the model's track of the same name, else for its first.
+    """A track of a piece as a voice to harmonise: for the model's track of the same name, else for its first; no drums.
 
     Args:
         piece: where the voice is from.
@@ -138,8 +147,11 @@ def voice_of(piece: Piece, notation: Notation, track: str | None = None) -> Give
         track: name or number, from 1, of the track in the piece; the first that has notes if not given.
 
     Raises:
-        OptionError: if the piece has no such track.
+        OptionError: if the piece has no such track, or the model has drums only.
     """
+    own_tracks = [n for n in range(len(notation.tracks)) if not notation.tracks[n].drums]
+    if notation.tracks and not own_tracks:
+        raise OptionError("this model knows drums only, which harmonise no --melody; leave that out")
     pitched = [
         n for n in range(len(piece.tracks)) if not piece.tracks[n].drums and any(m.track == n for m in piece.notes)
     ]
@@ -152,9 +164,8 @@ def voice_of(piece: Piece, notation: Notation, track: str | None = None) -> Give
             listed = ", ".join(f"{n + 1} {piece.tracks[n].name}".strip() for n in pitched)
             raise OptionError(f"{piece.name} has no track {track!r}; its tracks are: {listed}")
         place = named[0]
-    names = [other.name for other in notation.tracks]
-    own = piece.tracks[place].name
-    return Given(tuple(note for note in piece.notes if note.track == place), names.index(own) if own in names else 0)
+    alike = [n for n in own_tracks if notation.tracks[n].name == piece.tracks[place].name]
+    return Given(tuple(note for note in piece.notes if note.track == place), [*alike, *own_tracks, 0][0])
 
 
 def plan(
@@ -181,24 +192,25 @@ def plan(
     bars = controls.bars or _default_bars(meters, begin, given)
     lines = _lines(meters, bars)
     end = lines[-1] if not notation.frame else -(-lines[-1] // notation.frame) * notation.frame
-    if begin >= end:
+    if begin >= lines[-1]:
         raise OptionError(
             f"--prime has {sum(line < begin for line in lines)} bars and --bars asks for {bars} in all; "
             "ask for more, or give a shorter beginning"
         )
     scale = parse_scale(controls.key) if controls.key else frozenset(range(12))
-    harmony = tuple(spans(parse_progression(controls.chords), lines, end)) if controls.chords else ()
+    harmony = tuple(spans(parse_progression(controls.chords), lines, lines[-1])) if controls.chords else ()
     fits = _fits(controls, notation, scale)
     voices = controls.voices
     if given:
-        given = given._replace(notes=tuple(_cut(note, end) for note in given.notes if begin <= note.onset < end))
-        voices = _require_given_fits(given, controls, notation, fits, harmony)
+        inside = (note for note in given.notes if begin <= note.onset < lines[-1])
+        given = given._replace(notes=tuple(_cut(note, lines[-1]) for note in inside))
+        voices = _require_given_fits(given, controls, notation, scale, fits, harmony)
     _require_room(controls, notation, scale, fits, harmony, given)
     return Plan(notation, begin, end, meters, fits, harmony, voices, given, tuple(lines))
 
 
 def _default_bars(meters: tuple[Meter, ...], begin: int, given: Given | None) -> int:
-    until = given.notes[-1].end if given else begin
+    until = max((note.end for note in given.notes), default=1) if given else begin
     lines = _lines(meters, MAX_BARS)
     bars = sum(line < until for line in lines)
     return min(bars if given else bars + DEFAULT_BARS, MAX_BARS)
@@ -214,12 +226,15 @@ def _meters(controls: Controls, notation: Notation, prime: Piece | None, given: 
     meters = (*given,) or (prime.meters if prime else ((Meter(0, *notation.meters[0]),)))
     if asked and (prime or given):
         if (asked.numerator, asked.denominator) != (meters[-1].numerator, meters[-1].denominator):
-            raise OptionError(f"--meter {controls.meter} is not the metre of --prime or --melody; leave it out")
+            source = "--prime" if prime else "--melody"
+            raise OptionError(f"--meter {controls.meter} is not the metre of {source}; leave one of them out")
     elif asked:
         meters = (asked,)
     for meter in meters:
         if (meter.numerator, meter.denominator) not in notation.meters:
-            raise OptionError(f"the model knows no {meter.numerator}/{meter.denominator}; its metres are {known}")
+            source = "--prime has" if prime else "--melody has" if given else "--meter asks for"
+            asked_for = f"{meter.numerator}/{meter.denominator}"
+            raise OptionError(f"{source} {asked_for}, which the model does not know; its metres are {known}")
         if notation.frame and meter.onset % notation.frame:
             raise OptionError("--prime or --melody changes its metre within a frame of this model; give another file")
     return meters
@@ -250,6 +265,7 @@ def _lines(meters: Sequence[Meter], bars: int) -> list[int]:
     return lines
 
 
+_BORDERS = re.compile(r"\s*(.*?\d)\s*-\s*(.*\S)\s*")
 _NOTE = re.compile(r"([A-G])([#b♯♭]?)(-?\d)", re.IGNORECASE)
 
 
@@ -261,7 +277,7 @@ def parse_pitch(text: str) -> int:
     """
     text = text.strip()
     match = _NOTE.fullmatch(text)
-    number = int(text) if text.isdecimal() else -1
+    number = int(text) if text.isdecimal() and len(text) <= 3 else -1
     if match:
         shift = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}[match[2].lower()]
         number = LETTERS[match[1].upper()] + shift + 12 * (int(match[3]) + 1)
@@ -274,17 +290,20 @@ def track_named(name: str, notation: Notation) -> int:
     """The place of a track by its name, or by its number from 1.
 
     Raises:
-        OptionError: if the model has none such.
+        OptionError: if the model has none such, or several.
     """
     names = [track.name for track in notation.tracks]
     matches = [place for place, other in enumerate(names) if other.casefold() == name.strip().casefold()]
     if len(matches) == 1:
         return matches[0]
-    if name.strip().isdecimal() and 1 <= int(name) <= len(names):
-        return int(name) - 1
+    numbers = [str(place) for place in range(1, len(names) + 1)]
+    if name.strip() in numbers:
+        return numbers.index(name.strip())
     if not names:
         raise OptionError(f"there is no track {name!r}: this model has one track only; leave the name out")
     listed = ", ".join(f"{place} {other}".strip() for place, other in enumerate(names, 1))
+    if matches:
+        raise OptionError(f"several tracks are called {name!r}; name one by its number: {listed}")
     raise OptionError(f"there is no track {name!r}; the model's are: {listed}")
 
 
@@ -294,15 +313,19 @@ def _fits(controls: Controls, notation: Notation, scale: PitchClasses) -> BoolAr
     fits = np.repeat(in_scale[None], max(len(notation.tracks), 1), axis=0)
     for text in controls.range:
         name, found, borders = text.rpartition("=")
-        low, dash, high = borders.partition("-")
-        if not dash:
+        match = _BORDERS.fullmatch(borders)
+        if match is None:
             raise OptionError(f"--range {text} is none: write its lowest and highest note, such as C3-C6")
-        lowest, highest = parse_pitch(low), parse_pitch(high)
+        lowest, highest = parse_pitch(match[1]), parse_pitch(match[2])
+        if lowest > highest:
+            raise OptionError(f"--range {text} is none: write its lowest note first")
         inside = (pitches >= lowest) & (pitches <= highest)
+        if not inside.any():
+            known = f"{notation.lowest} to {notation.highest}"
+            raise OptionError(f"--range {text} holds no note this model knows; it knows MIDI numbers {known}")
         rows = slice(None) if not found else slice(place := track_named(name, notation), place + 1)
-        if lowest > highest or not inside.any():
-            seen = f"{notation.lowest + 6} to {notation.highest - 6}"
-            raise OptionError(f"--range {text} holds no note this model knows; it has learned MIDI numbers {seen}")
+        if found and notation.tracks[rows.start].drums:
+            raise OptionError(f"--range {text} is of drums, which are neither high nor low; leave it out")
         fits[rows] &= inside
     return fits
 
@@ -311,6 +334,7 @@ def _require_given_fits(
     given: Given,
     controls: Controls,
     notation: Notation,
+    scale: PitchClasses,
     fits: BoolArray,
     harmony: Sequence[tuple[int, PitchClasses]],
 ) -> int | None:
@@ -320,7 +344,8 @@ def _require_given_fits(
         if not notation.lowest <= note.pitch <= notation.highest:
             raise OptionError(f"{where} is one the model has never seen; transpose --melody")
         if not fits[given.track, note.pitch - notation.lowest]:
-            raise OptionError(f"{where} is outside of --key or --range; leave that out or change --melody")
+            broken = "--range" if note.pitch % 12 in scale else "--key"
+            raise OptionError(f"{where} is outside of {broken}; leave that out or change --melody")
         for place, (begin, allowed) in enumerate(harmony):
             until = harmony[place + 1][0] if place + 1 < len(harmony) else note.end
             if begin < note.end and until > note.onset and note.pitch % 12 not in allowed:
@@ -349,14 +374,16 @@ def _require_room(
                 f"--chords and --key have no note in common at quarter {tick / 12:g}; leave one of them out"
             )
     pitches = np.arange(notation.lowest, notation.highest + 1)
+    named = "--range and --key" if controls.key else "--range"
     for place, row in enumerate(fits):
-        if notation.tracks and notation.tracks[place].drums:
+        # The given voice has its notes, and nothing else is in its track.
+        if notation.tracks and (notation.tracks[place].drums or (given and place == given.track)):
             continue
         name = f" for {notation.tracks[place].name or f'track {place + 1}'}" if notation.tracks else ""
         if not row.any():
-            raise OptionError(f"--range and --key leave no note{name}; widen the range")
+            raise OptionError(f"{named} together leave no note{name}; widen the range")
         for tick, allowed in harmony:
             if not (row & np.isin(pitches % 12, sorted(allowed))).any():
                 raise OptionError(
-                    f"--range, --key and --chords leave no note{name} at quarter {tick / 12:g}; widen the range"
+                    f"{named} and --chords together leave no note{name} at quarter {tick / 12:g}; widen the range"
                 )

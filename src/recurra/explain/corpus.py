@@ -51,10 +51,11 @@ class Corpus:
         """
         if not path.exists():
             return None
-        arrays = {name: tensor.numpy() for name, tensor in modelfile.read_tensors(path).items()}
+        tensors = modelfile.read_tensors(path)
         try:
+            arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
             names = tuple(str(name) for name in json.loads(arrays.pop("names").tobytes()))
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise RecurraError(f"{path} is damaged ({error}); copy the model again, or delete this file") from error
         unpack(arrays, names, str(path))
         return cls(arrays, names)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from recurra.data.notation import Notation
 from recurra.data.pieces import TICKS, Note, Piece, bar_lines, beat_lines
 from recurra.data.tokenizer import Symbols
 from recurra.data.transcription import decode
+from recurra.errors import RecurraError
 from recurra.explain.passage import BoolArray, Passage
 from recurra.explain.roll import GAP, DrawnBar, DrawnNote, Lane, Roll
 from recurra.kernels.reading import BARS, DRUM, DURATION, METER, PITCH, START, STEP, TRACK, TRANSPOSED, VELOCITY
@@ -74,6 +75,20 @@ def passage(notation: Notation, symbols: Symbols, source: str, names: Sequence[s
     titles = [names[place] if place < len(names) else f"piece {place + 1}" for place in range(len(pieces))]
     roll = _roll(notation, pieces, titles)
     return Passage(symbols, [name(int(symbol)) for symbol in symbols], features, name, source, roll=roll)
+
+
+def require_same_notation(names: Sequence[str], notations: Sequence[Notation]) -> None:
+    """Refuse to compare models that do not read the same symbols.
+
+    Raises:
+        RecurraError: if a notation is not the first one's.
+    """
+    for name, notation in zip(names, notations, strict=True):
+        if notation != notations[0]:
+            raise RecurraError(
+                f"{name} and {names[0]} do not write music in the same symbols, so their figures cannot be compared; "
+                "train both on the same pieces with the same --symbols, --frame, --tracks and --velocity"
+            )
 
 
 def namer(notation: Notation) -> Callable[[int], str]:
@@ -173,14 +188,13 @@ class Heard:
     def sounding(self) -> list[frozenset[tuple[int, int]]]:
         """What sounds after each symbol as far as it has been read: (track, pitch), no drums."""
         ends: dict[tuple[int, int], int] = {}
-        at = {read.first: read for read in self.notes if not read.drums}
-        at |= {place: read for read in self.notes if not read.drums for place in range(read.first, read.last + 1)}
+        at = {place: read.note for read in self.notes if not read.drums for place in range(read.first, read.last + 1)}
         result = []
         for place, time in enumerate(self.times.tolist()):
             if self.kinds[place] == STEP:
                 ends = {key: end for key, end in ends.items() if end > time}
-            if place in at and self.kinds[place] == PITCH:
-                ends[at[place].note.track, at[place].note.pitch] = at[place].note.end
+            if self.kinds[place] == PITCH:
+                ends[at[place].track, at[place].pitch] = at[place].end
             result.append(frozenset(ends))
         return result
 
@@ -246,15 +260,17 @@ class Heard:
             more[begin : read.first] = True
             if (read.note.track, read.note.pitch, read.note.onset, read.drums) in sounded:
                 repeats[read.last : last[place]] = True
-        voices = {read.note.track for read in self.notes if not read.drums} if self.notation.tracks else set()
-        full = len(voices) if len(voices) > 1 else MANY_NOTES
-        name = "all voices sound" if len(self.notation.tracks) > 1 else "four notes sound"
+        by_voice = sum(not track.drums for track in self.notation.tracks) > 1
+        voices = {read.note.track for read in self.notes if not read.drums}
+        full = max(1, len(voices)) if by_voice else MANY_NOTES
         onsets = {read.note.onset for read in self.notes if not read.drums}
         held = [m for m, tick in enumerate(self.ticks.tolist()) if tick not in onsets]
         top = [chord[-1] if chord else None for chord in self.chords]
         return {
             "a note more in the chord": more,
-            name: _where(self.sounding, lambda sounds: _count(sounds, bool(voices)) >= full),
+            "all voices sound" if by_voice else "four notes sound": _where(
+                self.sounding, lambda sounds: _count(sounds, by_voice) >= full
+            ),
             "a note repeats": repeats,
             "melody rises next": self._next(lambda m: _above(top[m], top[m - 1]) and m not in held),
             "melody falls next": self._next(lambda m: _above(top[m - 1], top[m]) and m not in held),
@@ -293,7 +309,7 @@ def phrase_ends(piece: Piece) -> list[int]:
     ends: list[int] = []
     sounding: list[Note] = []
     place = 0
-    for onset, following in zip(onsets, [*onsets[1:], None], strict=True):
+    for onset, following in zip_longest(onsets, onsets[1:]):
         sounding = [note for note in sounding if note.end > onset]
         while place < len(notes) and notes[place].onset == onset:
             sounding.append(notes[place])
@@ -306,7 +322,8 @@ def phrase_ends(piece: Piece) -> list[int]:
 
 def _roll(notation: Notation, pieces: Sequence[Heard], titles: Sequence[str]) -> Roll:
     drums = {number: place for place, number in enumerate(notation.drums)}
-    lanes = [Lane(f"drum {number}", False) for number in notation.drums]
+    lanes = [Lane("", False)] * len(drums) + [Lane("drums", False)] * bool(drums)
+    lowest = len(lanes) - notation.lowest  # the lane of pitch 0
     lanes += [
         Lane(pitch_name(pitch) if pitch % 12 == 0 else "", pitch % 12 in SHADED)
         for pitch in range(notation.lowest, notation.highest + 1)
@@ -317,7 +334,7 @@ def _roll(notation: Notation, pieces: Sequence[Heard], titles: Sequence[str]) ->
     symbol = offset = 0
     for heard, title in zip(pieces, titles, strict=True):
         for read in heard.notes:
-            lane = drums[read.note.pitch] if read.drums else len(drums) + read.note.pitch - notation.lowest
+            lane = drums[read.note.pitch] if read.drums else lowest + read.note.pitch
             name = f"drum {read.note.pitch}" if read.drums else pitch_name(read.note.pitch)
             if notation.tracks:
                 name += " " + namer(notation)(notation.number(TRACK, read.note.track))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recurra.explain.measured import Measured
 from recurra.explain.pictures import LINE_COLOURS, surprise_scale
-from recurra.explain.roll import Roll
+from recurra.explain.roll import Roll, Row
 from recurra.files import write_text_atomic
 
 PLACE = "{{data}}"
@@ -118,15 +118,19 @@ def _roll(roll: Roll, measured: Measured) -> dict[str, Any]:
     cost = roll.own(bits)
     return {
         "lanes": [{"label": lane.label, "shaded": lane.shaded} for lane in roll.lanes],
-        "rows": [
-            {"begin": row.begin, "end": row.end, "bars": [bar._asdict() for bar in row.bars]} for row in roll.rows()
-        ],
+        "rows": [_row(roll, row) for row in roll.rows()],
         "spans": [[round(float(begin), 2), round(float(end), 2)] for begin, end in roll.spans],
         "notes": [note._asdict() for note in roll.notes],
         "bits": _shorts(cost),
-        "mean": _short(cost.mean()) if len(cost) else None,
+        "mean": _short(cost.mean(), 4) if len(cost) else None,
         "scale": surprise_scale(cost if len(cost) else bits),
     }
+
+
+def _row(roll: Roll, row: Row) -> dict[str, Any]:
+    lowest, highest = roll.lanes_in(row)
+    bars = [bar._asdict() for bar in row.bars]
+    return {"begin": row.begin, "end": row.end, "lowest": lowest, "highest": highest, "bars": bars}
 
 
 def _shorts(values: NDArray[np.floating], digits: int = 3) -> list[float | None]:

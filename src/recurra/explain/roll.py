@@ -141,6 +141,18 @@ class Roll:
             rows.append(Row(bars[0].begin, bars[-1].end + GAP * last, tuple(bars)))
         return rows
 
+    def inside(self, row: Row) -> list[int]:
+        """Which notes sound in a row."""
+        return [
+            place
+            for place, note in enumerate(self.notes)
+            if note.onset < row.end and note.onset + note.duration > row.begin
+        ]
+
+    def lanes_in(self, row: Row) -> tuple[int, int]:
+        """The lowest and the highest lane to show in a row."""
+        return self.lanes_of([self.notes[place] for place in self.inside(row)])
+
     def own(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """The sum over each note's own symbols of values of all symbols, `(time,)` to `(notes,)`."""
         sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])

@@ -129,7 +129,7 @@ class _Sheet:
         return TITLE if self.titled or row.bars[0].title else NUMBERS
 
     def _height(self, row: Row) -> float:
-        lowest, highest = lanes_of(self.roll, row)
+        lowest, highest = self.roll.lanes_in(row)
         lanes = highest - lowest + 1
         return min(LANE, TALLEST / lanes) * (lanes + MARKS[1])
 
@@ -153,7 +153,7 @@ class _Sheet:
         axes = self.figure.add_axes(
             (LEFT / WIDTH, self.top / self.height, width / WIDTH, height / self.height), frameon=False
         )
-        lowest, highest = lanes_of(self.roll, row)
+        lowest, highest = self.roll.lanes_in(row)
         axes.set(xlim=(row.begin, row.end), ylim=(lowest - 0.5, highest + 0.5 + MARKS[1]), xticks=[])
         axes.tick_params(length=0)
         axes.set_title(title, fontsize=8.5, loc="left", pad=12, parse_math=False)
@@ -163,21 +163,11 @@ class _Sheet:
         pictures.save(self.figure, path)
 
 
-def lanes_of(roll: Roll, row: Row) -> tuple[int, int]:
-    """The lowest and the highest lane to show in a row."""
-    return roll.lanes_of([roll.notes[place] for place in _inside(roll, row)])
-
-
-def _inside(roll: Roll, row: Row) -> list[int]:
-    """Which notes sound in a row."""
-    return [p for p, note in enumerate(roll.notes) if note.onset < row.end and note.onset + note.duration > row.begin]
-
-
 def _draw_row(axes: Axes, roll: Roll, row: Row, symbols: RGBA, notes: RGBA) -> None:
     """Draw lanes, bars and beats, the notes, and the strip of symbols above, each in its colour."""
     from matplotlib.collections import PolyCollection
 
-    lowest, highest = lanes_of(roll, row)
+    lowest, highest = roll.lanes_in(row)
     end = row.bars[-1].end
     _draw_lanes(axes, roll.lanes, lowest, highest, row.begin, end)
     number_end = row.begin
@@ -190,7 +180,7 @@ def _draw_row(axes: Axes, roll: Roll, row: Row, symbols: RGBA, notes: RGBA) -> N
                           textcoords="offset points", fontsize=7.5, color="#666666")  # fmt: skip
             number_end = bar.begin + NUMBER_ROOM
     axes.plot([end] * 2, [lowest - 0.5, highest + 0.5 + STRIP[1]], color="#8c877b", linewidth=0.9, zorder=2)
-    inside = _inside(roll, row)
+    inside = roll.inside(row)
     shapes = [_corners(roll.notes[place]) for place in inside]
     axes.add_collection(
         PolyCollection(shapes, facecolors=notes[inside], edgecolors="#55504a", linewidths=0.6, zorder=3)
@@ -218,7 +208,7 @@ def _draw_lanes(axes: Axes, lanes: Sequence[Lane], lowest: int, highest: int, be
 def _draw_marks(axes: Axes, roll: Roll, row: Row, holds: BoolArray) -> None:
     from matplotlib.collections import PolyCollection
 
-    _, highest = lanes_of(roll, row)
+    _, highest = roll.lanes_in(row)
     begin, after = np.searchsorted(roll.times, (row.begin, row.end))
     spans = roll.spans[begin:after][holds[begin:after]]
     boxes = [_box(left, right, *MARKS, highest) for left, right in spans]

@@ -290,4 +290,5 @@ def _shown_reference(
 
 def _one(place: int, size: int) -> FloatArray:
     """Switches of which one is on; none for a place of -1."""
-    return (np.arange(size) == place).astype(np.float32)
+    switches: FloatArray = (np.arange(size) == place).astype(np.float32)
+    return switches

@@ -18,8 +18,13 @@ STRAIGHT, TRIPLET, MOST = 0.5, 2 / 3, 0.8
 """Share of a quarter that its first eighth takes: as written, as in a triplet, and the most there is."""
 
 
-def require_known(path: Path) -> None:
-    """Refuse a name that no kind of file belongs to, before any work is done.
+def require_known(path: Path, soundfont: Path | None = None, timing: Timing | None = None) -> None:
+    """Refuse a name that no kind of file belongs to, or one whose kind has no place for what else is asked.
+
+    Args:
+        path: the file to write.
+        soundfont: who plays; of sound only.
+        timing: how it is played; a score does not know.
 
     Raises:
         OptionError: if so.
@@ -27,6 +32,10 @@ def require_known(path: Path) -> None:
     known = (*MIDI, *SCORES, *FORMATS)
     if path.suffix.lower() not in known:
         raise OptionError(f"{path}: its name must end in {', '.join(known[:-1])} or {known[-1]}")
+    if soundfont and path.suffix.lower() not in FORMATS:
+        raise OptionError(f"--soundfont plays into a sound file, and {path} is none; leave it out, or write .mp3")
+    if timing and path.suffix.lower() in SCORES:
+        raise OptionError(f"--swing is played, not written, and {path} is a score; leave it out, or write .mid or .mp3")
 
 
 def write_piece(piece: Piece, path: Path, soundfont: Path | None = None, timing: Timing | None = None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,8 +30,12 @@ from recurra.decoding.composing import compose, finished
 from recurra.decoding.controls import Controls, Given, plan
 from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError, RecurraError
+from recurra.explain import music_features
 from recurra.explain.corpus import CORPUS, Corpus
+from recurra.explain.measured import searched_length
 from recurra.explain.novelty import Copy, find_copy
+from recurra.explain.passage import Subject
+from recurra.explain.report import Explained, explain
 from recurra.kernels.reading import BARS, START
 from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
@@ -55,6 +59,9 @@ FEW = 5
 
 MAX_EPOCHS = 1000
 """More passes over the pieces than this only make a model learn them by heart."""
+
+SMALL, LARGE = 200_000, 500_000
+"""Collections of fewer symbols than the first need more dropout; of more than the second, no copies in other keys."""
 
 TINY_MINUTES = 0.5
 """A run this short gets the smallest model."""
@@ -91,13 +98,17 @@ def resolve(config: Config, length: int, notation: Notation) -> Config:
         notation: of the pieces.
     """
     minutes = config.minutes or DEFAULT_MINUTES
-    recipe: dict[str, Any] = dict(hidden_size=256, embedding_size=128, batch_size=8, chunk=96, learning_rate=5e-3)
-    recipe["dropout"] = 0.5 if length < 200_000 else 0.3 if length < 1_000_000 else 0.2
+    recipe: dict[str, Any] = dict(hidden_size=256, embedding_size=128, learning_rate=5e-3, dropout=0.3)
+    recipe |= dict(batch_size=16, chunk=128, transpose=0) if length >= LARGE else dict(batch_size=8, chunk=96)
+    if length < SMALL:
+        recipe["dropout"] = 0.5
+    elif length >= 2 * LARGE:
+        recipe["dropout"] = 0.2
     if minutes <= TINY_MINUTES:
         recipe |= {"hidden_size": 128, "embedding_size": 64, "dropout": 0.2}
-    if length >= 1_000_000:
-        recipe |= {"batch_size": 16, "chunk": 128, "hidden_size": max(recipe["hidden_size"], 384)}
-    config = fill_in(config, num_layers=1, forget_bias=0.0, weight_decay=0.1, tied=False, transpose=MARGIN, **recipe)
+    config = fill_in(
+        config, **dict(num_layers=1, forget_bias=0.0, weight_decay=0.1, tied=False, transpose=MARGIN) | recipe
+    )
     if length <= 2 * config.chunk:
         config = replace(config, chunk=max(1, length // 4))
     config = replace(config, batch_size=max(1, min(config.batch_size, (length - 1) // (4 * config.chunk))))
@@ -418,8 +429,32 @@ class Model:
         symbols += compose(self._packed.step, symbols, self._packed.zero_state(), course, sampling, generator)
         return finished(decode(symbols, self.notation, name), course)
 
+    def explain(self, data: str | Path, out: str | Path, against: Mapping[str, Model] | None = None) -> Explained:
+        """Show what the model does on pieces: its neurons, its reach, its surprise.
+
+        Args:
+            data: pieces the model has not been trained on; the first of them are read.
+            out: the page to write, HTML; pictures are put beside it.
+            against: further models by name, trained on the same pieces, to compare the reach of.
+        """
+        others = dict(against or {})
+        music_features.require_same_notation(
+            [self.name, *others], [self.notation, *(other.notation for other in others.values())]
+        )
+        collection = open_pieces([data], self.config.frame)
+        symbols: list[Symbols] = []
+        names = []
+        for piece in collection.pieces:
+            if sum(map(len, symbols)) < searched_length(self.network):
+                symbols.append(encode(piece, self.notation)[0])
+                names.append(piece.name)
+        passage = music_features.passage(self.notation, np.concatenate(symbols), collection.name, names)
+        subjects = [Subject(self.name, self.network, _facts(self))]
+        subjects += [Subject(name, other.network, _facts(other)) for name, other in others.items()]
+        return explain(subjects, passage, Path(out))
+
     def beginning(self, piece: Piece, bars: int | None = None) -> Piece:
-        """The first bars of a piece, whole ones, to go on from.
+        """The first bars of a piece, whole ones, to go on from; what of them this model cannot read is said.
 
         Raises:
             OptionError: if it has fewer.
@@ -428,7 +463,10 @@ class Model:
         if bars is not None and bars >= len(lines):
             raise OptionError(f"--prime-bars asks for {bars} bars, and {piece.name} has {len(lines) - 1}")
         end = lines[-1 if bars is None else bars]
-        return part(replace(piece, length=max(end, piece.length)), 0, end)
+        begun = part(replace(piece, length=max(end, piece.length)), 0, end)
+        for kind, count in (+encode(begun, self.notation)[1]).items():
+            note(f"left out of {piece.name}: {count:,} {kind}")
+        return begun
 
     def training_pieces(self) -> tuple[Piece, ...]:
         """What the model was trained on.
@@ -464,6 +502,16 @@ class Model:
             "count": round(figure.frames - figure.pieces),
             "left_out": sum(lost.values()),
         }
+
+
+def _facts(model: Model) -> dict[str, str]:
+    record = model.record
+    return {
+        "trained on": f"{record['pieces']} pieces of {record['data']} in {record['seconds']:.0f} s",
+        "held out": f"{record['held_out']}: {record['nats_per_frame']:.4f} nats a frame, "
+        f"{record['bits_per_note']:.3f} bits a note",
+        "network": f"{model.config.cell}, {model.config.num_layers} x {model.config.hidden_size} units",
+    }
 
 
 def _card(model: Model, name: str) -> str:
