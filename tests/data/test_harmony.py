@@ -305,7 +305,7 @@ def test_keys_as_in_music21() -> None:
             for note in score.flatten().notes
             for pitch in note.pitches
         ]
-        theirs = discrete.KrumhanslKessler(score).getSolution(score)
+        theirs = discrete.TemperleyKostkaPayne(score).getSolution(score)
         assert estimate_key(notes) == (theirs.tonic.pitchClass, theirs.mode), name
 
 

@@ -124,8 +124,6 @@ def compose(
     if roll and score and roll.absolute() == score.absolute():
         raise OptionError(f"--roll and --score are the same file {roll}; give each its own")
     require_known(out, soundfont, timing)
-    for path in filter(None, (out, roll, score)):
-        require_writable_parent(path)
     loaded = Model.load(model)
     frame = loaded.config.frame
     beginning = loaded.beginning(_only(prime, frame), prime_bars) if prime else None
@@ -133,6 +131,8 @@ def compose(
     voice = voice_of(source, loaded.notation, melody_track) if source else None
     tempos = _tempos(loaded, tempo, beginning or source)
     sampling = replace(sampling, seed=fresh_seed()) if sampling.seed is None else sampling
+    for path in filter(None, (out, roll, score)):
+        require_writable_parent(path)
     made: list[dict[str, Any]] = []
     for number in range(samples):
         numbered = replace(sampling, seed=(sampling.seed or 0) + number)

@@ -147,9 +147,11 @@ REPEAT = ("%", "/")
 
 SILENCES = ("N.C.", "NC", "N.C")
 
-# Krumhansl and Kessler 1982, table 1: how well each pitch class was felt to fit a key with the tonic 0.
-_MAJOR_PROFILE = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-_MINOR_PROFILE = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+# Temperley 2007, "Music and Probability": in what share of the segments of the Kostka-Payne corpus, with the tonic at
+# 0, each pitch class occurs. On chorales it finds the right signature more often than the older profile of listeners'
+# ratings (Krumhansl and Kessler 1982): of 58, 51 against 43.
+_MAJOR_PROFILE = (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400)
+_MINOR_PROFILE = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330)
 
 _TONIC_NAMES = {
     "major": ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B"),
@@ -309,9 +311,8 @@ def spans(chords: Sequence[Chord], bar_lines: Sequence[int], end: int) -> list[t
 def estimate_key(notes: Iterable[Note]) -> Key:
     """The key whose profile correlates best with how long each pitch class sounds.
 
-    The algorithm is Krumhansl and Schmuckler's (Krumhansl 1990, chapter 4), the profiles are those of Krumhansl and
-    Kessler 1982.
-    Of equally good keys it is the first, majors before minors, from C upwards.
+    The algorithm is Krumhansl and Schmuckler's (Krumhansl 1990, chapter 4), the profiles are Temperley's. Of equally
+    good keys it is the first, majors before minors, from C upwards.
 
     Args:
         notes: without drums; at least one.

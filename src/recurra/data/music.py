@@ -11,7 +11,7 @@ from pathlib import Path
 
 from recurra.data import samples
 from recurra.data.midi import read_midi
-from recurra.data.pieces import TICKS, Piece
+from recurra.data.pieces import TICKS, Piece, bar_lines, part
 from recurra.data.rolls import read_rolls
 from recurra.data.scores import read_score
 from recurra.errors import OptionError, RecurraError, os_errors
@@ -35,6 +35,12 @@ READERS: Mapping[str, Reader] = {
     ".json": read_rolls,
 }
 """What is taken from a folder, by the end of its name, and who reads it."""
+
+
+HELD_OUT_EVERY = 10
+"""One piece in so many is held out, if no file is given for that; of less than `FEW` pieces, the end of the longest."""
+
+FEW = 5
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,27 @@ def open_pieces(sources: Sequence[str | Path], frame: int = TICKS) -> Collection
         raise RecurraError(f"no readable music in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
     name = Path(names[0]).absolute().name + (f" and {len(names) - 1} more" if len(names) > 1 else "")
     return _collect(name, pieces, skipped)
+
+
+def hold_out(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tuple[Piece, ...], str]:
+    """What to train on, what to hold out, and what that is called.
+
+    Raises:
+        RecurraError: if the one piece that has to be parted is too short for it.
+    """
+    if len(pieces) >= FEW:
+        places = set(range(HELD_OUT_EVERY // 2, len(pieces), HELD_OUT_EVERY)) or {len(pieces) - 1}
+        train = tuple(piece for place, piece in enumerate(pieces) if place not in places)
+        return train, tuple(pieces[place] for place in sorted(places)), f"every tenth piece, {len(places)} in all"
+    longest = max(range(len(pieces)), key=lambda place: len(pieces[place].notes))
+    piece = pieces[longest]
+    lines = bar_lines(piece)
+    border = lines[max(len(lines) - 1 - max((len(lines) - 1) // HELD_OUT_EVERY, 1), 0)]
+    begun, rest = part(piece, 0, border), part(piece, border, piece.length)
+    if not begun.notes or not rest.notes:
+        raise RecurraError(f"{piece.name} is too short to hold a part of it out; give a longer piece, or --held-out")
+    train = tuple(begun if place == longest else other for place, other in enumerate(pieces))
+    return train, (rest,), f"the last bars of {piece.name}"
 
 
 def _collect(name: str, pieces: Sequence[Piece], skipped: Sequence[str]) -> Collection:

@@ -20,7 +20,7 @@ from recurra import modelfile
 from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
 from recurra.data import notation as notations
 from recurra.data.batching import VariedStreams
-from recurra.data.music import Collection, open_pieces
+from recurra.data.music import Collection, hold_out, open_pieces
 from recurra.data.notation import MARGIN, MAX_BARS, Kind, Notation, NotationReader
 from recurra.data.piecefile import pack
 from recurra.data.pieces import TICKS, Meter, Piece, bar_lines, part
@@ -51,11 +51,6 @@ DEFAULT_SAMPLING = Sampling()
 
 MIN_NOTES = 50
 """Fewer notes are refused: there is nothing to learn from them."""
-
-HELD_OUT_EVERY = 10
-"""One piece in so many is held out, if no file is given for that; of less than `FEW` pieces, the end of the longest."""
-
-FEW = 5
 
 MAX_EPOCHS = 1000
 """More passes over the pieces than this only make a model learn them by heart."""
@@ -167,7 +162,7 @@ def read_data(
     collection = open_pieces(sources, config.frame)
     digest = collection.sha256
     if held_out is None:
-        train, kept, name = _hold_out(collection.pieces)
+        train, kept, name = hold_out(collection.pieces)
     else:
         other = open_pieces([held_out], config.frame)
         train, kept, name = collection.pieces, other.pieces, other.name
@@ -189,23 +184,6 @@ def _encode(piece: Piece, notation: Notation, lost: Counter[str], length: bool) 
     symbols, missing = encode(piece, notation, length)
     lost.update(missing)
     return symbols
-
-
-def _hold_out(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tuple[Piece, ...], str]:
-    """What to train on, what to hold out, and what that is called."""
-    if len(pieces) >= FEW:
-        places = set(range(HELD_OUT_EVERY // 2, len(pieces), HELD_OUT_EVERY)) or {len(pieces) - 1}
-        train = tuple(piece for place, piece in enumerate(pieces) if place not in places)
-        return train, tuple(pieces[place] for place in sorted(places)), f"every tenth piece, {len(places)} in all"
-    longest = max(range(len(pieces)), key=lambda place: len(pieces[place].notes))
-    piece = pieces[longest]
-    lines = bar_lines(piece)
-    border = lines[max(len(lines) - 1 - max((len(lines) - 1) // HELD_OUT_EVERY, 1), 0)]
-    begun, rest = part(piece, 0, border), part(piece, border, piece.length)
-    if not begun.notes or not rest.notes:
-        raise RecurraError(f"{piece.name} is too short to hold a part of it out; give a longer piece, or --held-out")
-    train = tuple(begun if place == longest else other for place, other in enumerate(pieces))
-    return train, (rest,), f"the last bars of {piece.name}"
 
 
 def train(
