@@ -1,7 +1,7 @@
 """Dataclasses to JSON and back: what was written is read, and nothing else is believed."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra import config as module
-from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json, to_dict
+from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
 from recurra.errors import OptionError, RecurraError
 
 
@@ -44,7 +44,7 @@ examples = st.builds(
 
 @given(example=examples)
 def test_a_configuration_comes_back_from_its_json(example: Example) -> None:
-    assert from_dict(Example, json.loads(dump_json(to_dict(example))), "here") == example
+    assert from_dict(Example, json.loads(dump_json(asdict(example))), "here") == example
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,6 @@ MAX_JSON_BYTES = 256 * 2**20
 """A JSON file larger than this is not read: no vocabulary or configuration is."""
 
 
-def to_dict(config: Any) -> dict[str, Any]:
-    """The fields of a dataclass as JSON values."""
-    return dataclasses.asdict(config)
-
-
 def from_dict(cls: type[T], values: object, where: str) -> T:
     """Build the dataclass `cls` from JSON values; `where` names their origin in errors.
 

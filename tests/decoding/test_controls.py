@@ -196,7 +196,7 @@ class TestRanges:
     def test_a_name_that_several_have(self) -> None:
         twins = replace(BAND, tracks=(Track("Violin", 40), Track("Violin", 40)))
         assert track_named("2", twins) == 1
-        with pytest.raises(OptionError, match="several tracks are called 'Violin'; .* 1 Violin, 2 Violin"):
+        with pytest.raises(OptionError, match=r"several tracks are called 'Violin'; .* 1 Violin, 2 Violin"):
             track_named("Violin", twins)
 
 

@@ -194,7 +194,12 @@ def test_top_k_and_top_p_count_among_what_is_allowed() -> None:
         return np.array([0])
 
     # Of the three that are left, 0.6 and 0.3 and 0.1.
-    for options, kept in [({"top_k": 1}, {1}), ({"top_k": 2}, {1, 2}), ({"top_p": 0.59}, {1}), ({"top_p": 0.8}, {1, 2})]:
+    for options, kept in [
+        ({"top_k": 1}, {1}),
+        ({"top_k": 2}, {1, 2}),
+        ({"top_p": 0.59}, {1}),
+        ({"top_p": 0.8}, {1, 2}),
+    ]:
         assert set(first(logits, Sampling(temperature=1.0, **options), forbidden=without_the_first)) == kept
 
 

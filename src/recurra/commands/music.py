@@ -13,6 +13,7 @@ from recurra.config import check_range
 from recurra.data.harmony import estimate_key
 from recurra.data.music import open_pieces
 from recurra.data.pieces import Piece, Tempo, bar_lines
+from recurra.data.transcription import encode
 from recurra.decoding.controls import Controls, voice_of
 from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError
@@ -139,6 +140,9 @@ def compose(
         name = f"{loaded.name}, seed {numbered.seed}"
         piece = loaded.compose(controls, numbered, beginning, voice, source.meters if source else (), name)
         piece = replace(piece, tempos=tempos)
+        if beginning and number == 0:
+            for kind, count in (+encode(beginning, loaded.notation)[1]).items():
+                note(f"left out of {prime}: {count:,} {kind}")
         files = [_numbered(path, number, samples) for path in (out, roll, score) if path]
         what = write_piece(piece, files[0], soundfont, timing)
         if roll:
@@ -249,6 +253,8 @@ def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = Fal
     """
     if not pieces:
         raise OptionError("there is no music to compare; name a file or a folder")
+    if out and out.suffix.lower() != ".png":
+        raise OptionError(f"{out}: its name must end in .png")
     loaded = Model.load(model)
     made = open_pieces(pieces, loaded.config.frame).pieces
     corpus = statistics.measure(loaded.training_pieces())
@@ -256,6 +262,7 @@ def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = Fal
     comparison = statistics.compare(measured, corpus)
     copies = [(piece, loaded.longest_copy(piece)) for piece in made]
     if out:
+        require_writable_parent(out)
         statistics.draw_statistics(measured, corpus, out)
     if json:
         told = [{"name": piece.name, "copy": copy and copy._asdict()} for piece, copy in copies]

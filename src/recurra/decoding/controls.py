@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recurra.config import check_range
 from recurra.data.harmony import LETTERS, PitchClasses, parse_progression, parse_scale, spans
 from recurra.data.notation import METER_DENOMINATORS, Notation
-from recurra.data.pieces import Meter, Note, Piece
+from recurra.data.pieces import Meter, Note, Piece, bar_lines
 from recurra.errors import OptionError
 
 MAX_BARS = 2000
@@ -192,9 +192,9 @@ def plan(
     bars = controls.bars or _default_bars(meters, begin, given)
     lines = _lines(meters, bars)
     end = lines[-1] if not notation.frame else -(-lines[-1] // notation.frame) * notation.frame
-    if begin >= lines[-1]:
+    if prime and begin >= lines[-1]:
         raise OptionError(
-            f"--prime has {sum(line < begin for line in lines)} bars and --bars asks for {bars} in all; "
+            f"--prime has {len(bar_lines(prime)) - 1} bars and --bars asks for {bars} in all; "
             "ask for more, or give a shorter beginning"
         )
     scale = parse_scale(controls.key) if controls.key else frozenset(range(12))

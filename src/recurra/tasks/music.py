@@ -173,11 +173,21 @@ def read_data(
             f"{collection.name} is too short to train on: {count} notes besides the held-out part, at least "
             f"{MIN_NOTES} are needed"
         )
+    if config.symbols == "frames" and not any(_pitched(piece) for piece in train):
+        raise RecurraError(
+            f"{collection.name} is nothing but drums, which frames have no place for; use --symbols notes"
+        )
+    if not any(piece.notes for piece in kept):
+        raise RecurraError(f"the held-out part, {name}, has no notes to measure by; give another with --held-out")
     notation = notation or suit((*train, *kept), config.symbols, config.frame, config.tracks, config.velocity)
     lost: Counter[str] = Counter()
     symbols = [_encode(piece, notation, lost, length=True) for piece in train]
     kept_symbols = [_encode(piece, notation, lost, length=False) for piece in kept]
     return Data(collection, notation, train, symbols, kept, kept_symbols, name, digest, +lost)
+
+
+def _pitched(piece: Piece) -> bool:
+    return any(not piece.tracks[item.track].drums for item in piece.notes)
 
 
 def _encode(piece: Piece, notation: Notation, lost: Counter[str], length: bool) -> Symbols:
@@ -432,7 +442,7 @@ class Model:
         return explain(subjects, passage, Path(out))
 
     def beginning(self, piece: Piece, bars: int | None = None) -> Piece:
-        """The first bars of a piece, whole ones, to go on from; what of them this model cannot read is said.
+        """The first bars of a piece, whole ones, to go on from.
 
         Raises:
             OptionError: if it has fewer.
@@ -441,10 +451,7 @@ class Model:
         if bars is not None and bars >= len(lines):
             raise OptionError(f"--prime-bars asks for {bars} bars, and {piece.name} has {len(lines) - 1}")
         end = lines[-1 if bars is None else bars]
-        begun = part(replace(piece, length=max(end, piece.length)), 0, end)
-        for kind, count in (+encode(begun, self.notation)[1]).items():
-            note(f"left out of {piece.name}: {count:,} {kind}")
-        return begun
+        return part(replace(piece, length=max(end, piece.length)), 0, end)
 
     def training_pieces(self) -> tuple[Piece, ...]:
         """What the model was trained on.
