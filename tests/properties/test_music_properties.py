@@ -14,7 +14,7 @@ from recurra.data.notation import Notation
 from recurra.data.pieces import Meter, Note, Piece, bar_lines
 from recurra.data.transcription import suit
 from recurra.decoding import composing
-from recurra.decoding.controls import Controls, Given, voice_of
+from recurra.decoding.controls import Controls, Given, beginning_of, voice_of
 from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
 from recurra.render.output import swing, write_piece
@@ -357,7 +357,7 @@ def test_a_composition_begins_with_its_prime_and_keeps_its_demands_after_it(
         source = tunes[rng.integers(len(tunes))]
         bar = source.meters[0].bar
         taken = int(rng.integers(1, 4))
-        prime = model.beginning(source, taken)
+        prime = beginning_of(source, taken)
         case = Case(Controls(bars=taken + int(rng.integers(1, 4))), bar)
         for extend in (with_scale if seed % 2 else with_chords, with_voices):
             if rng.random() < 0.7:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,21 +14,25 @@ from recurra.data.harmony import estimate_key
 from recurra.data.music import open_pieces
 from recurra.data.pieces import Piece, Tempo, bar_lines
 from recurra.data.transcription import encode
-from recurra.decoding.controls import Controls, voice_of
+from recurra.decoding.controls import Controls, beginning_of, voice_of
 from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError
 from recurra.explain import statistics
 from recurra.explain.novelty import Copy
 from recurra.files import require_writable_parent
 from recurra.progress import note
-from recurra.render.output import require_known, swing, write_piece
+from recurra.render.output import STRAIGHT, require_known, swing, write_piece
 from recurra.render.roll import draw_roll
 from recurra.render.score import engrave
+from recurra.render.synthesizer import Timing
 from recurra.tasks import music
 from recurra.tasks.music import Config, Model
 
-Flat = Parameter(name="*")
+Flat = Parameter(name="*", negative_iterable=())
 """Options of a dataclass, each under its own name."""
+
+MAX_SEED = 2**63
+"""Seeds are smaller."""
 
 MAX_SAMPLES = 1000
 """More pieces than this are not composed in one go."""
@@ -62,22 +66,93 @@ def train(
     music.train(pieces, out, config, held_out, resume, overwrite)
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a composition starts from."""
+
+    prime: Path | None = None
+    """A music file to go on from."""
+    prime_bars: int | None = None
+    """Take only so many of its first bars."""
+    melody: Path | None = None
+    """A music file with a voice to harmonise; it stays exactly as it is."""
+    melody_track: str | None = None
+    """Name or number of the track of --melody that is the voice; the first if not given."""
+
+    def __post_init__(self) -> None:
+        check_range("prime_bars", self.prime_bars, 1, 100_000)
+        if self.prime_bars and not self.prime:
+            raise OptionError("--prime-bars says how much of --prime to take; give --prime too")
+        if self.melody_track and not self.melody:
+            raise OptionError("--melody-track names a track of --melody; give --melody too")
+
+
+@dataclass(frozen=True)
+class Playing:
+    """How a composition is played."""
+
+    tempo: float | None = None
+    """Quarter notes a minute; those of --prime or --melody, or the training pieces' usual, if not given."""
+    swing: float = STRAIGHT
+    """Share of a quarter that the first of two eighths takes, 0.5 (straight) to 0.8; 0.67 is usual."""
+    soundfont: Path | None = None
+    """The SoundFont (.sf2) that plays."""
+
+    def __post_init__(self) -> None:
+        check_range("tempo", self.tempo, 10, 1000)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a composition goes.
+
+    Attributes:
+        out: sound, MIDI or MusicXML.
+        roll: a picture of the piano roll.
+        score: an engraved score.
+    """
+
+    out: Path
+    roll: Path | None
+    score: Path | None
+
+    def __post_init__(self) -> None:
+        for path, suffixes in ((self.roll, (".png",)), (self.score, (".svg", ".png"))):
+            if path and path.suffix.lower() not in suffixes:
+                raise OptionError(f"{path}: its name must end in {' or '.join(suffixes)}")
+        if self.roll and self.score and self.roll.absolute() == self.score.absolute():
+            raise OptionError(f"--roll and --score are the same file {self.roll}; give each its own")
+
+    @property
+    def all(self) -> list[Path]:
+        """Those that are asked for."""
+        return [path for path in (self.out, self.roll, self.score) if path]
+
+    def numbered(self, number: int) -> Files:
+        """The same with a number in each name: `piece-1.mp3`."""
+        return Files(*(path and path.with_name(f"{path.stem}-{number}{path.suffix}") for path in astuple(self)))
+
+    def write(self, piece: Piece, primed: int, soundfont: Path | None, timing: Timing | None) -> str:
+        """Write a piece into all of them; what was written as `out`, in a few words."""
+        what = write_piece(piece, self.out, soundfont, timing)
+        if self.roll:
+            draw_roll([piece], self.roll, primed)
+        if self.score:
+            engrave(piece, self.score)
+        return what
+
+
 def compose(
     model: Path,
     *,
     out: Path,
     roll: Path | None = None,
     score: Path | None = None,
-    prime: Path | None = None,
-    prime_bars: int | None = None,
-    melody: Path | None = None,
-    melody_track: str | None = None,
-    tempo: float | None = None,
-    swing_share: Annotated[float, Parameter(name="--swing")] = 0.5,
-    soundfont: Path | None = None,
     samples: int = 1,
     json: bool = False,
+    start: Annotated[Start, Flat] = Start(),
     controls: Annotated[Controls, Flat] = Controls(),
+    playing: Annotated[Playing, Flat] = Playing(),
     sampling: Annotated[Sampling, Flat] = Sampling(),
 ) -> None:
     """Compose a piece and write it as sound, MIDI or MusicXML.
@@ -92,75 +167,45 @@ def compose(
         Draw the piano roll too, a .png.
     score
         Engrave the score too, an .svg or .png.
-    prime
-        A music file to go on from.
-    prime_bars
-        Take only so many of its first bars.
-    melody
-        A music file with a voice to harmonise; it stays exactly as it is.
-    melody_track
-        Name or number of the track of --melody that is the voice; the first if not given.
-    tempo
-        Quarter notes a minute; that of --prime or --melody, or what is usual in the training pieces, if not given.
-    swing_share
-        Swing: the share of a quarter that the first of two eighths takes, 0.5 (straight) to 0.8; 0.67 is usual.
-    soundfont
-        The SoundFont (.sf2) that plays.
     samples
         How many pieces to compose: OUT-1, OUT-2, ...
     json
         Print one JSON object.
     """
     check_range("samples", samples, 1, MAX_SAMPLES)
-    check_range("tempo", tempo, 10, 1000)
-    check_range("prime_bars", prime_bars, 1, 100_000)
-    if prime_bars and not prime:
-        raise OptionError("--prime-bars says how much of --prime to take; give --prime too")
-    if melody_track and not melody:
-        raise OptionError("--melody-track names a track of --melody; give --melody too")
-    timing = swing(swing_share)
-    for path, suffixes in ((roll, (".png",)), (score, (".svg", ".png"))):
-        if path and path.suffix.lower() not in suffixes:
-            raise OptionError(f"{path}: its name must end in {' or '.join(suffixes)}")
-    if roll and score and roll.absolute() == score.absolute():
-        raise OptionError(f"--roll and --score are the same file {roll}; give each its own")
-    require_known(out, soundfont, timing)
+    timing = swing(playing.swing)
+    files = Files(out, roll, score)
+    require_known(out, playing.soundfont, timing)
     loaded = Model.load(model)
-    frame = loaded.config.frame
-    beginning = loaded.beginning(_only(prime, frame), prime_bars) if prime else None
-    source = _only(melody, frame) if melody else None
-    voice = voice_of(source, loaded.notation, melody_track) if source else None
-    tempos = _tempos(loaded, tempo, beginning or source)
-    sampling = replace(sampling, seed=fresh_seed()) if sampling.seed is None else sampling
-    for path in filter(None, (out, roll, score)):
+    prime = beginning_of(_only(start.prime, loaded), start.prime_bars) if start.prime else None
+    source = _only(start.melody, loaded) if start.melody else None
+    voice = voice_of(source, loaded.notation, start.melody_track) if source else None
+    tempos = _tempos(loaded, playing.tempo, prime or source)
+    for path in files.all:
         require_writable_parent(path)
+    seed = fresh_seed() if sampling.seed is None else sampling.seed
     made: list[dict[str, Any]] = []
     for number in range(samples):
-        numbered = replace(sampling, seed=(sampling.seed or 0) + number)
+        numbered = replace(sampling, seed=(seed + number) % MAX_SEED)
         name = f"{loaded.name}, seed {numbered.seed}"
-        piece = loaded.compose(controls, numbered, beginning, voice, source.meters if source else (), name)
+        piece = loaded.compose(controls, numbered, prime, voice, source.meters if source else (), name)
         piece = replace(piece, tempos=tempos)
-        if beginning and number == 0:
-            for kind, count in (+encode(beginning, loaded.notation)[1]).items():
-                note(f"left out of {prime}: {count:,} {kind}")
-        files = [_numbered(path, number, samples) for path in (out, roll, score) if path]
-        what = write_piece(piece, files[0], soundfont, timing)
-        if roll:
-            draw_roll([piece], _numbered(roll, number, samples), beginning.length if beginning else 0)
-        if score:
-            engrave(piece, _numbered(score, number, samples))
+        for kind, count in (+encode(prime, loaded.notation)[1]).items() if prime and not number else ():
+            note(f"left out of {start.prime}: {count:,} {kind}")
+        these = files if samples == 1 else files.numbered(number + 1)
+        what = these.write(piece, prime.length if prime else 0, playing.soundfont, timing)
         copy = loaded.longest_copy(piece)
-        made.append({"path": str(files[0]), "seed": numbered.seed, **_facts(piece), "copy": copy and copy._asdict()})
+        made.append({"path": str(these.out), "seed": numbered.seed, **_facts(piece), "copy": copy and copy._asdict()})
         if not json:
-            print("\n".join(str(file) for file in files))
+            print("\n".join(map(str, these.all)))
             note(f"{_told(piece)}; {what}; seed {numbered.seed}\n{_novelty(piece, copy, loaded)}")
     if json:
         print_json({"path": made[0]["path"], "pieces": made, "count": len(made)})
 
 
-def _only(path: Path, frame: int) -> Piece:
+def _only(path: Path, model: Model) -> Piece:
     """The one piece of a file, or the first of several."""
-    pieces = open_pieces([path], frame).pieces
+    pieces = open_pieces([path], model.config.frame).pieces
     if len(pieces) > 1:
         note(f"{path} holds {len(pieces)} pieces; the first is taken")
     return pieces[0]
@@ -172,10 +217,6 @@ def _tempos(model: Model, tempo: float | None, like: Piece | None) -> tuple[Temp
     return like.tempos if like else (Tempo(0, model.notation.tempo),)
 
 
-def _numbered(path: Path, number: int, of: int) -> Path:
-    return path if of == 1 else path.with_name(f"{path.stem}-{number + 1}{path.suffix}")
-
-
 def _facts(piece: Piece) -> dict[str, Any]:
     pitched = [item for item in piece.notes if not piece.tracks[item.track].drums]
     key = estimate_key(pitched).name if pitched else None
@@ -184,7 +225,12 @@ def _facts(piece: Piece) -> dict[str, Any]:
 
 def _told(piece: Piece) -> str:
     facts = _facts(piece)
-    return f"{facts['bars']} bars, {facts['notes']} notes" + (f", {facts['key']}" if facts["key"] else "")
+    told = [_counted(facts["bars"], "bar"), _counted(facts["notes"], "note"), facts["key"]]
+    return ", ".join(part for part in told if part)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _novelty(piece: Piece, copy: Copy | None, model: Model) -> str:
@@ -196,7 +242,7 @@ def _novelty(piece: Piece, copy: Copy | None, model: Model) -> str:
     bar = sum(line <= copy.begin for line in lines)
     moved = f", {abs(copy.transposition)} semitones {'higher' if copy.transposition > 0 else 'lower'}"
     return (
-        f"the longest passage that the training pieces have too: {copy.notes} notes from bar {bar} on "
+        f"the longest passage that the training pieces have too: {_counted(copy.notes, 'note')} from bar {bar} on "
         f"({copy.share:.0%} of the piece), as in {copy.corpus_name}{moved if copy.transposition else ''}"
     )
 

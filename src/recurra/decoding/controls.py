@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recurra.config import check_range
 from recurra.data.harmony import LETTERS, PitchClasses, parse_progression, parse_scale, spans
 from recurra.data.notation import METER_DENOMINATORS, Notation
-from recurra.data.pieces import Meter, Note, Piece, bar_lines
+from recurra.data.pieces import Meter, Note, Piece, bar_lines, part
 from recurra.errors import OptionError
 
 MAX_BARS = 2000
@@ -136,6 +136,19 @@ class Plan:
             ends[place] = ends[place + 1] if place + 1 < len(ends) else self.end
             ends[place, [pitch_class for pitch_class in range(12) if pitch_class not in allowed]] = tick
         return np.array([tick for tick, _ in self.harmony], dtype=np.int64), ends
+
+
+def beginning_of(piece: Piece, bars: int | None = None) -> Piece:
+    """The first bars of a piece, whole ones, to go on from.
+
+    Raises:
+        OptionError: if it has fewer.
+    """
+    lines = bar_lines(piece)
+    if bars is not None and bars >= len(lines):
+        raise OptionError(f"--prime-bars asks for {bars} bars, and {piece.name} has {len(lines) - 1}")
+    end = lines[-1 if bars is None else bars]
+    return part(replace(piece, length=max(end, piece.length)), 0, end)
 
 
 def voice_of(piece: Piece, notation: Notation, track: str | None = None) -> Given:

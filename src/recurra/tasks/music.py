@@ -23,7 +23,7 @@ from recurra.data.batching import VariedStreams
 from recurra.data.music import Collection, hold_out, open_pieces
 from recurra.data.notation import MARGIN, MAX_BARS, Kind, Notation, NotationReader
 from recurra.data.piecefile import pack
-from recurra.data.pieces import TICKS, Meter, Piece, bar_lines, part
+from recurra.data.pieces import TICKS, Meter, Piece
 from recurra.data.tokenizer import Symbols
 from recurra.data.transcription import decode, encode, suit
 from recurra.decoding.composing import compose, finished
@@ -440,18 +440,6 @@ class Model:
         subjects = [Subject(self.name, self.network, _facts(self))]
         subjects += [Subject(name, other.network, _facts(other)) for name, other in others.items()]
         return explain(subjects, passage, Path(out))
-
-    def beginning(self, piece: Piece, bars: int | None = None) -> Piece:
-        """The first bars of a piece, whole ones, to go on from.
-
-        Raises:
-            OptionError: if it has fewer.
-        """
-        lines = bar_lines(piece)
-        if bars is not None and bars >= len(lines):
-            raise OptionError(f"--prime-bars asks for {bars} bars, and {piece.name} has {len(lines) - 1}")
-        end = lines[-1 if bars is None else bars]
-        return part(replace(piece, length=max(end, piece.length)), 0, end)
 
     def training_pieces(self) -> tuple[Piece, ...]:
         """What the model was trained on.
