@@ -39,6 +39,12 @@ Kind = Literal["notes", "frames"]
 MAX_TICKS = 100_000
 """Longer durations and steps are in no vocabulary."""
 
+MAX_TRACKS = 16
+"""Tracks that are told apart, the most frequent ones; further ones are merged with their like."""
+
+MAX_METERS = 32
+"""Metres that are told apart, the most frequent ones."""
+
 MAX_BARS = 100
 """Longest piece whose length is said at its beginning, bars."""
 
@@ -174,8 +180,13 @@ def from_json(values: Any, where: str) -> Notation:
     try:
         notation = Notation(
             kind=values["kind"],
-            tracks=tuple(Track(str(name), int(program), bool(drums)) for name, program, drums in values["tracks"]),
-            meters=tuple((int(numerator), int(denominator)) for numerator, denominator in values["meters"]),
+            tracks=tuple(
+                Track(str(name), int(program), bool(drums))
+                for name, program, drums in _few(values["tracks"], MAX_TRACKS)
+            ),
+            meters=tuple(
+                (int(numerator), int(denominator)) for numerator, denominator in _few(values["meters"], MAX_METERS)
+            ),
             lowest=_within(values["lowest"], 0, 127),
             highest=_within(values["highest"], 0, 127),
             drums=_ascending(values["drums"], 0, 127),
@@ -190,6 +201,12 @@ def from_json(values: Any, where: str) -> Notation:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecurraError(f"{where} is no vocabulary of music ({error}); copy the model again") from error
     return notation
+
+
+def _few(values: Any, most: int) -> list[Any]:
+    if not isinstance(values, list) or len(values) > most:
+        raise ValueError(f"no list of at most {most}")
+    return values
 
 
 def _within(value: Any, least: int, most: int) -> int:
@@ -215,7 +232,7 @@ def _require_sound(notation: Notation) -> None:
         raise ValueError("steps are not frames")
     if notation.lowest > notation.highest or not 1 <= notation.tempo <= 1000:
         raise ValueError("pitches or tempo out of range")
-    if len(notation.tracks) > MAX_TICKS or not all(0 <= track.program <= 127 for track in notation.tracks):
+    if not all(0 <= track.program <= 127 for track in notation.tracks):
         raise ValueError("tracks out of range")
     if not notation.meters or not all(0 < n <= 256 and d in METER_DENOMINATORS for n, d in notation.meters):
         raise ValueError("metres out of range")

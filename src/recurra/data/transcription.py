@@ -10,23 +10,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recurra.data.notation import MARGIN, MAX_BARS, METER_DENOMINATORS, VELOCITIES, Kind, Notation
+from recurra.data.notation import (
+    MARGIN,
+    MAX_BARS,
+    MAX_METERS,
+    MAX_TRACKS,
+    METER_DENOMINATORS,
+    VELOCITIES,
+    Kind,
+    Notation,
+)
 from recurra.data.pieces import COMMON_TIME, MIDDLE_VELOCITY, Meter, Note, Piece, Tempo, Track, bar_lines
 from recurra.data.rolls import to_frames
 from recurra.data.tokenizer import Symbols
 from recurra.kernels.reading import BARS, DRUM, DURATION, METER, PITCH, START, STEP, TRACK, VELOCITY
-
-MAX_TRACKS = 16
-"""Tracks that are told apart; further ones are merged with their like."""
 
 MAX_GAP = 96
 """Longest step, ticks; a longer wait is several."""
 
 MAX_DURATION = 384
 """Longest note, ticks; longer ones are cut."""
-
-MAX_METERS = 32
-"""Metres that are told apart, the most frequent ones."""
 
 DRUMS = -1
 """The family of drums; others are General MIDI's sixteen, eight programs each."""
