@@ -14,7 +14,8 @@ from recurra.data.midi import read_midi
 from recurra.data.pieces import TICKS, Piece, bar_lines, part
 from recurra.data.rolls import read_rolls
 from recurra.data.scores import read_score
-from recurra.errors import OptionError, RecurraError, os_errors
+from recurra.data.sources import called, find_files, listed, sample_named
+from recurra.errors import OptionError, RecurraError
 from recurra.progress import Bar, bar
 
 Reader = Callable[[Path, int], tuple[Piece, ...]]
@@ -83,18 +84,14 @@ def open_pieces(sources: Sequence[str | Path], frame: int = TICKS) -> Collection
     if frame < 1:
         raise OptionError(f"a frame of {frame} ticks is impossible; give at least 1")
     names = [str(source) for source in sources]
-    if len(names) == 1 and names[0].startswith(samples.PREFIX):
-        if names[0].removeprefix(samples.PREFIX) not in samples.MUSIC:
-            known = ", ".join(samples.PREFIX + name for name in samples.MUSIC)
-            raise RecurraError(f"there is no music called {names[0]}; the samples are: {known}")
-        return _collect(names[0], samples.MUSIC[names[0].removeprefix(samples.PREFIX)](), [])
-    found, skipped = _find(names)
+    if sample := sample_named(names, samples.MUSIC, "music"):
+        return _collect(names[0], samples.MUSIC[sample](), [])
+    found, skipped = find_files(names, tuple(READERS))
     with bar("reading") as shown:
         pieces = _read_all(found, frame, skipped, shown)
     if not pieces:
         raise RecurraError(f"no readable music in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
-    name = Path(names[0]).absolute().name + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-    return _collect(name, pieces, skipped)
+    return _collect(called(names), pieces, skipped)
 
 
 def hold_out(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tuple[Piece, ...], str]:
@@ -141,41 +138,5 @@ def _read_all(found: list[Path], frame: int, skipped: list[str], shown: Bar) -> 
 def _reader(path: Path) -> Reader:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise RecurraError(f"{path} is no music file this program knows; its name must end in {_known()}")
+        raise RecurraError(f"{path} is no music file this program knows; its name must end in {listed(tuple(READERS))}")
     return reader
-
-
-def _known() -> str:
-    *most, last = READERS
-    return f"{', '.join(most)} or {last}"
-
-
-def _find(names: list[str]) -> tuple[list[Path], list[str]]:
-    found: list[Path] = []
-    skipped: list[str] = []
-    for name in names:
-        if name.startswith(samples.PREFIX):
-            raise RecurraError(f"{name} cannot be mixed with files; give it alone")
-        path = Path(name)
-        with os_errors("reading", path):
-            if path.is_file():
-                found.append(path)
-            elif not name or not path.exists():
-                raise RecurraError(f"there is no file or folder {name!r}; check the name")
-            elif path.is_dir():
-                taken, others = _music_files(path)
-                found += taken
-                if others:
-                    skipped.append(f"{path}: {others} file(s) left out that are not {_known()}")
-            else:
-                raise RecurraError(f"{path} is a pipe or a device, which can be read only once; copy it to a file")
-    return found, skipped
-
-
-def _music_files(folder: Path) -> tuple[list[Path], int]:
-    """The music files below a folder, and how many others there are."""
-    inside = sorted(path for path in folder.rglob("*") if path.is_file())
-    taken = [path for path in inside if path.suffix.lower() in READERS]
-    if not taken:
-        raise RecurraError(f"the folder {folder} holds no {_known()} file; name the files themselves")
-    return taken, len(inside) - len(taken)

@@ -14,8 +14,6 @@ from recurra.data.scores import read_score
 from recurra.errors import RecurraError
 from recurra.progress import bar
 
-PREFIX = "sample:"
-
 
 def pydocs() -> str:
     """Python's own reference text: the help topics of the running interpreter, about 700 kB of English."""
@@ -54,7 +52,7 @@ def chorales() -> tuple[Piece, ...]:
             shown.update((place + 1) / len(files), f"{len(pieces)} chorales")
     if not pieces:
         raise RecurraError(f"{folder} holds no chorales; install music21 again: pip install 'recurra[music]'")
-    return tuple(replace(piece, tracks=CHOIR) for piece in pieces)
+    return tuple(replace(piece, name=Path(piece.name).stem, tracks=CHOIR) for piece in pieces)
 
 
 def _in_catalogue(path: Path) -> list[tuple[int, str]]:

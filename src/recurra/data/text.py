@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from recurra.data import samples
+from recurra.data.sources import PREFIX, called, find_files, sample_named
 from recurra.errors import RecurraError, os_errors
 
 BLOCK_BYTES = 2**20
@@ -56,7 +57,7 @@ class Corpus:
         each, unless `raw`.
         """
         if not self.files:
-            yield samples.TEXTS[self.name.removeprefix(samples.PREFIX)]()
+            yield samples.TEXTS[self.name.removeprefix(PREFIX)]()
         for path in self.files:
             yield from _cut_at_lines(_decode(path, self.encoding, self.raw))
 
@@ -75,12 +76,9 @@ def open_corpus(sources: Sequence[str | Path], encoding: str = "utf-8", raw: boo
     """
     _require_encoding(encoding)
     names = [str(source) for source in sources]
-    if len(names) == 1 and names[0].startswith(samples.PREFIX):
-        if names[0].removeprefix(samples.PREFIX) not in samples.TEXTS:
-            known = ", ".join(samples.PREFIX + name for name in samples.TEXTS)
-            raise RecurraError(f"there is no text called {names[0]}; the samples are: {known}")
+    if sample_named(names, samples.TEXTS, "text"):
         return Corpus(names[0], ())
-    found, skipped = _find(names)
+    found, skipped = find_files(names, SUFFIXES)
     good = []
     for path in found:
         try:
@@ -92,8 +90,7 @@ def open_corpus(sources: Sequence[str | Path], encoding: str = "utf-8", raw: boo
             skipped.append(str(error))
     if not good:
         raise RecurraError(f"no readable text in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
-    name = Path(names[0]).absolute().name + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-    return Corpus(name, tuple(good), encoding, raw, tuple(skipped))
+    return Corpus(called(names), tuple(good), encoding, raw, tuple(skipped))
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
@@ -110,37 +107,6 @@ def _require_encoding(encoding: str) -> None:
         raise RecurraError(
             f"--encoding {encoding} is no encoding Python knows; try utf-8, latin-1 or gb18030"
         ) from None
-
-
-def _find(names: list[str]) -> tuple[list[Path], list[str]]:
-    found: list[Path] = []
-    skipped: list[str] = []
-    for name in names:
-        if name.startswith(samples.PREFIX):
-            raise RecurraError(f"{name} cannot be mixed with files; give it alone")
-        path = Path(name)
-        with os_errors("reading", path):
-            if path.is_file():
-                found.append(path)
-            elif not name or not path.exists():
-                raise RecurraError(f"there is no file or folder {name!r}; check the name")
-            elif path.is_dir():
-                taken, others = _text_files(path)
-                found += taken
-                if others:
-                    skipped.append(f"{path}: {others} file(s) left out that are not .txt or .txt.gz")
-            else:
-                raise RecurraError(f"{path} is a pipe or a device, which can be read only once; copy it to a file")
-    return found, skipped
-
-
-def _text_files(folder: Path) -> tuple[list[Path], int]:
-    """The text files below a folder, and how many others there are."""
-    inside = sorted(path for path in folder.rglob("*") if path.is_file())
-    taken = [path for path in inside if path.name.lower().endswith(SUFFIXES)]
-    if not taken:
-        raise RecurraError(f"the folder {folder} holds no .txt or .txt.gz file; name the files themselves")
-    return taken, len(inside) - len(taken)
 
 
 def _check(path: Path, encoding: str, raw: bool) -> None:
