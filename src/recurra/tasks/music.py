@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import recurra
 from recurra import modelfile
@@ -376,11 +375,7 @@ class Model:
 
     def score(self, pieces: Sequence[Symbols]) -> FrameScore:
         """How well pieces, as symbols, are predicted, each from an empty state."""
-
-        def predict(symbols: Symbols) -> NDArray[np.floating]:
-            return log_probs(self.network, symbols, self.device).numpy()
-
-        return score_frames(pieces, self.notation, predict)
+        return score_frames(pieces, self.notation, lambda piece: log_probs(self.network, piece, self.device).numpy())
 
     def compose(
         self,
