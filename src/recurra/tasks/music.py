@@ -83,13 +83,12 @@ class Config(Architecture, Training):
         check_range("transpose", self.transpose, 0, MARGIN)
 
 
-def resolve(config: Config, length: int, notation: Notation) -> Config:
+def resolve(config: Config, length: int) -> Config:
     """Fill in what was not given, by the time there is and the amount of music.
 
     Args:
         config: as the user gave it.
         length: symbols to train on.
-        notation: of the pieces.
     """
     minutes = config.minutes or DEFAULT_MINUTES
     recipe: dict[str, Any] = dict(hidden_size=256, embedding_size=128, learning_rate=5e-3, dropout=0.3)
@@ -227,7 +226,7 @@ def train(
         read = read_data(sources, held_out, config, notation)
         if run and run.data != read.digest:
             raise RecurraError(f"{read.collection.name} is not the music the run of {out} began with; give the same")
-        config = resolve(config, sum(map(len, read.train_symbols)), read.notation)
+        config = resolve(config, sum(map(len, read.train_symbols)))
         return Prepared(
             config,
             partial(build, config, read.notation),
