@@ -13,10 +13,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from recurra.data.grid import one_a_pitch
 from recurra.data.notation import VELOCITIES, Notation
 from recurra.data.pieces import Meter, Note, Piece, Tempo, Track, bar_lines
 from recurra.data.rolls import to_frames
-from recurra.data.transcription import MAX_DURATION, MAX_GAP, cut, decode, encode, joined, roles, suit
+from recurra.data.transcription import MAX_DURATION, MAX_GAP, decode, encode, joined, roles, suit
 from recurra.kernels.reading import BARS, DRUM, DURATION, METER, PITCH, STEP, TRACK, VELOCITY
 
 METERS = ((4, 4), (3, 4), (6, 8), (1, 8), (5, 16))
@@ -273,7 +274,12 @@ def test_frames_join_what_goes_on_and_overlaps() -> None:
 
 def test_of_notes_that_overlap_the_earlier_is_cut() -> None:
     notes = [Note(0, 10, 60), Note(4, 2, 60), Note(4, 6, 60), Note(4, 9, 61), Note(0, 8, 60, 80, 1)]
-    assert cut(notes) == [Note(0, 4, 60), Note(0, 8, 60, 80, 1), Note(4, 6, 60), Note(4, 9, 61)]
+    assert list(one_a_pitch(notes, Counter())) == [
+        Note(0, 4, 60),
+        Note(0, 8, 60, 80, 1),
+        Note(4, 6, 60),
+        Note(4, 9, 61),
+    ]
 
 
 def kept_share(collection: list[Piece]) -> float:

@@ -337,14 +337,11 @@ def demo(out: Path, minutes: float | None) -> None:
     model = music.train("sample:chorales", out / "chorales", Config(minutes=minutes or 3.0), overwrite=True)
     controls, sampling = Controls(bars=12), Sampling(seed=1, temperature=0.7)
     piece = model.compose(controls, sampling, name="A new chorale")
-    files = [out / name for name in ("chorale.mp3", "chorale.mid", "chorale.png", "chorale-score.svg")]
-    write_piece(piece, files[0])
-    write_piece(piece, files[1])
-    draw_roll([piece], files[2])
-    engrave(piece, files[3])
+    files = Files(out / "chorale.mp3", out / "chorale.png", out / "chorale-score.svg")
+    files.write(piece, 0, None, None)
+    write_piece(piece, midi := out / "chorale.mid")
     print(f"{_told(piece)}\n{_novelty(piece, model.longest_copy(piece), model)}\n")
-    for what, file in zip(("To hear", "As MIDI", "Piano roll", "Score"), files, strict=True):
-        print(f"{what}: {file}")
+    print(f"To hear: {files.out}\nAs MIDI: {midi}\nPiano roll: {files.roll}\nScore: {files.score}")
     print(f"The loss curve: {out / 'chorales' / 'loss.png'}")
     print(f'\nType next:\n  recurra music compose {out / "chorales"} --key "D minor" --bars 8 --out mine.mp3')
     print("  recurra music train YOUR_MIDI_FOLDER --out my-model")

@@ -77,8 +77,7 @@ def unpack(
     Raises:
         RecurraError: if they are not as `pack` makes them; the message names the array and the piece.
     """
-    _require_shapes(arrays, len(names), source)
-    _require_values(arrays, names, source)
+    require_sound(arrays, names, source)
     table = {name: arrays[name].tolist() for name in DTYPES}
     notes = list(map(Note, *(table[name] for name in NOTES[:3]), repeat(MIDDLE_VELOCITY), table["track"]))
     tracks = list(map(Track, repeat(""), table["program"], map(bool, table["drums"])))
@@ -88,6 +87,16 @@ def unpack(
         Piece(name, tuple(tracks[track]), tuple(notes[note]), length, tuple(meters[meter]))
         for name, length, note, track, meter in zip(names, table["length"], *parts, strict=True)
     )
+
+
+def require_sound(arrays: Mapping[str, NDArray[Any]], names: Sequence[str], source: str) -> None:
+    """Check all that `unpack` does, without making a piece.
+
+    Raises:
+        RecurraError: as `unpack`.
+    """
+    _require_shapes(arrays, len(names), source)
+    _require_values(arrays, names, source)
 
 
 def _require_shapes(arrays: Mapping[str, NDArray[Any]], pieces: int, source: str) -> None:

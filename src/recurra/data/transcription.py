@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recurra.data.grid import one_a_pitch
 from recurra.data.notation import (
     MARGIN,
     MAX_BARS,
@@ -271,7 +272,7 @@ def decode(symbols: Symbols | Sequence[int], notation: Notation, name: str) -> P
         elif kind == METER:
             meters.append(Meter(time, *notation.meters[value]))
         begun = kind in (PITCH, DRUM) or (begun and kind in (DURATION, VELOCITY))
-    notes = joined(notes) if notation.frame else cut(notes)
+    notes = joined(notes) if notation.frame else list(one_a_pitch(notes, Counter()))
     length = max([time, *(note.end for note in notes)])
     by_time = {meter.onset: meter for meter in meters}
     return Piece(name, tracks, tuple(notes), length, tuple(by_time.values()), (Tempo(0, notation.tempo),))
@@ -286,18 +287,4 @@ def joined(notes: Sequence[Note]) -> list[Note]:
             result[-1] = last._replace(duration=max(last.end, note.end) - last.onset)
         else:
             result.append(note)
-    return sorted(result, key=lambda note: (note.onset, note.track, note.pitch))
-
-
-def cut(notes: Sequence[Note]) -> list[Note]:
-    """Notes of one pitch and track that overlap, the earlier cut at the later's beginning."""
-    result: list[Note] = []
-    for note in sorted(notes, key=lambda note: (note.track, note.pitch, note.onset, note.duration)):
-        last = result[-1] if result else None
-        if last and (last.track, last.pitch) == (note.track, note.pitch) and last.end > note.onset:
-            if last.onset == note.onset:
-                result.pop()
-            else:
-                result[-1] = last._replace(duration=note.onset - last.onset)
-        result.append(note)
     return sorted(result, key=lambda note: (note.onset, note.track, note.pitch))

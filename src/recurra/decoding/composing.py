@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Generic, NamedTuple
@@ -10,9 +10,10 @@ from typing import Generic, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.grid import one_a_pitch
 from recurra.data.notation import Notation
 from recurra.data.pieces import Note, Piece
-from recurra.data.transcription import cut, nearest
+from recurra.data.transcription import nearest
 from recurra.decoding.controls import BoolArray, Plan
 from recurra.decoding.sampling import FloatArray, Sampling, StateT, Step, read, sample
 from recurra.kernels.reading import BARS, DRUM, DURATION, METER, PITCH, START, STEP, TRACK, TRANSPOSED, VELOCITY
@@ -270,7 +271,8 @@ def finished(piece: Piece, plan: Plan) -> Piece:
         for note in plan.given.notes:
             taken[note.pitch].append(note)
         others = [n for n in notes if n.track != plan.given.track or not _sounds_at(n.onset, taken[n.pitch])]
-        notes = cut([*others, *(note._replace(track=plan.given.track) for note in plan.given.notes)])
+        own = (note._replace(track=plan.given.track) for note in plan.given.notes)
+        notes = list(one_a_pitch([*others, *own], Counter()))
     return replace(piece, notes=tuple(notes), length=length, meters=plan.meters)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from recurra import modelfile
-from recurra.data.piecefile import Arrays, unpack
+from recurra.data.piecefile import Arrays, require_sound, unpack
 from recurra.data.pieces import Piece
 from recurra.errors import RecurraError
 from recurra.explain.novelty import Index, index_stored
@@ -57,7 +57,7 @@ class Corpus:
             names = tuple(str(name) for name in json.loads(arrays.pop("names").tobytes()))
         except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise RecurraError(f"{path} is damaged ({error}); copy the model again, or delete this file") from error
-        unpack(arrays, names, str(path))
+        require_sound(arrays, names, str(path))
         return cls(arrays, names)
 
     def save(self, path: Path) -> None:
