@@ -273,10 +273,11 @@ def _describe(data: Data) -> str:
         *(f"{count:,} {kind}" for kind, count in (data.lost + Counter(collection.left_out)).items()),
     ]
     notes = sum(len(piece.notes) for piece in data.train)
+    pieces = "piece" if len(data.train) == 1 else "pieces"
     tracks = f"{len(notation.tracks)} tracks" if notation.tracks else "one track"
     return (
         "".join(f"left out: {reason}\n" for reason in left_out)
-        + f"{collection.name}: {len(data.train):,} pieces with {notes:,} notes to train on, "
+        + f"{collection.name}: {len(data.train):,} {pieces} with {notes:,} notes to train on, "
         f"{len(data.held_out):,} held out ({data.held_out_name}), {tracks}, {notation.size:,} symbols"
     )
 
