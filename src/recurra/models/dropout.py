@@ -40,3 +40,20 @@ class Noise:
             return inputs
         keep = torch.rand(self.batch_size, 1, inputs.shape[-1], generator=self.generator)[self.rows] >= rate
         return inputs * (keep.to(inputs.device, inputs.dtype) / (1 - rate))
+
+    def drop_steps(self, inputs: Tensor, rate: float) -> Tensor:
+        """Zero whole steps of `(batch, time, features)` with probability `rate`; the rest stays as it is.
+
+        What a symbol is must then be told from its neighbours (Sennrich and Zhang 2019, arXiv 1905.11901, "word
+        dropout").
+        """
+        if rate == 0:
+            return inputs
+        keep = torch.rand(self.batch_size, inputs.shape[1], 1, generator=self.generator)[self.rows] >= rate
+        return inputs * keep.to(inputs.device, inputs.dtype)
+
+    def shared(self, batch_size: int) -> Noise:
+        """The noise of a batch of another size, of which this process has the same share of the rows."""
+        begin = batch_size * self.rows.start // self.batch_size
+        stop = batch_size * self.rows.stop // self.batch_size
+        return Noise(self.generator, slice(begin, stop), batch_size)

@@ -1,0 +1,243 @@
+"""The loop of a recurrent layer that attends: each step looks at the memory with the previous state as the query.
+
+It is the one part of an encoder-decoder that cannot be a product over the whole sequence. What can be taken out of it
+is: the share of the gates that comes from the inputs is worked out before it for all steps, the memory goes through the
+gates' weights once (so that a step adds up rows of the result instead of multiplying the context), query and recurrence
+share one product a step, and the gradients of all weights are one product each after the loop, for which the backward
+pass is written out here. `attend_plainly` is the same by automatic differentiation, and what it is tested against.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from recurra.models.attention import score
+from recurra.models.cells import State
+
+AttendingCell = Literal["lstm", "gru"]
+
+
+class Attending(NamedTuple):
+    """What the loop works with beside its inputs and state; sizes as `gates`, a multiple of `hidden_size`.
+
+    Attributes:
+        keys: what queries are compared with, `(batch, positions, attention_size)`.
+        fed: the memory's values through the gates' weights, `(batch, positions, gates)`.
+        mask: `(batch, positions)`, True for what is there.
+        weight: of the query and the recurrence, `(attention_size + gates, hidden_size)`.
+        bias: likewise, `(attention_size + gates,)`.
+        vector: v of additive attention, `(attention_size,)`; None for multiplicative.
+    """
+
+    keys: Tensor
+    fed: Tensor
+    mask: Tensor
+    weight: Tensor
+    bias: Tensor
+    vector: Tensor | None
+
+
+Saved = tuple[Tensor, ...]
+
+
+def lstm_gates(inputs: Tensor, recurrent: Tensor, state: State) -> tuple[State, Saved]:
+    """`cells.lstm_cell` from both its products on, `(batch, 4 * hidden_size)`; and what the way back needs."""
+    _, c = state
+    gates = inputs + recurrent
+    size = c.shape[1]
+    i, f = torch.sigmoid(gates[:, : 2 * size]).chunk(2, dim=1)
+    g = torch.tanh(gates[:, 2 * size : 3 * size])
+    o = torch.sigmoid(gates[:, 3 * size :])
+    new = f * c + i * g
+    squashed = torch.tanh(new)
+    return (o * squashed, new), (i, f, g, o, c, squashed)
+
+
+def lstm_gates_backward(saved: Saved, grads: State) -> tuple[Tensor, Tensor, State]:
+    """Gradients of inputs, of the recurrent product and of the state (h's only where it is not through the product)."""
+    i, f, g, o, c, squashed = saved
+    dh, dc = grads
+    dc = dc + dh * o * (1 - squashed * squashed)
+    di, df, dg = dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g)
+    do = dh * squashed * o * (1 - o)
+    gates = torch.cat([di, df, dg, do], dim=1)
+    return gates, gates, (torch.zeros_like(dh), dc * f)
+
+
+def gru_gates(inputs: Tensor, recurrent: Tensor, state: State) -> tuple[State, Saved]:
+    """`cells.gru_cell` from both its products on, `(batch, 3 * hidden_size)`; and what the way back needs."""
+    (h,) = state
+    size = h.shape[1]
+    r, z = torch.sigmoid(inputs[:, : 2 * size] + recurrent[:, : 2 * size]).chunk(2, dim=1)
+    inner = recurrent[:, 2 * size :]
+    n = torch.tanh(inputs[:, 2 * size :] + r * inner)
+    return (n + z * (h - n),), (r, z, n, inner, h)
+
+
+def gru_gates_backward(saved: Saved, grads: State) -> tuple[Tensor, Tensor, State]:
+    """As `lstm_gates_backward`."""
+    r, z, n, inner, h = saved
+    (dh,) = grads
+    dn = dh * (1 - z) * (1 - n * n)
+    dz = dh * (h - n) * z * (1 - z)
+    dr = dn * inner * r * (1 - r)
+    return torch.cat([dr, dz, dn], dim=1), torch.cat([dr, dz, dn * r], dim=1), (dh * z,)
+
+
+GATES: dict[AttendingCell, Callable[[Tensor, Tensor, State], tuple[State, Saved]]] = {
+    "lstm": lstm_gates,
+    "gru": gru_gates,
+}
+_BACKWARD: dict[AttendingCell, Callable[[Saved, State], tuple[Tensor, Tensor, State]]] = {
+    "lstm": lstm_gates_backward,
+    "gru": gru_gates_backward,
+}
+
+
+def attend_plainly(
+    cell: AttendingCell, inputs: Tensor, state: State, attending: Attending
+) -> tuple[Tensor, Tensor, State]:
+    """Run the layer over whole sequences, step by step.
+
+    Args:
+        cell: which equations.
+        inputs: the inputs' share of the gates, `(time, batch, gates)`.
+        state: `(h, c)` or `(h,)`, each `(batch, hidden_size)`.
+        attending: the memory and the weights.
+
+    Returns:
+        The outputs `(time, batch, hidden_size)`, the attention weights `(time, batch, positions)`, the new state.
+    """
+    outputs, looks = [], []
+    for gates in inputs:
+        state, weights = step(cell, gates, state, attending)
+        outputs.append(state[0])
+        looks.append(weights)
+    return torch.stack(outputs), torch.stack(looks), state
+
+
+def step(
+    cell: AttendingCell, gates: Tensor, state: State, attending: Attending, rows: Tensor | None = None
+) -> tuple[State, Tensor]:
+    """One step of every row.
+
+    Args:
+        cell: which equations.
+        gates: the inputs' share of them, `(rows, gates)`.
+        state: `(h, c)` or `(h,)`, each `(rows, hidden_size)`.
+        attending: the memory and the weights.
+        rows: whose memory each row looks at, `(rows,)`, ascending: several rows may look at one; None for each at its
+            own.
+
+    Returns:
+        The new state and the attention weights, `(rows, positions)`.
+    """
+    size = attending.keys.shape[-1]
+    product = torch.addmm(attending.bias, state[0], attending.weight.T)
+    weights, fed = _look(product[:, :size], attending, rows)
+    return GATES[cell](gates + fed, product[:, size:], state)[0], weights
+
+
+def _look(queries: Tensor, attending: Attending, rows: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The weights, and what is fed to the gates; rows of one memory stay side by side, so that none of it is copied."""
+    keys, fed, mask = attending.keys, attending.fed, attending.mask
+    if rows is None:
+        scores = score(queries[:, None], keys, attending.vector).masked_fill_(~mask[:, None], -math.inf)
+        weights = torch.softmax(scores, dim=-1)
+        return weights[:, 0], (weights @ fed)[:, 0]
+    used, group, counts = torch.unique_consecutive(rows, return_inverse=True, return_counts=True)
+    if len(used) < len(keys):
+        keys, fed, mask = keys[used], fed[used], mask[used]
+    place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[group]
+    together = queries.new_zeros(len(used), int(counts.max()), queries.shape[-1])
+    together[group, place] = queries
+    scores = score(together, keys, attending.vector).masked_fill_(~mask[:, None], -math.inf)
+    weights = torch.softmax(scores, dim=-1)
+    return weights[group, place], (weights @ fed)[group, place]
+
+
+def attend(cell: AttendingCell, inputs: Tensor, state: State, attending: Attending) -> tuple[Tensor, Tensor, State]:
+    """As `attend_plainly`, faster to train with; not differentiable twice."""
+    outputs, looks, *end = _Loop.apply(cell, inputs, *attending, *state)  # type: ignore[no-untyped-call]
+    return outputs, looks, (outputs[-1], *end)
+
+
+class _Loop(torch.autograd.Function):
+    """Takes cell, inputs, the six of `Attending`, the state; gives outputs, weights, and an LSTM's c at the end."""
+
+    @staticmethod
+    def forward(ctx: Any, cell: AttendingCell, inputs: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+        attending, state = Attending(*rest[:6]), rest[6:]
+        keys, fed, mask, weight, bias, vector = attending
+        size = keys.shape[-1]
+        hole = torch.zeros_like(mask, dtype=keys.dtype).masked_fill_(~mask, -math.inf)
+        time, batch = inputs.shape[:2]
+        before = keys.new_empty(time, batch, weight.shape[1])
+        outputs = torch.empty_like(before)
+        looks = keys.new_empty(time, batch, keys.shape[1])
+        queries = keys.new_empty(time, batch, size)
+        features, saved = [], []
+        for number in range(time):
+            before[number] = state[0]
+            product = torch.addmm(bias, state[0], weight.T)
+            queries[number] = query = product[:, :size]
+            if vector is None:
+                scores = torch.bmm(keys, query[:, :, None])[:, :, 0] / math.sqrt(size)
+            else:
+                features.append(torch.add(keys, query[:, None]).tanh_())
+                scores = features[-1] @ vector
+            weights = torch.softmax(scores.add_(hole), dim=-1)
+            gates = torch.baddbmm(inputs[number][:, None], weights[:, None], fed)[:, 0]
+            state, kept = GATES[cell](gates, product[:, size:], state)
+            saved.append(kept)
+            outputs[number] = state[0]
+            looks[number] = weights
+        ctx.save_for_backward(keys, fed, weight, vector, before, looks, queries)
+        ctx.cell, ctx.features, ctx.saved = cell, features, saved
+        return outputs, looks, *state[1:]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, douts: Tensor, dlooks: Tensor, *dend: Tensor) -> tuple[Any, ...]:
+        keys, fed, weight, vector, before, looks, queries = ctx.saved_tensors
+        time, batch, size = queries.shape
+        gates_size = fed.shape[-1]
+        dinputs = keys.new_empty(time, batch, gates_size)
+        dproducts = keys.new_empty(time, batch, size + gates_size)
+        dscores = torch.empty_like(looks)
+        dkeys = torch.zeros_like(keys)
+        dvector = None if vector is None else torch.zeros_like(vector)
+        dstate: State = (torch.zeros_like(before[0]), *dend)
+        for number in range(time - 1, -1, -1):
+            dstate = (dstate[0] + douts[number], *dstate[1:])
+            dgates, drecurrent, dstate = _BACKWARD[ctx.cell](ctx.saved[number], dstate)
+            dinputs[number] = dgates
+            weights = looks[number]
+            dweights = dlooks[number] + torch.bmm(fed, dgates[:, :, None])[:, :, 0]
+            dscores[number] = ds = weights * (dweights - (weights * dweights).sum(dim=1, keepdim=True))
+            dproduct = dproducts[number]
+            dproduct[:, size:] = drecurrent
+            if vector is None or dvector is None:
+                dproduct[:, :size] = torch.bmm(ds[:, None], keys)[:, 0] / math.sqrt(size)
+            else:
+                features = ctx.features[number]
+                dvector += ds.reshape(-1) @ features.reshape(-1, size)
+                dsums = (features * features).sub_(1).mul_(-ds[:, :, None])
+                dkeys += dsums
+                dproduct[:, :size] = dsums.sum(dim=1)
+                dproduct[:, :size] *= vector
+            dstate = (torch.addmm(dstate[0], dproduct, weight), *dstate[1:])
+        if vector is None:
+            dkeys = torch.bmm(dscores.permute(1, 2, 0), queries.transpose(0, 1)) / math.sqrt(size)
+        else:
+            dkeys *= vector
+        dfed = torch.bmm(looks.permute(1, 2, 0), dinputs.transpose(0, 1))
+        flat = dproducts.reshape(-1, size + gates_size)
+        dweight = flat.T @ before.reshape(-1, before.shape[-1])
+        return None, dinputs, dkeys, dfed, None, dweight, flat.sum(dim=0), dvector, *dstate

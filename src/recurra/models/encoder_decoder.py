@@ -1,0 +1,83 @@
+"""Sequence to sequence: an encoder reads, a decoder writes, attention lets it look back."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from recurra.models.architecture import Architecture
+from recurra.models.cells import State
+from recurra.models.decoder import Decoder, Looked
+from recurra.models.dropout import Noise
+from recurra.models.encoder import Encoder
+
+
+class Encoded(NamedTuple):
+    """A batch of sources, read.
+
+    Attributes:
+        looked: what the decoder may look at; None without attention.
+        state: of the decoder, before its first symbol.
+    """
+
+    looked: Looked | None
+    state: State
+
+
+class EncoderDecoder(nn.Module):
+    """The whole network.
+
+    Args:
+        source_size: symbols of the sources.
+        target_size: symbols of the targets; None if they are the sources', which are then embedded once.
+        architecture: a resolved one.
+    """
+
+    def __init__(self, source_size: int, target_size: int | None, architecture: Architecture) -> None:
+        super().__init__()
+        size = architecture.embedding_size
+        self.scale = math.sqrt(size) if architecture.tied else 1.0
+        embedding = nn.Embedding(source_size, size)
+        self.encoder = Encoder(embedding, self.scale, architecture)
+        target = embedding if target_size is None else nn.Embedding(target_size, size)
+        self.decoder = Decoder(target, self.scale, self.encoder.output_size, architecture)
+        for table in dict.fromkeys((embedding, target)):
+            nn.init.normal_(table.weight, std=1 / self.scale)
+
+    def encode(self, sources: Tensor, mask: Tensor, noise: Noise | None = None) -> Encoded:
+        """Read sources.
+
+        Args:
+            sources: `(batch, positions)`.
+            mask: `(batch, positions)`, True for what is there: each row up to its length (at least 1), then False.
+            noise: where dropout comes from; None for no dropout.
+        """
+        annotations, summary = self.encoder(sources, mask, noise)
+        looked = self.decoder.look(annotations, mask) if self.decoder.attention else None
+        return Encoded(looked, self.decoder.begin_state(summary))
+
+    def forward(
+        self, sources: Tensor, mask: Tensor, targets: Tensor, noise: Noise | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Read sources and predict targets, each symbol from the right ones before it.
+
+        Args:
+            sources: `(batch, positions)`.
+            mask: `(batch, positions)`, as in `encode`.
+            targets: the symbols to go on from, `(batch, time)`: the start, then all but the last to be predicted.
+            noise: where dropout comes from; None for no dropout.
+
+        Returns:
+            Features for `read_out`, `(batch, time, size)`; the attention weights `(batch, time, positions)`, None
+            without attention.
+        """
+        looked, state = self.encode(sources, mask, noise)
+        features, weights, _ = self.decoder(targets, state, looked, noise)
+        return features, weights
+
+    def read_out(self, features: Tensor) -> Tensor:
+        """Logits `(..., target_size)` of the decoder's features."""
+        logits: Tensor = self.decoder.output(features)
+        return logits
