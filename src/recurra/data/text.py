@@ -74,7 +74,7 @@ def open_corpus(sources: Sequence[str | Path], encoding: str = "utf-8", raw: boo
         RecurraError: if a source is missing, nothing readable is left, or all is empty. Among several files a broken
             one is skipped and listed in `Corpus.skipped`.
     """
-    _require_encoding(encoding)
+    require_encoding(encoding)
     names = [str(source) for source in sources]
     if sample_named(names, samples.TEXTS, "text"):
         return Corpus(names[0], ())
@@ -95,11 +95,12 @@ def open_corpus(sources: Sequence[str | Path], encoding: str = "utf-8", raw: boo
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
     """The whole text of one small file, plain or .gz, with the same checks and errors as a corpus."""
-    _require_encoding(encoding)
+    require_encoding(encoding)
     return "".join(_decode(path, encoding, raw=False))
 
 
-def _require_encoding(encoding: str) -> None:
+def require_encoding(encoding: str) -> None:
+    """Refuse what is no encoding of text."""
     try:
         "a".encode(encoding)  # refuses codecs that are none of text, such as base64
         codecs.getincrementaldecoder(encoding)
@@ -125,7 +126,7 @@ def _decode(path: Path, encoding: str, raw: bool) -> Iterator[str]:
         decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)  # type: ignore[assignment]
     wide = encoding.startswith(("utf-16", "utf-32"))
     place = 0
-    for data in _read(path):
+    for data in read_blocks(path):
         if not raw and not wide and (zero := data.find(b"\0")) >= 0:
             raise RecurraError(
                 f"{path} is not text (a zero byte at byte {place + zero}); give a text file, name its --encoding, "
@@ -155,8 +156,8 @@ def _encoding_error(path: Path, encoding: str, end: int, error: UnicodeError) ->
     return RecurraError(f"{path} is not {name}: {reason}; name the right one with --encoding")
 
 
-def _read(path: Path) -> Iterator[bytes]:
-    """The bytes of one file, unpacked if its name ends in .gz."""
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """The bytes of one file in blocks, unpacked if its name ends in .gz; a .gz bomb is refused."""
     with os_errors("reading", path):
         limit = max(path.stat().st_size * MAX_GZIP_RATIO, MIN_GZIP_LIMIT)
         zipped = path.suffix.lower() == ".gz"

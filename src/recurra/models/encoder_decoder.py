@@ -59,19 +59,29 @@ class EncoderDecoder(nn.Module):
         return Encoded(looked, self.decoder.begin_state(summary))
 
     def forward(
-        self, sources: Tensor, mask: Tensor, targets: Tensor, noise: Noise | None = None
-    ) -> tuple[Tensor, Tensor | None]:
-        """Read sources and predict targets, each symbol from the right ones before it.
+        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: Noise | None = None
+    ) -> Tensor:
+        """Read sources and score every next symbol of targets, each told the right ones before it.
 
         Args:
             sources: `(batch, positions)`.
             mask: `(batch, positions)`, as in `encode`.
             targets: the symbols to go on from, `(batch, time)`: the start, then all but the last to be predicted.
+            there: `(batch, time)`, True for the predictions that count; no others are made.
             noise: where dropout comes from; None for no dropout.
 
         Returns:
-            Features for `read_out`, `(batch, time, size)`; the attention weights `(batch, time, positions)`, None
-            without attention.
+            Logits of those that count, row by row, `(predictions, target_size)`.
+        """
+        features, _ = self.trace(sources, mask, targets, noise)
+        return self.read_out(features[there])
+
+    def trace(
+        self, sources: Tensor, mask: Tensor, targets: Tensor, noise: Noise | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """As `forward`, up to the features for `read_out`, `(batch, time, size)`; and the attention weights.
+
+        The weights are `(batch, time, positions)`, None without attention.
         """
         looked, state = self.encode(sources, mask, noise)
         features, weights, _ = self.decoder(targets, state, looked, noise)

@@ -42,9 +42,9 @@ from recurra.progress import note
 from recurra.training import runfolder
 from recurra.training.fit import Fitted, Prepared, fit, how_it_ended, how_to_go_on, record_of
 from recurra.training.frames import FrameScore, score_frames
-from recurra.training.next_symbol import NextSymbol, log_probs
+from recurra.training.next_symbol import NextSymbol, StreamTraining, described, log_probs
 from recurra.training.runfolder import Saved
-from recurra.training.trainer import DEFAULT_MINUTES, Outcome, Training
+from recurra.training.trainer import DEFAULT_MINUTES, Outcome
 
 DEFAULT_SAMPLING = Sampling()
 
@@ -62,7 +62,7 @@ TINY_MINUTES = 0.5
 
 
 @dataclass(frozen=True)
-class Config(Architecture, Training):
+class Config(Architecture, StreamTraining):
     """Everything that can be chosen about a music model."""
 
     symbols: Kind = "notes"
@@ -78,7 +78,7 @@ class Config(Architecture, Training):
 
     def __post_init__(self) -> None:
         Architecture.__post_init__(self)
-        Training.__post_init__(self)
+        StreamTraining.__post_init__(self)
         check_range("frame", self.frame, 1, 48)
         check_range("transpose", self.transpose, 0, MARGIN)
 
@@ -220,7 +220,7 @@ def train(
     out = Path(out)
     read: Data | None = None
 
-    def prepare(config: Config, run: Saved | None, folder: Path) -> Prepared[Config]:
+    def prepare(config: Config, run: Saved | None, folder: Path) -> Prepared[Config, LanguageModel]:
         nonlocal read
         notation = notations.from_json(read_json(run.vocabulary), str(run.vocabulary)) if run else None
         read = read_data(sources, held_out, config, notation)
@@ -233,7 +233,7 @@ def train(
             NextSymbol(_streams(read, config), np.concatenate(read.held_out_symbols)),
             read.digest,
             dump_json(read.notation.to_json()),
-            _describe(read),
+            f"{_describe(read)}\n{described(config, config)}",
         )
 
     fitted = fit(out, config, resume, overwrite, prepare)
@@ -282,7 +282,7 @@ def _describe(data: Data) -> str:
     )
 
 
-def _finish(fitted: Fitted[Config], data: Data, name: str) -> Model:
+def _finish(fitted: Fitted[Config, LanguageModel], data: Data, name: str) -> Model:
     corpus = Corpus(pack(data.train), tuple(piece.name for piece in data.train))
     model = Model(fitted.network, data.notation, fitted.config, {}, name, corpus)
     figure = model.score(data.held_out_symbols)

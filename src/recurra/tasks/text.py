@@ -34,9 +34,9 @@ from recurra.models.packed import PackedLanguageModel
 from recurra.progress import note
 from recurra.training import runfolder
 from recurra.training.fit import Fitted, Prepared, fit, how_it_ended, how_to_go_on, record_of
-from recurra.training.next_symbol import NextSymbol, score, score_dynamic
+from recurra.training.next_symbol import NextSymbol, StreamTraining, described, score, score_dynamic
 from recurra.training.runfolder import Saved
-from recurra.training.trainer import DEFAULT_MINUTES, Outcome, Training
+from recurra.training.trainer import DEFAULT_MINUTES, Outcome
 
 MIN_SYMBOLS = 1000
 """A shorter corpus is refused: there is nothing to learn from it, and nothing to hold out."""
@@ -70,7 +70,7 @@ SMALL, LARGE = 200_000, 5_000_000
 
 
 @dataclass(frozen=True)
-class Config(Architecture, Training):
+class Config(Architecture, StreamTraining):
     """Everything that can be chosen about a text model."""
 
     preset: Preset = AUTO
@@ -86,7 +86,7 @@ class Config(Architecture, Training):
 
     def __post_init__(self) -> None:
         Architecture.__post_init__(self)
-        Training.__post_init__(self)
+        StreamTraining.__post_init__(self)
         check_range("vocabulary_size", self.vocabulary_size, 2, 2**20)
         check_range("min_count", self.min_count, 1, 2**31)
 
@@ -221,7 +221,7 @@ def train(
     out = Path(out)
     read: Data | None = None
 
-    def prepare(config: Config, run: Saved | None, folder: Path) -> Prepared[Config]:
+    def prepare(config: Config, run: Saved | None, folder: Path) -> Prepared[Config, LanguageModel]:
         nonlocal read
         tokenizer = tokenizers.from_json(read_json(run.vocabulary), str(run.vocabulary)) if run else None
         read = read_data(sources, held_out, config, folder, tokenizer)
@@ -235,7 +235,7 @@ def train(
             NextSymbol(streams, read.held_out),
             read.file.sha256,
             dump_json(read.tokenizer.to_json()),
-            _describe(config, read),
+            f"{_describe(config, read)}\n{described(config, config)}",
         )
 
     fitted = fit(out, config, resume, overwrite, prepare)
@@ -258,7 +258,7 @@ def _describe(config: Config, data: Data) -> str:
     )
 
 
-def _finish(fitted: Fitted[Config], data: Data, name: str) -> Model:
+def _finish(fitted: Fitted[Config, LanguageModel], data: Data, name: str) -> Model:
     figure = score(fitted.network, data.held_out, fitted.device)
     record = {
         "data": data.corpus.name,

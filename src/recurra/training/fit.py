@@ -1,4 +1,4 @@
-"""A whole run of a language model for any room: prepared, trained in its folder, resumed, and its record."""
+"""A whole run for any room: prepared, trained in its folder, resumed, and its record."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
+from torch import nn
 
 from recurra import modelfile
 from recurra.errors import os_errors
-from recurra.models.language_model import LanguageModel
 from recurra.progress import note
 from recurra.training import runfolder
-from recurra.training.next_symbol import NextSymbol
 from recurra.training.runfolder import Saved
-from recurra.training.trainer import Outcome, Trainer, Training, make_accelerator
+from recurra.training.trainer import Objective, Outcome, Trainer, Training, make_accelerator
 
 ConfigT = TypeVar("ConfigT", bound=Training)
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class Prepared(Generic[ConfigT]):
+class Prepared(Generic[ConfigT, NetworkT]):
     """What a run needs to begin.
 
     Attributes:
@@ -33,19 +33,19 @@ class Prepared(Generic[ConfigT]):
         objective: what to minimise.
         digest: of the data; tells whether a resumed run has the same.
         vocabulary: JSON text.
-        description: what a person is told of the data before training, lines.
+        description: what a person is told before training of the data and, in the last line, of the network.
     """
 
     config: ConfigT
-    build: Callable[[], LanguageModel]
-    objective: NextSymbol
+    build: Callable[[], NetworkT]
+    objective: Objective
     digest: str
     vocabulary: str
     description: str
 
 
 @dataclass(frozen=True)
-class Fitted(Generic[ConfigT]):
+class Fitted(Generic[ConfigT, NetworkT]):
     """What came out of a run.
 
     Attributes:
@@ -57,7 +57,7 @@ class Fitted(Generic[ConfigT]):
         main: whether this process is the one that writes.
     """
 
-    network: LanguageModel
+    network: NetworkT
     config: ConfigT
     outcome: Outcome
     device: torch.device
@@ -70,9 +70,9 @@ def fit(
     config: ConfigT,
     resume: bool,
     overwrite: bool,
-    prepare: Callable[[ConfigT, Saved | None, Path], Prepared[ConfigT]],
-) -> Fitted[ConfigT]:
-    """Train a language model.
+    prepare: Callable[[ConfigT, Saved | None, Path], Prepared[ConfigT, NetworkT]],
+) -> Fitted[ConfigT, NetworkT]:
+    """Train a model.
 
     Args:
         out: the model folder to come.
@@ -102,7 +102,8 @@ def fit(
         network = prepared.build()
         if main:
             runfolder.begin(work, run, prepared.vocabulary)
-        note(f"{prepared.description}\n{describe(network, config)}")
+        count = sum(parameter.numel() for parameter in network.parameters())
+        note(f"{prepared.description}; {count:,} parameters")
         accelerator.wait_for_everyone()
         about = {"config": asdict(config), "data": prepared.digest}
         trainer = Trainer(network, prepared.objective, config, work, about, accelerator)
@@ -110,16 +111,6 @@ def fit(
     network = network.to(trainer.device)
     modelfile.fill(network, outcome.best, "the run")
     return Fitted(network, config, outcome, trainer.device, work, main)
-
-
-def describe(network: LanguageModel, config: Training) -> str:
-    """A line on a network and its batches."""
-    count = sum(parameter.numel() for parameter in network.parameters())
-    recurrent = network.recurrent
-    return (
-        f"{recurrent.cell}, {recurrent.num_layers} x {recurrent.hidden_size} units, {count:,} parameters; "
-        f"{config.batch_size} x {config.chunk} symbols a step"
-    )
 
 
 def record_of(outcome: Outcome) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Next-symbol training and scoring of language models: the targets are the inputs, shifted by one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator
 from copy import deepcopy
@@ -11,11 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recurra.config import AUTO, check_range
 from recurra.data.batching import Streams
 from recurra.data.tokenizer import Symbols
 from recurra.models.cells import State
 from recurra.models.dropout import Noise
-from recurra.models.language_model import LanguageModel
+from recurra.models.language_model import Architecture, LanguageModel
+from recurra.training.trainer import Training
 
 SCORING_CHUNK = 512
 """Symbols scored in one call; affects memory and speed only."""
@@ -25,6 +25,29 @@ MONITOR_STREAMS = 32
 
 MONITOR_SYMBOLS = 200_000
 """At most this many held-out symbols are scored while training."""
+
+
+@dataclass(frozen=True)
+class StreamTraining(Training):
+    """How a language model is trained: on long streams of symbols, a chunk at a time."""
+
+    batch_size: int = AUTO
+    """Sequences side by side in a batch, all processes together."""
+    chunk: int = AUTO
+    """Time steps in a batch: how far back the gradient reaches; the state is carried further."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("batch_size", self.batch_size, 1, 65536)
+        check_range("chunk", self.chunk, 1, 65536)
+
+
+def described(architecture: Architecture, training: StreamTraining) -> str:
+    """A few words on a network and its batches."""
+    return (
+        f"{architecture.cell}, {architecture.num_layers} x {architecture.hidden_size} units; "
+        f"{training.batch_size} x {training.chunk} symbols a step"
+    )
 
 
 @dataclass(frozen=True)

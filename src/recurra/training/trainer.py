@@ -43,16 +43,12 @@ PICTURE_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Training:
-    """How a model is trained; what is not given is chosen by the preset and the size of the data."""
+    """How any model is trained; what is not given is chosen by the preset and the size of the data."""
 
     minutes: float | None = None
     """Train for at most this long; if neither this nor --steps is given, as long as the held-out loss falls, or ten."""
     steps: int | None = None
     """Train for exactly this many steps, whatever the clock says (unless --minutes is given too)."""
-    batch_size: int = AUTO
-    """Sequences side by side in a batch, all processes together."""
-    chunk: int = AUTO
-    """Time steps in a batch: how far back the gradient reaches; the state is carried further."""
     learning_rate: float = AUTO
     """Peak learning rate of AdamW, reached after the warm-up, then falling to zero along a cosine."""
     warm_up: float = 0.03
@@ -79,8 +75,6 @@ class Training:
     def __post_init__(self) -> None:
         check_range("minutes", self.minutes, 1e-6, 1e7)
         check_range("steps", self.steps, 1, 10**12)
-        check_range("batch_size", self.batch_size, 1, 65536)
-        check_range("chunk", self.chunk, 1, 65536)
         check_range("learning_rate", self.learning_rate, 1e-12, 10.0)
         check_range("warm_up", self.warm_up, 0.0, 1.0)
         check_range("weight_decay", self.weight_decay, 0.0, 10.0)

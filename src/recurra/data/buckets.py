@@ -1,0 +1,83 @@
+"""Batches of sequence pairs of similar lengths, so that little of a batch is padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.data.tokenizer import Symbols
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Sequences of different lengths as one array.
+
+    Attributes:
+        symbols: `(rows, longest)`, 0 where nothing is.
+        mask: `(rows, longest)`, True for what is there.
+    """
+
+    symbols: NDArray[np.int64]
+    mask: NDArray[np.bool_]
+
+
+def pad(sequences: Sequence[Symbols]) -> Padded:
+    """Put sequences into one array, each from the left."""
+    lengths = np.array([len(sequence) for sequence in sequences])
+    mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
+    symbols = np.zeros(mask.shape, np.int64)
+    symbols[mask] = np.concatenate(sequences)
+    return Padded(symbols, mask)
+
+
+@dataclass(frozen=True, eq=False)
+class Buckets:
+    """The batches of all passes over pairs: which pairs make up the batch of a step.
+
+    In each pass the pairs are sorted by length, those of equal lengths in random order, and cut into batches of at most
+    `size` symbols of the longer side, padding included; the batches come in random order. All is a function of seed and
+    step.
+
+    Attributes:
+        lengths: of the two sides of each pair, `(pairs, 2)`.
+        size: symbols in a batch; a pair that is longer makes a batch of its own.
+        seed: of the order.
+    """
+
+    lengths: NDArray[np.int64]
+    size: int
+    seed: int = 0
+
+    @cached_property
+    def _cuts(self) -> NDArray[np.int64]:
+        """Where the sorted pairs are cut into batches, `(batches + 1,)`; the same in every pass."""
+        longest = np.sort(self.lengths.max(axis=1))
+        cuts = [0]
+        for place, length in enumerate(longest):
+            if place > cuts[-1] and (place + 1 - cuts[-1]) * length > self.size:
+                cuts.append(place)
+        return np.array([*cuts, len(longest)])
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one pass."""
+        return len(self._cuts) - 1
+
+    def batch(self, step: int) -> NDArray[np.int64]:
+        """The pairs of one step's batch, `(rows,)`; steps are counted from 0 over all passes."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order, places = _ordered(self, epoch)
+        cut = places[place]
+        return order[self._cuts[cut] : self._cuts[cut + 1]]
+
+
+@lru_cache(maxsize=2)
+def _ordered(buckets: Buckets, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    generator = np.random.default_rng([buckets.seed, epoch])
+    chance = generator.random(len(buckets.lengths))
+    order = np.lexsort((chance, buckets.lengths.min(axis=1), buckets.lengths.max(axis=1)))
+    return order, generator.permutation(buckets.steps_per_epoch)

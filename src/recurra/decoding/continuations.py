@@ -1,0 +1,181 @@
+"""What may follow an unfinished output, and the most probable of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from recurra.errors import RecurraError
+
+IntArray = NDArray[np.int64]
+DoubleArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+BLOCK = 64
+"""Symbols of which `most_probable` first looks at the largest only."""
+
+
+IMPOSSIBLE = -1e6
+"""What a log-probability of -inf counts in sums, nats: what follows a forced but impossible symbol still compares."""
+
+
+class Candidates(NamedTuple):
+    """Possible next symbols of each row, `(rows, columns)`: the end or what is forced first, then the most probable.
+
+    Attributes:
+        symbols: their numbers.
+        log_probs: the model's own, nats.
+        allowed: whether it may come. At least one of each row may, and its log-probability is -inf only where it is
+            forced or nothing else is left.
+    """
+
+    symbols: IntArray
+    log_probs: DoubleArray
+    allowed: BoolArray
+
+
+class Rules:
+    """The outputs that are admitted: long enough, not too long, with what is forced and without what is banned.
+
+    A symbol of probability 0 does not come, unless it is forced. Where nothing else may come the end does.
+
+    Args:
+        end: the symbol that ends an output.
+        limits: longest output of each sentence, in symbols, the end not counted; not below 0.
+        prefixes: forced beginning of each sentence's output, which no other rule applies to; None for none.
+        banned: symbols that are never written.
+        min_length: shortest output, in symbols, where the limit is not below it.
+        no_repeat: no run of this many symbols comes twice; 0 for any.
+
+    Raises:
+        ValueError: if the numbers of limits and prefixes differ, a limit is below 0, or a prefix holds the end.
+    """
+
+    def __init__(
+        self,
+        *,
+        end: int,
+        limits: Sequence[int],
+        prefixes: Sequence[Sequence[int]] | None = None,
+        banned: Sequence[int] = (),
+        min_length: int = 0,
+        no_repeat: int = 0,
+    ) -> None:
+        prefixes = [()] * len(limits) if prefixes is None else prefixes
+        if len(prefixes) != len(limits):
+            raise ValueError(f"there are {len(limits)} limits, but {len(prefixes)} prefixes")
+        if any(limit < 0 for limit in limits):
+            raise ValueError("a limit is below 0")
+        if any(end in prefix for prefix in prefixes):
+            raise ValueError("a prefix holds the end")
+        self.end, self.min_length, self.no_repeat = end, min_length, no_repeat
+        self.excluded = np.array(sorted({*banned, end}), dtype=np.int64)
+        # By symbol; the last place stands for all that are larger.
+        self._is_excluded = np.zeros(self.excluded[-1] + 2, dtype=np.bool_)
+        self._is_excluded[self.excluded] = True
+        lengths = np.array([len(prefix) for prefix in prefixes], dtype=np.int64)
+        self.limits: IntArray = np.maximum(np.array(limits, dtype=np.int64), lengths)
+        # One column more than the longest prefix, so that there is one to look at after it.
+        self._prefixes = np.full((len(limits), int(lengths.max(initial=0)) + 1), -1, dtype=np.int64)
+        for row, prefix in zip(self._prefixes, prefixes, strict=True):
+            row[: len(prefix)] = prefix
+
+    def forced(self, sentences: IntArray, length: int) -> IntArray:
+        """What must follow `length` symbols: the prefix's next, or the end at the limit, or -1 for no such thing.
+
+        Args:
+            sentences: number of each row's, `(rows,)`.
+            length: of all rows.
+        """
+        column = min(length, self._prefixes.shape[1] - 1)
+        symbols: IntArray = np.where(length < self.limits[sentences], self._prefixes[sentences, column], self.end)
+        return symbols
+
+    def without_repeats(self, log_probs: Tensor, written: IntArray | None) -> Tensor:
+        """Log-probabilities with -inf for every symbol that would end a run for the second time.
+
+        Args:
+            log_probs: `(rows, vocabulary_size)`; not changed.
+            written: the symbols so far, `(rows, length)`; None where repeats are allowed.
+        """
+        if written is None or written.shape[1] < self.no_repeat:
+            return log_probs
+        runs = np.lib.stride_tricks.sliding_window_view(written, self.no_repeat, axis=1)
+        last = written[:, written.shape[1] - self.no_repeat + 1 :]
+        rows, places = np.nonzero((runs[:, :, :-1] == last[:, None]).all(axis=2))
+        index = torch.from_numpy(rows), torch.from_numpy(runs[rows, places, -1])
+        never = torch.tensor(-torch.inf, dtype=log_probs.dtype, device=log_probs.device)
+        return log_probs.index_put([part.to(log_probs.device) for part in index], never)
+
+    def candidates(
+        self, log_probs: Tensor, sentences: IntArray, length: int, written: IntArray | None, count: int
+    ) -> Candidates:
+        """The most probable symbols that may come next, and the end if it may.
+
+        Args:
+            log_probs: of the next symbol, `(rows, vocabulary_size)`.
+            sentences: number of each row's, `(rows,)`.
+            length: symbols so far in every row.
+            written: the symbols so far, `(rows, length)`, for `without_repeats`.
+            count: how many, beside the end, are certain to be among them.
+
+        Raises:
+            RecurraError: if the log-probabilities are not numbers.
+        """
+        forced = self.forced(sentences, length)
+        first = np.where(forced < 0, self.end, forced)[:, None]
+        own = log_probs.gather(1, torch.from_numpy(first).to(log_probs.device))
+        columns = min(count + len(self.excluded), log_probs.shape[1])
+        top, indices = most_probable(self.without_repeats(log_probs, written), columns)
+        symbols = np.concatenate([first, indices.cpu().numpy()], axis=1)
+        values = torch.cat([own, top], dim=1).to("cpu", torch.float64).numpy()
+        check_numbers(values)
+
+        allowed = values > -np.inf
+        barred = self._is_excluded[np.minimum(symbols[:, 1:], len(self._is_excluded) - 1)]
+        allowed[:, 1:] &= (forced < 0)[:, None] & ~barred
+        allowed[:, 0] &= length >= self.min_length
+        allowed[:, 0] |= (forced >= 0) | ~allowed[:, 1:].any(axis=1)
+        return Candidates(symbols, values, allowed)
+
+
+def most_probable(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest of each row, the largest first, and where they are: `torch.topk`, but faster on a CPU.
+
+    The largest are in the `count` blocks whose own largest are the largest, so most of a row is looked at only once.
+
+    Args:
+        log_probs: `(rows, vocabulary_size)`.
+        count: at most `vocabulary_size`.
+
+    Returns:
+        Values and indices, `(rows, count)` each.
+    """
+    rows, size = log_probs.shape
+    blocks = size // BLOCK
+    if log_probs.device.type != "cpu" or blocks < 4 * count or rows < 4:
+        top = log_probs.topk(count)
+        return top.values, top.indices
+    view = log_probs.unfold(1, BLOCK, BLOCK)
+    chosen = view.amax(dim=2).topk(count).indices
+    inside = view[torch.arange(rows)[:, None], chosen].flatten(1)
+    rest = log_probs[:, blocks * BLOCK :]
+    values, places = torch.cat([inside, rest], dim=1).topk(count)
+    block = chosen.gather(1, (places // BLOCK).clamp(max=count - 1))
+    indices = torch.where(places < count * BLOCK, block * BLOCK + places % BLOCK, places + (blocks - count) * BLOCK)
+    return values, indices
+
+
+def check_numbers(log_probs: DoubleArray | NDArray[np.float32]) -> None:
+    """Refuse log-probabilities among which there is NaN.
+
+    Raises:
+        RecurraError: if there is.
+    """
+    if np.isnan(log_probs).any():
+        raise RecurraError("the model's probabilities are not numbers (NaN); its weights are damaged, train it again")

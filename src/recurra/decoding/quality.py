@@ -1,0 +1,105 @@
+"""How good outputs are against references: BLEU, chrF, exact match (all by `sacrebleu`)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from recurra.errors import RecurraError
+
+Tokenize = Literal["13a", "none", "char", "intl", "zh"]
+"""How sacrebleu splits sentences into words before it compares them; see its documentation."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of a set of outputs, in points of a hundred.
+
+    Attributes:
+        bleu: Papineni et al. 2002.
+        chrf: Popović 2015, chrF2.
+        exact_match: share of outputs that are the reference, letter by letter, 0 to 1.
+        count: outputs.
+        signature: how BLEU and chrF were reckoned, for others to do the same.
+    """
+
+    bleu: float
+    chrf: float
+    exact_match: float
+    count: int
+    signature: str
+
+
+def measure(
+    outputs: Sequence[str], references: Sequence[str], tokenize: Tokenize = "13a", lowercase: bool = False
+) -> Quality:
+    """Compare outputs with one reference each.
+
+    Args:
+        outputs: detokenised, unless `tokenize` is "none".
+        references: as many.
+        tokenize: how to split into words for BLEU.
+        lowercase: whether capital letters count as small ones in BLEU and chrF.
+
+    Raises:
+        RecurraError: if sacrebleu is not installed.
+    """
+    bleu, chrf = _scorers(tokenize, lowercase)
+    exact = sum(output == reference for output, reference in zip(outputs, references, strict=True))
+    bleu_score = bleu.corpus_score(list(outputs), [list(references)])
+    chrf_score = chrf.corpus_score(list(outputs), [list(references)])
+    signature = f"BLEU|{bleu.get_signature()} chrF2|{chrf.get_signature()}"
+    return Quality(bleu_score.score, chrf_score.score, exact / max(len(outputs), 1), len(outputs), signature)
+
+
+def length_of(sentence: str) -> int:
+    """Words of a sentence; characters where it is written without spaces."""
+    words = sentence.split()
+    return len(words) if len(words) > 1 else len(sentence.strip())
+
+
+def by_length(
+    outputs: Sequence[str],
+    references: Sequence[str],
+    lengths: Sequence[int],
+    tokenize: Tokenize = "13a",
+    lowercase: bool = False,
+    parts: int = 4,
+) -> list[dict[str, Any]]:
+    """The quality of parts of the outputs by the length of their sources, the shortest first.
+
+    Args:
+        outputs: as in `measure`.
+        references: as many.
+        lengths: of the sources; outputs of equal lengths stay in one part.
+        tokenize: as in `measure`.
+        lowercase: as in `measure`.
+        parts: into how many, of about equal size.
+
+    Returns:
+        For each part the `shortest` and the `longest` length, `count`, `bleu`, `chrf` and `exact_match`.
+    """
+    ordered = sorted(lengths)
+    borders = sorted({ordered[len(ordered) * part // parts] for part in range(1, parts)}) if ordered else []
+    groups: list[list[int]] = [[] for _ in range(len(borders) + 1)]
+    for number, length in enumerate(lengths):
+        groups[bisect_right(borders, length)].append(number)
+    rows = []
+    for group in filter(None, groups):
+        quality = measure([outputs[i] for i in group], [references[i] for i in group], tokenize, lowercase)
+        ends = {"shortest": min(lengths[i] for i in group), "longest": max(lengths[i] for i in group)}
+        figures = asdict(quality)
+        figures.pop("signature")
+        rows.append(ends | figures)
+    return rows
+
+
+def _scorers(tokenize: Tokenize, lowercase: bool) -> tuple[Any, Any]:
+    try:
+        from sacrebleu.metrics import BLEU, CHRF
+    except ImportError as error:
+        raise RecurraError("BLEU and chrF need one more package: pip install 'recurra[translation]'") from error
+    # `force` only silences the guess that text which looks tokenised ought not to be.
+    return BLEU(tokenize=tokenize, lowercase=lowercase, force=True), CHRF(lowercase=lowercase)

@@ -1,0 +1,46 @@
+"""What a search considered, for pictures."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+NodeState = Literal["kept", "pruned", "finished"]
+
+
+class Node(NamedTuple):
+    """A symbol that was considered.
+
+    Attributes:
+        parent: the node of the symbol before it; None for the root.
+        symbol: its number.
+        log_prob: its own, nats.
+        total: the sum from the root to it, nats.
+        depth: symbols from the root to it; 0 for the root.
+        state: whether the search went on with it, dropped it, or was at an end with it.
+    """
+
+    parent: int | None
+    symbol: int
+    log_prob: float
+    total: float
+    depth: int
+    state: NodeState
+
+
+class Tree(NamedTuple):
+    """What was considered for one sentence: the root, whose symbol is the start, then parents before children.
+
+    Of what was dropped there are the best of each step only, as many as the beam is wide.
+    """
+
+    nodes: list[Node]
+
+    def add(self, parent: int, symbol: int, log_prob: float, total: float, state: NodeState) -> int:
+        """Add a node; its place."""
+        self.nodes.append(Node(parent, symbol, log_prob, total, self.nodes[parent].depth + 1, state))
+        return len(self.nodes) - 1
+
+
+def rooted(start: int) -> Tree:
+    """A tree of nothing but a root."""
+    return Tree([Node(None, start, 0.0, 0.0, 0, "kept")])

@@ -1,0 +1,535 @@
+"""Translation: an encoder reads a sentence, a decoder that looks back at it writes another."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import recurra
+from recurra import modelfile
+from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
+from recurra.data.buckets import Buckets, pad
+from recurra.data.languages import Languages
+from recurra.data.tables import Pairs, hold_out, open_pairs
+from recurra.data.tokenizer import Kind, Symbols
+from recurra.decoding.beam import Found, Search, search
+from recurra.decoding.ensemble import ensemble, join
+from recurra.decoding.hypothesis import Hypothesis
+from recurra.decoding.quality import Tokenize, by_length, length_of, measure
+from recurra.decoding.step import Step
+from recurra.decoding.stepping import stepper
+from recurra.errors import RecurraError
+from recurra.explain.translation_page import Explanation, write_translation_page
+from recurra.models.architecture import Architecture
+from recurra.models.cells import State
+from recurra.models.encoder_decoder import EncoderDecoder
+from recurra.progress import note
+from recurra.training import runfolder
+from recurra.training.fit import Fitted, Prepared, fit, how_it_ended, how_to_go_on, record_of
+from recurra.training.runfolder import Saved
+from recurra.training.teacher_forcing import PairTraining, Sequences, TeacherForced, score
+from recurra.training.trainer import DEFAULT_MINUTES, Outcome
+
+MIN_PAIRS = 10
+"""Fewer pairs are refused: there is nothing to learn from them, and nothing to hold out."""
+
+MAX_EPOCHS = 200
+"""More passes over the pairs than this only make a model learn them by heart; a run that is given more time ends
+earlier."""
+
+MAX_SYMBOLS = 1000
+"""A sentence of more symbols than this is not translated: it is none."""
+
+SPARE = 20
+"""An output may have so many symbols more than `max_ratio` allows."""
+
+BATCH = 64
+"""Sentences translated at once."""
+
+DEFAULT_SEARCH = Search()
+
+_VOCABULARY_SIZES: dict[Kind, int] = {"characters": 5_000, "bytes": 256, "words": 30_000, "pieces": 4_000}
+
+
+@dataclass(frozen=True)
+class Config(Architecture, PairTraining):
+    """Everything that can be chosen about a translation model."""
+
+    symbols: Kind = "pieces"
+    """What sentences are made of."""
+    joint: bool = AUTO
+    """One vocabulary, and one embedding, for both sides; pieces share one if not given."""
+    vocabulary_size: int = AUTO
+    """At most so many symbols in a vocabulary; the rarest become the unknown one."""
+    min_count: int = 2
+    """What a side has less often becomes the unknown symbol."""
+    longest: int = 200
+    """Pairs with more symbols than this on a side are not trained on."""
+    max_ratio: float = AUTO
+    """Longest output, in symbols for each of the source's; what the training pairs need if not given."""
+    encoding: str = "utf-8"
+    """How the files encode text."""
+
+    def __post_init__(self) -> None:
+        Architecture.__post_init__(self)
+        PairTraining.__post_init__(self)
+        check_range("vocabulary_size", self.vocabulary_size, 2, 2**20)
+        check_range("min_count", self.min_count, 1, 2**31)
+        check_range("longest", self.longest, 1, MAX_SYMBOLS)
+        check_range("max_ratio", self.max_ratio, 0.0, 1000.0)
+
+
+def resolve(config: Config, pairs: Sequences) -> Config:
+    """Fill in what was not given, by the pairs.
+
+    Args:
+        config: as the user gave it.
+        pairs: to train on.
+    """
+    lengths = pairs.lengths()
+    recipe: dict[str, Any] = dict(
+        vocabulary_size=_VOCABULARY_SIZES[config.symbols],
+        hidden_size=256,
+        num_layers=1,
+        embedding_size=256,
+        dropout=0.3,
+        symbol_dropout=0.1,
+        forget_bias=0.0,
+        tied=True,
+        batch_size=1600,
+        learning_rate=2e-3,
+        weight_decay=0.01,
+        label_smoothing=0.1,
+        max_ratio=round(float(max(0.0, ((lengths[:, 1] - SPARE) / lengths[:, 0]).max())) + 0.05, 1),
+    )
+    config = fill_in(config, **recipe)
+    if config.steps is None:
+        enough = MAX_EPOCHS * Buckets(lengths, config.batch_size).steps_per_epoch
+        config = replace(config, minutes=config.minutes or DEFAULT_MINUTES, steps=enough)
+    return config
+
+
+def build(config: Config, languages: Languages) -> EncoderDecoder:
+    """The network of a resolved configuration."""
+    return EncoderDecoder(languages.source.size, None if languages.joint else languages.target.size, config)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Sentence pairs as symbols.
+
+    Attributes:
+        name: where they came from.
+        languages: what made the symbols.
+        train: to learn from.
+        held_out: to choose the best weights on.
+        held_out_name: what the held-out part is, for the model card.
+        left_out: sentences on what was left out.
+    """
+
+    name: str
+    languages: Languages
+    train: Sequences
+    held_out: Sequences
+    held_out_name: str
+    left_out: list[str]
+
+    @property
+    def digest(self) -> str:
+        """Of all symbols, in their order."""
+        digest = hashlib.sha256()
+        for side in (*self.train, *self.held_out):
+            digest.update(np.concatenate(side).tobytes())
+        return digest.hexdigest()
+
+
+def read_data(
+    sources: Sequence[str | Path],
+    held_out: Sequence[str | Path],
+    config: Config,
+    languages: Languages | None = None,
+) -> Data:
+    """Read sentence pairs.
+
+    Args:
+        sources: a table, two parallel files, or a sample, see `open_pairs`.
+        held_out: likewise, to hold out; nothing cuts a part off.
+        config: which symbols.
+        languages: existing ones, for a resumed run; None builds them.
+
+    Raises:
+        RecurraError: if the pairs cannot be read or are too few.
+    """
+    pairs = open_pairs(sources, config.encoding)
+    if len(pairs) < MIN_PAIRS:
+        raise RecurraError(f"{pairs.name} holds {len(pairs)} pairs; at least {MIN_PAIRS} are needed to train on")
+    train, other = (pairs, open_pairs(held_out, config.encoding)) if held_out else hold_out(pairs)
+    name = other.name if held_out else f"{len(other):,} pairs drawn from it"
+    kind = config.symbols
+    if languages is None:
+        limit = fill_in(config, vocabulary_size=_VOCABULARY_SIZES[kind]).vocabulary_size
+        joint = fill_in(config, joint=kind in ("pieces", "bytes")).joint
+        languages = Languages.build(kind, train.sources, train.targets, joint, limit, config.min_count)
+    learned, long = _encode(train, languages, config.longest)
+    kept, other_long = _encode(other, languages, MAX_SYMBOLS)
+    if not learned.sources or not kept.sources:
+        raise RecurraError(f"no pair of {pairs.name} is at most --longest {config.longest} {kind} long; give more")
+    left_out = [*pairs.skipped, *(other.skipped if held_out else ())]
+    if long:
+        left_out.append(f"{long:,} pairs of more than {config.longest} {kind} a side (--longest)")
+    if other_long:
+        left_out.append(f"{other_long:,} held-out pairs of more than {MAX_SYMBOLS} {kind} a side")
+    return Data(pairs.name, languages, learned, kept, name, left_out)
+
+
+def _encode(pairs: Pairs, languages: Languages, longest: int) -> tuple[Sequences, int]:
+    """Pairs as symbols, and how many were too long."""
+    sides = (map(languages.source.encode, pairs.sources), map(languages.target.encode, pairs.targets))
+    kept = [pair for pair in zip(*sides, strict=True) if max(map(len, pair)) <= longest + 1]
+    return Sequences([source for source, _ in kept], [target for _, target in kept]), len(pairs) - len(kept)
+
+
+def train(
+    data: str | Path | Sequence[str | Path],
+    out: str | Path,
+    config: Config = Config(),
+    held_out: str | Path | Sequence[str | Path] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Model:
+    """Train a model on sentence pairs and save it.
+
+    Args:
+        data: a table of two columns (.tsv, .csv, .jsonl, also .gz), two parallel files, or `sample:dates`.
+        out: the model folder to make.
+        config: the options.
+        held_out: the same, not trained on, to choose the best weights; a part is cut off if not given.
+        resume: go on with the run that was stopped or has ended in `out`.
+        overwrite: replace what is in `out`.
+
+    Raises:
+        RecurraError: if data or options are at fault, or the machine is.
+        Interrupted: at SIGINT or SIGTERM, with everything saved.
+    """
+    out = Path(out)
+    read: Data | None = None
+
+    def prepare(config: Config, run: Saved | None, folder: Path) -> Prepared[Config, EncoderDecoder]:
+        nonlocal read
+        languages = Languages.from_json(read_json(run.vocabulary), str(run.vocabulary)) if run else None
+        read = read_data(_several(data), _several(held_out), config, languages)
+        if run and run.data != read.digest:
+            raise RecurraError(f"{read.name} does not hold the pairs the run of {out} began with; give the same")
+        config = resolve(replace(config, joint=read.languages.joint), read.train)
+        buckets = Buckets(read.train.lengths(), config.batch_size, config.seed)
+        start = read.languages.target.start
+        return Prepared(
+            config,
+            partial(build, config, read.languages),
+            TeacherForced(read.train, read.held_out, start, buckets, config.label_smoothing),
+            read.digest,
+            dump_json(read.languages.to_json()),
+            _describe(config, read),
+        )
+
+    fitted = fit(out, config, resume, overwrite, prepare)
+    assert read is not None
+    model = _finish(fitted, read, out.name)
+    if fitted.main:
+        model.save(out, fitted.work)
+        note(_how_to_go_on(out, fitted.outcome, model))
+    return model
+
+
+def _several(names: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    return [names] if isinstance(names, str | Path) else list(names)
+
+
+def _describe(config: Config, data: Data) -> str:
+    languages, symbols = data.languages, sum(map(len, data.train.targets))
+    size = f"{languages.source.size:,}"
+    sizes = f"{size} for both sides" if languages.joint else f"{size} and {languages.target.size:,}"
+    attention = "no attention" if config.attention == "none" else f"{config.attention} attention"
+    return (
+        "".join(f"left out: {reason}\n" for reason in data.left_out)
+        + f"{data.name}: {len(data.train.sources):,} pairs with {symbols:,} target {config.symbols} to train on, "
+        f"{len(data.held_out.sources):,} held out, vocabulary {sizes}\n"
+        f"{config.cell}, {config.num_layers} x {config.hidden_size} units, {attention}; "
+        f"{config.batch_size:,} symbols a step"
+    )
+
+
+def _finish(fitted: Fitted[Config, EncoderDecoder], data: Data, name: str) -> Model:
+    figure = score(fitted.network, data.held_out, data.languages.target.start, fitted.device)
+    record = {
+        "data": data.name,
+        "pairs": len(data.train.sources),
+        "held_out": data.held_out_name,
+        "held_out_count": figure.count,
+        "nats": figure.nats,
+        **record_of(fitted.outcome),
+        "recurra": recurra.__version__,
+    }
+    return Model(fitted.network, data.languages, fitted.config, record, name)
+
+
+def _how_to_go_on(out: Path, outcome: Outcome, model: Model) -> str:
+    lines = [
+        f"{out}: {how_it_ended(outcome)}; held out {model.record['nats']:.4f} nats a symbol",
+        f"loss curve: {out / 'loss.png'}",
+        f"translate with: recurra translation translate {out}",
+        *how_to_go_on(outcome),
+    ]
+    return "\n".join(lines)
+
+
+class Model:
+    """A trained translation model.
+
+    Args:
+        network: the weights, on the device to use.
+        languages: text to symbols and back, on both sides.
+        config: how it was made.
+        record: how it was trained and how good it is.
+        name: what to call it in pictures.
+    """
+
+    task = "translation"
+
+    def __init__(
+        self, network: EncoderDecoder, languages: Languages, config: Config, record: dict[str, Any], name: str
+    ) -> None:
+        self.network = network
+        self.languages = languages
+        self.config = config
+        self.record = record
+        self.name = name
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Model:
+        """Read a model folder; see `modelfile.load` for what is refused."""
+        folder = Path(folder)
+        file = modelfile.load(folder, cls.task)
+        config = from_dict(Config, file.config, str(folder / modelfile.CONFIG))
+        languages = Languages.from_json(file.vocabulary, str(folder / modelfile.VOCABULARY))
+        with torch.device("meta"):
+            network = build(config, languages)
+        modelfile.fill(network, file.tensors, str(folder / modelfile.WEIGHTS))
+        return cls(network, languages, config, file.record, folder.name)
+
+    def save(self, folder: Path, work: Path | None = None) -> None:
+        """Write the model folder; `work`, the folder of the run, goes into it."""
+        tensors = modelfile.unique_tensors(self.network)
+        file = modelfile.ModelFile(self.task, asdict(self.config), self.record, self.languages.to_json(), tensors)
+        complete = partial(runfolder.keep, work) if work else None
+        modelfile.save(folder, file, _card(self, folder.name), complete)
+        if work:
+            shutil.rmtree(work)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.network.decoder.output.weight.device
+
+    def encode(self, sentences: Sequence[str]) -> list[Symbols]:
+        """The symbols of sentences, each with its end.
+
+        Raises:
+            RecurraError: if one is too long.
+        """
+        symbols = [self.languages.source.encode(sentence) for sentence in sentences]
+        for number, (sentence, those) in enumerate(zip(sentences, symbols, strict=True), 1):
+            if len(those) > MAX_SYMBOLS + 1:
+                raise RecurraError(
+                    f"sentence {number} ({sentence[:20]!r}...) is {len(those) - 1:,} {self.config.symbols} long, but "
+                    f"at most {MAX_SYMBOLS:,} are translated at once; split it into sentences"
+                )
+        return symbols
+
+    def search(
+        self,
+        sentences: Sequence[str],
+        options: Search = DEFAULT_SEARCH,
+        others: Sequence[Model] = (),
+        prefixes: Sequence[str] | None = None,
+        trees: bool = False,
+    ) -> list[Found]:
+        """The best translations of sentences, with all that is known of them; see `decoding.beam.search`.
+
+        Args:
+            sentences: what to translate; any number, searched for in batches of similar lengths.
+            options: how to search.
+            others: models that translate together with this one, by the mean of their probabilities; they must share
+                its vocabularies.
+            prefixes: what each translation must begin with.
+            trees: keep what was considered.
+        """
+        _require_same(self, others)
+        symbols = self.encode(sentences)
+        order = sorted(range(len(symbols)), key=lambda number: len(symbols[number]))
+        found: dict[int, Found] = {}
+        for begin in range(0, len(order), BATCH):
+            numbers = order[begin : begin + BATCH]
+            forced = [self._forced(prefixes[number]) for number in numbers] if prefixes else None
+            step, state = self._begin([symbols[number] for number in numbers], others)
+            target = self.languages.target
+            results = search(
+                step,
+                state,
+                start=target.start,
+                end=target.end,
+                options=options,
+                limits=[self.limit(len(symbols[number])) for number in numbers],
+                positions=[len(symbols[number]) for number in numbers],
+                prefixes=forced,
+                banned=target.unwritable,
+                trees=trees,
+            )
+            found.update(zip(numbers, results, strict=True))
+        return [found[number] for number in range(len(sentences))]
+
+    def limit(self, length: int) -> int:
+        """The longest output, in symbols, of a source of `length` symbols, its end counted."""
+        return math.ceil(self.config.max_ratio * length) + SPARE
+
+    def _forced(self, prefix: str) -> list[int]:
+        return [int(symbol) for symbol in self.languages.target.encode(prefix)[:-1]]
+
+    def _begin(self, symbols: Sequence[Symbols], others: Sequence[Model]) -> tuple[Step, State]:
+        """The step of one or several models before a batch of sources, and its first state."""
+        padded = pad(symbols)
+        steps, states = [], []
+        with torch.no_grad():
+            for model in (self, *others):
+                sources = torch.from_numpy(padded.symbols).to(model.device)
+                mask = torch.from_numpy(padded.mask).to(model.device)
+                step, state = stepper(model.network.decoder, model.network.encode(sources, mask))
+                steps.append(step)
+                states.append(state)
+        if not others:
+            return steps[0], states[0]
+        return ensemble(steps, [len(state) for state in states]), join(states)
+
+    def text_of(self, hypothesis: Hypothesis) -> str:
+        """A translation as text."""
+        return self.languages.target.decode(hypothesis.symbols)
+
+    def translate(self, sentence: str, options: Search = DEFAULT_SEARCH, others: Sequence[Model] = ()) -> str:
+        """The best translation of a sentence; of nothing, nothing."""
+        return self.translate_all([sentence], options, others)[0]
+
+    def translate_all(
+        self, sentences: Sequence[str], options: Search = DEFAULT_SEARCH, others: Sequence[Model] = ()
+    ) -> list[str]:
+        """The best translations of sentences, in their order."""
+        filled = [sentence for sentence in sentences if sentence.strip()]
+        made = iter([self.text_of(found.hypotheses[0]) for found in self.search(filled, options, others)])
+        return [next(made) if sentence.strip() else "" for sentence in sentences]
+
+    def evaluate(
+        self,
+        data: str | Path | Sequence[str | Path],
+        options: Search = DEFAULT_SEARCH,
+        others: Sequence[Model] = (),
+        tokenize: Tokenize = "13a",
+        lowercase: bool = False,
+    ) -> dict[str, Any]:
+        """Translate the sources of pairs and compare with their targets.
+
+        Args:
+            data: a table, two parallel files or a sample.
+            options: how to search.
+            others: models that translate together with this one.
+            tokenize: how BLEU splits sentences into words.
+            lowercase: count capital letters as small ones in BLEU and chrF.
+
+        Returns:
+            `bleu`, `chrf`, `exact_match`, `count`, `signature`, `nats` a target symbol, and `by_length`: the same
+            figures of parts of the pairs by `words` of the source, the shortest first.
+        """
+        pairs = open_pairs(_several(data), self.config.encoding)
+        for reason in pairs.skipped:
+            note(f"left out: {reason}")
+        made = self.translate_all(pairs.sources, options, others)
+        sequences, _ = _encode(pairs, self.languages, MAX_SYMBOLS)
+        nats = score(self.network, sequences, self.languages.target.start, self.device).nats
+        quality = measure(made, pairs.targets, tokenize, lowercase)
+        groups = by_length(made, pairs.targets, [length_of(source) for source in pairs.sources], tokenize, lowercase)
+        return asdict(quality) | {"nats": nats, "by_length": groups}
+
+    def explain(self, sentence: str, out: str | Path, options: Search = DEFAULT_SEARCH) -> tuple[Path, ...]:
+        """Show how a sentence is translated: its attention map, its beam tree, its runners-up.
+
+        Args:
+            sentence: what to translate.
+            out: the page to write, HTML; the map is put beside it as a picture.
+            options: how to search.
+
+        Returns:
+            The files written: the page, then the picture.
+        """
+        options = replace(options, n_best=options.beam_size)
+        (found,) = self.search([sentence], options, trees=True)
+        source, target = self.languages.source, self.languages.target
+        explanation = Explanation(
+            model=self.name,
+            facts=_facts(self),
+            source=sentence,
+            source_symbols=[*source.shown(source.encode(sentence)[:-1].tolist()), ""],
+            hypotheses=found.hypotheses,
+            name=lambda symbol: "" if symbol == target.end else target.shown([symbol])[0],
+            text=target.decode,
+            normalization=options.normalization,
+            alpha=options.alpha,
+            tree=found.tree,
+        )
+        return write_translation_page(Path(out), explanation)
+
+    def unknown_in(self, sentence: str) -> list[str]:
+        """The characters or words of a sentence that the model has no symbol for, each once."""
+        return self.languages.source.unknown_in(sentence)
+
+
+def _require_same(model: Model, others: Sequence[Model]) -> None:
+    for other in others:
+        if other.languages.to_json() != model.languages.to_json():
+            raise RecurraError(
+                f"{other.name} and {model.name} have not the same vocabularies and cannot translate together; train "
+                "both on the same pairs, each with another --seed"
+            )
+
+
+def _facts(model: Model) -> dict[str, str]:
+    record, config = model.record, model.config
+    return {
+        "trained on": f"{record['data']}, {record['pairs']:,} pairs, {record['steps']:,} steps in "
+        f"{record['seconds']:.0f} s",
+        "held out": f"{record['held_out']}: {record['nats']:.4f} nats a symbol",
+        "network": f"{config.cell}, {config.num_layers} x {config.hidden_size} units, attention: {config.attention}",
+    }
+
+
+def _card(model: Model, name: str) -> str:
+    record = model.record
+    return f"""# {name}
+
+A translation model made with Recurra {record["recurra"]}.
+
+- trained on {record["data"]} ({record["pairs"]:,} pairs, {record["steps"]:,} steps, {record["seconds"]:.0f} s)
+- held out: {record["held_out"]}
+- held-out loss: {record["nats"]:.4f} nats a symbol
+
+It translates what is like the sentences it was trained on, and knows nothing else: of other sentences it makes
+something that reads well and may be wrong.
+
+    recurra translation translate {name}
+"""

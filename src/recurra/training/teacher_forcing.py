@@ -1,0 +1,140 @@
+"""Training and scoring of encoder-decoders: each symbol of a target is predicted from the right ones before it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recurra.config import AUTO, check_range
+from recurra.data.buckets import Buckets, pad
+from recurra.data.tokenizer import Symbols
+from recurra.models.cells import State
+from recurra.models.dropout import Noise
+from recurra.training.next_symbol import Score
+from recurra.training.trainer import Training
+
+SCORING_SIZE = 8192
+"""Symbols scored in one call; affects memory and speed only."""
+
+MONITOR_PAIRS = 2000
+"""At most this many held-out pairs are scored while training."""
+
+
+@dataclass(frozen=True)
+class PairTraining(Training):
+    """How an encoder-decoder is trained: on batches of sequence pairs of similar lengths."""
+
+    batch_size: int = AUTO
+    """Symbols in a batch, of the longer side and padding included, all processes together."""
+    label_smoothing: float = AUTO
+    """Share of the target probability that is spread evenly over all symbols (Szegedy et al. 2016)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_range("batch_size", self.batch_size, 1, 2**24)
+        check_range("label_smoothing", self.label_smoothing, 0.0, 0.9)
+
+
+class Sequences(NamedTuple):
+    """Pairs as symbols.
+
+    Attributes:
+        sources: each with its end symbol.
+        targets: each with its end symbol.
+    """
+
+    sources: Sequence[Symbols]
+    targets: Sequence[Symbols]
+
+    def lengths(self) -> NDArray[np.int64]:
+        """`(pairs, 2)`."""
+        return np.array([[len(a), len(b)] for a, b in zip(*self, strict=True)], np.int64).reshape(-1, 2)
+
+
+@dataclass(frozen=True)
+class TeacherForced:
+    """The trainer's objective for an encoder-decoder.
+
+    Attributes:
+        train: to learn from.
+        held_out: scored while training.
+        start: the symbol every target is begun with.
+        buckets: which pairs come when.
+        label_smoothing: share of the target probability spread over all symbols.
+    """
+
+    train: Sequences
+    held_out_pairs: Sequences
+    start: int
+    buckets: Buckets
+    label_smoothing: float
+
+    @property
+    def batch_size(self) -> int:
+        """Symbols of a whole batch."""
+        return self.buckets.size
+
+    def loss(
+        self, model: nn.Module, step: int, state: State | None, noise: Noise, device: torch.device
+    ) -> tuple[Tensor, int, State | None]:
+        """Summed smoothed -log p of the batch's target symbols; see `trainer.Objective`."""
+        pairs = self.buckets.batch(step)
+        noise = noise.shared(len(pairs))
+        logits, right = _predict(model, self.train, pairs, self.start, device, noise)
+        loss = F.cross_entropy(logits.float(), right, reduction="sum", label_smoothing=self.label_smoothing)
+        return loss, len(right), None
+
+    def held_out(self, model: nn.Module, device: torch.device) -> float:
+        """Mean nats a symbol on (the first of) the held-out pairs."""
+        pairs = Sequences(*(side[:MONITOR_PAIRS] for side in self.held_out_pairs))
+        return score(model, pairs, self.start, device).nats
+
+
+def score(model: nn.Module, pairs: Sequences, start: int, device: torch.device) -> Score:
+    """Score targets given their sources; symbols and ends count.
+
+    Args:
+        model: the encoder-decoder.
+        pairs: as symbols.
+        start: the symbol every target is begun with.
+        device: where the model is.
+    """
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for batch in _batches(pairs):
+            logits, right = _predict(model, pairs, batch, start, device, None)
+            total += float(F.cross_entropy(logits.float(), right, reduction="sum"))
+            count += len(right)
+    return Score(total, count)
+
+
+def _batches(pairs: Sequences) -> Iterator[NDArray[np.int64]]:
+    buckets = Buckets(pairs.lengths(), SCORING_SIZE)
+    for step in range(buckets.steps_per_epoch):
+        yield buckets.batch(step)
+
+
+def _predict(
+    model: nn.Module,
+    pairs: Sequences,
+    batch: NDArray[np.int64],
+    start: int,
+    device: torch.device,
+    noise: Noise | None,
+) -> tuple[Tensor, Tensor]:
+    """Logits of a batch's target symbols, without padding, `(symbols, target_size)`, and which are right.
+
+    Of a batch with noise only the rows of this process are predicted, padded like the whole batch.
+    """
+    rows = noise.rows if noise else slice(None)
+    sources = pad([pairs.sources[number] for number in batch])
+    targets = pad([pairs.targets[number] for number in batch])
+    before = np.pad(targets.symbols[:, :-1], ((0, 0), (1, 0)), constant_values=start)
+    arrays = (sources.symbols, sources.mask, before, targets.mask)
+    logits = model(*(torch.from_numpy(array[rows]).to(device) for array in arrays), noise)
+    return logits, torch.from_numpy(targets.symbols[rows][targets.mask[rows]]).to(device)

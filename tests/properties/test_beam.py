@@ -1,0 +1,420 @@
+"""Beam search on small models that were made at random: held against plain recursion over all outputs."""
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from recurra.decoding.beam import Found, Hypothesis, Search, search
+from recurra.decoding.drawing import sample
+from recurra.decoding.sampling import Sampling
+from recurra.decoding.step import Stepped
+
+MODELS = 24
+"""In a case; each is the model of one sentence of the batch."""
+
+many = settings(max_examples=max(50, settings().max_examples))
+"""So that there are 1,200 models at least."""
+
+DEPTH = 5
+"""Longest output, a prefix included."""
+
+POSITIONS = 4
+END = 1
+START = 0
+
+
+class Models:
+    """Models whose next symbol depends on all before: a tree of random distributions each, and random weights.
+
+    State: (number of the model, node of its tree), each `(1, rows)`; node -1 is before the start. The children of a
+    node n are n * size + 1 and those after it.
+
+    Args:
+        size: symbols, the end included.
+        kinds: of the models, any letters of "p" peaked, "f" flat, "l" loath to end, "z" with zero probabilities.
+    """
+
+    def __init__(self, seed: int, size: int, kinds: str, count: int = MODELS) -> None:
+        rng = np.random.default_rng(seed)
+        self.size, self.count = size, count
+        nodes = sum(size**depth for depth in range(DEPTH + 1))
+        logits = rng.standard_normal((count, nodes, size)) * np.where("p" in kinds, 4.0, 0.7)
+        # The first of these leave it to chance which symbol is the most probable.
+        self.flat = count // 4 if "f" in kinds else 0
+        logits[: self.flat] = 0.0
+        if "l" in kinds:
+            logits[:, :, END] -= 6.0
+        if "z" in kinds:
+            zero = rng.random(logits.shape) < 0.3
+            zero[zero.all(axis=2)] = False
+            logits[zero] = -np.inf
+        self.log_probs = torch.from_numpy(logits).float().log_softmax(dim=2)
+        self.positions = rng.integers(1, POSITIONS + 1, size=count).tolist()
+        scores = rng.standard_normal((count, nodes, POSITIONS)) * 2
+        padding = np.arange(POSITIONS) >= np.array(self.positions)[:, None]
+        self.weights = torch.from_numpy(np.where(padding[:, None], -np.inf, scores)).float().softmax(dim=2)
+
+    def state(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
+        return torch.tensor([list(numbers)]), torch.full((1, len(numbers)), -1)
+
+    def step(self, symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
+        (model,), (node,) = state
+        node = torch.where(node < 0, 0, node * self.size + symbols + 1)
+        return Stepped(self.log_probs[model, node], (model[None], node[None]), self.weights[model, node])
+
+    def say(self, model: int, symbols: Sequence[int]) -> tuple[list[float], list[float]]:
+        """Log-probabilities and weights after some symbols."""
+        node = 0
+        for symbol in symbols:
+            node = node * self.size + symbol + 1
+        return self.log_probs[model, node].tolist(), self.weights[model, node, : self.positions[model]].tolist()
+
+
+@dataclass(frozen=True)
+class Case:
+    """Models, and what is asked of each."""
+
+    models: Models
+    options: Search
+    limits: list[int]
+    prefixes: list[list[int]]
+    banned: list[int]
+
+    def find(self, numbers: Sequence[int] | None = None, **changed: Any) -> list[Found]:
+        """What is found for some of the sentences, in one batch."""
+        numbers = range(self.models.count) if numbers is None else numbers
+        stop_early, trees = changed.pop("stop_early", True), changed.pop("trees", False)
+        return search(
+            self.models.step,
+            self.models.state(numbers),
+            start=START,
+            end=END,
+            options=replace(self.options, **changed),
+            limits=[self.limits[number] for number in numbers],
+            positions=[self.models.positions[number] for number in numbers],
+            prefixes=[self.prefixes[number] for number in numbers],
+            banned=self.banned,
+            stop_early=stop_early,
+            trees=trees,
+        )
+
+    def follow(self, number: int, symbols: tuple[int, ...]) -> list[int]:
+        """What may come after some symbols of a sentence."""
+        options, prefix = self.options, self.prefixes[number]
+        if len(symbols) < len(prefix):
+            return [prefix[len(symbols)]]
+        if len(symbols) >= self.limits[number]:
+            return [END]
+        log_probs, _ = self.models.say(number, symbols)
+        found = []
+        for symbol, log_prob in enumerate(log_probs):
+            early = symbol == END and len(symbols) < options.min_length
+            banned = symbol in self.banned and symbol != END
+            if log_prob > -math.inf and not early and not banned and not repeats(symbols, symbol, options.no_repeat):
+                found.append(symbol)
+        return found or [END]
+
+    def outputs(self, number: int, symbols: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
+        """Every output of a sentence that is admitted."""
+        for symbol in self.follow(number, symbols):
+            if symbol == END:
+                yield symbols
+            else:
+                yield from self.outputs(number, (*symbols, symbol))
+
+    def forced(self, number: int, symbols: Sequence[int]) -> tuple[list[float], list[list[float]]]:
+        """Log-probabilities of the symbols of an output and its end, and what each attended to."""
+        said = [self.models.say(number, symbols[:length]) for length in range(len(symbols) + 1)]
+        log_probs = [each[symbol] for (each, _), symbol in zip(said, [*symbols, END], strict=True)]
+        return log_probs, [weights for _, weights in said]
+
+    def score(self, number: int, symbols: Sequence[int]) -> float:
+        """What an output is ranked by, from the equations."""
+        log_probs, weights = self.forced(number, symbols)
+        length, total = len(symbols) + 1, counted(log_probs)
+        score = {
+            "none": total,
+            "average": total / length,
+            "gnmt": total / ((5 + length) ** self.options.alpha / (5 + 1) ** self.options.alpha),
+        }[self.options.normalization]
+        if self.options.coverage_penalty:
+            sums = [sum(column) for column in zip(*weights, strict=True)]
+            score += self.options.coverage_penalty * sum(math.log(min(total, 1.0)) for total in sums)
+        return score
+
+
+def counted(log_probs: Sequence[float]) -> float:
+    """Their sum, with a million for what is impossible."""
+    return sum(max(log_prob, -1e6) for log_prob in log_probs)
+
+
+def repeats(symbols: Sequence[int], symbol: int, run: int) -> bool:
+    """Whether one more symbol would end a run of that many for the second time."""
+    longer = [*symbols, symbol]
+    runs = [longer[begin : begin + run] for begin in range(len(longer) - run + 1)]
+    return run > 0 and symbol != END and runs[-1:] != [] and runs[-1] in runs[:-1]
+
+
+def make_case(seed: int) -> Case:
+    """Everything by chance, so that large and small models, plain and intricate demands come equally often."""
+    rng = np.random.default_rng(seed)
+    models = Models(seed, int(rng.integers(2, 6)), str(rng.choice(["", "p", "f", "l", "z", "pl", "lz", "flz"])))
+    options = Search(
+        beam_size=int(rng.integers(1, 7)),
+        normalization=rng.choice(["none", "average", "gnmt"]),
+        alpha=float(rng.choice([0.0, 0.6, 1.0, 2.0])),
+        coverage_penalty=float(rng.choice([0.0, 0.0, 0.2, 1.0])),
+        min_length=int(rng.choice([0, 0, 1, 2, 3])),
+        no_repeat=int(rng.choice([0, 0, 0, 1, 2])),
+    )
+    limits = np.minimum(rng.integers(0, 7, size=MODELS), 4).tolist()
+    others = [symbol for symbol in range(models.size) if symbol != END]
+    longest = int(rng.choice([1, 4]))
+    prefixes = [rng.choice(others, size=rng.integers(0, longest)).tolist() for _ in limits]
+    banned = rng.choice(others, size=int(rng.choice([0, 0, 1])), replace=False).tolist()
+    return Case(models, options, limits, prefixes, banned)
+
+
+cases = st.builds(make_case, st.integers(0, 2**62))
+
+
+def same(found: Hypothesis, other: Hypothesis) -> bool:
+    """Whether two outputs are the same to the last bit."""
+    assert found.weights is not None
+    assert other.weights is not None
+    return (
+        (found.symbols, found.log_probs, found.score) == (other.symbols, other.log_probs, other.score)
+        and found.weights.shape == other.weights.shape
+        and bool((found.weights == other.weights).all())
+    )
+
+
+def all_same(found: Sequence[Hypothesis], others: Sequence[Hypothesis]) -> bool:
+    return len(found) == len(others) and all(map(same, found, others))
+
+
+def close(value: float) -> Any:
+    return pytest.approx(value, rel=1e-9, abs=1e-9)
+
+
+@many
+@given(case=cases, n_best=st.sampled_from([1, 3, 1000]))
+def test_full_width_is_exhaustive(case: Case, n_best: int, tried: Counter[str]) -> None:
+    for number, found in enumerate(case.find(beam_size=1000, n_best=n_best)):
+        scores = {symbols: case.score(number, symbols) for symbols in case.outputs(number)}
+        hypotheses = found.hypotheses
+        assert len({hypothesis.symbols for hypothesis in hypotheses}) == len(hypotheses) == min(n_best, len(scores))
+        assert [each.score for each in hypotheses] == close(sorted(scores.values(), reverse=True)[:n_best])
+        assert [each.score for each in hypotheses] == close([scores[each.symbols] for each in hypotheses])
+        tried["beam search, models: the full width gives what exhaustive enumeration gives"] += 1
+        tried["beam search, outputs enumerated for that"] += len(scores)
+
+
+@many
+@given(case=cases, data=st.data())
+def test_stopping_early_changes_nothing(case: Case, data: st.DataObject, tried: Counter[str]) -> None:
+    n_best = data.draw(st.integers(1, case.options.beam_size))
+    early, late = case.find(n_best=n_best), case.find(n_best=n_best, stop_early=False)
+    for one, other in zip(early, late, strict=True):
+        assert all_same(one.hypotheses, other.hypotheses)
+        tried["beam search, models: stopping early changes nothing"] += 1
+
+
+@many
+@given(case=cases)
+def test_batch_mates_change_nothing(case: Case, tried: Counter[str]) -> None:
+    case = replace(case, options=replace(case.options, n_best=case.options.beam_size))
+    numbers = list(itertools.islice(itertools.cycle(range(MODELS)), 64))
+    large = case.find(numbers)
+    for begin in range(0, MODELS, 7):
+        for number, found in zip(numbers[begin : begin + 7], case.find(numbers[begin : begin + 7]), strict=True):
+            assert all_same(found.hypotheses, large[number].hypotheses)
+    for number in range(MODELS):
+        (alone,) = case.find([number])
+        assert all_same(alone.hypotheses, large[number].hypotheses)
+        tried["beam search, models: the same in batches of 1, 7 and 64, whatever limits and prefixes others have"] += 1
+
+
+@many
+@given(case=cases)
+def test_the_best_do_not_depend_on_how_many_are_asked_for(case: Case, tried: Counter[str]) -> None:
+    every = case.find(n_best=case.options.beam_size)
+    for n_best in range(1, case.options.beam_size):
+        for found, most in zip(case.find(n_best=n_best), every, strict=True):
+            assert all_same(found.hypotheses, most.hypotheses[:n_best])
+    tried["beam search, models: the best do not depend on how many are asked for"] += MODELS
+
+
+@many
+@given(case=cases)
+def test_scores_and_weights_are_the_teacher_forced_ones(case: Case, tried: Counter[str]) -> None:
+    for number, found in enumerate(case.find(n_best=case.options.beam_size)):
+        assert found.hypotheses
+        for hypothesis in found.hypotheses:
+            # One row, one symbol at a time, through the step itself.
+            log_probs, weights, state = [], [], case.models.state([number])
+            symbol = START
+            for following in (*hypothesis.symbols, END):
+                stepped = case.models.step(torch.tensor([symbol]), state)
+                state, symbol = stepped.state, following  # type: ignore[assignment]
+                log_probs.append(float(stepped.log_probs[0, following]))
+                weights.append(stepped.weights[0, : case.models.positions[number]].numpy())
+            assert hypothesis.log_probs == tuple(log_probs)
+            assert hypothesis.score == close(case.score(number, hypothesis.symbols))
+            assert hypothesis.weights is not None
+            np.testing.assert_array_equal(hypothesis.weights, np.stack(weights))
+            tried["beam search, outputs: score, log-probabilities and weights are the teacher-forced ones"] += 1
+        tried["beam search, models those are from"] += 1
+
+
+def greedy(case: Case, number: int) -> tuple[int, ...]:
+    """The most probable symbol each time; of equally probable ones the end, then the first."""
+    symbols: tuple[int, ...] = ()
+    while True:
+        log_probs, _ = case.models.say(number, symbols)
+        ranked = sorted(case.follow(number, symbols), key=lambda symbol: (-log_probs[symbol], symbol != END, symbol))
+        if ranked[0] == END:
+            return symbols
+        symbols = (*symbols, ranked[0])
+
+
+@many
+@given(case=cases)
+def test_width_1_is_greedy(case: Case, tried: Counter[str]) -> None:
+    drawn = draw_all(case, range(MODELS), Sampling(argmax=True, seed=1))
+    for number, (found, one) in enumerate(zip(case.find(beam_size=1), drawn, strict=True)):
+        (hypothesis,) = found.hypotheses
+        if number >= case.models.flat:
+            assert hypothesis.symbols == one.symbols == greedy(case, number)
+            assert hypothesis.log_probs == one.log_probs
+            assert one.weights is not None
+            assert hypothesis.weights is not None
+            np.testing.assert_array_equal(hypothesis.weights, one.weights)
+            tried["beam search, models: width 1 is greedy, and so is sampling by argmax"] += 1
+
+
+def draw_all(case: Case, numbers: Sequence[int], sampling: Sampling) -> list[Hypothesis]:
+    return sample(
+        case.models.step,
+        case.models.state(numbers),
+        start=START,
+        end=END,
+        sampling=sampling,
+        limits=[case.limits[number] for number in numbers],
+        prefixes=[case.prefixes[number] for number in numbers],
+        positions=[case.models.positions[number] for number in numbers],
+        banned=case.banned,
+        min_length=case.options.min_length,
+        no_repeat=case.options.no_repeat,
+        numbers=numbers,
+    )
+
+
+@many
+@given(case=cases, temperature=st.sampled_from([0.5, 1.0, 3.0]), seed=st.integers(0, 2**32))
+def test_what_is_drawn_is_admitted_and_does_not_depend_on_the_batch(
+    case: Case, temperature: float, seed: int, tried: Counter[str]
+) -> None:
+    sampling = Sampling(temperature=temperature, seed=seed)
+    together = draw_all(case, range(MODELS), sampling)
+    for number, hypothesis in enumerate(together):
+        assert hypothesis.symbols in set(case.outputs(number))
+        log_probs, weights = case.forced(number, hypothesis.symbols)
+        assert hypothesis.log_probs == tuple(log_probs)
+        assert hypothesis.score == close(counted(log_probs))
+        np.testing.assert_array_equal(hypothesis.weights, np.array(weights, dtype=np.float32))
+        tried["sampling, models: what is drawn is admitted, with the teacher-forced log-probabilities and weights"] += 1
+    sevens = [draw_all(case, range(MODELS)[begin : begin + 7], sampling) for begin in range(0, MODELS, 7)]
+    assert all_same(list(itertools.chain(*sevens)), together)
+    assert all_same([draw_all(case, [number], sampling)[0] for number in range(MODELS)], together)
+    tried["sampling, models: a seed draws the same in batches of 1, 7 and more"] += MODELS
+
+
+class Net(NamedTuple):
+    """A recurrent decoder with attention, of random weights; State: (hidden, annotations of the row's sentence)."""
+
+    embedding: Tensor
+    recurrent: Tensor
+    output: Tensor
+
+    def step(self, symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
+        hidden, keys = state[0][0], state[1][0]
+        scores = (keys * hidden[:, None]).sum(dim=2)
+        weights = scores.masked_fill((keys == 0).all(dim=2), -torch.inf).softmax(dim=1)
+        context = (weights[:, :, None] * keys).sum(dim=1)
+        hidden = torch.tanh(torch.cat([self.embedding[symbols], hidden, context], dim=1) @ self.recurrent)
+        return Stepped((hidden @ self.output).log_softmax(dim=1), (hidden[None], keys[None]), weights)
+
+
+def test_a_network_in_batches_of_1_7_and_64(tried: Counter[str]) -> None:
+    """Whose sums are rounded differently at each batch size."""
+    generator = torch.Generator().manual_seed(5)
+    size, units, count, length = 200, 24, 64, 9
+    net = Net(
+        torch.randn(size, units, generator=generator),
+        torch.randn(3 * units, units, generator=generator) / 3,
+        torch.randn(units, size, generator=generator) / 3,
+    )
+    positions = torch.randint(1, length + 1, (count,), generator=generator).tolist()
+    keys = torch.randn(count, length, units, generator=generator)
+    for row, real in zip(keys, positions, strict=True):
+        row[real:] = 0
+    hidden = torch.randn(count, units, generator=generator)
+    options = Search(beam_size=4, n_best=4, coverage_penalty=0.1, no_repeat=2)
+
+    def find(begin: int, batch: int) -> list[Found]:
+        some = slice(begin, begin + batch)
+        longest = max(positions[some])
+        state = (hidden[None, some], keys[None, some, :longest])
+        limits = [real + 5 for real in positions[some]]
+        return search(net.step, state, start=0, end=1, options=options, limits=limits, positions=positions[some])
+
+    large = find(0, count)
+    for batch in (1, 7):
+        found = list(itertools.chain(*(find(begin, batch) for begin in range(0, count, batch))))
+        for one, other in zip(found, large, strict=True):
+            assert [each.symbols for each in one.hypotheses] == [each.symbols for each in other.hypotheses]
+            for hypothesis, twin in zip(one.hypotheses, other.hypotheses, strict=True):
+                assert hypothesis.score == pytest.approx(twin.score, abs=1e-5)
+                assert hypothesis.log_probs == pytest.approx(twin.log_probs, abs=1e-4)
+                np.testing.assert_allclose(hypothesis.weights, twin.weights, atol=1e-4)
+    tried["beam search, sentences: a recurrent network's are the same in batches of 1, 7 and 64"] += count
+
+
+def test_frequencies_of_what_is_drawn() -> None:
+    """How often each output of a tiny model is drawn, against its probability."""
+    limits: list[int] = [2] * MODELS
+    case = Case(Models(3, 3, ""), Search(min_length=1), limits, [[] for _ in limits], [])
+    draws = 6000
+    drawn = sample(
+        case.models.step,
+        case.models.state([7] * draws),
+        start=START,
+        end=END,
+        sampling=Sampling(temperature=1.0, seed=0),
+        limits=[2] * draws,
+        min_length=1,
+    )
+    frequencies = Counter(each.symbols for each in drawn)
+    mass = 0.0
+    for symbols in case.outputs(7):
+        # What is banned is drawn by nobody; the others have its share.
+        probability = 1.0
+        for length, symbol in enumerate([*symbols, END]):
+            log_probs, _ = case.models.say(7, symbols[:length])
+            allowed = case.follow(7, symbols[:length])
+            probability *= math.exp(log_probs[symbol]) / sum(math.exp(log_probs[each]) for each in allowed)
+        deviation = math.sqrt(draws * probability * (1 - probability))
+        assert abs(frequencies[symbols] - draws * probability) < 4 * deviation
+        mass += probability
+    assert mass == pytest.approx(1)
