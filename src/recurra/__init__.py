@@ -12,11 +12,11 @@ __version__ = "0.1.0"
 # several times slower than one thread. A shorter spin costs next to nothing. It must be set before torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-__all__ = ["load", "music", "text"]
+__all__ = ["load", "music", "text", "translation"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("music", "text"):
+    if name in ("music", "text", "translation"):
         return import_module(f"recurra.tasks.{name}")
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")
 

@@ -29,6 +29,12 @@ VERBS = {
         "explain": "Show what a model hears: its neurons, its reach, its surprise.",
         "compare": "Compare pieces with what a model was trained on, and tell what is copied.",
     },
+    "translation": {
+        "train": "Train a model on a table of sentence pairs, two parallel files, or sample:dates.",
+        "translate": "Translate a sentence, a file, or lines as they come.",
+        "evaluate": "Measure translations: BLEU, chrF, exact match, by length too.",
+        "explain": "Show how a sentence is translated: its attention map, its beam tree, its runners-up.",
+    },
 }
 """The verbs of every task, in the order they are needed."""
 

@@ -33,7 +33,9 @@ def info(model: Path, *, json: bool = False) -> None:
     print_table({f"  {name}": value for name, value in file.config.items()})
 
 
-def demo(task: Literal["text", "music"] = "text", *, out: Path = Path("demo"), minutes: float | None = None) -> None:
+def demo(
+    task: Literal["text", "music", "translation"] = "text", *, out: Path = Path("demo"), minutes: float | None = None
+) -> None:
     """Train on a sample for a few minutes, use the model and draw its pictures.
 
     Parameters
@@ -43,7 +45,7 @@ def demo(task: Literal["text", "music"] = "text", *, out: Path = Path("demo"), m
     out
         The folder for everything that is made; an earlier demo there is replaced.
     minutes
-        How long to train; a minute for text, three for music, if not given.
+        How long to train; a minute for text, three for music, two for translation, if not given.
     """
     with os_errors("writing", out):
         out.mkdir(parents=True, exist_ok=True)

@@ -423,6 +423,18 @@ class Model:
         """A translation as text."""
         return self.languages.target.decode(hypothesis.symbols)
 
+    def outputs(
+        self,
+        sentences: Sequence[str],
+        options: Search = DEFAULT_SEARCH,
+        others: Sequence[Model] = (),
+        prefix: str = "",
+    ) -> list[list[Hypothesis]]:
+        """The best translations of each sentence, the best first; of an empty sentence none. See `search`."""
+        filled = [sentence for sentence in sentences if sentence.strip()]
+        made = iter(self.search(filled, options, others, [prefix] * len(filled)))
+        return [next(made).hypotheses if sentence.strip() else [] for sentence in sentences]
+
     def translate(self, sentence: str, options: Search = DEFAULT_SEARCH, others: Sequence[Model] = ()) -> str:
         """The best translation of a sentence; of nothing, nothing."""
         return self.translate_all([sentence], options, others)[0]
@@ -431,9 +443,7 @@ class Model:
         self, sentences: Sequence[str], options: Search = DEFAULT_SEARCH, others: Sequence[Model] = ()
     ) -> list[str]:
         """The best translations of sentences, in their order."""
-        filled = [sentence for sentence in sentences if sentence.strip()]
-        made = iter([self.text_of(found.hypotheses[0]) for found in self.search(filled, options, others)])
-        return [next(made) if sentence.strip() else "" for sentence in sentences]
+        return [self.text_of(best[0]) if best else "" for best in self.outputs(sentences, options, others)]
 
     def evaluate(
         self,

@@ -1,0 +1,237 @@
+"""`recurra translation ...`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from recurra.commands.lines import groups
+from recurra.commands.output import print_json, print_table, stream
+from recurra.data.tables import read_lines
+from recurra.decoding.beam import Search
+from recurra.decoding.hypothesis import Hypothesis
+from recurra.decoding.quality import Tokenize
+from recurra.errors import OptionError
+from recurra.files import require_writable_parent, write_text_atomic
+from recurra.progress import bar, note
+from recurra.tasks import translation
+from recurra.tasks.translation import Config, Model
+
+Flat = Parameter(name="*")
+"""Options of a dataclass, each under its own name."""
+
+Several = Parameter(consume_multiple=True, negative_iterable=())
+"""An option that takes all the names after it."""
+
+GROUP = 1024
+"""Lines that are translated together, in batches of similar lengths."""
+
+
+def train(
+    *pairs: str,
+    out: Path,
+    held_out: Annotated[tuple[str, ...], Several] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    config: Annotated[Config, Flat] = Config(),
+) -> None:
+    """Train a model on sentence pairs.
+
+    Parameters
+    ----------
+    pairs
+        A table with two columns (.tsv, .csv, .jsonl, also .gz), or two files whose lines belong together, or
+        sample:dates.
+    out
+        The model folder to make.
+    held_out
+        The same once more, not trained on, to choose the best weights; a tenth is drawn if not given.
+    resume
+        Go on with the run that was stopped, or has ended, in OUT.
+    overwrite
+        Replace what is in OUT.
+    """
+    if not pairs:
+        raise OptionError("there are no pairs to train on; name a table, two files or sample:dates")
+    translation.train(pairs, out, config, held_out, resume, overwrite)
+
+
+def translate(
+    model: Path,
+    sentence: str | None = None,
+    *,
+    file: Path | None = None,
+    out: Path | None = None,
+    prefix: str = "",
+    ensemble: Annotated[tuple[Path, ...], Several] = (),
+    json: bool = False,
+    search: Annotated[Search, Flat] = Search(),
+) -> None:
+    """Translate a sentence, a file, or the lines of standard input as they come.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    sentence
+        What to translate; standard input, a sentence a line, if neither this nor --file is given.
+    file
+        A text file (plain or .gz) with a sentence a line.
+    out
+        The file to write, a line for each; standard output if not given. With --n-best the translations of a sentence
+        follow each other, each with its score and a tab before it.
+    prefix
+        What every translation must begin with.
+    ensemble
+        Further models with the same vocabularies, which translate together with this one.
+    json
+        Print one JSON object with the scores, the symbols, their log-probabilities and what they attend to.
+    """
+    if sentence is not None and file is not None:
+        raise OptionError("a sentence and --file are given; give one of them")
+    loaded, others = Model.load(model), [Model.load(folder) for folder in ensemble]
+    if out:
+        require_writable_parent(out)
+    if sentence is not None:
+        lines: Iterable[list[str]] = [[sentence]]
+    elif file is not None:
+        lines = _grouped(read_lines(file, loaded.config.encoding))
+    else:
+        lines = groups(sys.stdin.buffer, GROUP)
+    made: list[str] = []
+    told: list[dict[str, Any]] = []
+    unknown: dict[str, None] = {}
+    done = 0
+    for group in lines:
+        for line, hypotheses in zip(group, loaded.outputs(group, search, others, prefix), strict=True):
+            unknown.update(dict.fromkeys(loaded.unknown_in(line)))
+            if json:
+                told.append(_told(loaded, line, hypotheses))
+                continue
+            shown = "".join(_shown(loaded, hypothesis, search.n_best) + "\n" for hypothesis in hypotheses) or "\n"
+            made.append(shown) if out else stream(shown)
+        done += len(group)
+    if unknown:
+        listed = " ".join(islice(unknown, 20))
+        note(f"the model has never seen {listed}{' ...' if len(unknown) > 20 else ''}; read as its unknown symbol")
+    if json:
+        print_json({"text": told[0]["text"] if told else "", "translations": told, "count": len(told)})
+    if out and not json:
+        write_text_atomic(out, "".join(made))
+        note(f"{out}: {done:,} lines")
+
+
+def _grouped(lines: Sequence[str]) -> Iterator[list[str]]:
+    with bar("translating") as shown:
+        for begin in range(0, len(lines), GROUP):
+            yield list(lines[begin : begin + GROUP])
+            shown.update(min(begin + GROUP, len(lines)) / len(lines), f"{begin + GROUP:,} lines")
+
+
+def _shown(model: Model, hypothesis: Hypothesis, n_best: int) -> str:
+    text = model.text_of(hypothesis)
+    return text if n_best == 1 else f"{hypothesis.score:.4f}\t{text}"
+
+
+def _told(model: Model, line: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
+    target = model.languages.target
+    best = [
+        {
+            "text": model.text_of(hypothesis),
+            "score": hypothesis.score,
+            "symbols": target.shown(hypothesis.symbols),
+            "log_probs": [round(value, 6) for value in hypothesis.log_probs],
+            "attention": None if hypothesis.weights is None else hypothesis.weights.round(6).tolist(),
+        }
+        for hypothesis in hypotheses
+    ]
+    return {"source": line, "text": best[0]["text"] if best else "", "n_best": best}
+
+
+def evaluate(
+    model: Path,
+    *pairs: str,
+    ensemble: Annotated[tuple[Path, ...], Several] = (),
+    tokenize: Tokenize = "13a",
+    lowercase: bool = False,
+    json: bool = False,
+    search: Annotated[Search, Flat] = Search(),
+) -> None:
+    """Translate sentences and compare with their translations: BLEU, chrF, exact match, by length of the source too.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    pairs
+        A table with two columns, two files whose lines belong together, or sample:dates.
+    ensemble
+        Further models with the same vocabularies, which translate together with this one.
+    tokenize
+        How BLEU splits sentences into words; none if they are split already.
+    lowercase
+        Count capital letters as small ones.
+    json
+        Print one JSON object.
+    """
+    if not pairs:
+        raise OptionError("there are no pairs to compare with; name a table, two files or sample:dates")
+    others = [Model.load(folder) for folder in ensemble]
+    figures = Model.load(model).evaluate(pairs, search, others, tokenize, lowercase)
+    if json:
+        print_json(figures)
+        return
+    groups = figures.pop("by_length")
+    print_table(figures)
+    print("\nwords of the source   sentences    BLEU    chrF   exact match")
+    for group in groups:
+        words, points = f"{group['shortest']} to {group['longest']}", f"{group['bleu']:7.2f} {group['chrf']:7.2f}"
+        print(f"{words:<19} {group['count']:>11,} {points} {group['exact_match']:>13.1%}")
+
+
+def explain(
+    model: Path,
+    sentence: str,
+    *,
+    out: Path,
+    json: bool = False,
+    search: Annotated[Search, Flat] = Search(),
+) -> None:
+    """Show how a sentence is translated: one HTML page with attention map and beam tree, and the map as a picture.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    sentence
+        What to translate.
+    out
+        The page to write, say page.html.
+    json
+        Print one JSON object.
+    """
+    files = [str(file) for file in Model.load(model).explain(sentence, out, search)]
+    if json:
+        print_json({"path": files[0], "files": files})
+    else:
+        print("\n".join(files))
+
+
+def demo(out: Path, minutes: float | None) -> None:
+    """Train on dates, translate some, draw the map; see `recurra demo`."""
+    model = translation.train(
+        "sample:dates", out / "dates", Config(symbols="characters", minutes=minutes or 2.0), overwrite=True
+    )
+    examples = ["Sunday, 9 March 2014", "2014年3月9日", "le 14 juillet 1989"]
+    for example, made in zip(examples, model.translate_all(examples), strict=True):
+        print(f"{example} → {made}")
+    files = model.explain(examples[0], out / "explained.html")
+    print(f"\nThe loss curve: {out / 'dates' / 'loss.png'}")
+    print("What the model looks at: " + ", ".join(map(str, files)))
+    print(f'\nType next:\n  recurra translation translate {out / "dates"} "3. Mai 1999"')
+    print("  recurra translation train YOUR_PAIRS.tsv --out my-model")
