@@ -63,3 +63,42 @@ def test_the_gradient_goes_through_what_is_kept() -> None:
     dropped.sum().backward()
     assert inputs.grad is not None
     torch.testing.assert_close(inputs.grad, dropped.detach())
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_whole_steps_are_dropped_and_the_rest_stays_as_it_is(rate: float) -> None:
+    inputs = torch.randn(6, 20_000, 3)
+    dropped = noise().drop_steps(inputs, rate)
+    kept = (dropped != 0).any(dim=-1)
+    assert torch.equal(dropped, inputs * kept[:, :, None])
+    assert abs(1 - float(kept.double().mean()) - rate) < 6 * (rate * (1 - rate) / kept.numel()) ** 0.5
+    assert len({tuple(row[:100].tolist()) for row in kept}) == 6
+    assert torch.equal(noise().drop_steps(inputs, 0.0), inputs)
+
+
+@given(seed=st.integers(0, 2**31), step=st.integers(0, 10**9), border=st.integers(1, 5))
+def test_dropped_steps_do_not_depend_on_how_the_rows_are_split(seed: int, step: int, border: int) -> None:
+    inputs = torch.randn(6, 7, 2)
+    whole = noise(seed=seed, step=step)
+    parts = [noise(slice(0, border), seed, step), noise(slice(border, 6), seed, step)]
+    for drop in (Noise.drop_steps, Noise.drop_units, Noise.drop_steps):
+        split = torch.cat([drop(part, inputs[part.rows], 0.5) for part in parts])
+        torch.testing.assert_close(drop(whole, inputs, 0.5), split, rtol=0, atol=0)
+
+
+@given(processes=st.integers(1, 5), share=st.integers(1, 400), size=st.integers(1, 50), seed=st.integers(0, 1000))
+def test_a_batch_of_another_size_is_shared_without_gap_or_overlap(
+    processes: int, share: int, size: int, seed: int
+) -> None:
+    whole_size = processes * share
+    inputs = torch.ones(size, 3, 4)
+    alone = Noise.of_step(seed, 0, slice(0, whole_size), whole_size).shared(size)
+    assert (alone.rows, alone.batch_size) == (slice(0, size), size)
+    sources = [
+        Noise.of_step(seed, 0, slice(share * number, share * (number + 1)), whole_size).shared(size)
+        for number in range(processes)
+    ]
+    assert [row for source in sources for row in range(size)[source.rows]] == list(range(size))
+    for _ in range(2):
+        together = torch.cat([source.drop_units(inputs[source.rows], 0.5) for source in sources])
+        torch.testing.assert_close(alone.drop_units(inputs, 0.5), together, rtol=0, atol=0)

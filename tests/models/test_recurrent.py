@@ -222,6 +222,42 @@ def test_backward_is_flip_run_flip(cell: CellName, lengths: list[int], seed: int
 
 
 @each_cell
+@given(
+    lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4),
+    more=st.integers(0, 2),
+    layers=st.integers(1, 3),
+    bidirectional=st.booleans(),
+    seed=st.integers(0, 1000),
+)
+def test_annotating_is_running_with_a_mask(
+    cell: CellName, lengths: list[int], more: int, layers: int, bidirectional: bool, seed: int
+) -> None:
+    stack = make(cell, 3, 4, layers, bidirectional, seed)
+    time = max(lengths) + more
+    inputs = random_inputs(stack, len(lengths), time)
+    mask = torch.arange(time) < torch.tensor(lengths)[:, None]
+    with torch.no_grad():
+        inputs[~mask] = 1e6
+    annotations, (outputs, _) = stack.annotate(inputs, mask), stack(inputs, mask=mask)
+    exactly(annotations, outputs)
+    assert torch.count_nonzero(annotations[~mask]) == 0
+    mine = torch.autograd.grad(weighted_sum(annotations, ()), [inputs, *stack.parameters()])
+    theirs = torch.autograd.grad(weighted_sum(outputs, ()), [inputs, *stack.parameters()])
+    for one, other in zip(mine, theirs, strict=True):
+        exactly(one, other)
+
+
+@each_cell
+def test_annotating_drops_the_same_units_as_running(cell: CellName) -> None:
+    stack = make(cell, 3, 4, 3, True, seed=0)
+    stack.dropout = 0.5
+    inputs, mask = random_inputs(stack, 2, 5), torch.arange(5) < torch.tensor([[5], [3]])
+    annotations = stack.annotate(inputs, mask, Noise.of_step(1, 1, slice(0, 2), 2))
+    exactly(annotations, stack(inputs, mask=mask, noise=Noise.of_step(1, 1, slice(0, 2), 2))[0])
+    assert not torch.allclose(annotations, stack.annotate(inputs, mask))
+
+
+@each_cell
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_no_state_is_zeros(cell: CellName, bidirectional: bool) -> None:
     stack = make(cell, 3, 4, 2, bidirectional, seed=0)
@@ -269,6 +305,8 @@ def test_a_mask_with_a_gap_an_empty_row_or_another_shape_is_refused(mask: list[l
     stack = make("gru", 3, 4, 1, False, seed=0)
     with pytest.raises(ValueError, match=complaint):
         stack(torch.zeros(2, 3, 3, dtype=torch.float64), mask=torch.tensor(mask))
+    with pytest.raises(ValueError, match=complaint):
+        stack.annotate(torch.zeros(2, 3, 3, dtype=torch.float64), torch.tensor(mask))
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (2, 3, 4), (1, 2, 3, 3)])

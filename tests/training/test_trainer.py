@@ -22,7 +22,7 @@ from recurra.training.metrics import Measurement, plot_history
 from recurra.training.trainer import Trainer, Training, make_accelerator
 
 SMALL = Training(
-    steps=40, batch_size=4, chunk=1, learning_rate=0.05, weight_decay=0.0, device="cpu", patience=0, evaluations=10
+    steps=40, learning_rate=0.05, weight_decay=0.0, device="cpu", patience=0, evaluations=10
 )
 
 
@@ -42,6 +42,7 @@ class Parabola:
     def __init__(self, held_out: list[float] | None = None, bad_at: int | None = None) -> None:
         self.figures = held_out
         self.bad_at = bad_at
+        self.seen: list[float] = []
 
     def loss(
         self, model: nn.Module, step: int, state: State | None, noise: Noise, device: torch.device
@@ -53,6 +54,7 @@ class Parabola:
         return loss, rows, None
 
     def held_out(self, model: nn.Module, device: torch.device) -> float:
+        self.seen.append(float(model.weight.detach()))
         return self.figures.pop(0) if self.figures else float((model.weight.detach() - 3).square())
 
 
@@ -85,6 +87,46 @@ def test_the_best_weights_are_kept_not_the_last(tmp_path: Path) -> None:
     assert outcome.course.best_step == 12
 
     assert float(outcome.best["weight"]) < float(ours.model.weight.detach())
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_the_average_of_the_last_weights_is_kept_if_it_is_the_best(tmp_path: Path, better: bool) -> None:
+    """Over the last half of ten evaluations: those at steps 24, 28, 32, 36 and 40; the one at 20 is not within it."""
+    objective = Parabola([5.0, 4.0, 1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 0.5 if better else 1.5])
+    ours = trainer(tmp_path, replace(SMALL, average=0.5), objective)
+    outcome = ours.run()
+    *looks, average = objective.seen
+    assert average == pytest.approx(np.mean(looks[-5:]), abs=1e-6)
+    assert len(looks) == 10
+    assert float(outcome.best["weight"]) == pytest.approx(average if better else looks[2], abs=1e-6)
+    assert outcome.course.best == (0.5 if better else 1.0)
+    assert float(ours.model.weight.detach()) == looks[-1]
+
+
+def test_an_average_goes_on_where_a_run_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = replace(SMALL, average=0.5, learning_rate=0.3)
+    for name in ("whole", "cut"):
+        (tmp_path / name).mkdir()
+    whole = trainer(tmp_path / "whole", training).run()
+
+    class Stop(Exception):
+        pass
+
+    stopped = trainer(tmp_path / "cut", training)
+    step = stopped._step
+
+    def until_33(learning_rate: float) -> None:
+        if stopped.course.step == 33:
+            stopped._save()
+            raise Stop
+        step(learning_rate)
+
+    monkeypatch.setattr(stopped, "_step", until_33)
+    with pytest.raises(Stop):
+        stopped.run()
+    resumed = trainer(tmp_path / "cut", training).run()
+    assert resumed.course.averaged == whole.course.averaged == 5
+    assert float(resumed.best["weight"]) == float(whole.best["weight"])
 
 
 def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:

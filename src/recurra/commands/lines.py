@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
@@ -12,20 +13,31 @@ from recurra.errors import RecurraError
 MAX_LINE = 2**20
 """Bytes of a line; what is longer is no line of text."""
 
+BLOCK = 2**16
+"""At most so many bytes are read at once."""
 
-def groups(stream: BinaryIO, most: int, encoding: str = "utf-8") -> Iterator[list[str]]:
+_LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")  # a carriage return at the end may be half of one
+_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+Item = str | RecurraError | None
+"""A line, what went wrong, or the end."""
+
+
+def groups(stream: BinaryIO, most: int) -> Iterator[list[str]]:
     """Whatever lines there are, without waiting for more: one that is typed comes alone, a file in groups of `most`.
 
     Args:
-        stream: ends of lines may be of any kind; a byte-order mark is left out.
+        stream: UTF-8, of which nothing has been read; ends of lines may be of any kind, a byte-order mark is left out.
         most: largest group.
-        encoding: how the bytes encode text.
 
     Raises:
-        RecurraError: if a line is too long or no text in the encoding; the lines before it come first.
+        RecurraError: if a line is too long or no text, or the stream fails; the lines before it come first.
     """
-    arrived: queue.Queue[str | RecurraError | None] = queue.Queue(maxsize=2 * most)
-    threading.Thread(target=_read, args=(stream, encoding, arrived.put), daemon=True).start()
+    # Below the stream's buffer, if it has one: a thread that waits for input with the buffer's lock held makes Python
+    # abort when the program ends before it.
+    read = getattr(stream, "raw", stream).read
+    arrived: queue.Queue[Item] = queue.Queue(maxsize=2 * most)
+    threading.Thread(target=_read, args=(read, arrived.put), daemon=True).start()
     while True:
         group, last = _group(arrived, most)
         if group:
@@ -36,7 +48,7 @@ def groups(stream: BinaryIO, most: int, encoding: str = "utf-8") -> Iterator[lis
             return
 
 
-def _group(arrived: queue.Queue[str | RecurraError | None], most: int) -> tuple[list[str], str | RecurraError | None]:
+def _group(arrived: queue.Queue[Item], most: int) -> tuple[list[str], Item]:
     """The lines there are, at least one unless there is an end, and what came last."""
     group: list[str] = []
     item = arrived.get()
@@ -51,25 +63,30 @@ def _group(arrived: queue.Queue[str | RecurraError | None], most: int) -> tuple[
     return group, item
 
 
-def _read(stream: BinaryIO, encoding: str, put: Callable[[str | RecurraError | None], None]) -> None:
-    number = 0
+def _read(read: Callable[[int], bytes], put: Callable[[Item], None]) -> None:
+    number = 1
     try:
-        for line in _split(stream):
+        for line in _split(read):
+            text = _checked(line).decode()
+            put(text.removeprefix(_BYTE_ORDER_MARK) if number == 1 else text)
             number += 1
-            text = line.decode(encoding)
-            put(text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}") if number == 1 else text)
-    except (UnicodeDecodeError, LookupError, OSError, ValueError) as error:
-        put(RecurraError(f"line {number} cannot be read as {encoding} text ({error}); give the text in that encoding"))
+    except (OSError, ValueError) as error:
+        put(RecurraError(f"line {number} cannot be read as UTF-8 text ({error}); give text in that encoding"))
     put(None)
 
 
-def _split(stream: BinaryIO) -> Iterator[bytes]:
-    """Lines without their ends, of whatever system."""
-    pending = b""
-    while line := stream.readline(MAX_LINE):
-        if len(line) == MAX_LINE:
-            raise ValueError(f"it is longer than {MAX_LINE:,} bytes")
-        # What the stream takes for a line may hold several that end with a carriage return alone.
-        *whole, pending = line.removesuffix(b"\n").removesuffix(b"\r").split(b"\r")
-        yield from whole
-        yield pending
+def _split(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Lines without their ends."""
+    rest = b""
+    while block := read(BLOCK):
+        *lines, rest = _LINE_END.split(rest + block)
+        yield from lines
+        _checked(rest)
+    if rest:
+        yield rest.removesuffix(b"\r")
+
+
+def _checked(line: bytes) -> bytes:
+    if len(line) > MAX_LINE:
+        raise ValueError(f"it is longer than {MAX_LINE:,} bytes")
+    return line

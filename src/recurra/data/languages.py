@@ -61,13 +61,11 @@ class Language:
 
     def unknown_in(self, sentence: str) -> list[str]:
         """The characters or words of a sentence that there is no symbol for, each once."""
-        if self.tokenizer.unknown is None:
+        unknown = self.tokenizer.unknown
+        if unknown is None:
             return []
-        return [
-            part
-            for part in dict.fromkeys(self.split(sentence))
-            if self.tokenizer.unknown in self.tokenizer.encode(part)
-        ]
+        parts = (part for part in self.split(sentence) if unknown in self.tokenizer.encode(part))
+        return list(dict.fromkeys(part.strip(" ") or part for part in parts))
 
     def decode(self, symbols: Iterable[int]) -> str:
         """The sentence of symbols without start and end."""

@@ -113,9 +113,10 @@ def search(
     finished, and ranked by their scores. Among equal sums the better output's continuations come first, and of one
     output the end; among equal scores what ended earlier, then the larger sum.
 
-    A sentence is done when nothing of it is unfinished, or none can come to be among the `n_best`: neither
-    a log-probability nor the coverage term is ever above 0, so no score can be above the present sum divided by the
-    penalty of the longest output that is admitted. What is done takes no further part in the steps.
+    An output is given up when it cannot come to be among the `n_best`: neither a log-probability nor the coverage term is
+    ever above 0, so its score cannot be above its present sum divided by the penalty of the longest output that is
+    admitted. What takes its place in the beam has a smaller sum, and is given up as well; so the result is the same. A
+    sentence of which nothing is left takes no further part in the steps.
 
     Args:
         step: the decoder.
@@ -128,7 +129,7 @@ def search(
         prefixes: forced beginning of each sentence's output.
         banned: symbols that are never written, such as padding.
         trees: keep what was considered.
-        stop_early: False goes on until nothing is unfinished, for the same result.
+        stop_early: False gives nothing up, for the same result.
 
     Returns:
         One for each sentence, with at least one output.
@@ -318,9 +319,7 @@ class _Ranking:
         left: BoolArray = ~ends
         if self.stop_early:
             sentences = rows.sentences[chosen.parents]
-            best = np.full(len(self.ranked), -np.inf)
-            np.maximum.at(best, sentences[left], chosen.totals[left])
-            left &= ~(best / self.largest_penalty <= self.to_beat)[sentences]
+            left &= ~(chosen.totals / self.largest_penalty[sentences] <= self.to_beat[sentences])
         return left
 
     def _coverage(self, covered: DoubleArray, sentence: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +12,12 @@ from recurra.errors import RecurraError
 
 Tokenize = Literal["13a", "none", "char", "intl", "zh"]
 """How sacrebleu splits sentences into words before it compares them; see its documentation."""
+
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    "\u3001-\u30ff\u3400-\u9fff\uf900-\ufaff\uff01-\uff0f\uff1a-\uff20\U00020000-\U0003ffff"  # Chinese, Japanese
+)
+_WORD = re.compile(f"[{_UNSPACED}]|[^\\s{_UNSPACED}]+")
 
 
 @dataclass(frozen=True)
@@ -39,25 +46,27 @@ def measure(
 
     Args:
         outputs: detokenised, unless `tokenize` is "none".
-        references: as many.
+        references: as many, at least one.
         tokenize: how to split into words for BLEU.
         lowercase: whether capital letters count as small ones in BLEU and chrF.
 
     Raises:
         RecurraError: if sacrebleu is not installed.
+        ValueError: if there is nothing to compare, or not as many references as outputs.
     """
+    if not outputs:
+        raise ValueError("there are no outputs to compare")
     bleu, chrf = _scorers(tokenize, lowercase)
     exact = sum(output == reference for output, reference in zip(outputs, references, strict=True))
     bleu_score = bleu.corpus_score(list(outputs), [list(references)])
     chrf_score = chrf.corpus_score(list(outputs), [list(references)])
     signature = f"BLEU|{bleu.get_signature()} chrF2|{chrf.get_signature()}"
-    return Quality(bleu_score.score, chrf_score.score, exact / max(len(outputs), 1), len(outputs), signature)
+    return Quality(bleu_score.score, chrf_score.score, exact / len(outputs), len(outputs), signature)
 
 
 def length_of(sentence: str) -> int:
-    """Words of a sentence; characters where it is written without spaces."""
-    words = sentence.split()
-    return len(words) if len(words) > 1 else len(sentence.strip())
+    """Words of a sentence, as spaces part them; each character of a script that is written without spaces is one."""
+    return len(_WORD.findall(sentence))
 
 
 def by_length(
@@ -83,16 +92,15 @@ def by_length(
     """
     ordered = sorted(lengths)
     borders = sorted({ordered[len(ordered) * part // parts] for part in range(1, parts)}) if ordered else []
-    groups: list[list[int]] = [[] for _ in range(len(borders) + 1)]
-    for number, length in enumerate(lengths):
-        groups[bisect_right(borders, length)].append(number)
+    groups: list[list[tuple[str, str, int]]] = [[] for _ in range(len(borders) + 1)]
+    for row in zip(outputs, references, lengths, strict=True):
+        groups[bisect_right(borders, row[2])].append(row)
     rows = []
     for group in filter(None, groups):
-        quality = measure([outputs[i] for i in group], [references[i] for i in group], tokenize, lowercase)
-        ends = {"shortest": min(lengths[i] for i in group), "longest": max(lengths[i] for i in group)}
-        figures = asdict(quality)
+        some_outputs, some_references, some_lengths = zip(*group, strict=True)
+        figures = asdict(measure(some_outputs, some_references, tokenize, lowercase))
         figures.pop("signature")
-        rows.append(ends | figures)
+        rows.append({"shortest": min(some_lengths), "longest": max(some_lengths)} | figures)
     return rows
 
 

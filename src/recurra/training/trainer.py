@@ -20,6 +20,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
+from recurra import modelfile
 from recurra.config import AUTO, check_range
 from recurra.errors import Interrupted, RecurraError
 from recurra.models.cells import State
@@ -59,6 +60,9 @@ class Training:
     """Largest norm of a gradient."""
     evaluations: int = 20
     """How often the held-out part is scored in a run of full length."""
+    average: float = 0.0
+    """Share of the run, at its end, over whose evaluations weights are averaged (Izmailov et al. 2018); the average is
+    kept if its held-out loss is the lowest."""
     patience: int = 5
     """Stop when so many evaluations in a row bring no better held-out loss; 0 for never."""
     checkpoint_seconds: float = 30.0
@@ -81,6 +85,7 @@ class Training:
         check_range("clip", self.clip, 1e-6, 1e6)
         check_range("checkpoint_seconds", self.checkpoint_seconds, 0.0, 1e6)
         check_range("evaluations", self.evaluations, 1, 100_000)
+        check_range("average", self.average, 0.0, 1.0)
         check_range("patience", self.patience, 0, 100_000)
         check_range("seed", self.seed, 0, 2**31)
 
@@ -127,6 +132,7 @@ class Course:
     best_step: int = 0
     since_best: int = 0
     looks: int = 0
+    averaged: int = 0
     points: int = 0
     loss_sum: float = 0.0
     loss_count: int = 0
@@ -201,6 +207,7 @@ class Trainer:
             model.parameters(), betas=(0.9, 0.99), weight_decay=training.weight_decay, fused=True
         )
         self.best = self._weights()
+        self.average = self._weights()
         self.state: State | None = None
         self.course = Course()
         self._drawn_at = 0.0
@@ -220,6 +227,7 @@ class Trainer:
             self._save()
         with _caught_signals() as caught, bar("training") as shown:
             reason = self._loop(caught, shown)
+        self._consider_average()
         self._save()
         if self.accelerator.is_main_process:
             write_history(self.course.history, self.folder / HISTORY)
@@ -303,6 +311,7 @@ class Trainer:
         held_out = self.objective.held_out(self.model, self.device)
         course.looks = int(self.training.progress(course.step, course.seconds) * self.training.evaluations)
         row = self._note_point(learning_rate, held_out)
+        self._add_to_average(self.training.progress(course.step, course.seconds))
         course.since_best += 1
         if held_out < course.best:
             course.best, course.best_step, course.since_best = held_out, course.step, 0
@@ -319,6 +328,31 @@ class Trainer:
             f"step {course.step:>7,}   {course.seconds:6.0f} s   loss {row.loss:.3f}   held out {held_out:.4f}"
             f"{' *' if course.since_best == 0 else '  '}   {pace:,.0f} symbols/s"
         )
+
+    def _add_to_average(self, progress: float) -> None:
+        """Take the present weights into the average, at the end of the run; before it there is none."""
+        course = self.course
+        course.averaged = course.averaged + 1 if progress > 1 - self.training.average else 0
+        if course.averaged:
+            for name, weights in self._weights().items():
+                self.average[name].lerp_(weights, 1 / course.averaged)
+
+    def _consider_average(self) -> None:
+        """Keep the average of the last weights if it is better than any of them."""
+        if self.course.averaged < 2:
+            return
+        last = self._weights()
+        modelfile.fill(self.model, self.average, "the average")
+        held_out = self.objective.held_out(self.model, self.device)
+        modelfile.fill(self.model, last, "the run")
+        better = held_out < self.course.best
+        note(
+            f"the average of the last {self.course.averaged} evaluations' weights: held out {held_out:.4f}"
+            + (" *" if better else f", not better than {self.course.best:.4f}")
+        )
+        if better:
+            self.course.best, self.course.best_step = held_out, self.course.step
+            self.best = {name: weights.clone() for name, weights in self.average.items()}
 
     def _note_point(self, learning_rate: float, held_out: float | None) -> Measurement:
         """Add a point to the history."""
@@ -355,6 +389,7 @@ class Trainer:
         groups = {
             "model": self._weights(),
             "best": self.best,
+            "average": self.average if self.course.averaged else {},
             "optimizer": checkpoint.optimizer_tensors(self.optimizer, self.names),
             "state": {str(number): part for number, part in enumerate(state)},
         }
@@ -368,12 +403,14 @@ class Trainer:
     def _restore(self) -> None:
         groups, figures = checkpoint.load(self.folder)
         try:
+            self.course = Course.from_json(figures["course"])
             with torch.no_grad():
                 for parameter, name in self.names.items():
                     parameter.copy_(groups["model"][name])
                     self.best[name].copy_(groups["best"][name])
+                    if self.course.averaged:
+                        self.average[name].copy_(groups["average"][name])
             checkpoint.restore_optimizer(self.optimizer, self.names, groups.get("optimizer", {}))
-            self.course = Course.from_json(figures["course"])
         except (KeyError, TypeError, RuntimeError) as error:
             raise RecurraError(
                 f"the checkpoint in {self.folder} does not fit this run ({error}); start again with --overwrite"

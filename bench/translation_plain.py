@@ -1,0 +1,224 @@
+"""The peer of the translation measurements: the same network and the same search as a tutorial writes them.
+
+An `nn.LSTMCell` in a Python loop over the target's symbols, the attention worked out by hand at each of them; one
+sentence at a time and a list of hypotheses when it translates. Weights are copied from Recurra's network, dropout masks
+are drawn from the same generator in the same order, so that losses and translations can be compared, not only times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from recurra.models.dropout import Noise
+from recurra.models.encoder_decoder import EncoderDecoder
+
+State = tuple[Tensor, Tensor]
+
+
+class Masks:
+    """A training step's dropout masks, drawn in the order Recurra draws them; without noise nothing is dropped."""
+
+    def __init__(self, noise: Noise | None, rate: float, symbol_rate: float) -> None:
+        self.noise, self.rate, self.symbol_rate = noise, rate, symbol_rate
+
+    def embedded(self, inputs: Tensor) -> Tensor:
+        """Drop symbols and features of `(batch, time, features)`."""
+        if self.noise is None:
+            return inputs
+        return self.noise.drop_units(self.noise.drop_steps(inputs, self.symbol_rate), self.rate)
+
+    def units(self, batch: int, size: int) -> Tensor:
+        """What to multiply features of `(batch, size)` by at every step."""
+        ones = torch.ones(batch, 1, size)
+        return (ones if self.noise is None else self.noise.drop_units(ones, self.rate))[:, 0]
+
+
+class Plain(nn.Module):
+    """One layer each way and an LSTM decoder with additive attention.
+
+    Args:
+        network: whose weights to copy.
+    """
+
+    def __init__(self, network: EncoderDecoder) -> None:
+        super().__init__()
+        decoder = network.decoder
+        attention, output = decoder.attention, decoder.output
+        if attention is None or attention.score is None or decoder.cell != "lstm" or decoder.num_layers > 1:
+            raise ValueError("the plain loop is written for one LSTM layer with additive attention")
+        size, hidden, values = decoder.embedding.embedding_dim, decoder.hidden_size, network.encoder.output_size
+        self.scale, self.dropout, self.symbol_dropout = network.scale, decoder.dropout, decoder.symbol_dropout
+        self.source = nn.Embedding(*network.encoder.embedding.weight.shape)
+        tied = decoder.embedding is network.encoder.embedding
+        self.target = self.source if tied else nn.Embedding(*decoder.embedding.weight.shape)
+        self.encoder = nn.LSTM(size, hidden, batch_first=True, bidirectional=True)
+        self.begin = nn.Linear(values, 2 * hidden)
+        self.cell = nn.LSTMCell(size + values, hidden)
+        self.query = nn.Linear(hidden, attention.attention_size, bias=False)
+        self.key = nn.Linear(values, attention.attention_size)
+        self.score = nn.Linear(attention.attention_size, 1, bias=False)
+        self.readout = nn.Linear(decoder.readout.in_features, decoder.readout.out_features)
+        self.output = nn.Linear(output.in_features, output.out_features)
+        if output.weight is decoder.embedding.weight:
+            self.output.weight = self.target.weight
+        with torch.no_grad():
+            self.source.weight.copy_(network.encoder.embedding.weight)
+            self.target.weight.copy_(decoder.embedding.weight)
+            self.encoder.load_state_dict(network.encoder.recurrent.layers[0].state_dict())
+            self.begin.load_state_dict(decoder.begin.state_dict())
+            self.cell.weight_ih.copy_(torch.cat([decoder.inputs.weight, decoder.context.weight], dim=1))
+            self.cell.bias_ih.copy_(decoder.inputs.bias)
+            self.cell.weight_hh.copy_(decoder.hidden.weight)
+            self.cell.bias_hh.copy_(decoder.hidden.bias)
+            self.query.load_state_dict(attention.query.state_dict())
+            self.key.load_state_dict(attention.key.state_dict())
+            self.score.weight.copy_(attention.score[None])
+            self.readout.load_state_dict(decoder.readout.state_dict())
+            self.output.load_state_dict(output.state_dict())
+
+    def encode(self, sources: Tensor, mask: Tensor, masks: Masks) -> tuple[Tensor, State]:
+        """The annotations of sources, `(batch, positions, values)`, and the decoder's first state."""
+        inputs = masks.embedded(self.source(sources) * self.scale)
+        packed = pack_padded_sequence(inputs, mask.sum(dim=1), batch_first=True, enforce_sorted=False)
+        outputs, (ends, _) = self.encoder(packed)
+        values, _ = pad_packed_sequence(outputs, batch_first=True)
+        keep = masks.units(len(sources), values.shape[-1])
+        h, c = self.begin(torch.cat([*ends], dim=-1) * keep).chunk(2, dim=-1)
+        return values * keep[:, None], (torch.tanh(h), c)
+
+    def look(self, h: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        """The context, `(batch, values)`: the values weighted by how well their keys fit the state."""
+        scores = self.score(torch.tanh(self.query(h)[:, None] + keys))[:, :, 0]
+        weights = torch.softmax(scores.masked_fill(~mask, -torch.inf), dim=-1)
+        return torch.bmm(weights[:, None], values)[:, 0]
+
+    def advance(self, inputs: Tensor, state: State, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, State]:
+        """One step: the context and the new state."""
+        context = self.look(state[0], keys, values, mask)
+        return context, self.cell(torch.cat([inputs, context], dim=-1), state)
+
+    def forward(
+        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: Noise | None = None
+    ) -> Tensor:
+        """As `EncoderDecoder.forward`, everything done anew in the loop: keys, attention, readout, output layer."""
+        masks = Masks(noise, self.dropout, self.symbol_dropout)
+        values, state = self.encode(sources, mask, masks)
+        inputs = masks.embedded(self.target(targets) * self.scale)
+        keep_state = masks.units(len(targets), self.cell.hidden_size)
+        keep_features = masks.units(len(targets), self.readout.out_features)
+        logits = []
+        for time in range(targets.shape[1]):
+            context, state = self.advance(inputs[:, time], state, self.key(values), values, mask)
+            read = torch.cat([state[0] * keep_state, context, inputs[:, time]], dim=-1)
+            logits.append(self.output(torch.tanh(self.readout(read)) * keep_features))
+        return torch.stack(logits, dim=1)[there]
+
+    def step(self, symbols: Tensor, state: State, keys: Tensor, values: Tensor) -> tuple[Tensor, State]:
+        """Log-probabilities of what follows one symbol of each row, `(rows, target_size)`, and the new state."""
+        inputs = self.target(symbols) * self.scale
+        mask = torch.ones(values.shape[:2], dtype=torch.bool)
+        context, state = self.advance(inputs, state, keys, values, mask)
+        read = torch.cat([state[0], context, inputs], dim=-1)
+        return torch.log_softmax(self.output(torch.tanh(self.readout(read))), dim=-1), state
+
+
+class Better(Plain):
+    """The plain loop with what a person takes out of it first: keys projected once, the output layer after the loop."""
+
+    def forward(
+        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: Noise | None = None
+    ) -> Tensor:
+        """As `Plain.forward`."""
+        masks = Masks(noise, self.dropout, self.symbol_dropout)
+        values, state = self.encode(sources, mask, masks)
+        inputs = masks.embedded(self.target(targets) * self.scale)
+        keep_state = masks.units(len(targets), self.cell.hidden_size)
+        keep_features = masks.units(len(targets), self.readout.out_features)
+        keys = self.key(values)
+        outputs, contexts = [], []
+        for time in range(targets.shape[1]):
+            context, state = self.advance(inputs[:, time], state, keys, values, mask)
+            outputs.append(state[0] * keep_state)
+            contexts.append(context)
+        read = torch.cat([torch.stack(outputs, dim=1), torch.stack(contexts, dim=1), inputs], dim=-1)[there]
+        rows = there.nonzero()[:, 0]
+        return self.output(torch.tanh(self.readout(read)) * keep_features[rows])
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """An unfinished output."""
+
+    symbols: tuple[int, ...]
+    total: float
+    state: State
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the naive search needs to know beside the network: symbols, and the longest output."""
+
+    start: int
+    end: int
+    banned: Sequence[int]
+    limit: int
+
+
+@torch.no_grad()
+def naive_search(plain: Plain, source: Tensor, beam_size: int, rules: Rules, together: bool = False) -> tuple[int, ...]:
+    """The best output for one source by its mean log-probability; the search of `decoding.beam`, hypothesis by hypothesis.
+
+    Args:
+        plain: the network.
+        source: symbols with the end, `(positions,)`.
+        beam_size: how many unfinished outputs are followed.
+        rules: see there.
+        together: step all unfinished outputs as one batch, keys projected once; False steps one after the other.
+    """
+    values, state = plain.encode(source[None], torch.ones(1, len(source), dtype=torch.bool), Masks(None, 0, 0))
+    keys = plain.key(values) if together else None
+    beam, best, best_score = [Beginning((), 0.0, state)], (), -torch.inf
+    while beam:
+        candidates = []
+        for beginning, log_probs, after in _stepped(plain, beam, keys, values, rules.start):
+            log_probs[rules.banned] = -torch.inf
+            if len(beginning.symbols) == rules.limit:
+                candidates.append((beginning.total + float(log_probs[rules.end]), beginning, rules.end, after))
+                continue
+            top, symbols = log_probs.topk(beam_size)
+            for log_prob, symbol in zip(top.tolist(), symbols.tolist(), strict=True):
+                candidates.append((beginning.total + log_prob, beginning, symbol, after))
+        candidates.sort(key=lambda candidate: -candidate[0])
+        beam = []
+        for total, beginning, symbol, after in candidates[:beam_size]:
+            if symbol != rules.end:
+                beam.append(Beginning((*beginning.symbols, symbol), total, after))
+            elif total / (len(beginning.symbols) + 1) > best_score:
+                best, best_score = beginning.symbols, total / (len(beginning.symbols) + 1)
+        if beam and beam[0].total / (rules.limit + 1) <= best_score:
+            break
+    return best
+
+
+def _stepped(
+    plain: Plain, beam: Sequence[Beginning], keys: Tensor | None, values: Tensor, start: int
+) -> list[tuple[Beginning, Tensor, State]]:
+    """What follows each unfinished output."""
+    last = [beginning.symbols[-1] if beginning.symbols else start for beginning in beam]
+    if keys is None:
+        each = [
+            plain.step(torch.tensor([symbol]), beginning.state, plain.key(values), values)
+            for symbol, beginning in zip(last, beam, strict=True)
+        ]
+        return [(beginning, log_probs[0], after) for beginning, (log_probs, after) in zip(beam, each, strict=True)]
+    joined = tuple(torch.cat(parts) for parts in zip(*(beginning.state for beginning in beam), strict=True))
+    count = len(beam)
+    log_probs, (h, c) = plain.step(
+        torch.tensor(last), joined, keys.expand(count, -1, -1), values.expand(count, -1, -1)
+    )
+    return [(beginning, log_probs[row], (h[row : row + 1], c[row : row + 1])) for row, beginning in enumerate(beam)]

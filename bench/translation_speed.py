@@ -1,0 +1,204 @@
+"""How fast the translation room trains and translates against a plain `nn.LSTMCell` loop with the same weights.
+
+Times are `time.process_time` on one thread, so that other work on the machine changes them little; everything compared
+takes turns batch by batch, or sentence by sentence. What is compared is also shown to be the same: the losses of
+training, and the translations found.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import table
+from torch import nn
+from translation_plain import Better, Plain, Rules, naive_search
+
+from recurra.data.buckets import Buckets
+from recurra.decoding.beam import Search
+from recurra.models.dropout import Noise
+from recurra.tasks import translation
+from recurra.training.teacher_forcing import TeacherForced
+
+SAME = 1e-4
+"""Losses, nats a symbol, that differ by less are of the same model."""
+
+BATCHES = 20
+"""Measured in each round."""
+
+
+class Learner:
+    """One training step after another, as the trainer takes them.
+
+    Args:
+        model: the network.
+        objective: with the batches.
+        config: resolved.
+    """
+
+    def __init__(self, model: nn.Module, objective: TeacherForced, config: translation.Config) -> None:
+        self.model, self.objective, self.config = model, objective, config
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), config.learning_rate, (0.9, 0.99), weight_decay=config.weight_decay, fused=True
+        )
+
+    def step(self, number: int) -> tuple[float, int]:
+        """Learn from one batch; its loss, nats a symbol, and its symbols."""
+        rows = slice(0, self.objective.batch_size)
+        noise = Noise.of_step(self.config.seed, number, rows, self.objective.batch_size)
+        loss, count, _ = self.objective.loss(self.model, number, None, noise, torch.device("cpu"))
+        (loss / count).backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return float(loss.detach()) / count, count
+
+
+def learners(train: Sequence[Path], held_out: Sequence[Path], **options: object) -> dict[str, Learner]:
+    """Recurra's network and its two plain twins, with the same weights and batches."""
+    config = translation.Config(num_layers=1, cell="lstm", attention="additive", **options)
+    read = translation.read_data(train, held_out, config)
+    config = translation.resolve(replace(config, joint=read.languages.joint), read.train)
+    buckets = Buckets(read.train.lengths(), config.batch_size, config.seed)
+    start = read.languages.target.start
+    objective = TeacherForced(read.train, read.held_out, start, buckets, config.label_smoothing)
+    torch.manual_seed(config.seed)
+    network = translation.build(config, read.languages)
+    models = {"plain": Plain(network), "better": Better(network), "Recurra": network}
+    return {name: Learner(model, objective, config) for name, model in models.items()}
+
+
+def training(train: Sequence[Path], held_out: Sequence[Path], rounds: int, threads: int) -> None:
+    """Target symbols a second in training, and that all three learn the same."""
+    torch.set_num_threads(threads)
+    clock = time.process_time if threads == 1 else time.perf_counter
+    who = learners(train, held_out)
+    apart = 0.0
+    rates: dict[str, list[float]] = {name: [] for name in who}
+    for turn in range(rounds + 1):  # the first warms up
+        seconds = dict.fromkeys(who, 0.0)
+        symbols = 0
+        for number in range(turn * BATCHES, (turn + 1) * BATCHES):
+            losses = {}
+            for name, learner in who.items():
+                started = clock()
+                losses[name], count = learner.step(number)
+                seconds[name] += clock() - started
+            symbols += count
+            apart = max(losses.values()) - min(losses.values())
+            if number == 0 and apart > SAME:
+                raise AssertionError(f"these are not the same model: {losses}")
+        for name in who:
+            rates[name].append(symbols / seconds[name])
+    measured = {name: some[1:] for name, some in rates.items()}
+    titles = {
+        "plain": "nn.LSTMCell loop, everything in the loop",
+        "better": "the same, keys projected once, output layer after the loop",
+        "Recurra": "Recurra",
+    }
+    rows = []
+    for name, some in measured.items():
+        ratios = [mine / plain for mine, plain in zip(some, measured["plain"], strict=True)]
+        spread = f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
+        rows.append([titles[name], f"{statistics.median(some):,.0f}", spread])
+    config, steps = who["Recurra"].config, (rounds + 1) * BATCHES
+    title = (
+        f"Training, {config.hidden_size} units, {config.batch_size:,} symbols a batch, {threads} thread(s): median of "
+        f"{rounds} rounds of {BATCHES} batches; losses apart after {steps} steps by {apart:.1e} nats"
+    )
+    table(title, ["", "target symbols a second", "to the plain loop"], rows)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to translate.
+
+    Attributes:
+        name: for the table.
+        translate: from a sentence to what is found.
+    """
+
+    name: str
+    translate: Callable[[str], tuple[int, ...]]
+
+
+def decoding(folder: Path, sources: Sequence[str], count: int, rounds: int) -> None:
+    """Sentences a second, greedy and beam 5, batched and one at a time, against the plain loop."""
+    torch.set_num_threads(1)
+    model = translation.Model.load(folder)
+    rows = []
+    times: list[float] = []
+    for beam_size in (1, 5):
+        options = Search(beam_size=beam_size)
+        batched, found = [], []
+        for _ in range(rounds):
+            started = time.process_time()
+            outputs = model.outputs(sources, options)
+            batched.append(len(sources) / (time.process_time() - started))
+        found = [best[0].symbols for best in outputs]
+        ways = _ways(model, options)
+        some = np.linspace(0, len(sources) - 1, count).astype(int).tolist()
+        spent, same = _take_turns(ways, [(sources[place], found[place]) for place in some])
+        base = count / math.fsum(spent["plain"])
+        name = "greedy" if beam_size == 1 else f"beam {beam_size}"
+        rows.append(_row(name, f"Recurra, batched, all {len(sources):,}", statistics.median(batched), base, 1.0))
+        for way in ways:
+            rate = count / math.fsum(spent[way.name])
+            rows.append(_row(name, _TITLES[way.name].format(count), rate, base, same[way.name] / count))
+        times = spent["alone"]
+    title = f"Translating with {folder.name}, one thread"
+    table(title, ["", "", "sentences a second", "to the plain loop", "same outputs as batched"], rows)
+    p50, p95 = 1000 * np.quantile(times, [0.5, 0.95])
+    table("One sentence at beam 5, milliseconds", ["p50", "p95"], [[f"{p50:.1f}", f"{p95:.1f}"]])
+
+
+_TITLES = {
+    "plain": "plain loop, one hypothesis after the other, {} of them",
+    "together": "plain loop, the beam as one batch, {} of them",
+    "alone": "Recurra, one sentence at a time, {} of them",
+}
+
+
+def _ways(model: translation.Model, options: Search) -> list[Way]:
+    plain, target = Plain(model.network), model.languages.target
+
+    def naive(together: bool) -> Callable[[str], tuple[int, ...]]:
+        def translate(sentence: str) -> tuple[int, ...]:
+            source = torch.from_numpy(model.languages.source.encode(sentence).astype(np.int64))
+            rules = Rules(target.start, target.end, target.unwritable, model.limit(len(source)))
+            return naive_search(plain, source, options.beam_size, rules, together)
+
+        return translate
+
+    return [
+        Way("plain", naive(False)),
+        Way("together", naive(True)),
+        Way("alone", lambda sentence: model.outputs([sentence], options)[0][0].symbols),
+    ]
+
+
+def _take_turns(
+    ways: Sequence[Way], expected: Sequence[tuple[str, tuple[int, ...]]]
+) -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Seconds of each way for each sentence, and how often it finds what is expected."""
+    spent: dict[str, list[float]] = {way.name: [] for way in ways}
+    same = dict.fromkeys(spent, 0)
+    for way in ways:
+        way.translate(expected[0][0])  # warms up
+    for sentence, symbols in expected:
+        for way in ways:
+            started = time.process_time()
+            found = way.translate(sentence)
+            spent[way.name].append(time.process_time() - started)
+            same[way.name] += found == symbols
+    return spent, same
+
+
+def _row(search: str, name: str, rate: float, base: float, same: float) -> list[str]:
+    return [search, name, f"{rate:,.1f}", f"{rate / base:.1f}x", f"{100 * same:.1f} %"]
