@@ -26,11 +26,12 @@ class Masks:
     def __init__(self, noise: Noise | None, rate: float, symbol_rate: float) -> None:
         self.noise, self.rate, self.symbol_rate = noise, rate, symbol_rate
 
-    def embedded(self, inputs: Tensor) -> Tensor:
-        """Drop symbols and features of `(batch, time, features)`."""
+    def embedded(self, batch: int, time: int, size: int) -> Tensor:
+        """What to multiply embeddings by, `(batch, time, features)`: symbols are dropped, and features."""
+        ones = torch.ones(batch, time, size)
         if self.noise is None:
-            return inputs
-        return self.noise.drop_units(self.noise.drop_steps(inputs, self.symbol_rate), self.rate)
+            return ones
+        return self.noise.drop_units(self.noise.drop_steps(ones, self.symbol_rate), self.rate)
 
     def units(self, batch: int, size: int) -> Tensor:
         """What to multiply features of `(batch, size)` by at every step."""
@@ -83,7 +84,8 @@ class Plain(nn.Module):
 
     def encode(self, sources: Tensor, mask: Tensor, masks: Masks) -> tuple[Tensor, State]:
         """The annotations of sources, `(batch, positions, values)`, and the decoder's first state."""
-        inputs = masks.embedded(self.source(sources) * self.scale)
+        inputs = self.source(sources) * self.scale
+        inputs = inputs * masks.embedded(*inputs.shape)
         packed = pack_padded_sequence(inputs, mask.sum(dim=1), batch_first=True, enforce_sorted=False)
         outputs, (ends, _) = self.encoder(packed)
         values, _ = pad_packed_sequence(outputs, batch_first=True)
@@ -105,16 +107,17 @@ class Plain(nn.Module):
     def forward(
         self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: Noise | None = None
     ) -> Tensor:
-        """As `EncoderDecoder.forward`, everything done anew in the loop: keys, attention, readout, output layer."""
+        """As `EncoderDecoder.forward`, everything in the loop: embedding, keys, attention, readout, output layer."""
         masks = Masks(noise, self.dropout, self.symbol_dropout)
         values, state = self.encode(sources, mask, masks)
-        inputs = masks.embedded(self.target(targets) * self.scale)
+        keep_inputs = masks.embedded(*targets.shape, self.target.embedding_dim)
         keep_state = masks.units(len(targets), self.cell.hidden_size)
         keep_features = masks.units(len(targets), self.readout.out_features)
         logits = []
         for time in range(targets.shape[1]):
-            context, state = self.advance(inputs[:, time], state, self.key(values), values, mask)
-            read = torch.cat([state[0] * keep_state, context, inputs[:, time]], dim=-1)
+            inputs = self.target(targets[:, time]) * self.scale * keep_inputs[:, time]
+            context, state = self.advance(inputs, state, self.key(values), values, mask)
+            read = torch.cat([state[0] * keep_state, context, inputs], dim=-1)
             logits.append(self.output(torch.tanh(self.readout(read)) * keep_features))
         return torch.stack(logits, dim=1)[there]
 
@@ -128,7 +131,7 @@ class Plain(nn.Module):
 
 
 class Better(Plain):
-    """The plain loop with what a person takes out of it first: keys projected once, the output layer after the loop."""
+    """The plain loop with what a person takes out of it first: embedding and keys before it, readout and output layer after it."""
 
     def forward(
         self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: Noise | None = None
@@ -136,13 +139,14 @@ class Better(Plain):
         """As `Plain.forward`."""
         masks = Masks(noise, self.dropout, self.symbol_dropout)
         values, state = self.encode(sources, mask, masks)
-        inputs = masks.embedded(self.target(targets) * self.scale)
+        inputs = self.target(targets) * self.scale
+        inputs = inputs * masks.embedded(*inputs.shape)
         keep_state = masks.units(len(targets), self.cell.hidden_size)
         keep_features = masks.units(len(targets), self.readout.out_features)
         keys = self.key(values)
         outputs, contexts = [], []
-        for time in range(targets.shape[1]):
-            context, state = self.advance(inputs[:, time], state, keys, values, mask)
+        for embedded in inputs.unbind(1):
+            context, state = self.advance(embedded, state, keys, values, mask)
             outputs.append(state[0] * keep_state)
             contexts.append(context)
         read = torch.cat([torch.stack(outputs, dim=1), torch.stack(contexts, dim=1), inputs], dim=-1)[there]

@@ -14,12 +14,13 @@ import pytest
 import torch
 from hypothesis import settings
 
-from recurra import music, text
+from recurra import music, text, translation
 from recurra.cli import main
 from recurra.data.midi import write_midi
 from recurra.data.pieces import Meter, Note, Piece, Tempo, Track
 from recurra.tasks.music import Config as MusicConfig
 from recurra.tasks.text import Config
+from recurra.tasks.translation import Config as TranslationConfig
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
@@ -181,4 +182,62 @@ def music_model(trained_music: Path, tmp_path: Path) -> Path:
     """A copy of the tiny trained model of music, free to be altered."""
     folder = tmp_path / "band"
     shutil.copytree(trained_music, folder)
+    return folder
+
+
+TINY_TRANSLATION: dict[str, Any] = {
+    "steps": 4,
+    "hidden_size": 8,
+    "num_layers": 1,
+    "embedding_size": 8,
+    "evaluations": 1,
+    "batch_size": 200,
+    "dropout": 0.0,
+    "symbol_dropout": 0.0,
+}
+"""Options of a run of translation that takes a moment."""
+
+
+def reversals(count: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Strings of two to five letters, and each from its end to its beginning."""
+    rng = np.random.default_rng(seed)
+    words = ("".join(rng.choice(list("abcdefgh"), size=rng.integers(2, 6))) for _ in range(count))
+    return [(word, word[::-1]) for word in words]
+
+
+@pytest.fixture
+def tiny_translation() -> dict[str, Any]:
+    """The options of `TINY_TRANSLATION`, for a `Config`."""
+    return dict(TINY_TRANSLATION)
+
+
+@pytest.fixture
+def tiny_translation_options() -> list[str]:
+    """The options of `TINY_TRANSLATION` as they are typed."""
+    return [part for name, value in TINY_TRANSLATION.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@pytest.fixture(scope="session")
+def pairs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of strings and their reversals."""
+    path = tmp_path_factory.mktemp("pairs") / "reversals.tsv"
+    path.write_text("".join(f"{source}\t{target}\n" for source, target in reversals(1500)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_translation(pairs_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model that has learnt to reverse strings, after some seconds; not to be altered."""
+    folder = tmp_path_factory.mktemp("trained-translation") / "reverser"
+    sizes = {"hidden_size": 32, "embedding_size": 16, "batch_size": 400, "label_smoothing": 0.0}
+    options = TINY_TRANSLATION | sizes | {"steps": 300, "learning_rate": 0.015}
+    translation.train(pairs_file, folder, TranslationConfig(**options, symbols="characters"))
+    return folder
+
+
+@pytest.fixture
+def translation_model(trained_translation: Path, tmp_path: Path) -> Path:
+    """A copy of the model that reverses strings, free to be altered."""
+    folder = tmp_path / "reverser"
+    shutil.copytree(trained_translation, folder)
     return folder

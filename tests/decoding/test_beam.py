@@ -138,7 +138,7 @@ def test_of_equal_scores_what_ended_earlier_is_first() -> None:
 
 
 def test_what_gets_better_late_is_waited_for() -> None:
-    """The output "aaa" with log 0.35 / 4 = -0.26 beats the end at once with log 0.6 = -0.51, but only when it is done."""
+    """With log 0.35 / 4 = -0.26, "aaa" beats the end at once with log 0.6 = -0.51, but only when it is done."""
     model = Said(
         {"": (0, 0.6, 0.35, 0.05), "b": (0, 1, 0, 0), **{"a" * length: (0, 0, 1, 0) for length in range(1, 5)}}
         | {"aaa": (0, 1, 0, 0)}

@@ -23,7 +23,7 @@ def test_scores_are_the_formula(
     if attention.score is not None:
         attention.key.bias.data.normal_()
     query, values = torch.randn(batch, queries, 3).double(), torch.randn(batch, positions, 4).double()
-    scores = score(attention.query(query), attention.key(values), attention.score)
+    scores = score(attention.query(query), attention.key(values), attention.score).detach()
     assert scores.shape == (batch, queries, positions)
     w, u = attention.query.weight.tolist(), attention.key.weight.tolist()
     for row in range(batch):

@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -346,57 +346,6 @@ def test_what_is_drawn_is_admitted_and_does_not_depend_on_the_batch(
     assert all_same(list(itertools.chain(*sevens)), together)
     assert all_same([draw_all(case, [number], sampling)[0] for number in range(MODELS)], together)
     tried["sampling, models: a seed draws the same in batches of 1, 7 and more"] += MODELS
-
-
-class Net(NamedTuple):
-    """A recurrent decoder with attention, of random weights; State: (hidden, annotations of the row's sentence)."""
-
-    embedding: Tensor
-    recurrent: Tensor
-    output: Tensor
-
-    def step(self, symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
-        hidden, keys = state[0][0], state[1][0]
-        scores = (keys * hidden[:, None]).sum(dim=2)
-        weights = scores.masked_fill((keys == 0).all(dim=2), -torch.inf).softmax(dim=1)
-        context = (weights[:, :, None] * keys).sum(dim=1)
-        hidden = torch.tanh(torch.cat([self.embedding[symbols], hidden, context], dim=1) @ self.recurrent)
-        return Stepped((hidden @ self.output).log_softmax(dim=1), (hidden[None], keys[None]), weights)
-
-
-def test_a_network_in_batches_of_1_7_and_64(tried: Counter[str]) -> None:
-    """Whose sums are rounded differently at each batch size."""
-    generator = torch.Generator().manual_seed(5)
-    size, units, count, length = 200, 24, 64, 9
-    net = Net(
-        torch.randn(size, units, generator=generator),
-        torch.randn(3 * units, units, generator=generator) / 3,
-        torch.randn(units, size, generator=generator) / 3,
-    )
-    positions = torch.randint(1, length + 1, (count,), generator=generator).tolist()
-    keys = torch.randn(count, length, units, generator=generator)
-    for row, real in zip(keys, positions, strict=True):
-        row[real:] = 0
-    hidden = torch.randn(count, units, generator=generator)
-    options = Search(beam_size=4, n_best=4, coverage_penalty=0.1, no_repeat=2)
-
-    def find(begin: int, batch: int) -> list[Found]:
-        some = slice(begin, begin + batch)
-        longest = max(positions[some])
-        state = (hidden[None, some], keys[None, some, :longest])
-        limits = [real + 5 for real in positions[some]]
-        return search(net.step, state, start=0, end=1, options=options, limits=limits, positions=positions[some])
-
-    large = find(0, count)
-    for batch in (1, 7):
-        found = list(itertools.chain(*(find(begin, batch) for begin in range(0, count, batch))))
-        for one, other in zip(found, large, strict=True):
-            assert [each.symbols for each in one.hypotheses] == [each.symbols for each in other.hypotheses]
-            for hypothesis, twin in zip(one.hypotheses, other.hypotheses, strict=True):
-                assert hypothesis.score == pytest.approx(twin.score, abs=1e-5)
-                assert hypothesis.log_probs == pytest.approx(twin.log_probs, abs=1e-4)
-                np.testing.assert_allclose(hypothesis.weights, twin.weights, atol=1e-4)
-    tried["beam search, sentences: a recurrent network's are the same in batches of 1, 7 and 64"] += count
 
 
 def test_frequencies_of_what_is_drawn() -> None:

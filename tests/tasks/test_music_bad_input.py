@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import shutil
@@ -13,17 +12,13 @@ from typing import Any
 
 import pytest
 import torch
+from damage import flip, seal, snapshot
 from safetensors.torch import load_file, save_file
 
 from recurra.data.midi import write_midi
 from recurra.data.pieces import Meter, Note, Piece, Tempo, Track
 
 Refused = Callable[..., str]
-
-
-def snapshot(folder: Path) -> dict[str, bytes | None]:
-    """Everything below a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 @pytest.fixture
@@ -241,13 +236,6 @@ class TestControls:
             assert font in message
 
 
-def seal(folder: Path) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    names = ("model.safetensors", "vocabulary.json")
-    config["sha256"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-    (folder / "config.json").write_text(json.dumps(config))
-
-
 def vocabulary(**entries: Any) -> Callable[[Path], None]:
     def rewrite(folder: Path) -> None:
         values = json.loads((folder / "vocabulary.json").read_text()) | entries
@@ -255,12 +243,6 @@ def vocabulary(**entries: Any) -> Callable[[Path], None]:
         seal(folder)
 
     return rewrite
-
-
-def flip(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 4
-    path.write_bytes(data)
 
 
 def corpus(path: Path, **tensors: Any) -> None:

@@ -2,7 +2,6 @@
 
 import errno
 import gzip
-import hashlib
 import json
 import os
 import resource
@@ -14,16 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from damage import alter_config, flip, seal, snapshot, truncate
 from safetensors.torch import load_file, save_file
 
 from recurra import modelfile
 
 Refused = Callable[..., str]
-
-
-def snapshot(folder: Path) -> dict[str, bytes | None]:
-    """Everything below a folder."""
-    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 @pytest.fixture
@@ -240,26 +235,6 @@ VERBS: dict[str, list[str]] = {
 }
 
 
-def alter_config(folder: Path, **entries: Any) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | entries))
-
-
-def truncate(folder: Path, name: str) -> None:
-    (folder / name).write_bytes((folder / name).read_bytes()[:-7])
-
-
-def flip(folder: Path, name: str) -> None:
-    data = bytearray((folder / name).read_bytes())
-    data[-1] ^= 4
-    (folder / name).write_bytes(data)
-
-
-def seal(folder: Path) -> None:
-    names = ("model.safetensors", "vocabulary.json")
-    alter_config(folder, sha256={name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names})
-
-
 def poison(folder: Path) -> None:
     tensors = load_file(folder / "model.safetensors")
     tensors["output.bias"][2] = float("nan")
@@ -284,11 +259,11 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "without weights": (lambda folder: (folder / "model.safetensors").unlink(), "there is no such file"),
     "without vocabulary": (lambda folder: (folder / "vocabulary.json").unlink(), "there is no such file"),
     "without configuration": (lambda folder: (folder / "config.json").unlink(), "is no trained model"),
-    "truncated weights": (lambda folder: truncate(folder, "model.safetensors"), "truncated or altered"),
-    "truncated vocabulary": (lambda folder: truncate(folder, "vocabulary.json"), "truncated or altered"),
-    "truncated configuration": (lambda folder: truncate(folder, "config.json"), "the file is damaged"),
-    "altered weights": (lambda folder: flip(folder, "model.safetensors"), "truncated or altered"),
-    "altered vocabulary": (lambda folder: flip(folder, "vocabulary.json"), "truncated or altered"),
+    "truncated weights": (lambda folder: truncate(folder / "model.safetensors"), "truncated or altered"),
+    "truncated vocabulary": (lambda folder: truncate(folder / "vocabulary.json"), "truncated or altered"),
+    "truncated configuration": (lambda folder: truncate(folder / "config.json"), "the file is damaged"),
+    "altered weights": (lambda folder: flip(folder / "model.safetensors"), "truncated or altered"),
+    "altered vocabulary": (lambda folder: flip(folder / "vocabulary.json"), "truncated or altered"),
     "newer": (lambda folder: alter_config(folder, format_version=99), "update recurra"),
     "of another task": (lambda folder: alter_config(folder, task="music"), "is a music model, not a text model"),
     "with weights that are no numbers": (poison, "NaN or infinity"),

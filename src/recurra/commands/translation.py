@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from recurra.data.tables import read_lines
 from recurra.decoding.beam import Search
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.quality import Tokenize
-from recurra.errors import OptionError
+from recurra.errors import OptionError, RecurraError
 from recurra.files import require_writable_parent, write_text_atomic
 from recurra.progress import bar, note
 from recurra.tasks import translation
@@ -25,8 +25,8 @@ from recurra.tasks.translation import Config, Model
 Flat = Parameter(name="*")
 """Options of a dataclass, each under its own name."""
 
-Several = Parameter(consume_multiple=True, negative_iterable=())
-"""An option that takes all the names after it."""
+Several = Parameter(consume_multiple=1, negative_iterable=())
+"""An option that takes all the names after it, at least one."""
 
 GROUP = 1024
 """Lines that are translated together, in batches of similar lengths."""
@@ -57,7 +57,8 @@ def train(
         Replace what is in OUT.
     """
     if not pairs:
-        raise OptionError("there are no pairs to train on; name a table, two files or sample:dates")
+        place = " before --held-out, which takes all the names after it" if held_out else ""
+        raise OptionError(f"there are no pairs to train on; name a table, two files or sample:dates{place}")
     translation.train(pairs, out, config, held_out, resume, overwrite)
 
 
@@ -94,9 +95,9 @@ def translate(
     """
     if sentence is not None and file is not None:
         raise OptionError("a sentence and --file are given; give one of them")
-    loaded, others = Model.load(model), [Model.load(folder) for folder in ensemble]
+    loaded, others = Model.load(model), _members(ensemble)
     if out:
-        require_writable_parent(out)
+        _require_place(out)
     if sentence is not None:
         lines: Iterable[list[str]] = [[sentence]]
     elif file is not None:
@@ -109,21 +110,46 @@ def translate(
     done = 0
     for group in lines:
         for line, hypotheses in zip(group, loaded.outputs(group, search, others, prefix), strict=True):
-            unknown.update(dict.fromkeys(loaded.unknown_in(line)))
+            if hypotheses:
+                unknown.update(dict.fromkeys(loaded.unknown_in(line)))
+            shown = "".join(_shown(loaded, hypothesis, search.n_best) + "\n" for hypothesis in hypotheses) or "\n"
+            if out:
+                made.append(shown)
             if json:
                 told.append(_told(loaded, line, hypotheses))
-                continue
-            shown = "".join(_shown(loaded, hypothesis, search.n_best) + "\n" for hypothesis in hypotheses) or "\n"
-            made.append(shown) if out else stream(shown)
+            elif not out:
+                stream(shown)
         done += len(group)
-    if unknown:
-        listed = " ".join(islice(unknown, 20))
-        note(f"the model has never seen {listed}{' ...' if len(unknown) > 20 else ''}; read as its unknown symbol")
+    _note_unknown(unknown)
     if json:
         print_json({"text": told[0]["text"] if told else "", "translations": told, "count": len(told)})
-    if out and not json:
+    if out:
         write_text_atomic(out, "".join(made))
         note(f"{out}: {done:,} lines")
+
+
+def _members(ensemble: Sequence[Path]) -> list[Model]:
+    """Further models; a sentence that was taken for one of them is said to stand in the wrong place."""
+    for folder in ensemble:
+        if not folder.exists():
+            raise OptionError(
+                f"there is no model folder {folder}; check the name, and put a sentence or pairs before --ensemble, "
+                "which takes all the names after it"
+            )
+    return [Model.load(folder) for folder in ensemble]
+
+
+def _require_place(out: Path) -> None:
+    """Fail before any work is done if no file can be written at `out`."""
+    if out.is_dir():
+        raise RecurraError(f"--out {out} is a folder; give the name of a file in it")
+    require_writable_parent(out)
+
+
+def _note_unknown(unknown: Collection[str]) -> None:
+    if unknown:
+        listed = " ".join(part if part.isprintable() and part.strip() else repr(part) for part in islice(unknown, 20))
+        note(f"the model has never seen {listed}{' ...' if len(unknown) > 20 else ''}; read as its unknown symbol")
 
 
 def _grouped(lines: Sequence[str]) -> Iterator[list[str]]:
@@ -180,9 +206,9 @@ def evaluate(
         Print one JSON object.
     """
     if not pairs:
-        raise OptionError("there are no pairs to compare with; name a table, two files or sample:dates")
-    others = [Model.load(folder) for folder in ensemble]
-    figures = Model.load(model).evaluate(pairs, search, others, tokenize, lowercase)
+        place = " before --ensemble, which takes all the names after it" if ensemble else ""
+        raise OptionError(f"there are no pairs to compare with; name a table, two files or sample:dates{place}")
+    figures = Model.load(model).evaluate(pairs, search, _members(ensemble), tokenize, lowercase)
     if json:
         print_json(figures)
         return
@@ -215,7 +241,10 @@ def explain(
     json
         Print one JSON object.
     """
-    files = [str(file) for file in Model.load(model).explain(sentence, out, search)]
+    loaded = Model.load(model)
+    _require_place(out)
+    files = [str(file) for file in loaded.explain(sentence, out, search)]
+    _note_unknown(loaded.unknown_in(sentence))
     if json:
         print_json({"path": files[0], "files": files})
     else:

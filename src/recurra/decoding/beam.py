@@ -113,10 +113,10 @@ def search(
     finished, and ranked by their scores. Among equal sums the better output's continuations come first, and of one
     output the end; among equal scores what ended earlier, then the larger sum.
 
-    An output is given up when it cannot come to be among the `n_best`: neither a log-probability nor the coverage term is
-    ever above 0, so its score cannot be above its present sum divided by the penalty of the longest output that is
-    admitted. What takes its place in the beam has a smaller sum, and is given up as well; so the result is the same. A
-    sentence of which nothing is left takes no further part in the steps.
+    An output is given up when it cannot come to be among the `n_best`: neither a log-probability nor the coverage term
+    is ever above 0, so its score cannot be above its present sum divided by the penalty of the longest output that is
+    admitted. What takes its place in the beam has no larger sum, and is given up as well; so the result is the same.
+    A sentence of which nothing is left takes no further part in the steps.
 
     Args:
         step: the decoder.

@@ -116,15 +116,15 @@ def attend_plainly(
     """
     outputs, looks = [], []
     for gates in inputs:
-        state, weights = step(cell, gates, state, attending)
+        state, _, weights = step(cell, gates, state, attending, attending.keys)
         outputs.append(state[0])
         looks.append(weights)
     return torch.stack(outputs), torch.stack(looks), state
 
 
 def step(
-    cell: AttendingCell, gates: Tensor, state: State, attending: Attending, rows: Tensor | None = None
-) -> tuple[State, Tensor]:
+    cell: AttendingCell, gates: Tensor, state: State, attending: Attending, values: Tensor, rows: Tensor | None = None
+) -> tuple[State, Tensor, Tensor]:
     """One step of every row.
 
     Args:
@@ -132,34 +132,69 @@ def step(
         gates: the inputs' share of them, `(rows, gates)`.
         state: `(h, c)` or `(h,)`, each `(rows, hidden_size)`.
         attending: the memory and the weights.
+        values: what contexts are made of, `(batch, positions, value_size)`.
         rows: whose memory each row looks at, `(rows,)`, ascending: several rows may look at one; None for each at its
             own.
 
     Returns:
-        The new state and the attention weights, `(rows, positions)`.
+        The new state, the contexts `(rows, value_size)`, the attention weights `(rows, positions)`.
     """
     size = attending.keys.shape[-1]
     product = torch.addmm(attending.bias, state[0], attending.weight.T)
-    weights, fed = _look(product[:, :size], attending, rows)
-    return GATES[cell](gates + fed, product[:, size:], state)[0], weights
-
-
-def _look(queries: Tensor, attending: Attending, rows: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The weights, and what is fed to the gates; rows of one memory stay side by side, so that none of it is copied."""
-    keys, fed, mask = attending.keys, attending.fed, attending.mask
-    if rows is None:
-        scores = score(queries[:, None], keys, attending.vector).masked_fill_(~mask[:, None], -math.inf)
-        weights = torch.softmax(scores, dim=-1)
-        return weights[:, 0], (weights @ fed)[:, 0]
-    used, group, counts = torch.unique_consecutive(rows, return_inverse=True, return_counts=True)
-    if len(used) < len(keys):
-        keys, fed, mask = keys[used], fed[used], mask[used]
-    place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[group]
-    together = queries.new_zeros(len(used), int(counts.max()), queries.shape[-1])
-    together[group, place] = queries
-    scores = score(together, keys, attending.vector).masked_fill_(~mask[:, None], -math.inf)
+    keys, mask, fed = attending.keys, attending.mask, attending.fed
+    slots = None if rows is None else _Slots.of(rows, len(keys))
+    if slots and len(slots.used) <= len(keys) / 2:
+        keys, mask, fed, values = keys[slots.used], mask[slots.used], fed[slots.used], values[slots.used]
+        slots = slots.packed()
+    queries = slots.spread(product[:, :size], len(keys)) if slots else product[:, None, :size]
+    scores = score(queries, keys, attending.vector).masked_fill_(~mask[:, None], -math.inf)
     weights = torch.softmax(scores, dim=-1)
-    return weights[group, place], (weights @ fed)[group, place]
+    looks = (weights @ fed, weights @ values, weights)
+    inputs, context, weights = (slots.gather(part) if slots else part[:, 0] for part in looks)
+    return GATES[cell](gates + inputs, product[:, size:], state)[0], context, weights
+
+
+class _Slots(NamedTuple):
+    """Where rows stand that look at one memory together, so that none of it is copied for each.
+
+    Attributes:
+        used: the memories that some row looks at, `(used,)`, ascending.
+        number: of each row's memory among them, `(rows,)`.
+        memory: each row's, `(rows,)`.
+        place: each row's among those of its memory, `(rows,)`.
+        most: rows of one memory.
+    """
+
+    used: Tensor
+    number: Tensor
+    memory: Tensor
+    place: Tensor
+    most: int
+
+    @classmethod
+    def of(cls, rows: Tensor, memories: int) -> _Slots | None:
+        """Those of ascending memories `(rows,)`; None if each row has its own."""
+        used, number, counts = torch.unique_consecutive(rows, return_inverse=True, return_counts=True)
+        if len(used) == len(rows) == memories:
+            return None
+        place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[number]
+        return cls(used, number, rows, place, int(counts.max()))
+
+    def packed(self) -> _Slots:
+        """The same among the memories that are used only."""
+        return self._replace(memory=self.number)
+
+    def spread(self, rows: Tensor, memories: int) -> Tensor:
+        """Rows `(rows, size)` as `(memories, most, size)`, zero where there are fewer."""
+        if memories == 1:
+            return rows[None]
+        spread = rows.new_zeros(memories, self.most, rows.shape[-1])
+        spread[self.memory, self.place] = rows
+        return spread
+
+    def gather(self, spread: Tensor) -> Tensor:
+        """Back to rows."""
+        return spread[0] if len(spread) == 1 else spread[self.memory, self.place]
 
 
 def attend(cell: AttendingCell, inputs: Tensor, state: State, attending: Attending) -> tuple[Tensor, Tensor, State]:

@@ -174,10 +174,8 @@ class Decoder(nn.Module):
         outputs, rest, context, weights, ends = inputs, state, [], None, []
         if looked:
             first, rest = _bottom(state)
-            end, weights = step(self.cell, self.inputs(inputs), first, looked.attending, rows)
-            outputs = end[0]
-            values = looked.values if rows is None else looked.values[rows]
-            context = [(weights[:, None] @ values)[:, 0]]
+            end, seen, weights = step(self.cell, self.inputs(inputs), first, looked.attending, looked.values, rows)
+            outputs, context = end[0], [seen]
             ends.append(tuple(part[None] for part in end))
         if self.above:
             outputs, end = self.above.step(outputs, rest)

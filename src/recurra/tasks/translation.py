@@ -27,7 +27,7 @@ from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.quality import Tokenize, by_length, length_of, measure
 from recurra.decoding.step import Step
 from recurra.decoding.stepping import stepper
-from recurra.errors import RecurraError
+from recurra.errors import OptionError, RecurraError
 from recurra.explain.translation_page import Explanation, write_translation_page
 from recurra.models.architecture import Architecture
 from recurra.models.cells import State
@@ -181,13 +181,14 @@ def read_data(
         languages = Languages.build(kind, train.sources, train.targets, joint, limit, config.min_count)
     learned, long = _encode(train, languages, config.longest)
     kept, other_long = _encode(other, languages, MAX_SYMBOLS)
-    if not learned.sources or not kept.sources:
-        raise RecurraError(f"no pair of {pairs.name} is at most --longest {config.longest} {kind} long; give more")
+    for part, encoded, longest in ((train, learned, f"--longest {config.longest}"), (other, kept, MAX_SYMBOLS)):
+        if not encoded.sources:
+            raise RecurraError(f"no pair of {part.name} is at most {longest} {kind} long; give shorter ones")
     left_out = [*pairs.skipped, *(other.skipped if held_out else ())]
     if long:
-        left_out.append(f"{long:,} pairs of more than {config.longest} {kind} a side (--longest)")
+        left_out.append(f"{long:,} pair(s) of more than {config.longest} {kind} a side (--longest)")
     if other_long:
-        left_out.append(f"{other_long:,} held-out pairs of more than {MAX_SYMBOLS} {kind} a side")
+        left_out.append(f"{other_long:,} held-out pair(s) of more than {MAX_SYMBOLS} {kind} a side")
     return Data(pairs.name, languages, learned, kept, name, left_out)
 
 
@@ -347,11 +348,11 @@ class Model:
             RecurraError: if one is too long.
         """
         symbols = [self.languages.source.encode(sentence) for sentence in sentences]
-        for number, (sentence, those) in enumerate(zip(sentences, symbols, strict=True), 1):
+        for sentence, those in zip(sentences, symbols, strict=True):
             if len(those) > MAX_SYMBOLS + 1:
                 raise RecurraError(
-                    f"sentence {number} ({sentence[:20]!r}...) is {len(those) - 1:,} {self.config.symbols} long, but "
-                    f"at most {MAX_SYMBOLS:,} are translated at once; split it into sentences"
+                    f"the sentence that begins with {sentence[:20]!r} is {len(those) - 1:,} {self.config.symbols} "
+                    f"long, but at most {MAX_SYMBOLS:,} are translated at once; split it into sentences"
                 )
         return symbols
 
@@ -388,7 +389,7 @@ class Model:
                 start=target.start,
                 end=target.end,
                 options=options,
-                limits=[self.limit(len(symbols[number])) for number in numbers],
+                limits=[max(self.limit(len(symbols[number])), options.min_length) for number in numbers],
                 positions=[len(symbols[number]) for number in numbers],
                 prefixes=forced,
                 banned=target.unwritable,
@@ -402,6 +403,9 @@ class Model:
         return math.ceil(self.config.max_ratio * length) + SPARE
 
     def _forced(self, prefix: str) -> list[int]:
+        unknown = self.languages.target.unknown_in(prefix)
+        if unknown:
+            raise OptionError(f"--prefix {prefix!r} holds {unknown[0]!r}, which the model cannot write; leave it out")
         return [int(symbol) for symbol in self.languages.target.encode(prefix)[:-1]]
 
     def _begin(self, symbols: Sequence[Symbols], others: Sequence[Model]) -> tuple[Step, State]:
@@ -487,6 +491,8 @@ class Model:
         Returns:
             The files written: the page, then the picture.
         """
+        if not sentence.strip():
+            raise RecurraError("there is no sentence to explain; give one that is not empty")
         options = replace(options, n_best=options.beam_size)
         (found,) = self.search([sentence], options, trees=True)
         source, target = self.languages.source, self.languages.target
