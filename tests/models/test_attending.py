@@ -213,13 +213,15 @@ def test_several_rows_may_look_at_one_memory_and_some_memories_at_none(
     torch.manual_seed(seed)
     state = tuple(torch.randn(len(rows), 3).double() for _ in case.state)
     gates = torch.randn(len(rows), case.inputs.shape[-1]).double()
+    values = torch.randn(5, 3, 7).double()
     keys, fed, mask, *rest = case.attending
     with torch.no_grad():
-        end, weights = step(cell, gates, state, case.attending, torch.tensor(rows))
+        end, context, weights = step(cell, gates, state, case.attending, values, torch.tensor(rows))
         copied = Attending(keys[rows], fed[rows], mask[rows], *rest)
-        expected_end, expected = step(cell, gates, state, copied)
+        expected_end, _, expected = step(cell, gates, state, copied, values[rows])
     exactly(weights, expected)
     assert torch.count_nonzero(weights[~mask[rows]]) == 0
+    exactly(context, torch.stack([weight @ values[row] for weight, row in zip(weights, rows, strict=True)]))
     for one, other in zip(end, expected_end, strict=True):
         exactly(one, other)
 

@@ -57,7 +57,25 @@ BATCH = 64
 
 DEFAULT_SEARCH = Search()
 
-_VOCABULARY_SIZES: dict[Kind, int] = {"characters": 5_000, "bytes": 256, "words": 30_000, "pieces": 4_000}
+_VOCABULARY_SIZES: dict[Kind, int] = {"characters": 5_000, "bytes": 256, "words": 30_000}
+
+
+_EXACT = dict(hidden_size=128, embedding_size=64, dropout=0.0, symbol_dropout=0.0, label_smoothing=0.0)
+
+_RECIPES: dict[Kind, dict[str, Any]] = {
+    "characters": _EXACT,
+    "bytes": _EXACT,
+    "words": dict(hidden_size=256, embedding_size=128, dropout=0.2, symbol_dropout=0.0, label_smoothing=0.0),
+    "pieces": dict(hidden_size=256, embedding_size=256, dropout=0.3, symbol_dropout=0.1, label_smoothing=0.1),
+}
+"""Pieces are for languages, of which one never sees enough; letters are for what can be learned to the last one."""
+
+
+def _vocabulary_size(kind: Kind, pairs: int) -> int:
+    """The more pairs there are, the rarer the words that can be learned whole."""
+    if kind == "pieces":
+        return 8000 if pairs >= 20_000 else 4000 if pairs >= 5_000 else 2000
+    return _VOCABULARY_SIZES[kind]
 
 
 @dataclass(frozen=True)
@@ -96,21 +114,14 @@ def resolve(config: Config, pairs: Sequences) -> Config:
         pairs: to train on.
     """
     lengths = pairs.lengths()
-    recipe: dict[str, Any] = dict(
-        vocabulary_size=_VOCABULARY_SIZES[config.symbols],
-        hidden_size=256,
-        num_layers=1,
-        embedding_size=256,
-        dropout=0.3,
-        symbol_dropout=0.1,
-        forget_bias=0.0,
-        tied=True,
-        batch_size=1600,
-        learning_rate=2e-3,
-        weight_decay=0.01,
-        label_smoothing=0.1,
-        max_ratio=round(float(max(0.0, ((lengths[:, 1] - SPARE) / lengths[:, 0]).max())) + 0.05, 1),
+    ratio = float(((lengths[:, 1] - SPARE) / lengths[:, 0]).max())
+    config = fill_in(
+        config,
+        vocabulary_size=_vocabulary_size(config.symbols, len(lengths)),
+        max_ratio=math.ceil(10 * max(0.0, ratio)) / 10,
     )
+    recipe = _RECIPES[config.symbols] | dict(num_layers=1, forget_bias=0.0, tied=True, batch_size=1000)
+    recipe |= dict(learning_rate=4e-3, weight_decay=0.01)
     config = fill_in(config, **recipe)
     if config.steps is None:
         enough = MAX_EPOCHS * Buckets(lengths, config.batch_size).steps_per_epoch
@@ -176,7 +187,7 @@ def read_data(
     name = other.name if held_out else f"{len(other):,} pairs drawn from it"
     kind = config.symbols
     if languages is None:
-        limit = fill_in(config, vocabulary_size=_VOCABULARY_SIZES[kind]).vocabulary_size
+        limit = fill_in(config, vocabulary_size=_vocabulary_size(kind, len(train))).vocabulary_size
         joint = fill_in(config, joint=kind in ("pieces", "bytes")).joint
         languages = Languages.build(kind, train.sources, train.targets, joint, limit, config.min_count)
     learned, long = _encode(train, languages, config.longest)

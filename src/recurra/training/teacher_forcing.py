@@ -31,6 +31,11 @@ class PairTraining(Training):
 
     batch_size: int = AUTO
     """Symbols in a batch, of the longer side and padding included, all processes together."""
+    clip: float = 1.0
+    """Largest norm of a gradient."""
+    average: float = 0.2
+    """Share of the run, at its end, over whose evaluations weights are averaged (Izmailov et al. 2018); the average is
+    kept if its held-out loss is the lowest."""
     label_smoothing: float = AUTO
     """Share of the target probability that is spread evenly over all symbols (Szegedy et al. 2016)."""
 

@@ -1,0 +1,548 @@
+"""Every bad input of a user of the translation room: one line that names what and remedy, nothing half-written."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import json
+import os
+import resource
+import shutil
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from damage import alter_config, alter_options, flip, seal, snapshot, truncate
+from safetensors.torch import load_file, save_file
+
+from recurra import modelfile, translation
+from recurra.tasks.translation import Config
+
+Refused = Callable[..., str]
+GOOD = "".join(f"{number:05}\t{number:05}x\n" for number in range(40))
+
+
+@pytest.fixture
+def train_refused(refused: Refused, tmp_path: Path, tiny_translation_options: list[str]) -> Refused:
+    """A training that must be refused and leave the disk as it was."""
+
+    def run(*arguments: object, **options: Any) -> str:
+        if "--out" not in arguments:
+            arguments += ("--out", tmp_path / "new" / "model")
+        before = snapshot(tmp_path)
+        message = refused("translation", "train", *arguments, *tiny_translation_options, **options)
+        assert snapshot(tmp_path) == before, "something was left behind"
+        return message
+
+    return run
+
+
+@pytest.fixture
+def translate_refused(refused: Refused, trained_translation: Path, tmp_path: Path) -> Refused:
+    """A translation that must be refused and write nothing."""
+
+    def run(*arguments: object, model: Path = trained_translation, **options: Any) -> str:
+        before = snapshot(tmp_path)
+        message = refused("translation", "translate", model, *arguments, **options)
+        assert snapshot(tmp_path) == before, "something was left behind"
+        return message
+
+    return run
+
+
+def written(folder: Path, name: str, content: str | bytes) -> Path:
+    (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return folder / name
+
+
+class TestPairs:
+    def test_none_or_too_many(self, train_refused: Refused, pairs_file: Path) -> None:
+        assert "name a table, two files or sample:dates" in train_refused(status=2)
+        message = train_refused("--held-out", pairs_file, pairs_file, status=2)
+        assert "before --held-out, which takes all the names after it" in message
+        assert "3 files are given" in train_refused(pairs_file, pairs_file, pairs_file)
+        assert "are both tables" in train_refused(pairs_file, pairs_file)
+        assert "--held-out" in train_refused(pairs_file, "--held-out", status=2)
+
+    def test_missing_a_folder_or_a_sample_that_is_none(self, train_refused: Refused, tmp_path: Path) -> None:
+        message = train_refused(tmp_path / "missing.tsv")
+        assert "missing.tsv" in message
+        assert "check the name" in message
+        assert "is a folder; name a table" in train_refused(tmp_path)
+        assert "the samples are: sample:dates" in train_refused("sample:klingon")
+        assert "give it alone" in train_refused("sample:dates", written(tmp_path, "p.tsv", GOOD))
+
+    @pytest.mark.parametrize("name", ["p.tsv", "p.csv", "p.jsonl", "p.txt", "p.tsv.gz"])
+    @pytest.mark.parametrize("content", [b"", b"\n\n\n", b"\xef\xbb\xbf", b" \t \n"], ids=str)
+    def test_empty(self, train_refused: Refused, tmp_path: Path, name: str, content: bytes) -> None:
+        path = written(tmp_path, name, gzip.compress(content) if name.endswith("gz") else content)
+        message = train_refused(path)
+        assert f"{path}" in message
+        assert "give" in message
+
+    def test_unequal_numbers_of_lines(self, train_refused: Refused, tmp_path: Path) -> None:
+        sources = [f"{'word ' * (3 + 7 * number % 11)}{number}" for number in range(60)]
+        (tmp_path / "a").write_text("\n".join(sources) + "\n")
+        (tmp_path / "b").write_text("\n".join(sources[:20] + sources[21:]) + "\n")
+        message = train_refused(tmp_path / "a", tmp_path / "b")
+        assert f"{tmp_path / 'a'} has 60 lines but {tmp_path / 'b'} has 59" in message
+        assert "near line 21" in message
+
+    @pytest.mark.parametrize("name", ["p.tsv", "p.csv", "p"])
+    def test_one_column(self, train_refused: Refused, tmp_path: Path, name: str) -> None:
+        message = train_refused(written(tmp_path, name, "alone\n" * 30))
+        assert f"{tmp_path / name}, line 1: there is only one column (30 of 30 lines are wrong); give" in message
+
+    def test_broken_tables(self, train_refused: Refused, tmp_path: Path) -> None:
+        assert "p.csv, line 41" in train_refused(written(tmp_path, "p.csv", GOOD.replace("\t", ",") + '"open,x\n'))
+        assert "p.jsonl, line 1: this is no JSON" in train_refused(written(tmp_path, "p.jsonl", GOOD))
+        assert "p.tsv.gz is a damaged .gz file" in train_refused(
+            written(tmp_path, "p.tsv.gz", gzip.compress(GOOD.encode())[:-9])
+        )
+
+    @pytest.mark.parametrize("encoding", ["latin-1", "gb18030", "utf-16"])
+    def test_wrongly_encoded(self, train_refused: Refused, tmp_path: Path, encoding: str) -> None:
+        word = "é" if encoding == "latin-1" else "春"
+        message = train_refused(written(tmp_path, "p.tsv", (GOOD + f"{word}\t{word}\n").encode(encoding)))
+        assert f"p.tsv, line {1 if encoding == 'utf-16' else 41}: this is not utf-8" in message
+        assert "--encoding" in message
+        assert "klingon is no encoding" in train_refused(tmp_path / "p.tsv", "--encoding", "klingon")
+
+    def test_a_zero_byte(self, train_refused: Refused, tmp_path: Path) -> None:
+        assert "p.tsv, line 41: a zero byte" in train_refused(written(tmp_path, "p.tsv", GOOD + "a\0b\tc\n"))
+
+    def test_too_few(self, train_refused: Refused, tmp_path: Path) -> None:
+        assert "p.tsv holds 3 pairs; at least 10" in train_refused(written(tmp_path, "p.tsv", "a\tb\n" * 3))
+        message = train_refused(written(tmp_path, "p.tsv", "".join(f"same\t{number}\n" for number in range(30))))
+        assert "fewer than two different sources" in message
+
+    def test_all_too_long(self, train_refused: Refused, tmp_path: Path) -> None:
+        path = written(tmp_path, "p.tsv", GOOD)
+        options = ["--symbols", "characters", "--longest", 4]
+        assert "no pair of p.tsv is at most --longest 4 characters long" in train_refused(path, *options)
+
+    def test_a_held_out_part_that_is_of_no_use(self, train_refused: Refused, tmp_path: Path) -> None:
+        path = written(tmp_path, "p.tsv", GOOD)
+        assert "missing.tsv" in train_refused(path, "--held-out", tmp_path / "missing.tsv")
+        held = written(tmp_path, "held.tsv", "abc\t\n\tabc\n")
+        assert "held.tsv has no pair of sentences" in train_refused(path, "--held-out", held)
+        written(tmp_path, "held.tsv", f"{'a' * 1500}\tb\n")
+        message = train_refused(path, "--held-out", held, "--symbols", "characters")
+        assert "no pair of held.tsv is at most 1000 characters long" in message
+
+    def test_an_absurd_vocabulary(self, train_refused: Refused, tmp_path: Path) -> None:
+        message = train_refused(written(tmp_path, "p.tsv", GOOD), "--symbols", "words", "--min-count", 9)
+        assert "absurd vocabulary" in message
+        assert "--symbols bytes" in message
+
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            [("abc def", "x"), ("ghi", "x"), ("jkl", "x")],
+            [("same", "same"), ("both", "both"), ("sides", "sides")],
+            [("\u3042\u3044", "\u05e9\u05dc"), ("\U0001f642", "\u0e01\u0e02"), ("\u202eabc", "e\u0301\u200d")],
+            [("a", "b"), ("b", "a"), ("c", "b")],
+        ],
+        ids=["one target", "identical sides", "far scripts", "one letter"],
+    )
+    @pytest.mark.parametrize("kind", ["characters", "words", "pieces"])
+    def test_odd_pairs_that_are_pairs(
+        self, tmp_path: Path, tiny_translation: dict[str, Any], rows: list[tuple[str, str]], kind: Any
+    ) -> None:
+        path = written(tmp_path, "p.tsv", "".join(f"{a}\t{b}\n" for a, b in rows * 10))
+        model = translation.train(path, tmp_path / "m", Config(**tiny_translation, symbols=kind), held_out=path)
+        assert np.isfinite(model.record["nats"])
+        assert len(model.translate_all([a for a, _ in rows])) == 3
+        figures = model.evaluate(path)
+        assert all(np.isfinite(figures[name]) for name in ("bleu", "chrf", "nats"))
+        model.explain(rows[0][0], tmp_path / "p.html")
+
+
+class TestOptions:
+    @pytest.mark.parametrize(
+        ("options", "name"),
+        [(["--hidden-size", 0], "--hidden-size"), (["--batch-size", -1], "--batch-size"), (["--steps", 0], "--steps"),
+         (["--longest", 0], "--longest"), (["--longest", 5000], "--longest"), (["--max-ratio", -1], "--max-ratio"),
+         (["--max-ratio", "nan"], "--max-ratio"), (["--label-smoothing", 1], "--label-smoothing"),
+         (["--symbols", "runes"], "runes"), (["--attention", "full"], "full"), (["--cell", "rnn"], "rnn"),
+         (["--vocabulary-size", 1], "--vocabulary-size"), (["--min-count", 0], "--min-count")],
+        ids=lambda value: " ".join(map(str, value)),
+    )  # fmt: skip
+    def test_of_training(
+        self, refused: Refused, pairs_file: Path, tmp_path: Path, options: list[object], name: str
+    ) -> None:
+        assert name in refused("translation", "train", pairs_file, "--out", tmp_path / "m", *options, status=2)
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("verb", ["translate", "evaluate", "explain"])
+    @pytest.mark.parametrize(
+        ("options", "names"),
+        [
+            (["--beam-size", 0], ["--beam-size is 0"]),
+            (["--beam-size", 10_000], ["--beam-size is 10000", "1000"]),
+            (["--n-best", 6], ["--n-best is 6", "--beam-size"]),
+            (["--n-best", 0], ["--n-best is 0"]),
+            (["--min-length", 5, "--max-length", 4], ["--min-length is 5", "--max-length, which is 4"]),
+            (["--min-length", -1], ["--min-length"]),
+            (["--max-length", -1], ["--max-length"]),
+            (["--no-repeat", -1], ["--no-repeat"]),
+            (["--alpha", -1], ["--alpha"]),
+            (["--alpha", "nan"], ["--alpha"]),
+            (["--coverage-penalty", -1], ["--coverage-penalty"]),
+            (["--coverage-penalty", "inf"], ["--coverage-penalty"]),
+            (["--normalization", "best"], ["best", "gnmt"]),
+        ],
+        ids=lambda value: " ".join(map(str, value)),
+    )
+    def test_of_the_search(
+        self, refused: Refused, trained_translation: Path, pairs_file: Path, tmp_path: Path,
+        verb: str, options: list[object], names: list[str],
+    ) -> None:  # fmt: skip
+        given = {"translate": ["abc"], "evaluate": [pairs_file], "explain": ["abc", "--out", tmp_path / "p.html"]}
+        message = refused("translation", verb, trained_translation, *given[verb], *options, status=2)
+        assert all(name in message for name in names), message
+        assert not list(tmp_path.iterdir())
+
+    def test_a_beam_that_is_wider_than_all_there_is(
+        self, recurra: Callable[..., Any], trained_translation: Path
+    ) -> None:
+        answer = recurra("translation", "translate", trained_translation, "abc", "--beam-size", 1000)
+        assert (answer.status, answer.out) == (0, "cba\n")
+
+    def test_a_coverage_penalty_without_attention(
+        self, refused: Refused, pairs_file: Path, tmp_path: Path, tiny_translation: dict[str, Any]
+    ) -> None:
+        translation.train(pairs_file, tmp_path / "m", Config(**tiny_translation, attention="none"))
+        before = snapshot(tmp_path)
+        for command in (["translate"], ["explain", "--out", tmp_path / "p.html"]):
+            arguments = [*command[:1], tmp_path / "m", "abc", *command[1:]]
+            message = refused("translation", *arguments, "--coverage-penalty", 0.2, status=2)
+            assert "--coverage-penalty asks what the model attends to" in message
+        assert snapshot(tmp_path) == before
+
+
+class TestTranslating:
+    def test_what_to_translate(self, translate_refused: Refused, pairs_file: Path, tmp_path: Path) -> None:
+        assert "give one of them" in translate_refused("abc", "--file", pairs_file, status=2)
+        assert "missing.txt" in translate_refused("--file", tmp_path / "missing.txt")
+        assert "is a folder" in translate_refused("--file", tmp_path)
+        assert "in.txt is empty" in translate_refused("--file", written(tmp_path, "in.txt", b""))
+        assert "in.txt, line 2: this is not utf-8" in translate_refused(
+            "--file", written(tmp_path, "in.txt", b"ab\n\xff")
+        )
+        assert "in.txt, line 1: a zero byte" in translate_refused("--file", written(tmp_path, "in.txt", b"a\0\n"))
+
+    def test_a_sentence_of_ten_thousand_words(self, translate_refused: Refused, tmp_path: Path) -> None:
+        words = " ".join(["word"] * 10_000)
+        path = written(tmp_path, "in.txt", words + "\n")
+        tracemalloc.start()
+        try:
+            for arguments in ([words], ["--file", path], [words, "--beam-size", 1000]):
+                message = translate_refused(*arguments)
+                assert "is 49,999 characters long, but at most 1,000 are translated at once; split it" in message
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 50 * 2**20
+
+    def test_standard_input_that_is_no_text(
+        self, recurra: Callable[..., Any], trained_translation: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"abc\nbad\n\xff\xfe\n")))
+        answer = recurra("translation", "translate", trained_translation)
+        assert (answer.status, answer.out) == (1, "cba\ndab\n")
+        assert answer.err.startswith("error: line 3 cannot be read as UTF-8")
+        assert answer.err.count("\n") == 1
+
+    def test_nothing_on_standard_input(
+        self, recurra: Callable[..., Any], trained_translation: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+        assert recurra("translation", "translate", trained_translation) == (0, "", "")
+
+    def test_a_prefix_that_cannot_be_written(self, translate_refused: Refused) -> None:
+        message = translate_refused("abc", "--prefix", "ab春", status=2)
+        assert "--prefix 'ab春' holds '春', which the model cannot write" in message
+
+    def test_places_that_cannot_be_written(
+        self, refused: Refused, translate_refused: Refused, trained_translation: Path, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        (tmp_path / "plain").write_text("a file")
+        (tmp_path / "folder").mkdir()
+        monkeypatch.chdir(tmp_path / "folder")
+        for place in (".", "/", "..", tmp_path / "folder"):
+            assert "is a folder; give the name of a file" in translate_refused("abc", "--out", place)
+            assert "is a folder; give the name of a file" in refused(
+                "translation", "explain", trained_translation, "abc", "--out", place
+            )
+        assert "plain/out.txt failed" in translate_refused("abc", "--out", tmp_path / "plain" / "out.txt")
+        assert "too long" in translate_refused("abc", "--out", tmp_path / ("x" * 300))
+        monkeypatch.setattr(os, "access", lambda path, how: False)  # an administrator has every permission
+        assert "no permission" in translate_refused("abc", "--out", tmp_path / "out.txt")
+
+    def test_a_full_disk(
+        self, recurra: Callable[..., Any], trained_translation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*arguments: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        written(tmp_path, "out.txt", "precious")
+        before = snapshot(tmp_path)
+        monkeypatch.setattr(os, "fsync", full)
+        for command in (["translate"], ["explain"]):
+            answer = recurra("translation", *command, trained_translation, "abc", "--out", tmp_path / "out.txt")
+            assert (answer.status, answer.out) == (1, "")
+            assert "out.txt failed: the disk is full; free some space" in answer.err
+            assert snapshot(tmp_path) == before
+
+    def test_models_that_do_not_belong_together(
+        self, refused: Refused, translate_refused: Refused, trained_translation: Path, pairs_file: Path,
+        tmp_path: Path, tiny_translation: dict[str, Any],
+    ) -> None:  # fmt: skip
+        translation.train(pairs_file, tmp_path / "other", Config(**tiny_translation, symbols="bytes"))
+        message = translate_refused("abc", "--ensemble", tmp_path / "other")
+        assert "have not the same vocabularies" in message
+        assert "same vocabularies" in refused(
+            "translation", "evaluate", trained_translation, pairs_file, "--ensemble", tmp_path / "other"
+        )
+        message = translate_refused("--ensemble", trained_translation, "abc", status=2)
+        assert "no model folder abc" in message
+        assert "before --ensemble, which takes all the names after it" in message
+        assert "--ensemble" in translate_refused("abc", "--ensemble", status=2)
+
+    def test_explaining_nothing(self, refused: Refused, trained_translation: Path, tmp_path: Path) -> None:
+        for sentence in ("", " \t"):
+            message = refused("translation", "explain", trained_translation, sentence, "--out", tmp_path / "p.html")
+            assert "no sentence to explain" in message
+        assert not list(tmp_path.iterdir())
+
+
+class TestMeasuring:
+    def test_pairs_that_cannot_be_measured(self, refused: Refused, trained_translation: Path, tmp_path: Path) -> None:
+        assert "name a table" in refused("translation", "evaluate", trained_translation, status=2)
+        assert "missing.tsv" in refused("translation", "evaluate", trained_translation, tmp_path / "missing.tsv")
+        for content in ("", "abc\n", "abc\t\n", "\xff"):
+            path = written(tmp_path, "p.tsv", content.encode("latin-1"))
+            assert "p.tsv" in refused("translation", "evaluate", trained_translation, path)
+
+    def test_a_sentence_of_ten_thousand_words(
+        self, recurra: Callable[..., Any], trained_translation: Path, tmp_path: Path
+    ) -> None:
+        """Either side may be too long; what cannot be measured is refused, or left out and told, never dropped."""
+        long = " ".join(["word"] * 10_000)
+        path = written(tmp_path, "p.tsv", f"abc\tcba\n{long}\tabc\n")
+        answer = recurra("translation", "evaluate", trained_translation, path, "--json")
+        assert answer.status == 1
+        assert "49,999 characters" in answer.err
+        path = written(tmp_path, "p.tsv", f"abc\tcba\nabc\t{long}\n")
+        answer = recurra("translation", "evaluate", trained_translation, path, "--json")
+        assert answer.status == 0
+        assert json.loads(answer.out)["count"] == 2
+        assert "1 pair(s) of more than 1000 characters a side" in answer.err
+        assert json.loads(answer.out)["nats"] < 0.1
+        answer = recurra("translation", "evaluate", trained_translation, written(tmp_path, "p.tsv", f"abc\t{long}\n"))
+        assert answer.status == 1
+        assert "no pair of p.tsv is at most 1000 characters long" in answer.err
+
+
+class TestPlace:
+    def test_what_exists_is_not_replaced_unasked(
+        self, train_refused: Refused, pairs_file: Path, translation_model: Path, tmp_path: Path
+    ) -> None:
+        message = train_refused(pairs_file, "--out", translation_model)
+        assert "exists already" in message
+        assert "--overwrite" in message
+        assert "--resume" in message
+        assert "give one of them" in train_refused(pairs_file, "--overwrite", "--resume", status=2)
+        (tmp_path / "Documents").mkdir()
+        (tmp_path / "Documents" / "thesis.tex").write_text("years of work")
+        for option in ("--overwrite", "--resume"):
+            assert "Documents" in train_refused(pairs_file, "--out", tmp_path / "Documents", option)
+
+    def test_a_run_goes_on_only_with_its_own_pairs_and_network(
+        self, refused: Refused, pairs_file: Path, translation_model: Path, tmp_path: Path
+    ) -> None:
+        lines = pairs_file.read_text(encoding="utf-8").splitlines(keepends=True)
+        other = written(tmp_path, "other.tsv", "".join(lines[:-1]))
+        swapped = written(tmp_path, "swapped.tsv", "".join([*lines[1:], lines[0]]))
+        before = snapshot(tmp_path)
+        command = ["translation", "train", "--out", translation_model, "--resume", "--steps", 400]
+        for path in (other, swapped):
+            assert "does not hold the pairs the run of" in refused(*command, "--", path)
+        for options in (
+            ["--hidden-size", 33], ["--attention", "none"], ["--cell", "gru"], ["--symbols", "bytes"],
+            ["--num-layers", 2], ["--no-tied"], ["--joint"], ["--longest", 20], ["--seed", 2],
+        ):  # fmt: skip
+            message = refused(*command, *options, "--", pairs_file)
+            assert options[0].replace("--no-", "--") in message, message
+            assert "which a resumed run cannot change" in message, message
+        message = refused(*command, "--held-out", other, "--", pairs_file)
+        assert "does not hold the pairs" in message
+        assert snapshot(tmp_path) == before
+
+    def test_a_full_disk_at_the_end_leaves_the_old_model(
+        self, recurra: Callable[..., Any], pairs_file: Path, translation_model: Path,
+        tiny_translation_options: list[str], monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        def full(*arguments: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        before = snapshot(translation_model)
+        command = ["translation", "train", pairs_file, "--out", translation_model, *tiny_translation_options]
+        with monkeypatch.context() as patch:
+            patch.setattr(modelfile, "replace_folder", full)
+            answer = recurra(*command, "--overwrite")
+        assert answer.status == 1
+        assert answer.err.splitlines()[-1].startswith("error: writing")
+        assert "the disk is full; free some space" in answer.err
+        assert snapshot(translation_model) == before
+
+
+def vocabulary(change: Callable[[Any], object]) -> Callable[[Path], None]:
+    """What alters the vocabularies of a model and its checksums."""
+
+    def rewrite(folder: Path) -> None:
+        values = json.loads((folder / "vocabulary.json").read_text())
+        (folder / "vocabulary.json").write_text(json.dumps(change(values)))
+        seal(folder)
+
+    return rewrite
+
+
+def weights(name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[Path], None]:
+    """What alters one tensor of a model, the first whose name ends so, and its checksums."""
+
+    def rewrite(folder: Path) -> None:
+        tensors = load_file(folder / "model.safetensors")
+        key = next(key for key in sorted(tensors) if key.endswith(name))
+        tensors[key] = change(tensors[key]).contiguous()
+        save_file(tensors, folder / "model.safetensors")
+        seal(folder)
+
+    return rewrite
+
+
+BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "missing": (shutil.rmtree, "there is no model folder"),
+    "without weights": (lambda folder: (folder / "model.safetensors").unlink(), "there is no such file"),
+    "without vocabulary": (lambda folder: (folder / "vocabulary.json").unlink(), "there is no such file"),
+    "without configuration": (lambda folder: (folder / "config.json").unlink(), "is no trained model"),
+    "truncated weights": (lambda folder: truncate(folder / "model.safetensors"), "truncated or altered"),
+    "truncated vocabulary": (lambda folder: truncate(folder / "vocabulary.json"), "truncated or altered"),
+    "altered vocabulary": (lambda folder: flip(folder / "vocabulary.json"), "truncated or altered"),
+    "altered weights": (lambda folder: flip(folder / "model.safetensors"), "truncated or altered"),
+    "of another task": (lambda folder: alter_config(folder, task="text"), "is a text model, not a translation model"),
+    "not a number": (weights("weight", lambda tensor: tensor * float("nan")), "NaN or infinity"),
+    "too few weights": (weights("weight", lambda tensor: tensor[:-1]), "do not belong together"),
+    "one letter less": (
+        vocabulary(lambda v: v | {"source": v["source"] | {"symbols": v["source"]["symbols"][:-1]}}),
+        "do not belong together",
+    ),
+    "one side only": (vocabulary(lambda v: {"source": v["source"]}), "do not belong together"),
+    "no side": (vocabulary(lambda v: {}), "the file is damaged"),
+    "a list": (vocabulary(lambda v: [v]), "the file is damaged"),
+    "a kind of its own": (vocabulary(lambda v: v | {"target": {"kind": "os.system"}}), "the file is damaged"),
+    "letters twice": (
+        vocabulary(lambda v: v | {"target": {"kind": "characters", "symbols": ["a"] * 9}}), "the file is damaged"
+    ),
+    "letters that are none": (
+        vocabulary(lambda v: v | {"target": {"kind": "characters", "symbols": [{}, 3]}}), "the file is damaged"
+    ),
+}  # fmt: skip
+VERBS: dict[str, list[str]] = {
+    "translate": ["abc", "--out", "OUT"], "evaluate": ["PAIRS"], "explain": ["abc", "--out", "OUT"]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_model_is_refused_by_every_verb(
+    refused: Refused, translation_model: Path, pairs_file: Path, tmp_path: Path, how: str, verb: str
+) -> None:
+    harm, complaint = BROKEN[how]
+    harm(translation_model)
+    given = {"PAIRS": str(pairs_file), "OUT": str(tmp_path / "new" / "out")}
+    before = snapshot(tmp_path)
+    message = refused("translation", verb, translation_model, *(given.get(option, option) for option in VERBS[verb]))
+    assert complaint in message
+    assert str(translation_model) in message
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"hidden_size": None}, {"hidden_size": "8"}, {"hidden_size": -8}, {"hidden_size": 33}, {"num_layers": None},
+        {"num_layers": 2}, {"embedding_size": None}, {"embedding_size": 9}, {"tied": None}, {"tied": False},
+        {"cell": "gru"}, {"cell": "rnn"}, {"attention": "none"}, {"attention": "multiplicative"},
+        {"attention": "os.system"}, {"dropout": 7}, {"dropout": None}, {"symbol_dropout": None}, {"forget_bias": None},
+        {"max_ratio": None}, {"max_ratio": -1}, {"max_ratio": 10**400}, {"longest": 10**9}, {"joint": 3},
+        {"symbols": "runes"}, {"extra": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_configuration_altered_by_hand_is_refused_or_harmless(
+    recurra: Callable[..., Any], translation_model: Path, options: dict[str, Any]
+) -> None:
+    alter_options(translation_model, **options)
+    answer = recurra("translation", "translate", translation_model, "abc")
+    if options.keys() <= {"dropout", "symbol_dropout", "forget_bias"} and None in options.values():
+        assert (answer.status, answer.out) in ((0, "cba\n"), (1, ""))  # nothing that is used once a model is trained
+    else:
+        assert (answer.status, answer.out) == (1, "")
+    if answer.status:
+        assert answer.err.count("\n") == 1
+        assert str(translation_model) in answer.err
+        assert any(part in answer.err for part in ("damaged", "belong together", "altered by hand")), answer.err
+
+
+def test_an_enormous_network_in_a_configuration_is_refused_before_it_is_made(
+    refused: Refused, translation_model: Path
+) -> None:
+    alter_options(translation_model, hidden_size=16384, num_layers=32, embedding_size=16384)
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    # Should it be made after all, its first matrix of four gigabytes is where it ends.
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**32, limits[1]))
+    try:
+        message = refused("translation", "translate", translation_model, "abc")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert "its files do not belong together" in message
+
+
+def test_models_of_another_task(
+    refused: Refused, trained_folder: Path, trained_translation: Path, pairs_file: Path, tmp_path: Path
+) -> None:
+    assert "is a text model, not a translation model" in refused("translation", "translate", trained_folder, "abc")
+    assert "is a text model" in refused("translation", "evaluate", trained_folder, pairs_file)
+    assert "is a text model" in refused(
+        "translation", "translate", trained_translation, "a", "--ensemble", trained_folder
+    )
+    assert "is a translation model, not a text model" in refused("text", "write", trained_translation, "--length", 3)
+    assert "no trained model" in refused("translation", "translate", pairs_file.parent, "abc")
+
+
+class TestMissingPackages:
+    REMEDY = "pip install 'recurra[translation]'"
+
+    def test_sacrebleu(
+        self, refused: Refused, trained_translation: Path, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "sacrebleu", None)
+        monkeypatch.setitem(sys.modules, "sacrebleu.metrics", None)
+        assert self.REMEDY in refused("translation", "evaluate", trained_translation, pairs_file)
+
+    def test_babel(self, train_refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+        from recurra.data import dates
+
+        dates.writers.cache_clear()
+        monkeypatch.setitem(sys.modules, "babel", None)
+        assert self.REMEDY in train_refused("sample:dates")
