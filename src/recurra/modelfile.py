@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from recurra.config import dump_json, read_json
 from recurra.errors import RecurraError, os_errors
 from recurra.files import recover_folder, replace_folder, write_atomic, write_text_atomic
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 FORMAT_VERSION = 1
 """Raised whenever a folder written now could not be read by the last release."""
@@ -121,6 +123,23 @@ def load(folder: Path, task: str | None = None) -> ModelFile:
     _require_finite(tensors, folder)
     vocabulary = read_json(folder / VOCABULARY)
     return ModelFile(config["task"], config["config"], config["record"], vocabulary, tensors)
+
+
+def restore(build: Callable[[], NetworkT], file: ModelFile, folder: Path) -> NetworkT:
+    """The network of a model folder.
+
+    Args:
+        build: makes it, with any weights.
+        file: what the folder holds.
+        folder: for messages.
+
+    Raises:
+        RecurraError: if names or shapes of the weights do not fit.
+    """
+    with torch.device("meta"):
+        network = build()
+    fill(network, file.tensors, str(folder / WEIGHTS))
+    return network
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:

@@ -60,8 +60,8 @@ class Corpus:
         require_sound(arrays, names, str(path))
         return cls(arrays, names)
 
-    def save(self, path: Path) -> None:
-        """Write the file."""
+    def save(self, folder: Path) -> None:
+        """Write the file into a model folder."""
         names = np.frombuffer(json.dumps(self.names).encode(), dtype=np.uint8).copy()
         arrays = {**self.arrays, "names": names}
-        modelfile.write_tensors(path, {name: torch.from_numpy(array) for name, array in arrays.items()})
+        modelfile.write_tensors(folder / CORPUS, {name: torch.from_numpy(array) for name, array in arrays.items()})

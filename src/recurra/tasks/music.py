@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -348,25 +347,14 @@ class Model:
         file = modelfile.load(folder, cls.task)
         config = from_dict(Config, file.config, str(folder / modelfile.CONFIG))
         notation = notations.from_json(file.vocabulary, str(folder / modelfile.VOCABULARY))
-        with torch.device("meta"):
-            network = build(config, notation)
-        modelfile.fill(network, file.tensors, str(folder / modelfile.WEIGHTS))
+        network = modelfile.restore(lambda: build(config, notation), file, folder)
         return cls(network, notation, config, file.record, folder.name, Corpus.load(folder / CORPUS))
 
     def save(self, folder: Path, work: Path | None = None) -> None:
         """Write the model folder; `work`, the folder of the run, goes into it."""
         tensors = modelfile.unique_tensors(self.network)
         file = modelfile.ModelFile(self.task, asdict(self.config), self.record, self.notation.to_json(), tensors)
-
-        def complete(new: Path) -> None:
-            if self.corpus:
-                self.corpus.save(new / CORPUS)
-            if work:
-                runfolder.keep(work, new)
-
-        modelfile.save(folder, file, _card(self, folder.name), complete)
-        if work:
-            shutil.rmtree(work)
+        runfolder.finish(folder, file, _card(self, folder.name), work, *([self.corpus.save] if self.corpus else []))
 
     @property
     def device(self) -> torch.device:

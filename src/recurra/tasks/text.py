@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -322,20 +321,14 @@ class Model:
         file = modelfile.load(folder, cls.task)
         config = from_dict(Config, file.config, str(folder / modelfile.CONFIG))
         tokenizer = tokenizers.from_json(file.vocabulary, str(folder / modelfile.VOCABULARY))
-        with torch.device("meta"):
-            network = build(config, tokenizer.size)
-        modelfile.fill(network, file.tensors, str(folder / modelfile.WEIGHTS))
+        network = modelfile.restore(lambda: build(config, tokenizer.size), file, folder)
         return cls(network, tokenizer, config, file.record, folder.name)
 
     def save(self, folder: Path, work: Path | None = None) -> None:
         """Write the model folder; `work`, the folder of the run, goes into it."""
         tensors = modelfile.unique_tensors(self.network)
         file = modelfile.ModelFile(self.task, asdict(self.config), self.record, self.tokenizer.to_json(), tensors)
-
-        complete = partial(runfolder.keep, work) if work else None
-        modelfile.save(folder, file, _card(self, folder.name), complete)
-        if work:
-            shutil.rmtree(work)
+        runfolder.finish(folder, file, _card(self, folder.name), work)
 
     def evaluate(self, data: str | Path, dynamic: bool = False) -> dict[str, float]:
         """Score a text.

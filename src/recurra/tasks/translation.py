@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -17,20 +16,17 @@ import torch
 import recurra
 from recurra import modelfile
 from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
-from recurra.data.buckets import Buckets, pad
+from recurra.data.buckets import Buckets
 from recurra.data.languages import Languages
 from recurra.data.tables import Pairs, hold_out, open_pairs
 from recurra.data.tokenizer import Kind, Symbols
-from recurra.decoding.beam import Found, Search, search
-from recurra.decoding.ensemble import ensemble, join
+from recurra.decoding.beam import Found, Search
 from recurra.decoding.hypothesis import Hypothesis
+from recurra.decoding.outputs import search_all
 from recurra.decoding.quality import Tokenize, by_length, length_of, measure
-from recurra.decoding.step import Step
-from recurra.decoding.stepping import stepper
 from recurra.errors import OptionError, RecurraError
 from recurra.explain.translation_page import Explanation, write_translation_page
 from recurra.models.architecture import Architecture
-from recurra.models.cells import State
 from recurra.models.encoder_decoder import EncoderDecoder
 from recurra.progress import note
 from recurra.training import runfolder
@@ -52,13 +48,9 @@ MAX_SYMBOLS = 1000
 SPARE = 20
 """An output may have so many symbols more than `max_ratio` allows."""
 
-BATCH = 64
-"""Sentences translated at once."""
-
 DEFAULT_SEARCH = Search()
 
 _VOCABULARY_SIZES: dict[Kind, int] = {"characters": 5_000, "bytes": 256, "words": 30_000}
-
 
 _EXACT = dict(hidden_size=128, embedding_size=64, dropout=0.0, symbol_dropout=0.0, label_smoothing=0.0)
 
@@ -333,19 +325,14 @@ class Model:
         file = modelfile.load(folder, cls.task)
         config = from_dict(Config, file.config, str(folder / modelfile.CONFIG))
         languages = Languages.from_json(file.vocabulary, str(folder / modelfile.VOCABULARY))
-        with torch.device("meta"):
-            network = build(config, languages)
-        modelfile.fill(network, file.tensors, str(folder / modelfile.WEIGHTS))
+        network = modelfile.restore(lambda: build(config, languages), file, folder)
         return cls(network, languages, config, file.record, folder.name)
 
     def save(self, folder: Path, work: Path | None = None) -> None:
         """Write the model folder; `work`, the folder of the run, goes into it."""
         tensors = modelfile.unique_tensors(self.network)
         file = modelfile.ModelFile(self.task, asdict(self.config), self.record, self.languages.to_json(), tensors)
-        complete = partial(runfolder.keep, work) if work else None
-        modelfile.save(folder, file, _card(self, folder.name), complete)
-        if work:
-            shutil.rmtree(work)
+        runfolder.finish(folder, file, _card(self, folder.name), work)
 
     @property
     def device(self) -> torch.device:
@@ -387,27 +374,15 @@ class Model:
         """
         _require_same(self, others)
         symbols = self.encode(sentences)
-        order = sorted(range(len(symbols)), key=lambda number: len(symbols[number]))
-        found: dict[int, Found] = {}
-        for begin in range(0, len(order), BATCH):
-            numbers = order[begin : begin + BATCH]
-            forced = [self._forced(prefixes[number]) for number in numbers] if prefixes else None
-            step, state = self._begin([symbols[number] for number in numbers], others)
-            target = self.languages.target
-            results = search(
-                step,
-                state,
-                start=target.start,
-                end=target.end,
-                options=options,
-                limits=[max(self.limit(len(symbols[number])), options.min_length) for number in numbers],
-                positions=[len(symbols[number]) for number in numbers],
-                prefixes=forced,
-                banned=target.unwritable,
-                trees=trees,
-            )
-            found.update(zip(numbers, results, strict=True))
-        return [found[number] for number in range(len(sentences))]
+        return search_all(
+            [model.network for model in (self, *others)],
+            symbols,
+            self.languages.target,
+            options,
+            [max(self.limit(len(those)), options.min_length) for those in symbols],
+            [self._forced(prefix) for prefix in prefixes or [""] * len(symbols)],
+            trees,
+        )
 
     def limit(self, length: int) -> int:
         """The longest output, in symbols, of a source of `length` symbols, its end counted."""
@@ -418,21 +393,6 @@ class Model:
         if unknown:
             raise OptionError(f"--prefix {prefix!r} holds {unknown[0]!r}, which the model cannot write; leave it out")
         return [int(symbol) for symbol in self.languages.target.encode(prefix)[:-1]]
-
-    def _begin(self, symbols: Sequence[Symbols], others: Sequence[Model]) -> tuple[Step, State]:
-        """The step of one or several models before a batch of sources, and its first state."""
-        padded = pad(symbols)
-        steps, states = [], []
-        with torch.no_grad():
-            for model in (self, *others):
-                sources = torch.from_numpy(padded.symbols).to(model.device)
-                mask = torch.from_numpy(padded.mask).to(model.device)
-                step, state = stepper(model.network.decoder, model.network.encode(sources, mask))
-                steps.append(step)
-                states.append(state)
-        if not others:
-            return steps[0], states[0]
-        return ensemble(steps, [len(state) for state in states]), join(states)
 
     def text_of(self, hypothesis: Hypothesis) -> str:
         """A translation as text."""

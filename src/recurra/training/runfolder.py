@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from recurra import modelfile
 from recurra.config import from_dict
 from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.files import require_writable_parent, write_text_atomic
-from recurra.modelfile import CONFIG, VOCABULARY
+from recurra.modelfile import CONFIG, VOCABULARY, ModelFile
 from recurra.training import checkpoint
 from recurra.training.metrics import HISTORY, PICTURE
 
@@ -137,7 +138,29 @@ def resumed(run: Saved, given: ConfigT) -> ConfigT:
     return result
 
 
-def keep(work: Path, folder: Path) -> None:
+def finish(folder: Path, file: ModelFile, card: str, work: Path | None, *further: Callable[[Path], None]) -> None:
+    """Write a model folder, all or nothing.
+
+    Args:
+        folder: where.
+        file: what.
+        card: the model card, Markdown.
+        work: the folder of the run, of which what is worth keeping goes into the model folder; None without one.
+        further: each puts a file of its own into the new folder.
+    """
+
+    def complete(new: Path) -> None:
+        for put in further:
+            put(new)
+        if work:
+            _keep(work, new)
+
+    modelfile.save(folder, file, card, complete)
+    if work:
+        shutil.rmtree(work)
+
+
+def _keep(work: Path, folder: Path) -> None:
     """Copy what is worth keeping of a finished run into the new model folder."""
     for name in (PICTURE, HISTORY):
         shutil.copy(work / name, folder / name)
