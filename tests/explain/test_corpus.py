@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from recurra.data.piecefile import pack
 from recurra.data.pieces import MIDDLE_VELOCITY, Note, Piece, Track
 from recurra.errors import RecurraError
-from recurra.explain.corpus import Corpus
+from recurra.explain.corpus import CORPUS, Corpus
 from recurra.explain.novelty import find_copy, longest_copy
 
 NAMES = ("a b.mid", "été 春.mid", "lone \udcff.mid", 'quote".mid', "")
@@ -22,8 +22,8 @@ NAMES = ("a b.mid", "été 春.mid", "lone \udcff.mid", 'quote".mid', "")
 
 @pytest.fixture
 def stored(tunes: tuple[Piece, ...], tmp_path: Path) -> Path:
-    Corpus(pack(tunes[:5]), NAMES).save(tmp_path / "pieces.safetensors")
-    return tmp_path / "pieces.safetensors"
+    Corpus(pack(tunes[:5]), NAMES).save(tmp_path)
+    return tmp_path / CORPUS
 
 
 def plain(piece: Piece, name: str) -> Piece:
@@ -41,7 +41,7 @@ def test_pieces_come_back_with_their_names(stored: Path, tunes: tuple[Piece, ...
 
 
 def test_no_file_is_no_corpus(tmp_path: Path) -> None:
-    assert Corpus.load(tmp_path / "pieces.safetensors") is None
+    assert Corpus.load(tmp_path / CORPUS) is None
 
 
 def test_a_copy_is_found_in_it(stored: Path, tunes: tuple[Piece, ...]) -> None:

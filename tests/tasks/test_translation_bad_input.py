@@ -125,7 +125,7 @@ class TestPairs:
     def test_all_too_long(self, train_refused: Refused, tmp_path: Path) -> None:
         path = written(tmp_path, "p.tsv", GOOD)
         options = ["--symbols", "characters", "--longest", 4]
-        assert "no pair of p.tsv is at most --longest 4 characters long" in train_refused(path, *options)
+        assert "no pair of p.tsv has at most 4 characters a side; give shorter ones, or a larger --longest" in train_refused(path, *options)
 
     def test_a_held_out_part_that_is_of_no_use(self, train_refused: Refused, tmp_path: Path) -> None:
         path = written(tmp_path, "p.tsv", GOOD)
@@ -134,7 +134,7 @@ class TestPairs:
         assert "held.tsv has no pair of sentences" in train_refused(path, "--held-out", held)
         written(tmp_path, "held.tsv", f"{'a' * 1500}\tb\n")
         message = train_refused(path, "--held-out", held, "--symbols", "characters")
-        assert "no pair of held.tsv is at most 1000 characters long" in message
+        assert "no pair of held.tsv has at most 1000 characters a side" in message
 
     def test_an_absurd_vocabulary(self, train_refused: Refused, tmp_path: Path) -> None:
         message = train_refused(written(tmp_path, "p.tsv", GOOD), "--symbols", "words", "--min-count", 9)
@@ -349,7 +349,7 @@ class TestMeasuring:
         assert json.loads(answer.out)["nats"] < 0.1
         answer = recurra("translation", "evaluate", trained_translation, written(tmp_path, "p.tsv", f"abc\t{long}\n"))
         assert answer.status == 1
-        assert "no pair of p.tsv is at most 1000 characters long" in answer.err
+        assert "no pair of p.tsv has at most 1000 characters a side" in answer.err
 
 
 class TestPlace:

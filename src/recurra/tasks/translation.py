@@ -184,9 +184,6 @@ def read_data(
         languages = Languages.build(kind, train.sources, train.targets, joint, limit, config.min_count)
     learned, long = _encode(train, languages, config.longest)
     kept, other_long = _encode(other, languages, MAX_SYMBOLS)
-    for part, encoded, longest in ((train, learned, f"--longest {config.longest}"), (other, kept, MAX_SYMBOLS)):
-        if not encoded.sources:
-            raise RecurraError(f"no pair of {part.name} is at most {longest} {kind} long; give shorter ones")
     left_out = [*pairs.skipped, *(other.skipped if held_out else ())]
     if long:
         left_out.append(f"{long:,} pair(s) of more than {config.longest} {kind} a side (--longest)")
@@ -196,9 +193,12 @@ def read_data(
 
 
 def _encode(pairs: Pairs, languages: Languages, longest: int) -> tuple[Sequences, int]:
-    """Pairs as symbols, and how many were too long."""
+    """Pairs as symbols, and how many were too long; not all may be."""
     sides = (map(languages.source.encode, pairs.sources), map(languages.target.encode, pairs.targets))
     kept = [pair for pair in zip(*sides, strict=True) if max(map(len, pair)) <= longest + 1]
+    if not kept:
+        kind, remedy = languages.source.tokenizer.kind, "" if longest == MAX_SYMBOLS else ", or a larger --longest"
+        raise RecurraError(f"no pair of {pairs.name} has at most {longest} {kind} a side; give shorter ones{remedy}")
     return Sequences([source for source, _ in kept], [target for _, target in kept]), len(pairs) - len(kept)
 
 
@@ -444,8 +444,10 @@ class Model:
         pairs = open_pairs(_several(data), self.config.encoding)
         for reason in pairs.skipped:
             note(f"left out: {reason}")
+        sequences, long = _encode(pairs, self.languages, MAX_SYMBOLS)
+        if long:
+            note(f"left out of nats: {long:,} pair(s) of more than {MAX_SYMBOLS} {self.config.symbols} a side")
         made = self.translate_all(pairs.sources, options, others)
-        sequences, _ = _encode(pairs, self.languages, MAX_SYMBOLS)
         nats = score(self.network, sequences, self.languages.target.start, self.device).nats
         quality = measure(made, pairs.targets, tokenize, lowercase)
         groups = by_length(made, pairs.targets, [length_of(source) for source in pairs.sources], tokenize, lowercase)

@@ -1,0 +1,202 @@
+"""What holds of translation models whatever the sentences: alone and in batches, forced, together, and in commands."""
+
+import io
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recurra import translation
+from recurra.data.buckets import pad
+from recurra.decoding.beam import Search
+from recurra.decoding.hypothesis import Hypothesis
+from recurra.errors import RecurraError
+from recurra.tasks.translation import Config, Model
+
+KINDS: tuple[Any, ...] = ("characters", "bytes", "words", "pieces")
+LETTERS = "abcdefgh"
+ROWS = [
+    ("The cat, “naïve”, sat.", "春眠不觉晓"),
+    ("A dog ate the cat.", "处处闻啼鸟!"),
+    ("Why? 🙂", "花落 知多少"),
+    ("", ""),
+]
+
+words = st.text(st.sampled_from(LETTERS), min_size=1, max_size=9)
+sentences = st.lists(words, min_size=1, max_size=12)
+searches = st.builds(
+    Search,
+    beam_size=st.integers(3, 7),
+    n_best=st.integers(1, 3),
+    normalization=st.sampled_from(["none", "average", "gnmt"]),
+    coverage_penalty=st.sampled_from([0.0, 0.3]),
+    no_repeat=st.sampled_from([0, 2]),
+    min_length=st.integers(0, 4),
+)
+
+
+@pytest.fixture(scope="module")
+def reverser(trained_translation: Path) -> Model:
+    return Model.load(trained_translation)
+
+
+@pytest.fixture(scope="module")
+def undecided(tmp_path_factory: pytest.TempPathFactory, pairs_file: Path) -> Model:
+    """A model of the same letters that has hardly learnt anything, so that much of what it could write is near."""
+    options = dict(steps=4, hidden_size=8, embedding_size=8, evaluations=1, batch_size=200, num_layers=2)
+    folder = tmp_path_factory.mktemp("undecided") / "model"
+    return translation.train(pairs_file, folder, Config(**options, symbols="characters", cell="gru"))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
+    """A model of every kind of symbols that has hardly learnt anything."""
+    folder = tmp_path_factory.mktemp("kinds")
+    table = folder / "p.tsv"
+    table.write_text("".join(f"{source}\t{target}\n" for source, target in ROWS[:3] * 5), encoding="utf-8")
+    options = dict(steps=2, hidden_size=8, embedding_size=8, evaluations=1, vocabulary_size=300)
+    return {
+        kind: translation.train(table, folder / kind, Config(**options, symbols=kind), held_out=table) for kind in KINDS
+    }
+
+
+def alike(some: list[Hypothesis], others: list[Hypothesis]) -> None:
+    """The same outputs with the same figures; where scores are the same to rounding, in any order."""
+    assert len(some) == len(others)
+    for one, other in zip(some, others, strict=True):
+        assert one.score == pytest.approx(other.score, abs=1e-5)
+        if one.symbols == other.symbols:
+            np.testing.assert_allclose(one.log_probs, other.log_probs, atol=1e-5)
+            assert one.weights is not None
+            assert other.weights is not None
+            np.testing.assert_allclose(one.weights, other.weights, atol=1e-5)
+            np.testing.assert_allclose(one.weights.sum(axis=1), 1, atol=1e-5)
+
+
+@given(given_sentences=sentences, options=searches, size=st.integers(1, 7))
+def test_batches_and_order_change_nothing(
+    reverser: Model, undecided: Model, tried: Counter[str], given_sentences: list[str], options: Search, size: int
+) -> None:
+    for model in (reverser, undecided):
+        alone = [model.outputs([sentence], options)[0] for sentence in given_sentences]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(translation, "BATCH", size)
+            together = model.outputs(given_sentences, options)
+            backwards = model.outputs(given_sentences[::-1], options)[::-1]
+        for one, two, three in zip(alone, together, backwards, strict=True):
+            alike(one, two)
+            alike(one, three)
+        tried["translations alone and in batches"] += len(given_sentences)
+
+
+@given(sentence=words, prefix=st.text(st.sampled_from(LETTERS), max_size=12), options=searches)
+def test_outputs_begin_as_forced_and_have_the_probabilities_of_teacher_forcing(
+    reverser: Model, undecided: Model, tried: Counter[str], sentence: str, prefix: str, options: Search
+) -> None:
+    for model in (reverser, undecided):
+        (found,) = model.outputs([sentence], options, prefix=prefix)
+        assert 1 <= len(found) <= options.n_best
+        assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
+        assert len({each.symbols for each in found}) == len(found)
+        target = model.languages.target
+        source = pad([model.languages.source.encode(sentence)])
+        for each in found:
+            text = model.text_of(each)
+            assert text.startswith(prefix)
+            right = torch.tensor([[*each.symbols, target.end]])
+            before = torch.tensor([[target.start, *each.symbols]])
+            with torch.no_grad():
+                logits = model.network(
+                    torch.from_numpy(source.symbols),
+                    torch.from_numpy(source.mask),
+                    before,
+                    torch.ones_like(right, dtype=torch.bool),
+                )
+            expected = logits.double().log_softmax(dim=-1).gather(1, right[0][:, None])[:, 0]
+            np.testing.assert_allclose(each.log_probs, expected, atol=1e-4)
+            tried["outputs with the probabilities of teacher forcing"] += 1
+
+
+@given(given_sentences=sentences, options=searches)
+def test_a_model_together_with_itself_is_the_model(
+    reverser: Model, given_sentences: list[str], options: Search
+) -> None:
+    for one, other in zip(
+        reverser.outputs(given_sentences, options),
+        reverser.outputs(given_sentences, options, [reverser, reverser]),
+        strict=True,
+    ):
+        alike(one, other)
+
+
+@given(given_sentences=sentences)
+def test_the_order_of_an_ensemble_does_not_matter(
+    reverser: Model, undecided: Model, given_sentences: list[str]
+) -> None:
+    for one, other in zip(
+        reverser.outputs(given_sentences, others=[undecided]),
+        undecided.outputs(given_sentences, others=[reverser]),
+        strict=True,
+    ):
+        alike(one, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(sentence=st.text(max_size=40))
+def test_any_text_at_all_has_one_line_of_real_symbols_for_an_answer(
+    models: dict[str, Model], kind: str, sentence: str
+) -> None:
+    model = models[kind]
+    (found,) = model.outputs([sentence], Search(beam_size=2, n_best=2))
+    assert bool(found) == bool(sentence.strip())
+    banned = {*model.languages.target.unwritable, model.languages.target.end}
+    for each in found:
+        assert not banned & set(each.symbols)
+        assert not set("\r\n") & set(model.text_of(each))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    data=st.lists(
+        st.sampled_from([b"\n", b"\r", b"\r\n", b"abc", b"\xef\xbb\xbf", "春".encode(), b" ", b"\0", b"\xff", b"\xe6"]),
+        max_size=12,
+    ).map(b"".join)
+)
+def test_whatever_comes_in_is_answered_line_by_line_or_refused_in_one(
+    recurra: Callable[..., Any], trained_translation: Path, data: bytes
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        answer = recurra("translation", "translate", trained_translation, "--beam-size", 1)
+    whole = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = whole.split(b"\n")[: None if whole and not whole.endswith(b"\n") else -1]
+    try:
+        whole.decode()
+    except UnicodeDecodeError as error:
+        lines = lines[: whole[: error.start].count(b"\n")]
+        assert answer.status == 1
+        assert answer.err.splitlines()[-1].startswith(f"error: line {len(lines) + 1} cannot be read as UTF-8")
+    else:
+        assert answer.status == 0
+    texts = [line.decode() for line in lines]
+    texts[:1] = [text.removeprefix("\ufeff") for text in texts[:1]]
+    made = answer.out.split("\n")[:-1]
+    assert [bool(line) for line in made] == [bool(text.strip()) for text in texts]
+
+
+@given(sentence=st.text(max_size=30), prefix=st.text(max_size=5))
+def test_any_prefix_is_kept_or_refused(models: dict[str, Model], sentence: str, prefix: str) -> None:
+    for model in models.values():
+        try:
+            (found,) = model.outputs([sentence], Search(beam_size=1), prefix=prefix)
+        except RecurraError as error:
+            assert "which the model cannot write" in str(error)
+        else:
+            assert all(model.text_of(each).startswith(prefix) for each in found)
