@@ -131,7 +131,7 @@ class Plain(nn.Module):
 
 
 class Better(Plain):
-    """The plain loop with what a person takes out of it first: embedding and keys before it, readout and output layer after it."""
+    """The plain loop without what is first taken out of it: embedding and keys come before, readout and output after."""
 
     def forward(
         self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: Noise | None = None
@@ -175,7 +175,7 @@ class Rules:
 
 @torch.no_grad()
 def naive_search(plain: Plain, source: Tensor, beam_size: int, rules: Rules, together: bool = False) -> tuple[int, ...]:
-    """The best output for one source by its mean log-probability; the search of `decoding.beam`, hypothesis by hypothesis.
+    """The best output for one source by its mean log-probability, looked for as `decoding.beam` does.
 
     Args:
         plain: the network.
@@ -222,7 +222,5 @@ def _stepped(
         return [(beginning, log_probs[0], after) for beginning, (log_probs, after) in zip(beam, each, strict=True)]
     joined = tuple(torch.cat(parts) for parts in zip(*(beginning.state for beginning in beam), strict=True))
     count = len(beam)
-    log_probs, (h, c) = plain.step(
-        torch.tensor(last), joined, keys.expand(count, -1, -1), values.expand(count, -1, -1)
-    )
+    log_probs, (h, c) = plain.step(torch.tensor(last), joined, keys.expand(count, -1, -1), values.expand(count, -1, -1))
     return [(beginning, log_probs[row], (h[row : row + 1], c[row : row + 1])) for row, beginning in enumerate(beam)]

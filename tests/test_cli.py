@@ -43,12 +43,13 @@ class TestWithoutACommand:
         for arguments in ([], ["--help"]):
             answer = recurra(*arguments)
             assert (answer.status, answer.err) == (0, "")
-            assert all(word in answer.out for word in ("text", "info", "demo"))
-        answer = recurra("text", "--help")
-        assert all(f" {verb} " in answer.out for verb in cli.VERBS["text"])
+            assert all(word in answer.out for word in (*cli.VERBS, "info", "demo"))
+        for task in cli.VERBS:
+            answer = recurra(task, "--help")
+            assert all(f" {verb} " in answer.out for verb in cli.VERBS[task])
 
     @pytest.mark.parametrize(
-        "verb", [("text", verb) for verb in cli.VERBS["text"]] + [("info",), ("demo",)], ids=" ".join
+        "verb", [(task, verb) for task in cli.VERBS for verb in cli.VERBS[task]] + [("info",), ("demo",)], ids=" ".join
     )
     def test_every_command_exists_and_explains_its_options(
         self, recurra: Callable[..., Any], verb: tuple[str, ...]
@@ -57,15 +58,14 @@ class TestWithoutACommand:
         assert (answer.status, answer.err) == (0, "")
         assert "Parameters" in answer.out
 
-    def test_every_option_of_a_configuration_has_its_help(self, recurra: Callable[..., Any]) -> None:
+    @pytest.mark.parametrize("task", cli.VERBS)
+    def test_every_option_of_a_configuration_has_its_help(self, recurra: Callable[..., Any], task: str) -> None:
         from dataclasses import fields
 
-        from recurra.tasks.text import Config
-
-        shown = " ".join(recurra("text", "train", "--help").out.split())
-        for field in fields(Config):
+        shown = " ".join(recurra(task, "train", "--help").out.split())
+        for field in fields(getattr(package, task).Config):
             assert f"--{field.name.replace('_', '-')}" in shown
-        assert "Time steps in a batch" in shown
+        assert "Of everything random: first weights, batches" in shown
 
     def test_the_version(self, recurra: Callable[..., Any]) -> None:
         assert recurra("--version").out == f"{package.__version__}\n"
@@ -111,6 +111,11 @@ class TestWithoutACommand:
         (["text", "train", "c.txt", "--out", "x", "--hidden-size", "-3"], "--hidden-size"),
         (["text", "train", "c.txt", "--out", "x", "--learning-rate", "nan"], "--learning-rate"),
         (["text", "evaluate", "MODEL"], "data"),
+        (["translation", "train", "p.tsv"], "--out"),
+        (["translation", "train", "--out", "x"], "no pairs"),
+        (["translation", "translate"], "model"),
+        (["translation", "explain", "MODEL", "abc"], "--out"),
+        (["translation", "dream"], "dream"),
         (["info"], "model"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",

@@ -125,7 +125,10 @@ class TestPairs:
     def test_all_too_long(self, train_refused: Refused, tmp_path: Path) -> None:
         path = written(tmp_path, "p.tsv", GOOD)
         options = ["--symbols", "characters", "--longest", 4]
-        assert "no pair of p.tsv has at most 4 characters a side; give shorter ones, or a larger --longest" in train_refused(path, *options)
+        assert (
+            "no pair of p.tsv has at most 4 characters a side; give shorter ones, or a larger --longest"
+            in train_refused(path, *options)
+        )
 
     def test_a_held_out_part_that_is_of_no_use(self, train_refused: Refused, tmp_path: Path) -> None:
         path = written(tmp_path, "p.tsv", GOOD)

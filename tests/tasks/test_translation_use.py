@@ -257,15 +257,16 @@ class TestLearning:
         digits = {"one": "1", "two": "2", "three": "3", "four": "4"}
         pairs = [(f"{a} {b}", digits[a] + digits[b]) for a in digits for b in digits] * 4
         (tmp_path / "p.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in pairs))
+        sizes = {"steps": 300 if attention == "none" else 100, "hidden_size": 24, "num_layers": 2}
         config = Config(
-            **tiny_translation | {"steps": 300 if attention == "none" else 100, "hidden_size": 24, "num_layers": 2, "embedding_size": 12},
+            **tiny_translation | sizes,
             cell=cell,
             attention=attention,
             symbols="characters",
             learning_rate=0.02,
             label_smoothing=0.0,
             patience=0,
-        )  # fmt: skip
+        )
         table = tmp_path / "p.tsv"
         model = translation.train(table, tmp_path / "m", config, held_out=table)
         figures = model.evaluate(table)

@@ -21,6 +21,20 @@ def corpus(folder: Path, repeats: int = 120) -> Path:
     return path
 
 
+TINY_PAIRS = [
+    *("--hidden-size", "12", "--embedding-size", "8", "--num-layers", "2", "--dropout", "0.2"),
+    *("--batch-size", "120", "--evaluations", "4", "--learning-rate", "0.01", "--symbols", "characters"),
+    *("--checkpoint-seconds", "0.05", "--average", "0.5"),
+]
+
+
+def pairs(folder: Path) -> Path:
+    """Sentence pairs with something to learn."""
+    path = folder / "pairs.tsv"
+    path.write_text("".join(f"{n} cats and {n % 7} dogs\t{n % 7} dogs, {n} cats\n" for n in range(60)))
+    return path
+
+
 def start(*arguments: str, launcher: tuple[str, ...] = ("-m", "recurra")) -> subprocess.Popen[str]:
     """Start a command in a process of its own."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
-from helpers import TINY, corpus, run, start
+from helpers import TINY, TINY_PAIRS, corpus, pairs, run, start
 from safetensors.torch import load_file
 
 from recurra.training import checkpoint
@@ -17,12 +19,27 @@ from recurra.training import checkpoint
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--module", "recurra")
 
 
+ROOMS = {"text": (corpus, TINY, "400"), "translation": (pairs, TINY_PAIRS, "150")}
+
+
+def training(room: str, folder: Path) -> tuple[str, ...]:
+    """What to type to train a model in a folder."""
+    data, options, steps = ROOMS[room]
+    return (room, "train", str(data(folder)), "--out", str(folder / "model"), "--steps", steps, *options)
+
+
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    status, said = run("text", "train", str(corpus(folder)), "--out", str(folder / "model"), "--steps", "400", *TINY)
-    assert status == 0, said
-    return folder / "model"
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The models of runs that nothing happened to, each trained when it is first asked for."""
+
+    @cache
+    def train(room: str) -> Path:
+        folder = tmp_path_factory.mktemp("uninterrupted")
+        status, said = run(*training(room, folder))
+        assert status == 0, said
+        return folder / "model"
+
+    return train
 
 
 def wait_for_step(work: Path, step: int) -> None:
@@ -35,13 +52,14 @@ def wait_for_step(work: Path, step: int) -> None:
     raise AssertionError("no checkpoint came")
 
 
+@pytest.mark.parametrize("room", ROOMS)
 @pytest.mark.parametrize(
     ("number", "expected"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=lambda n: str(n)
 )
 def test_a_stopped_run_that_is_resumed_gives_the_same_bits(
-    tmp_path: Path, uninterrupted: Path, number: signal.Signals, expected: int
+    tmp_path: Path, uninterrupted: Callable[[str], Path], room: str, number: signal.Signals, expected: int
 ) -> None:
-    arguments = ("text", "train", str(corpus(tmp_path)), "--out", str(tmp_path / "model"), "--steps", "400", *TINY)
+    arguments = training(room, tmp_path)
     process = start(*arguments)
     wait_for_step(tmp_path / "model.training", 20)
     os.kill(process.pid, number)
@@ -54,19 +72,25 @@ def test_a_stopped_run_that_is_resumed_gives_the_same_bits(
 
     status, said = run(*arguments, "--resume")
     assert status == 0, said
-    once, twice = load_file(uninterrupted / "model.safetensors"), load_file(tmp_path / "model" / "model.safetensors")
+    once, twice = (
+        load_file(uninterrupted(room) / "model.safetensors"),
+        load_file(tmp_path / "model" / "model.safetensors"),
+    )
     assert once.keys() == twice.keys()
     assert all(torch.equal(once[name], twice[name]) for name in once)
 
 
 def test_killed_before_the_first_checkpoint_resume_starts_from_the_beginning(
-    tmp_path: Path, uninterrupted: Path
+    tmp_path: Path, uninterrupted: Callable[[str], Path]
 ) -> None:
     (tmp_path / "model.training").mkdir()
-    arguments = ("text", "train", str(corpus(tmp_path)), "--out", str(tmp_path / "model"), "--steps", "400", *TINY)
+    arguments = training("text", tmp_path)
     status, said = run(*arguments, "--resume")
     assert status == 0, said
-    once, twice = load_file(uninterrupted / "model.safetensors"), load_file(tmp_path / "model" / "model.safetensors")
+    once, twice = (
+        load_file(uninterrupted("text") / "model.safetensors"),
+        load_file(tmp_path / "model" / "model.safetensors"),
+    )
     assert all(torch.equal(once[name], twice[name]) for name in once)
 
 

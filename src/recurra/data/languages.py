@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recurra.data import tokenizer as tokenizers
 from recurra.data.tokenizer import Kind, Symbols, Tokenizer
@@ -92,6 +93,22 @@ def _shown(piece: bytes) -> str:
         return "".join(f"<{byte:02X}>" for byte in piece)
 
 
+class Sequences(NamedTuple):
+    """Sentence pairs as symbols.
+
+    Attributes:
+        sources: each with its end symbol.
+        targets: each with its end symbol.
+    """
+
+    sources: Sequence[Symbols]
+    targets: Sequence[Symbols]
+
+    def lengths(self) -> NDArray[np.int64]:
+        """Of both sides of each pair, `(pairs, 2)`."""
+        return np.array([[len(a), len(b)] for a, b in zip(*self, strict=True)], np.int64).reshape(-1, 2)
+
+
 @dataclass(frozen=True)
 class Languages:
     """Both sides.
@@ -136,6 +153,12 @@ class Languages:
             both = make(sources, targets)
             return cls(both, both)
         return cls(make(sources), make(targets))
+
+    def encode(self, sources: Sequence[str], targets: Sequence[str], longest: int) -> tuple[Sequences, int]:
+        """Pairs as symbols, but for those with more than `longest` on a side; and how many these are."""
+        pairs = zip(map(self.source.encode, sources), map(self.target.encode, targets), strict=True)
+        kept = [pair for pair in pairs if max(map(len, pair)) <= longest + 1]
+        return Sequences([source for source, _ in kept], [target for _, target in kept]), len(sources) - len(kept)
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make them again, as JSON values; no target if it is the source."""

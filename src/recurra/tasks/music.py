@@ -39,11 +39,11 @@ from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
 from recurra.progress import note
 from recurra.training import runfolder
-from recurra.training.fit import Fitted, Prepared, fit, how_it_ended, how_to_go_on, record_of
+from recurra.training.fit import Fitted, Prepared, closing, fit, record_of
 from recurra.training.frames import FrameScore, score_frames
 from recurra.training.next_symbol import NextSymbol, StreamTraining, described, log_probs
 from recurra.training.runfolder import Saved
-from recurra.training.trainer import DEFAULT_MINUTES, Outcome
+from recurra.training.trainer import DEFAULT_MINUTES
 
 DEFAULT_SAMPLING = Sampling()
 
@@ -240,7 +240,9 @@ def train(
     model = _finish(fitted, read, out.name)
     if fitted.main:
         model.save(out, fitted.work)
-        note(_how_to_go_on(out, fitted.outcome, model))
+        figure = model.record
+        held_out = f"{figure['nats_per_frame']:.4f} nats a frame, {figure['bits_per_note']:.3f} bits a note"
+        note(closing(out, fitted.outcome, held_out, f"compose with: recurra music compose {out} --out piece.mp3"))
     return model
 
 
@@ -296,17 +298,6 @@ def _finish(fitted: Fitted[Config, LanguageModel], data: Data, name: str) -> Mod
         "recurra": recurra.__version__,
     }
     return model
-
-
-def _how_to_go_on(out: Path, outcome: Outcome, model: Model) -> str:
-    nats, bits = model.record["nats_per_frame"], model.record["bits_per_note"]
-    lines = [
-        f"{out}: {how_it_ended(outcome)}; held out {nats:.4f} nats a frame, {bits:.3f} bits a note",
-        f"loss curve: {out / 'loss.png'}",
-        f"compose with: recurra music compose {out} --out piece.mp3",
-        *how_to_go_on(outcome),
-    ]
-    return "\n".join(lines)
 
 
 class Model:

@@ -32,10 +32,10 @@ from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
 from recurra.progress import note
 from recurra.training import runfolder
-from recurra.training.fit import Fitted, Prepared, fit, how_it_ended, how_to_go_on, record_of
+from recurra.training.fit import Fitted, Prepared, closing, fit, record_of
 from recurra.training.next_symbol import NextSymbol, StreamTraining, described, score, score_dynamic
 from recurra.training.runfolder import Saved
-from recurra.training.trainer import DEFAULT_MINUTES, Outcome
+from recurra.training.trainer import DEFAULT_MINUTES
 
 MIN_SYMBOLS = 1000
 """A shorter corpus is refused: there is nothing to learn from it, and nothing to hold out."""
@@ -242,7 +242,9 @@ def train(
     model = _finish(fitted, read, out.name)
     if fitted.main:
         model.save(out, fitted.work)
-        note(_how_to_go_on(out, fitted.outcome, model))
+        figure = model.record
+        held_out = f"{figure['nats']:.4f} nats ({figure['bits']:.3f} bits) a symbol"
+        note(closing(out, fitted.outcome, held_out, f"write with: recurra text write {out}"))
     return model
 
 
@@ -270,17 +272,6 @@ def _finish(fitted: Fitted[Config, LanguageModel], data: Data, name: str) -> Mod
         "recurra": recurra.__version__,
     }
     return Model(fitted.network, data.tokenizer, fitted.config, record, name)
-
-
-def _how_to_go_on(out: Path, outcome: Outcome, model: Model) -> str:
-    nats, bits = model.record["nats"], model.record["bits"]
-    lines = [
-        f"{out}: {how_it_ended(outcome)}; held out {nats:.4f} nats ({bits:.3f} bits) a symbol",
-        f"loss curve: {out / 'loss.png'}",
-        f"write with: recurra text write {out}",
-        *how_to_go_on(outcome),
-    ]
-    return "\n".join(lines)
 
 
 class Piece(NamedTuple):

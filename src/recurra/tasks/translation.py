@@ -17,8 +17,8 @@ import recurra
 from recurra import modelfile
 from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
 from recurra.data.buckets import Buckets
-from recurra.data.languages import Languages
-from recurra.data.tables import Pairs, hold_out, open_pairs
+from recurra.data.languages import Languages, Sequences
+from recurra.data.tables import hold_out, open_pairs
 from recurra.data.tokenizer import Kind, Symbols
 from recurra.decoding.beam import Found, Search
 from recurra.decoding.hypothesis import Hypothesis
@@ -30,10 +30,10 @@ from recurra.models.architecture import Architecture
 from recurra.models.encoder_decoder import EncoderDecoder
 from recurra.progress import note
 from recurra.training import runfolder
-from recurra.training.fit import Fitted, Prepared, fit, how_it_ended, how_to_go_on, record_of
+from recurra.training.fit import Fitted, Prepared, closing, fit, record_of
 from recurra.training.runfolder import Saved
-from recurra.training.teacher_forcing import PairTraining, Sequences, TeacherForced, score
-from recurra.training.trainer import DEFAULT_MINUTES, Outcome
+from recurra.training.teacher_forcing import PairTraining, TeacherForced, score
+from recurra.training.trainer import DEFAULT_MINUTES
 
 MIN_PAIRS = 10
 """Fewer pairs are refused: there is nothing to learn from them, and nothing to hold out."""
@@ -182,24 +182,14 @@ def read_data(
         limit = fill_in(config, vocabulary_size=_vocabulary_size(kind, len(train))).vocabulary_size
         joint = fill_in(config, joint=kind in ("pieces", "bytes")).joint
         languages = Languages.build(kind, train.sources, train.targets, joint, limit, config.min_count)
-    learned, long = _encode(train, languages, config.longest)
-    kept, other_long = _encode(other, languages, MAX_SYMBOLS)
+    learned, long = languages.encode(train.sources, train.targets, config.longest)
+    kept, other_long = languages.encode(other.sources, other.targets, MAX_SYMBOLS)
     left_out = [*pairs.skipped, *(other.skipped if held_out else ())]
     if long:
         left_out.append(f"{long:,} pair(s) of more than {config.longest} {kind} a side (--longest)")
     if other_long:
         left_out.append(f"{other_long:,} held-out pair(s) of more than {MAX_SYMBOLS} {kind} a side")
     return Data(pairs.name, languages, learned, kept, name, left_out)
-
-
-def _encode(pairs: Pairs, languages: Languages, longest: int) -> tuple[Sequences, int]:
-    """Pairs as symbols, and how many were too long; not all may be."""
-    sides = (map(languages.source.encode, pairs.sources), map(languages.target.encode, pairs.targets))
-    kept = [pair for pair in zip(*sides, strict=True) if max(map(len, pair)) <= longest + 1]
-    if not kept:
-        kind, remedy = languages.source.tokenizer.kind, "" if longest == MAX_SYMBOLS else ", or a larger --longest"
-        raise RecurraError(f"no pair of {pairs.name} has at most {longest} {kind} a side; give shorter ones{remedy}")
-    return Sequences([source for source, _ in kept], [target for _, target in kept]), len(pairs) - len(kept)
 
 
 def train(
@@ -250,7 +240,8 @@ def train(
     model = _finish(fitted, read, out.name)
     if fitted.main:
         model.save(out, fitted.work)
-        note(_how_to_go_on(out, fitted.outcome, model))
+        held_out = f"{model.record['nats']:.4f} nats a symbol"
+        note(closing(out, fitted.outcome, held_out, f"translate with: recurra translation translate {out}"))
     return model
 
 
@@ -284,16 +275,6 @@ def _finish(fitted: Fitted[Config, EncoderDecoder], data: Data, name: str) -> Mo
         "recurra": recurra.__version__,
     }
     return Model(fitted.network, data.languages, fitted.config, record, name)
-
-
-def _how_to_go_on(out: Path, outcome: Outcome, model: Model) -> str:
-    lines = [
-        f"{out}: {how_it_ended(outcome)}; held out {model.record['nats']:.4f} nats a symbol",
-        f"loss curve: {out / 'loss.png'}",
-        f"translate with: recurra translation translate {out}",
-        *how_to_go_on(outcome),
-    ]
-    return "\n".join(lines)
 
 
 class Model:
@@ -444,7 +425,7 @@ class Model:
         pairs = open_pairs(_several(data), self.config.encoding)
         for reason in pairs.skipped:
             note(f"left out: {reason}")
-        sequences, long = _encode(pairs, self.languages, MAX_SYMBOLS)
+        sequences, long = self.languages.encode(pairs.sources, pairs.targets, MAX_SYMBOLS)
         if long:
             note(f"left out of nats: {long:,} pair(s) of more than {MAX_SYMBOLS} {self.config.symbols} a side")
         made = self.translate_all(pairs.sources, options, others)

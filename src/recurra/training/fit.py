@@ -16,6 +16,7 @@ from recurra import modelfile
 from recurra.errors import os_errors
 from recurra.progress import note
 from recurra.training import runfolder
+from recurra.training.metrics import PICTURE
 from recurra.training.runfolder import Saved
 from recurra.training.trainer import Objective, Outcome, Trainer, Training, make_accelerator
 
@@ -127,19 +128,23 @@ def record_of(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def how_it_ended(outcome: Outcome) -> str:
-    """Why the run is over, in words."""
-    return {
+def closing(out: Path, outcome: Outcome, held_out: str, use: str) -> str:
+    """What a person is told at the end of a run, lines.
+
+    Args:
+        out: the model folder.
+        outcome: how the run went.
+        held_out: how good the model is on what was held out.
+        use: what to type next.
+    """
+    ended = {
         "steps": "all steps are done",
         "time": "time is up",
         "patience": "the held-out loss fell no further",
     }[outcome.reason]
-
-
-def how_to_go_on(outcome: Outcome) -> list[str]:
-    """How to train on, if that would help; no line otherwise."""
+    lines = [f"{out}: {ended}; held out {held_out}", f"loss curve: {out / PICTURE}", use]
     course = outcome.course
-    if course.best_step < course.step:
-        return []
-    more = {"time": f"--minutes {2 * math.ceil(course.seconds / 60)}", "steps": f"--steps {2 * course.step}"}
-    return [f"it was still getting better; go on with the same command, --resume and {more[outcome.reason]}"]
+    if course.best_step == course.step and outcome.reason != "patience":
+        more = {"time": f"--minutes {2 * math.ceil(course.seconds / 60)}", "steps": f"--steps {2 * course.step}"}
+        lines.append(f"it was still getting better; go on with the same command, --resume and {more[outcome.reason]}")
+    return "\n".join(lines)

@@ -1,8 +1,7 @@
 """Training and scoring of encoder-decoders: each symbol of a target is predicted from the right ones before it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from recurra.config import AUTO, check_range
 from recurra.data.buckets import Buckets, pad
-from recurra.data.tokenizer import Symbols
+from recurra.data.languages import Sequences
 from recurra.models.cells import State
 from recurra.models.dropout import Noise
 from recurra.training.next_symbol import Score
@@ -43,22 +42,6 @@ class PairTraining(Training):
         super().__post_init__()
         check_range("batch_size", self.batch_size, 1, 2**24)
         check_range("label_smoothing", self.label_smoothing, 0.0, 0.9)
-
-
-class Sequences(NamedTuple):
-    """Pairs as symbols.
-
-    Attributes:
-        sources: each with its end symbol.
-        targets: each with its end symbol.
-    """
-
-    sources: Sequence[Symbols]
-    targets: Sequence[Symbols]
-
-    def lengths(self) -> NDArray[np.int64]:
-        """`(pairs, 2)`."""
-        return np.array([[len(a), len(b)] for a, b in zip(*self, strict=True)], np.int64).reshape(-1, 2)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,75 @@
+"""Translation: speed against a plain loop, Multi30k, long sentences, and what must be right to the letter.
+
+    python bench/translation.py                                   training and decoding speed (some minutes)
+    python bench/translation.py multi30k --minutes 90             both language pairs, tokenised and as written
+    python bench/translation.py lengths --minutes 45              attention against none by length, and the picture
+    python bench/translation.py exact --minutes 10                dates, SCAN, COGS
+
+Models go below `--work` (bench/out if not given); what is there is not trained again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import translation_quality as quality
+import translation_speed as speed
+from common import OUT, machine
+
+from recurra.data.tables import open_pairs
+from recurra.tasks.translation import Config
+
+MINUTES = {"decoding": 5.0, "multi30k": 90.0, "lengths": 45.0, "exact": 10.0}
+"""Given to each training, if --minutes is not."""
+
+
+def arguments() -> argparse.Namespace:
+    """What was typed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    known = ("training", "decoding", "multi30k", "lengths", "exact")
+    parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(known))
+    parser.add_argument("--minutes", type=float, help="for each training")
+    parser.add_argument("--work", type=Path, default=OUT / "translation", help="where models go")
+    parser.add_argument(
+        "--model", type=Path, help="decoding: a trained en-de model folder; else one is trained briefly"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="training, decoding: repetitions")
+    parser.add_argument("--threads", type=int, default=1, help="training: more than one only on an idle machine")
+    parser.add_argument("--sentences", type=int, default=100, help="decoding: for the slow ways")
+    parser.add_argument("--languages", nargs="+", default=["de", "fr"], help="multi30k: targets")
+    parser.add_argument("--sets", nargs="+", default=quality.EXACT, choices=quality.EXACT, help="exact: which")
+    parser.add_argument("--picture", type=Path, help="lengths: the PNG; lengths.png in --work if not given")
+    given = parser.parse_args()
+    given.parts = given.parts or ["training", "decoding"]
+    unknown = [part for part in given.parts if part not in known]
+    if unknown:
+        parser.error(f"there is no part {unknown[0]}; there are {', '.join(known)}")
+    return given
+
+
+def main() -> None:
+    """Measure what was named and print the tables."""
+    given = arguments()
+    given.work.mkdir(parents=True, exist_ok=True)
+    print(machine())
+    for part in given.parts:
+        minutes = given.minutes or MINUTES.get(part, 0.0)
+        if part == "training":
+            files = quality.multi30k_files("de", tokenised=False)
+            speed.training(files["train"], files["val"], given.rounds, given.threads)
+        elif part == "decoding":
+            files = quality.multi30k_files("de", tokenised=False)
+            folder = given.model or given.work / "brief"
+            model = quality.trained(folder, files["train"], Config(minutes=minutes), files["val"])
+            speed.decoding(model, open_pairs(files["test"]).sources, given.sentences, given.rounds)
+        elif part == "multi30k":
+            quality.multi30k(given.work, minutes, given.languages)
+        elif part == "lengths":
+            quality.lengths(given.work, minutes, given.picture or given.work / "lengths.png")
+        else:
+            quality.exact(given.work, minutes, given.sets)
+
+
+if __name__ == "__main__":
+    main()
