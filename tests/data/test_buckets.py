@@ -90,7 +90,7 @@ def test_passes_and_seeds_differ_in_batches_and_in_their_order() -> None:
 
 
 def test_little_of_realistic_batches_is_padding() -> None:
-    """Of the longer side 0.6 %, of both sides together 6.3 %; in random order it would be 57 %."""
+    """Of the longer side 0.6 %, of both sides together 2.9 %; in random order it would be 57 %."""
     lengths = realistic(20_000)
     buckets = make(lengths, 1600)
 
@@ -101,7 +101,7 @@ def test_little_of_realistic_batches_is_padding() -> None:
 
     chance = np.random.default_rng(0)
     shuffled = np.array_split(chance.permutation(len(lengths)), buckets.steps_per_epoch)
-    assert padding([buckets.batch(step) for step in range(buckets.steps_per_epoch)]) < 0.07
+    assert padding([buckets.batch(step) for step in range(buckets.steps_per_epoch)]) < 0.035
     assert padding(shuffled) > 0.5
     batches = [buckets.batch(step) for step in range(buckets.steps_per_epoch)]
     longer = np.array(lengths).max(axis=1)

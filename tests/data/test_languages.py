@@ -82,6 +82,7 @@ def test_start_and_end_are_two_symbols_more(kind: Kind) -> None:
     unknown = language.tokenizer.unknown
     assert set(language.unwritable) == {language.start} | ({unknown} - {None})
     assert language.end not in language.unwritable
+    assert language.encode("").tolist() == [language.end]
 
 
 @pytest.mark.parametrize("kind", SPACED)

@@ -38,9 +38,9 @@ def pad(sequences: Sequence[Symbols]) -> Padded:
 class Buckets:
     """The batches of all passes over pairs: which pairs make up the batch of a step.
 
-    In each pass the pairs are sorted by length, those of equal lengths in random order, and cut into batches of at most
-    `size` symbols of the longer side, padding included; the batches come in random order. All is a function of seed and
-    step.
+    In each pass the pairs are sorted by the length of their longer side, then by how much longer the first side is than
+    the second, those of equal lengths in random order, and cut into batches of at most `size` symbols of the longer
+    side, padding included; the batches come in random order. All is a function of seed and step.
 
     Attributes:
         lengths: of the two sides of each pair, `(pairs, 2)`.
@@ -79,5 +79,6 @@ class Buckets:
 def _ordered(buckets: Buckets, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     generator = np.random.default_rng([buckets.seed, epoch])
     chance = generator.random(len(buckets.lengths))
-    order = np.lexsort((chance, buckets.lengths.min(axis=1), buckets.lengths.max(axis=1)))
+    sources, targets = buckets.lengths.T
+    order = np.lexsort((chance, sources - targets, np.maximum(sources, targets)))
     return order, generator.permutation(buckets.steps_per_epoch)

@@ -217,16 +217,16 @@ class _Loop(torch.autograd.Function):
         outputs = torch.empty_like(before)
         looks = keys.new_empty(time, batch, keys.shape[1])
         queries = keys.new_empty(time, batch, size)
-        features, saved = [], []
+        features = None if vector is None else keys.new_empty(time, *keys.shape)
+        saved = []
         for number in range(time):
             before[number] = state[0]
             product = torch.addmm(bias, state[0], weight.T)
             queries[number] = query = product[:, :size]
-            if vector is None:
-                scores = torch.bmm(keys, query[:, :, None])[:, :, 0] / math.sqrt(size)
+            if vector is None or features is None:
+                scores = torch.bmm(query[:, None], keys.transpose(1, 2))[:, 0] / math.sqrt(size)
             else:
-                features.append(torch.add(keys, query[:, None]).tanh_())
-                scores = features[-1] @ vector
+                scores = torch.add(keys, query[:, None], out=features[number]).tanh_() @ vector
             weights = torch.softmax(scores.add_(hole), dim=-1)
             gates = torch.baddbmm(inputs[number][:, None], weights[:, None], fed)[:, 0]
             state, kept = GATES[cell](gates, product[:, size:], state)
@@ -254,7 +254,7 @@ class _Loop(torch.autograd.Function):
             dgates, drecurrent, dstate = _BACKWARD[ctx.cell](ctx.saved[number], dstate)
             dinputs[number] = dgates
             weights = looks[number]
-            dweights = dlooks[number] + torch.bmm(fed, dgates[:, :, None])[:, :, 0]
+            dweights = dlooks[number] + torch.bmm(dgates[:, None], fed.transpose(1, 2))[:, 0]
             dscores[number] = ds = weights * (dweights - (weights * dweights).sum(dim=1, keepdim=True))
             dproduct = dproducts[number]
             dproduct[:, size:] = drecurrent

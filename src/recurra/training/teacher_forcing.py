@@ -15,6 +15,7 @@ from recurra.data.languages import Sequences
 from recurra.models.cells import State
 from recurra.models.dropout import Noise
 from recurra.training.next_symbol import Score
+from recurra.training.smoothing import smoothed_cross_entropy
 from recurra.training.trainer import Training
 
 SCORING_SIZE = 8192
@@ -74,7 +75,7 @@ class TeacherForced:
         pairs = self.buckets.batch(step)
         noise = noise.shared(len(pairs))
         logits, right = _predict(model, self.train, pairs, self.start, device, noise)
-        loss = F.cross_entropy(logits.float(), right, reduction="sum", label_smoothing=self.label_smoothing)
+        loss = smoothed_cross_entropy(logits.float(), right, self.label_smoothing)
         return loss, len(right), None
 
     def held_out(self, model: nn.Module, device: torch.device) -> float:
