@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from recurra.data.tables import read_lines
 from recurra.decoding.beam import Search
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.quality import Tokenize
+from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError, RecurraError
 from recurra.files import require_writable_parent, write_text_atomic
 from recurra.progress import bar, note
@@ -70,8 +72,10 @@ def translate(
     out: Path | None = None,
     prefix: str = "",
     ensemble: Annotated[tuple[Path, ...], Several] = (),
+    sample: bool = False,
     json: bool = False,
     search: Annotated[Search, Flat] = Search(),
+    sampling: Annotated[Sampling, Flat] = Sampling(),
 ) -> None:
     """Translate a sentence, a file, or the lines of standard input as they come.
 
@@ -90,6 +94,8 @@ def translate(
         What every translation must begin with.
     ensemble
         Further models with the same vocabularies, which translate together with this one.
+    sample
+        Draw a translation of each sentence at random, as --temperature and the like say, instead of the best.
     json
         Print one JSON object with the scores, the symbols, their log-probabilities and what they attend to.
     """
@@ -107,11 +113,13 @@ def translate(
     made: list[str] = []
     told: list[dict[str, Any]] = []
     unknown: dict[str, None] = {}
+    drawing = replace(sampling, seed=fresh_seed() if sampling.seed is None else sampling.seed) if sample else None
     done = 0
     for group in lines:
-        for line, hypotheses in zip(group, loaded.outputs(group, search, others, prefix), strict=True):
+        outputs = loaded.outputs(group, search, others, prefix, drawing, done)
+        for line, hypotheses in zip(group, outputs, strict=True):
             if hypotheses:
-                unknown.update(dict.fromkeys(loaded.unknown_in(line)))
+                unknown.update(dict.fromkeys(loaded.languages.source.unknown_in(line)))
             shown = "".join(_shown(loaded, hypothesis, search.n_best) + "\n" for hypothesis in hypotheses) or "\n"
             if out:
                 made.append(shown)
@@ -244,7 +252,7 @@ def explain(
     loaded = Model.load(model)
     _require_place(out)
     files = [str(file) for file in loaded.explain(sentence, out, search)]
-    _note_unknown(loaded.unknown_in(sentence))
+    _note_unknown(loaded.languages.source.unknown_in(sentence))
     if json:
         print_json({"path": files[0], "files": files})
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import torch
 
@@ -10,7 +11,10 @@ from recurra.data.buckets import pad
 from recurra.data.languages import Language
 from recurra.data.tokenizer import Symbols
 from recurra.decoding.beam import Found, Search, search
+from recurra.decoding.drawing import sample
 from recurra.decoding.ensemble import ensemble, join
+from recurra.decoding.hypothesis import Hypothesis
+from recurra.decoding.sampling import Sampling
 from recurra.decoding.step import Step
 from recurra.decoding.stepping import stepper
 from recurra.models.cells import State
@@ -26,43 +30,70 @@ LOOKS = 100_000
 """... which look at no more positions than this, all together: what memory is needed for."""
 
 
-def search_all(
-    networks: Sequence[EncoderDecoder],
-    sources: Sequence[Symbols],
-    target: Language,
-    options: Search,
-    limits: Sequence[int],
-    prefixes: Sequence[Sequence[int]],
-    trees: bool = False,
-) -> list[Found]:
-    """Look for the best outputs of each source; see `beam.search`.
+class Request(NamedTuple):
+    """What outputs are asked for.
 
-    Args:
+    Attributes:
         networks: those that write together, by the mean of their probabilities; at least one.
         sources: symbols, each with its end.
         target: what is written.
-        options: how to search.
         limits: the longest output of each source, in symbols.
         prefixes: forced beginning of each output.
-        trees: keep what was considered.
     """
+
+    networks: Sequence[EncoderDecoder]
+    sources: Sequence[Symbols]
+    target: Language
+    limits: Sequence[int]
+    prefixes: Sequence[Sequence[int]]
+
+    def asked(self, numbers: Sequence[int]) -> dict[str, Any]:
+        """What `beam.search` and `drawing.sample` are told of some of the sources."""
+        return {
+            "start": self.target.start,
+            "end": self.target.end,
+            "limits": [self.limits[number] for number in numbers],
+            "positions": [len(self.sources[number]) for number in numbers],
+            "prefixes": [self.prefixes[number] for number in numbers],
+            "banned": self.target.unwritable,
+        }
+
+
+def search_all(request: Request, options: Search, trees: bool = False) -> list[Found]:
+    """The best outputs of each source; see `beam.search`."""
     found: dict[int, Found] = {}
-    for numbers in _batches([len(source) for source in sources], options.beam_size):
-        step, state = _begin(networks, [sources[number] for number in numbers])
-        results = search(
+    for numbers in _batches([len(source) for source in request.sources], options.beam_size):
+        step, state = _begin(request, numbers)
+        results = search(step, state, options=options, trees=trees, **request.asked(numbers))
+        found.update(zip(numbers, results, strict=True))
+    return [found[number] for number in range(len(request.sources))]
+
+
+def draw_all(request: Request, options: Search, sampling: Sampling, places: Sequence[int]) -> list[Hypothesis]:
+    """An output of each source, drawn at random; see `drawing.sample`.
+
+    Args:
+        request: what is asked for.
+        options: of these the limits of length and the repetition of symbols count.
+        sampling: how to draw.
+        places: the number of each source among all that are drawn for with this seed.
+    """
+    if options.max_length is not None:
+        request = request._replace(limits=[options.max_length] * len(request.limits))
+    drawn: dict[int, Hypothesis] = {}
+    for numbers in _batches([len(source) for source in request.sources], 1):
+        step, state = _begin(request, numbers)
+        results = sample(
             step,
             state,
-            start=target.start,
-            end=target.end,
-            options=options,
-            limits=[limits[number] for number in numbers],
-            positions=[len(sources[number]) for number in numbers],
-            prefixes=[prefixes[number] for number in numbers],
-            banned=target.unwritable,
-            trees=trees,
+            sampling=sampling,
+            min_length=options.min_length,
+            no_repeat=options.no_repeat,
+            numbers=[places[number] for number in numbers],
+            **request.asked(numbers),
         )
-        found.update(zip(numbers, results, strict=True))
-    return [found[number] for number in range(len(sources))]
+        drawn.update(zip(numbers, results, strict=True))
+    return [drawn[number] for number in range(len(request.sources))]
 
 
 def _batches(lengths: Sequence[int], beam_size: int) -> Iterator[list[int]]:
@@ -78,12 +109,12 @@ def _batches(lengths: Sequence[int], beam_size: int) -> Iterator[list[int]]:
         yield batch
 
 
-def _begin(networks: Sequence[EncoderDecoder], sources: Sequence[Symbols]) -> tuple[Step, State]:
+def _begin(request: Request, numbers: Sequence[int]) -> tuple[Step, State]:
     """The step of one or several networks before a batch of sources, and its first state."""
-    padded = pad(sources)
+    padded = pad([request.sources[number] for number in numbers])
     steps, states = [], []
     with torch.no_grad():
-        for network in networks:
+        for network in request.networks:
             device = network.decoder.output.weight.device
             symbols, mask = (torch.from_numpy(array).to(device) for array in (padded.symbols, padded.mask))
             step, state = stepper(network.decoder, network.encode(symbols, mask))

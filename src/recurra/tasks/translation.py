@@ -22,8 +22,9 @@ from recurra.data.tables import hold_out, open_pairs
 from recurra.data.tokenizer import Kind, Symbols
 from recurra.decoding.beam import Found, Search
 from recurra.decoding.hypothesis import Hypothesis
-from recurra.decoding.outputs import search_all
+from recurra.decoding.outputs import Request, draw_all, search_all
 from recurra.decoding.quality import Tokenize, by_length, length_of, measure
+from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError, RecurraError
 from recurra.explain.translation_page import Explanation, write_translation_page
 from recurra.models.architecture import Architecture
@@ -353,16 +354,19 @@ class Model:
             prefixes: what each translation must begin with.
             trees: keep what was considered.
         """
+        return search_all(self._request(sentences, options, others, prefixes), options, trees)
+
+    def _request(
+        self, sentences: Sequence[str], options: Search, others: Sequence[Model], prefixes: Sequence[str] | None
+    ) -> Request:
         _require_same(self, others)
         symbols = self.encode(sentences)
-        return search_all(
+        return Request(
             [model.network for model in (self, *others)],
             symbols,
             self.languages.target,
-            options,
             [max(self.limit(len(those)), options.min_length) for those in symbols],
             [self._forced(prefix) for prefix in prefixes or [""] * len(symbols)],
-            trees,
         )
 
     def limit(self, length: int) -> int:
@@ -385,11 +389,29 @@ class Model:
         options: Search = DEFAULT_SEARCH,
         others: Sequence[Model] = (),
         prefix: str = "",
+        sampling: Sampling | None = None,
+        first: int = 0,
     ) -> list[list[Hypothesis]]:
-        """The best translations of each sentence, the best first; of an empty sentence none. See `search`."""
-        filled = [sentence for sentence in sentences if sentence.strip()]
-        made = iter(self.search(filled, options, others, [prefix] * len(filled)))
-        return [next(made).hypotheses if sentence.strip() else [] for sentence in sentences]
+        """The best translations of each sentence, the best first; of an empty sentence none.
+
+        Args:
+            sentences: what to translate.
+            options: how to search.
+            others: see `search`.
+            prefix: what each translation must begin with.
+            sampling: draw one translation of each instead.
+            first: the number of the first sentence among all that are drawn for with one seed.
+        """
+        places = [place for place, sentence in enumerate(sentences) if sentence.strip()]
+        filled, prefixes = [sentences[place] for place in places], [prefix] * len(places)
+        if sampling:
+            request = self._request(filled, options, others, prefixes)
+            drawn = draw_all(request, options, sampling, [first + place for place in places])
+            made = dict(zip(places, ([hypothesis] for hypothesis in drawn), strict=True))
+        else:
+            found = self.search(filled, options, others, prefixes)
+            made = dict(zip(places, (each.hypotheses for each in found), strict=True))
+        return [made.get(place, []) for place in range(len(sentences))]
 
     def translate(self, sentence: str, options: Search = DEFAULT_SEARCH, others: Sequence[Model] = ()) -> str:
         """The best translation of a sentence; of nothing, nothing."""
@@ -463,10 +485,6 @@ class Model:
             tree=found.tree,
         )
         return write_translation_page(Path(out), explanation)
-
-    def unknown_in(self, sentence: str) -> list[str]:
-        """The characters or words of a sentence that the model has no symbol for, each once."""
-        return self.languages.source.unknown_in(sentence)
 
 
 def _require_same(model: Model, others: Sequence[Model]) -> None:
