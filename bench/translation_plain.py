@@ -131,7 +131,7 @@ class Plain(nn.Module):
 
 
 class Better(Plain):
-    """The plain loop without what is first taken out of it: embedding and keys come before, readout and output after."""
+    """The plain loop without what is first taken out of it: embedding and keys come before, the output after."""
 
     def forward(
         self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: Noise | None = None

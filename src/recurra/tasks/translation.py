@@ -18,7 +18,7 @@ from recurra import modelfile
 from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
 from recurra.data.buckets import Buckets
 from recurra.data.languages import Languages, Sequences
-from recurra.data.tables import hold_out, open_pairs
+from recurra.data.tables import Pairs, hold_out, open_pairs
 from recurra.data.tokenizer import Kind, Symbols
 from recurra.decoding.beam import Found, Search
 from recurra.decoding.hypothesis import Hypothesis
@@ -183,14 +183,23 @@ def read_data(
         limit = fill_in(config, vocabulary_size=_vocabulary_size(kind, len(train))).vocabulary_size
         joint = fill_in(config, joint=kind in ("pieces", "bytes")).joint
         languages = Languages.build(kind, train.sources, train.targets, joint, limit, config.min_count)
-    learned, long = languages.encode(train.sources, train.targets, config.longest)
-    kept, other_long = languages.encode(other.sources, other.targets, MAX_SYMBOLS)
+    learned, long = _encode(train, languages, config.longest)
+    kept, other_long = _encode(other, languages, MAX_SYMBOLS)
     left_out = [*pairs.skipped, *(other.skipped if held_out else ())]
     if long:
         left_out.append(f"{long:,} pair(s) of more than {config.longest} {kind} a side (--longest)")
     if other_long:
         left_out.append(f"{other_long:,} held-out pair(s) of more than {MAX_SYMBOLS} {kind} a side")
     return Data(pairs.name, languages, learned, kept, name, left_out)
+
+
+def _encode(pairs: Pairs, languages: Languages, longest: int) -> tuple[Sequences, int]:
+    """Pairs as symbols, and how many were too long; not all may be."""
+    sequences, long = languages.encode(pairs.sources, pairs.targets, longest)
+    if not sequences.sources:
+        kind, remedy = languages.source.tokenizer.kind, "" if longest == MAX_SYMBOLS else ", or a larger --longest"
+        raise RecurraError(f"no pair of {pairs.name} has at most {longest} {kind} a side; give shorter ones{remedy}")
+    return sequences, long
 
 
 def train(
@@ -447,7 +456,7 @@ class Model:
         pairs = open_pairs(_several(data), self.config.encoding)
         for reason in pairs.skipped:
             note(f"left out: {reason}")
-        sequences, long = self.languages.encode(pairs.sources, pairs.targets, MAX_SYMBOLS)
+        sequences, long = _encode(pairs, self.languages, MAX_SYMBOLS)
         if long:
             note(f"left out of nats: {long:,} pair(s) of more than {MAX_SYMBOLS} {self.config.symbols} a side")
         made = self.translate_all(pairs.sources, options, others)
