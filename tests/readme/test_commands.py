@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/text.md", "docs/music.md"]
+PAGES = ["README.md", "docs/text.md", "docs/music.md", "docs/translation.md"]
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
