@@ -230,3 +230,10 @@ def test_a_rename_that_is_refused_leaves_the_old_folder(
         with pytest.raises(RecurraError, match=r"writing .*model failed: no permission"):
             replace_folder(new, target)
     assert tree(target) == {"a": "old", "b": "old"}
+
+
+def test_a_folder_is_not_taken_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (".", "..", "/"):
+        with pytest.raises(RecurraError, match="is a folder"):
+            write_text_atomic(Path(name), "text")

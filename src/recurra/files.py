@@ -16,6 +16,8 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         RecurraError: if the disk is full or the place cannot be written; `path` is then as it was.
     """
+    if path.name in ("", ".."):
+        raise RecurraError(f"{path} is a folder, not a file; give the name of a file to write")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with os_errors("writing", path):
         try:

@@ -46,6 +46,16 @@ def make(kind: Kind, sources: list[str], targets: list[str], joint: bool = True,
     return Languages.build(kind, sources, targets, joint, 10_000, min_count)
 
 
+def line_ends(language: Language) -> set[int]:
+    """The symbols that would put what is written on two lines."""
+    tokenizer = language.tokenizer
+    return {
+        symbol
+        for symbol in range(tokenizer.size)
+        if tokenizer.piece(symbol).translate(None, b"\r\n") != tokenizer.piece(symbol)
+    }
+
+
 @each_kind
 @given(known=st.lists(sentences, min_size=1, max_size=4))
 def test_what_is_known_comes_back(kind: Kind, known: list[str]) -> None:
@@ -67,7 +77,7 @@ def test_pieces_and_bytes_say_anything(strange: dict[str, Language], kind: str, 
     symbols = language.encode(sentence)
     assert language.decode(symbols[:-1]) == sentence
     assert language.unknown_in(sentence) == []
-    assert language.unwritable == [language.start]
+    assert set(language.unwritable) == {language.start} | line_ends(language)
     assert bytes.fromhex("".join(language.tokenizer.piece(int(s)).hex() for s in symbols[:-1])).decode() in (
         sentence,
         " " + sentence,
@@ -80,7 +90,7 @@ def test_start_and_end_are_two_symbols_more(kind: Kind) -> None:
     assert {language.start, language.end} == {language.size - 2, language.size - 1}
     assert language.size == language.tokenizer.size + 2
     unknown = language.tokenizer.unknown
-    assert set(language.unwritable) == {language.start} | ({unknown} - {None})
+    assert set(language.unwritable) == {language.start} | ({unknown} - {None}) | line_ends(language)
     assert language.end not in language.unwritable
     assert language.encode("").tolist() == [language.end]
 
@@ -179,3 +189,9 @@ def test_the_vocabulary_does_not_depend_on_how_many_sentences_are_counted_at_onc
 def test_runs_of_sentences() -> None:
     assert [list(run) for run in module.batched(list("abcde"), 2)] == [["a", "b"], ["c", "d"], ["e"]]
     assert list(module.batched([], 2)) == []
+
+
+def test_line_ends_are_not_written() -> None:
+    language = Language(Bytes())
+    assert set(b"\r\n") <= set(language.unwritable)
+    assert ord("n") not in language.unwritable

@@ -382,6 +382,16 @@ class TestPlace:
             message = refused(*command, *options, "--", pairs_file)
             assert options[0].replace("--no-", "--") in message, message
             assert "which a resumed run cannot change" in message, message
-        message = refused(*command, "--held-out", other, "--", pairs_file)
-        assert "does not hold the pairs" in message
+        assert snapshot(tmp_path) == before
+
+    def test_a_run_goes_on_only_with_its_own_held_out_pairs(
+        self, recurra: Callable[..., Any], refused: Refused, tmp_path: Path, tiny_translation_options: list[str]
+    ) -> None:
+        path = written(tmp_path, "p.tsv", GOOD)
+        held = [written(tmp_path, f"{name}.tsv", f"0000{name}\t0000{name}x\n") for name in "123"]
+        command = ["translation", "train", path, "--out", tmp_path / "m", *tiny_translation_options]
+        assert recurra(*command, "--held-out", held[0]).status == 0
+        before = snapshot(tmp_path)
+        message = refused(*command, "--resume", "--held-out", held[1])
+        assert "does not hold the pairs the run of" in message
         assert snapshot(tmp_path) == before

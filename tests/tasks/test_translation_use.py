@@ -162,6 +162,8 @@ class TestTranslating:
         assert answer.status == 0
         assert answer.out.count("\n") == 4
         assert answer.err == "the model has never seen 春 眠 ' ' '\\x07'; read as its unknown symbol\n"
+        # What is not translated is not read either.
+        assert recurra("translation", "translate", trained_translation, " \t ") == (0, "\n", "")
 
     def test_a_line_is_answered_before_the_next_is_typed(self, trained_translation: Path) -> None:
         command = [sys.executable, "-m", "recurra", "translation", "translate", str(trained_translation)]

@@ -21,9 +21,7 @@ from recurra.training import checkpoint
 from recurra.training.metrics import Measurement, plot_history
 from recurra.training.trainer import Trainer, Training, make_accelerator
 
-SMALL = Training(
-    steps=40, learning_rate=0.05, weight_decay=0.0, device="cpu", patience=0, evaluations=10
-)
+SMALL = Training(steps=40, learning_rate=0.05, weight_decay=0.0, device="cpu", patience=0, evaluations=10)
 
 
 class Line(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,10 +47,12 @@ class Language:
         """Number of distinct symbols."""
         return self.tokenizer.size + 2
 
-    @property
+    @cached_property
     def unwritable(self) -> list[int]:
-        """The symbols that no output may have: the start, and the unknown one."""
-        return [self.start] + ([] if self.tokenizer.unknown is None else [self.tokenizer.unknown])
+        """The symbols that no output may have: the start, the unknown one, and whatever ends a line."""
+        ends = [symbol for symbol in range(self.tokenizer.size) if set(self.tokenizer.piece(symbol)) & set(b"\r\n")]
+        unknown = [] if self.tokenizer.unknown is None else [self.tokenizer.unknown]
+        return sorted({self.start, *unknown, *ends})
 
     def encode(self, sentence: str) -> Symbols:
         """The symbols of a sentence, the end at last, `(length,)`, at least one."""

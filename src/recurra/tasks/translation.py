@@ -86,7 +86,7 @@ class Config(Architecture, PairTraining):
     longest: int = 200
     """Pairs with more symbols than this on a side are not trained on."""
     max_ratio: float = AUTO
-    """Longest output, in symbols for each of the source's; what the training pairs need if not given."""
+    """Longest output, in symbols for each of the source's (and 20 more); what the training pairs need if not given."""
     encoding: str = "utf-8"
     """How the files encode text."""
 
@@ -107,11 +107,12 @@ def resolve(config: Config, pairs: Sequences) -> Config:
         pairs: to train on.
     """
     lengths = pairs.lengths()
-    ratio = float(((lengths[:, 1] - SPARE) / lengths[:, 0]).max())
+    usual = lengths[:, 1].sum() / lengths[:, 0].sum()
+    ratio = max(float(((lengths[:, 1] - SPARE) / lengths[:, 0]).max()), float(usual))
     config = fill_in(
         config,
         vocabulary_size=_vocabulary_size(config.symbols, len(lengths)),
-        max_ratio=math.ceil(10 * max(0.0, ratio)) / 10,
+        max_ratio=math.ceil(10 * ratio) / 10,
     )
     recipe = _RECIPES[config.symbols] | dict(num_layers=1, forget_bias=0.0, tied=True, batch_size=1000)
     recipe |= dict(learning_rate=4e-3, weight_decay=0.01)
