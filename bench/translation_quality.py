@@ -190,7 +190,7 @@ def draw_lengths(curves: dict[str, list[tuple[float, float]]], path: Path) -> No
     axes = figure.subplots()
     for (name, points), colour in zip(curves.items(), LINE_COLOURS, strict=False):
         axes.plot(*zip(*points, strict=True), marker="o", color=colour, linewidth=1.8, label=name)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * max(bleu for points in curves.values() for _, bleu in points))
     axes.set_xlabel("words in the source")
     axes.set_ylabel("BLEU")
     axes.spines[["top", "right"]].set_visible(False)

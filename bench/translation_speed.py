@@ -82,9 +82,9 @@ class Learner:
         return float(loss.detach()) / count, count
 
 
-def learners(train: Sequence[Path], held_out: Sequence[Path], **options: object) -> dict[str, Learner]:
+def learners(train: Sequence[Path], held_out: Sequence[Path]) -> dict[str, Learner]:
     """Recurra's network and its two plain twins, with the same weights and batches."""
-    config = translation.Config(num_layers=1, cell="lstm", attention="additive", **options)
+    config = translation.Config(num_layers=1, cell="lstm", attention="additive")
     read = translation.read_data(train, held_out, config)
     config = translation.resolve(replace(config, joint=read.languages.joint), read.train)
     buckets = Buckets(read.train.lengths(), config.batch_size, config.seed)

@@ -176,7 +176,7 @@ def read_data(
     """
     pairs = open_pairs(sources, config.encoding)
     if len(pairs) < MIN_PAIRS:
-        raise RecurraError(f"{pairs.name} holds {len(pairs)} pairs; at least {MIN_PAIRS} are needed to train on")
+        raise RecurraError(f"there are {len(pairs)} pairs in {pairs.name}; at least {MIN_PAIRS} are needed to train on")
     train, other = (pairs, open_pairs(held_out, config.encoding)) if held_out else hold_out(pairs)
     name = other.name if held_out else f"{len(other):,} pairs drawn from it"
     kind = config.symbols
