@@ -11,7 +11,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +86,7 @@ def learners(train: Sequence[Path], held_out: Sequence[Path]) -> dict[str, Learn
     """Recurra's network and its two plain twins, with the same weights and batches."""
     config = translation.Config(num_layers=1, cell="lstm", attention="additive")
     read = translation.read_data(train, held_out, config)
-    config = translation.resolve(replace(config, joint=read.languages.joint), read.train)
+    config = translation.resolve(read.config, read.train)
     buckets = Buckets(read.train.lengths(), config.batch_size, config.seed)
     start = read.languages.target.start
     about = (read.train, read.held_out, start, buckets, config.label_smoothing)

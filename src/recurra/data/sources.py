@@ -10,6 +10,11 @@ from recurra.errors import RecurraError, os_errors
 PREFIX = "sample:"
 
 
+def several(names: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    """What is named, as a list, whether it is one thing or several."""
+    return [names] if isinstance(names, str | Path) else list(names)
+
+
 def sample_named(names: Sequence[str], samples: Collection[str], what: str) -> str | None:
     """The name of the sample that is asked for, without its prefix; None if files are.
 

@@ -22,6 +22,7 @@ from recurra.data.music import Collection, hold_out, open_pieces
 from recurra.data.notation import MARGIN, MAX_BARS, Kind, Notation, NotationReader
 from recurra.data.piecefile import pack
 from recurra.data.pieces import TICKS, Meter, Piece
+from recurra.data.sources import several
 from recurra.data.tokenizer import Symbols
 from recurra.data.transcription import decode, encode, suit
 from recurra.decoding.composing import compose, finished
@@ -215,7 +216,7 @@ def train(
         RecurraError: if data or options are at fault, or the machine is.
         Interrupted: at SIGINT or SIGTERM, with everything saved.
     """
-    sources = [data] if isinstance(data, str | Path) else list(data)
+    sources = several(data)
     out = Path(out)
     read: Data | None = None
 
@@ -241,8 +242,8 @@ def train(
     if fitted.main:
         model.save(out, fitted.work)
         figure = model.record
-        held_out = f"{figure['nats_per_frame']:.4f} nats a frame, {figure['bits_per_note']:.3f} bits a note"
-        note(closing(out, fitted.outcome, held_out, f"compose with: recurra music compose {out} --out piece.mp3"))
+        quality = f"{figure['nats_per_frame']:.4f} nats a frame, {figure['bits_per_note']:.3f} bits a note"
+        note(closing(out, fitted.outcome, quality, f"compose with: recurra music compose {out} --out piece.mp3"))
     return model
 
 

@@ -19,6 +19,7 @@ from recurra import modelfile
 from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
 from recurra.data import tokenizer as tokenizers
 from recurra.data.batching import Streams, SymbolFile, write_symbols
+from recurra.data.sources import several
 from recurra.data.text import Corpus, open_corpus
 from recurra.data.tokenizer import Kind, Symbols, Tokenizer
 from recurra.decoding.sampling import Sampling, fresh_seed, read, sample
@@ -216,7 +217,7 @@ def train(
         RecurraError: if data or options are at fault, or the machine is.
         Interrupted: at SIGINT or SIGTERM, with everything saved.
     """
-    sources = [data] if isinstance(data, str | Path) else list(data)
+    sources = several(data)
     out = Path(out)
     read: Data | None = None
 
@@ -243,8 +244,8 @@ def train(
     if fitted.main:
         model.save(out, fitted.work)
         figure = model.record
-        held_out = f"{figure['nats']:.4f} nats ({figure['bits']:.3f} bits) a symbol"
-        note(closing(out, fitted.outcome, held_out, f"write with: recurra text write {out}"))
+        quality = f"{figure['nats']:.4f} nats ({figure['bits']:.3f} bits) a symbol"
+        note(closing(out, fitted.outcome, quality, f"write with: recurra text write {out}"))
     return model
 
 

@@ -18,6 +18,7 @@ from recurra import modelfile
 from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
 from recurra.data.buckets import Buckets
 from recurra.data.languages import Languages, Sequences
+from recurra.data.sources import several
 from recurra.data.tables import Pairs, hold_out, open_pairs
 from recurra.data.tokenizer import Kind, Symbols
 from recurra.decoding.beam import Found, Search
@@ -103,19 +104,14 @@ def resolve(config: Config, pairs: Sequences) -> Config:
     """Fill in what was not given, by the pairs.
 
     Args:
-        config: as the user gave it.
+        config: with the vocabularies' options, as `read_data` gives it.
         pairs: to train on.
     """
     lengths = pairs.lengths()
     usual = lengths[:, 1].sum() / lengths[:, 0].sum()
     ratio = max(float(((lengths[:, 1] - SPARE) / lengths[:, 0]).max()), float(usual))
-    config = fill_in(
-        config,
-        vocabulary_size=_vocabulary_size(config.symbols, len(lengths)),
-        max_ratio=math.ceil(10 * ratio) / 10,
-    )
     recipe = _RECIPES[config.symbols] | dict(num_layers=1, forget_bias=0.0, tied=True, batch_size=1000)
-    recipe |= dict(learning_rate=4e-3, weight_decay=0.01)
+    recipe |= dict(learning_rate=4e-3, weight_decay=0.01, max_ratio=math.ceil(10 * ratio) / 10)
     config = fill_in(config, **recipe)
     if config.steps is None:
         enough = MAX_EPOCHS * Buckets(lengths, config.batch_size).steps_per_epoch
@@ -134,6 +130,7 @@ class Data:
 
     Attributes:
         name: where they came from.
+        config: as it was given, with what decides on the vocabularies filled in.
         languages: what made the symbols.
         train: to learn from.
         held_out: to choose the best weights on.
@@ -142,6 +139,7 @@ class Data:
     """
 
     name: str
+    config: Config
     languages: Languages
     train: Sequences
     held_out: Sequences
@@ -180,10 +178,11 @@ def read_data(
     train, other = (pairs, open_pairs(held_out, config.encoding)) if held_out else hold_out(pairs)
     name = other.name if held_out else f"{len(other):,} pairs drawn from it"
     kind = config.symbols
+    size = _vocabulary_size(kind, len(train))
+    config = fill_in(config, joint=kind in ("pieces", "bytes"), vocabulary_size=size)
     if languages is None:
-        limit = fill_in(config, vocabulary_size=_vocabulary_size(kind, len(train))).vocabulary_size
-        joint = fill_in(config, joint=kind in ("pieces", "bytes")).joint
-        languages = Languages.build(kind, train.sources, train.targets, joint, limit, config.min_count)
+        limit, least = config.vocabulary_size, config.min_count
+        languages = Languages.build(kind, train.sources, train.targets, config.joint, limit, least)
     learned, long = _encode(train, languages, config.longest)
     kept, other_long = _encode(other, languages, MAX_SYMBOLS)
     left_out = [*pairs.skipped, *(other.skipped if held_out else ())]
@@ -191,7 +190,7 @@ def read_data(
         left_out.append(f"{long:,} pair(s) of more than {config.longest} {kind} a side (--longest)")
     if other_long:
         left_out.append(f"{other_long:,} held-out pair(s) of more than {MAX_SYMBOLS} {kind} a side")
-    return Data(pairs.name, languages, learned, kept, name, left_out)
+    return Data(pairs.name, config, languages, learned, kept, name, left_out)
 
 
 def _encode(pairs: Pairs, languages: Languages, longest: int) -> tuple[Sequences, int]:
@@ -231,10 +230,10 @@ def train(
     def prepare(config: Config, run: Saved | None, folder: Path) -> Prepared[Config, EncoderDecoder]:
         nonlocal read
         languages = Languages.from_json(read_json(run.vocabulary), str(run.vocabulary)) if run else None
-        read = read_data(_several(data), _several(held_out), config, languages)
+        read = read_data(several(data), several(held_out), config, languages)
         if run and run.data != read.digest:
             raise RecurraError(f"{read.name} does not hold the pairs the run of {out} began with; give the same")
-        config = resolve(replace(config, joint=read.languages.joint), read.train)
+        config = resolve(read.config, read.train)
         buckets = Buckets(read.train.lengths(), config.batch_size, config.seed)
         start = read.languages.target.start
         return Prepared(
@@ -251,13 +250,9 @@ def train(
     model = _finish(fitted, read, out.name)
     if fitted.main:
         model.save(out, fitted.work)
-        held_out = f"{model.record['nats']:.4f} nats a symbol"
-        note(closing(out, fitted.outcome, held_out, f"translate with: recurra translation translate {out}"))
+        quality = f"{model.record['nats']:.4f} nats a symbol"
+        note(closing(out, fitted.outcome, quality, f"translate with: recurra translation translate {out}"))
     return model
-
-
-def _several(names: str | Path | Sequence[str | Path]) -> list[str | Path]:
-    return [names] if isinstance(names, str | Path) else list(names)
 
 
 def _describe(config: Config, data: Data) -> str:
@@ -454,7 +449,7 @@ class Model:
             `bleu`, `chrf`, `exact_match`, `count`, `signature`, `nats` a target symbol, and `by_length`: the same
             figures of parts of the pairs by `words` of the source, the shortest first.
         """
-        pairs = open_pairs(_several(data), self.config.encoding)
+        pairs = open_pairs(several(data), self.config.encoding)
         for reason in pairs.skipped:
             note(f"left out: {reason}")
         sequences, long = _encode(pairs, self.languages, MAX_SYMBOLS)
