@@ -60,7 +60,7 @@ class Plain(nn.Module):
         self.encoder = nn.LSTM(size, hidden, batch_first=True, bidirectional=True)
         self.begin = nn.Linear(values, 2 * hidden)
         self.cell = nn.LSTMCell(size + values, hidden)
-        self.query = nn.Linear(hidden, attention.attention_size, bias=False)
+        self.query = nn.Linear(hidden + size, attention.attention_size)
         self.key = nn.Linear(values, attention.attention_size)
         self.score = nn.Linear(attention.attention_size, 1, bias=False)
         self.readout = nn.Linear(decoder.readout.in_features, decoder.readout.out_features)
@@ -72,11 +72,13 @@ class Plain(nn.Module):
             self.target.weight.copy_(decoder.embedding.weight)
             self.encoder.load_state_dict(network.encoder.recurrent.layers[0].state_dict())
             self.begin.load_state_dict(decoder.begin.state_dict())
-            self.cell.weight_ih.copy_(torch.cat([decoder.inputs.weight, decoder.context.weight], dim=1))
-            self.cell.bias_ih.copy_(decoder.inputs.bias)
+            asking, entering = decoder.inputs.weight.split([attention.attention_size, 4 * hidden])
+            self.query.weight.copy_(torch.cat([attention.query.weight, asking], dim=1))
+            self.query.bias.copy_(decoder.inputs.bias[: attention.attention_size])
+            self.cell.weight_ih.copy_(torch.cat([entering, decoder.context.weight], dim=1))
+            self.cell.bias_ih.copy_(decoder.inputs.bias[attention.attention_size :])
             self.cell.weight_hh.copy_(decoder.hidden.weight)
             self.cell.bias_hh.copy_(decoder.hidden.bias)
-            self.query.load_state_dict(attention.query.state_dict())
             self.key.load_state_dict(attention.key.state_dict())
             self.score.weight.copy_(attention.score[None])
             self.readout.load_state_dict(decoder.readout.state_dict())
@@ -93,15 +95,16 @@ class Plain(nn.Module):
         h, c = self.begin(torch.cat([*ends], dim=-1) * keep).chunk(2, dim=-1)
         return values * keep[:, None], (torch.tanh(h), c)
 
-    def look(self, h: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """The context, `(batch, values)`: the values weighted by how well their keys fit the state."""
-        scores = self.score(torch.tanh(self.query(h)[:, None] + keys))[:, :, 0]
+    def look(self, inputs: Tensor, h: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        """The context, `(batch, values)`: the values weighted by how well their keys fit state and last symbol."""
+        query = self.query(torch.cat([h, inputs], dim=-1))
+        scores = self.score(torch.tanh(query[:, None] + keys))[:, :, 0]
         weights = torch.softmax(scores.masked_fill(~mask, -torch.inf), dim=-1)
         return torch.bmm(weights[:, None], values)[:, 0]
 
     def advance(self, inputs: Tensor, state: State, keys: Tensor, values: Tensor, mask: Tensor) -> tuple[Tensor, State]:
         """One step: the context and the new state."""
-        context = self.look(state[0], keys, values, mask)
+        context = self.look(inputs, state[0], keys, values, mask)
         return context, self.cell(torch.cat([inputs, context], dim=-1), state)
 
     def forward(

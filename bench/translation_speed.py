@@ -89,7 +89,7 @@ def learners(train: Sequence[Path], held_out: Sequence[Path]) -> dict[str, Learn
     config = translation.resolve(read.config, read.train)
     buckets = Buckets(read.train.lengths(), config.batch_size, config.seed)
     start = read.languages.target.start
-    about = (read.train, read.held_out, start, buckets, config.label_smoothing)
+    about = (read.train, read.held_out, start, buckets, config.label_smoothing, 0.0)
     ours, plain = TeacherForced(*about), PlainObjective(*about)
     torch.manual_seed(config.seed)
     network = translation.build(config, read.languages)

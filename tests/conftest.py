@@ -230,7 +230,7 @@ def trained_translation(pairs_file: Path, tmp_path_factory: pytest.TempPathFacto
     """A small model that has learnt to reverse strings, after some seconds; not to be altered."""
     folder = tmp_path_factory.mktemp("trained-translation") / "reverser"
     sizes = {"hidden_size": 32, "embedding_size": 16, "batch_size": 400, "label_smoothing": 0.0}
-    options = TINY_TRANSLATION | sizes | {"steps": 300, "learning_rate": 0.015}
+    options = TINY_TRANSLATION | sizes | {"steps": 300, "learning_rate": 0.01}
     translation.train(pairs_file, folder, TranslationConfig(**options, symbols="characters"))
     return folder
 

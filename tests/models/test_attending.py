@@ -59,7 +59,7 @@ def problem(
     weight, bias = normal(size + gates, hidden), normal(size + gates)
     attending = Attending(keys, fed, mask, weight, bias, normal(size) if additive else None)
     state = tuple(normal(batch, hidden) for _ in range(state_parts(cell)))
-    return Problem(cell, normal(time, batch, gates), state, attending)
+    return Problem(cell, normal(time, batch, size + gates), state, attending)
 
 
 def run(loop: object, given_problem: Problem) -> list[Tensor]:
@@ -174,12 +174,13 @@ def test_it_is_pytorchs_cell_fed_with_input_and_context(
         torch.cat([torch.zeros(size).double(), module.bias_hh]),
         vector,
     )
-    outputs, weights, end = loop(  # type: ignore[operator]
-        cell, symbols @ of_input.T + module.bias_ih, case.state, attending
-    )
+    asked = torch.randn(time, batch, size).double()
+    entering = torch.cat([asked, symbols @ of_input.T + module.bias_ih], dim=-1)
+    outputs, weights, end = loop(cell, entering, case.state, attending)  # type: ignore[operator]
     h, *rest = case.state
     for number in range(time):
-        looks = [plain_weights(keys[row], h[row], weight[:size], vector, mask[row]) for row in range(batch)]
+        queries = h @ weight[:size].T + asked[number]
+        looks = [plain_weights(keys[row], queries[row], vector, mask[row]) for row in range(batch)]
         exactly(weights[number], torch.tensor(np.stack(looks)))
         contexts = torch.tensor(np.stack([look @ values[row].numpy() for row, look in enumerate(looks)]))
         fed = torch.cat([symbols[number], contexts], dim=1)
@@ -190,10 +191,10 @@ def test_it_is_pytorchs_cell_fed_with_input_and_context(
         exactly(one, other)
 
 
-def plain_weights(keys: Tensor, h: Tensor, weight: Tensor, vector: Tensor | None, mask: Tensor) -> np.ndarray:
+def plain_weights(keys: Tensor, asked: Tensor, vector: Tensor | None, mask: Tensor) -> np.ndarray:
     """One row's attention weights, from what is there alone."""
     there = [number for number, kept in enumerate(mask.tolist()) if kept]
-    query = weight.detach().numpy() @ h.detach().numpy()
+    query = asked.detach().numpy()
     rows = keys.detach().numpy()[there]
     scores = rows @ query / math.sqrt(len(query)) if vector is None else np.tanh(rows + query) @ vector.detach().numpy()
     powers = np.exp(scores)
@@ -212,13 +213,13 @@ def test_several_rows_may_look_at_one_memory_and_some_memories_at_none(
     case = problem(cell, additive, seed, time=1, batch=5)
     torch.manual_seed(seed)
     state = tuple(torch.randn(len(rows), 3).double() for _ in case.state)
-    gates = torch.randn(len(rows), case.inputs.shape[-1]).double()
+    inputs = torch.randn(len(rows), case.inputs.shape[-1]).double()
     values = torch.randn(5, 3, 7).double()
     keys, fed, mask, *rest = case.attending
     with torch.no_grad():
-        end, context, weights = step(cell, gates, state, case.attending, values, torch.tensor(rows))
+        end, context, weights = step(cell, inputs, state, case.attending, values, torch.tensor(rows))
         copied = Attending(keys[rows], fed[rows], mask[rows], *rest)
-        expected_end, _, expected = step(cell, gates, state, copied, values[rows])
+        expected_end, _, expected = step(cell, inputs, state, copied, values[rows])
     exactly(weights, expected)
     assert torch.count_nonzero(weights[~mask[rows]]) == 0
     exactly(context, torch.stack([weight @ values[row] for weight, row in zip(weights, rows, strict=True)]))

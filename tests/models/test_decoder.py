@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -89,13 +90,15 @@ def run_row(decoder: Decoder, case: Given, row: int) -> tuple[list[Tensor], list
         read, outputs = [embedded], embedded
         for number in range(decoder.num_layers):
             if decoder.attention and number == 0:
-                query = decoder.attention.query(state[0][0])
+                size = decoder.attention.attention_size
+                entering = F.linear(embedded, decoder.inputs.weight[:size], decoder.inputs.bias[:size])
+                query = decoder.attention.query(state[0][0]) + entering
                 keys = decoder.attention.key(values)
                 looks.append(torch.softmax(score(query[None], keys[None], decoder.attention.score)[0, 0], dim=0))
                 read.insert(0, (looks[-1] @ values)[None])
                 outputs = torch.cat([embedded, read[0]], dim=1)
-                both = torch.cat([decoder.inputs.weight, decoder.context.weight], dim=1)
-                weights = Weights(both, decoder.hidden.weight, decoder.inputs.bias, decoder.hidden.bias)
+                both = torch.cat([decoder.inputs.weight[size:], decoder.context.weight], dim=1)
+                weights = Weights(both, decoder.hidden.weight, decoder.inputs.bias[size:], decoder.hidden.bias)
             else:
                 assert decoder.above is not None
                 weights = decoder.above.weights(number - (decoder.attention is not None))
@@ -232,9 +235,10 @@ def test_what_it_begins_with(cell: AttendingCell, attention: AttentionKind) -> N
         return
     for block in decoder.hidden.weight.chunk(3 if cell == "gru" else 4):
         torch.testing.assert_close(block @ block.T, torch.eye(64), rtol=0, atol=1e-5)
-    gates = decoder.inputs(torch.randn(500, 32)) + decoder.context(torch.randn(500, 96)) - decoder.inputs.bias
+    gates = decoder.inputs(torch.randn(500, 32))[:, 64:] + decoder.context(torch.randn(500, 96))
     assert 0.9 < float(gates.std()) < 1.1
-    bias = decoder.inputs.bias + decoder.hidden.bias
+    assert torch.count_nonzero(decoder.inputs.bias) == 0
+    bias = decoder.hidden.bias.clone()
     if cell == "lstm":
         assert bias[64:128].tolist() == [2.0] * 64
         bias[64:128] = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def pairs_of(lengths: list[tuple[int, int]], seed: int = 0) -> Sequences:
 
 
 def objective(pairs: Sequences, size: int, smoothing: float = 0.0) -> TeacherForced:
-    return TeacherForced(pairs, pairs, START, Buckets(pairs.lengths(), size), smoothing)
+    return TeacherForced(pairs, pairs, START, Buckets(pairs.lengths(), size), smoothing, 0.0)
 
 
 def whole(size: int, step: int = 0) -> Noise:
@@ -116,7 +117,7 @@ def test_a_score_has_no_dropout_and_asks_for_no_gradient() -> None:
 def test_while_training_the_first_held_out_pairs_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MONITOR_PAIRS", 2)
     pairs, model = pairs_of([(3, 4), (2, 5), (6, 6)]), make("additive")
-    forced = TeacherForced(pairs_of([(1, 1)]), pairs, START, Buckets(np.array([[1, 1]]), 8), 0.3)
+    forced = TeacherForced(pairs_of([(1, 1)]), pairs, START, Buckets(np.array([[1, 1]]), 8), 0.3, 0.0)
     with torch.no_grad():
         expected = float(plain_loss(model, pairs, range(2), 0.0)) / 9
     assert forced.held_out(model, CPU) == pytest.approx(expected, rel=1e-5)
@@ -155,12 +156,28 @@ def test_dropout_is_a_function_of_the_step() -> None:
     assert len(set(losses)) == 3
 
 
+def test_dropout_rises_along_the_first_passes_to_its_full_rates() -> None:
+    """Losses on the way are those of a model whose rates are that much smaller."""
+    pairs = pairs_of([(3, 4)] * 6)
+    forced = replace(objective(pairs, 8), dropout_passes=2.0)
+    assert forced.buckets.steps_per_epoch == 3
+    for step, share in enumerate([0, 1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1, 1, 1]):
+        weaker = replace(forced, dropout_passes=0.0)
+        loss, expected = (
+            one.loss(make("additive", rate), step, None, whole(8, step), CPU)[0]
+            for one, rate in ((forced, 0.5), (weaker, 0.5 * share))
+        )
+        torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
+
+
 def test_lengths_of_pairs() -> None:
     assert pairs_of([(3, 4), (2, 5)]).lengths().tolist() == [[3, 4], [2, 5]]
     assert Sequences([], []).lengths().shape == (0, 2)
 
 
-@pytest.mark.parametrize("options", [{"batch_size": 0}, {"label_smoothing": -0.1}, {"label_smoothing": 1.0}])
+@pytest.mark.parametrize(
+    "options", [{"batch_size": 0}, {"label_smoothing": -0.1}, {"label_smoothing": 1.0}, {"dropout_passes": -1.0}]
+)
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=f"--{next(iter(options)).replace('_', '-')}"):
         PairTraining(**options)

@@ -1,8 +1,8 @@
-"""The loop of a recurrent layer that attends: each step looks at the memory with the previous state as the query.
+"""The loop of a recurrent layer that attends: each step looks at the memory with its input and its previous state.
 
 It is the one part of an encoder-decoder that cannot be a product over the whole sequence. What can be taken out of it
-is: the share of the gates that comes from the inputs is worked out before it for all steps, the memory goes through the
-gates' weights once (so that a step adds up rows of the result instead of multiplying the context), query and recurrence
+is: the inputs' share of query and gates is worked out before it for all steps, the memory goes through the gates'
+weights once (so that a step adds up rows of the result instead of multiplying the context), query and recurrence
 share one product a step, and the gradients of all weights are one product each after the loop, for which the backward
 pass is written out here. `attend_plainly` is the same by automatic differentiation, and what it is tested against.
 """
@@ -107,7 +107,7 @@ def attend_plainly(
 
     Args:
         cell: which equations.
-        inputs: the inputs' share of the gates, `(time, batch, gates)`.
+        inputs: their share of query and gates, `(time, batch, attention_size + gates)`.
         state: `(h, c)` or `(h,)`, each `(batch, hidden_size)`.
         attending: the memory and the weights.
 
@@ -115,21 +115,21 @@ def attend_plainly(
         The outputs `(time, batch, hidden_size)`, the attention weights `(time, batch, positions)`, the new state.
     """
     outputs, looks = [], []
-    for gates in inputs:
-        state, _, weights = step(cell, gates, state, attending, attending.keys)
+    for one in inputs:
+        state, _, weights = step(cell, one, state, attending, attending.keys)
         outputs.append(state[0])
         looks.append(weights)
     return torch.stack(outputs), torch.stack(looks), state
 
 
 def step(
-    cell: AttendingCell, gates: Tensor, state: State, attending: Attending, values: Tensor, rows: Tensor | None = None
+    cell: AttendingCell, inputs: Tensor, state: State, attending: Attending, values: Tensor, rows: Tensor | None = None
 ) -> tuple[State, Tensor, Tensor]:
     """One step of every row.
 
     Args:
         cell: which equations.
-        gates: the inputs' share of them, `(rows, gates)`.
+        inputs: their share of query and gates, `(rows, attention_size + gates)`.
         state: `(h, c)` or `(h,)`, each `(rows, hidden_size)`.
         attending: the memory and the weights.
         values: what contexts are made of, `(batch, positions, value_size)`.
@@ -146,12 +146,13 @@ def step(
     if slots and len(slots.used) <= len(keys) / 2:
         keys, mask, fed, values = keys[slots.used], mask[slots.used], fed[slots.used], values[slots.used]
         slots = slots.packed()
-    queries = slots.spread(product[:, :size], len(keys)) if slots else product[:, None, :size]
+    queries = product[:, :size] + inputs[:, :size]
+    queries = slots.spread(queries, len(keys)) if slots else queries[:, None]
     scores = score(queries, keys, attending.vector).masked_fill_(~mask[:, None], -math.inf)
     weights = torch.softmax(scores, dim=-1)
     looks = (weights @ fed, weights @ values, weights)
-    inputs, context, weights = (slots.gather(part) if slots else part[:, 0] for part in looks)
-    return GATES[cell](gates + inputs, product[:, size:], state)[0], context, weights
+    seen, context, weights = (slots.gather(part) if slots else part[:, 0] for part in looks)
+    return GATES[cell](inputs[:, size:] + seen, product[:, size:], state)[0], context, weights
 
 
 class _Slots(NamedTuple):
@@ -222,13 +223,13 @@ class _Loop(torch.autograd.Function):
         for number in range(time):
             before[number] = state[0]
             product = torch.addmm(bias, state[0], weight.T)
-            queries[number] = query = product[:, :size]
+            query = torch.add(product[:, :size], inputs[number, :, :size], out=queries[number])
             if vector is None or features is None:
                 scores = torch.bmm(query[:, None], keys.transpose(1, 2))[:, 0] / math.sqrt(size)
             else:
                 scores = torch.add(keys, query[:, None], out=features[number]).tanh_() @ vector
             weights = torch.softmax(scores.add_(hole), dim=-1)
-            gates = torch.baddbmm(inputs[number][:, None], weights[:, None], fed)[:, 0]
+            gates = torch.baddbmm(inputs[number, :, None, size:], weights[:, None], fed)[:, 0]
             state, kept = GATES[cell](gates, product[:, size:], state)
             saved.append(kept)
             outputs[number] = state[0]
@@ -242,9 +243,8 @@ class _Loop(torch.autograd.Function):
     def backward(ctx: Any, douts: Tensor, dlooks: Tensor, *dend: Tensor) -> tuple[Any, ...]:
         keys, fed, weight, vector, before, looks, queries = ctx.saved_tensors
         time, batch, size = queries.shape
-        gates_size = fed.shape[-1]
-        dinputs = keys.new_empty(time, batch, gates_size)
-        dproducts = keys.new_empty(time, batch, size + gates_size)
+        dinputs = keys.new_empty(time, batch, size + fed.shape[-1])
+        dproducts = torch.empty_like(dinputs)
         dscores = torch.empty_like(looks)
         dkeys = torch.zeros_like(keys)
         dvector = None if vector is None else torch.zeros_like(vector)
@@ -252,7 +252,6 @@ class _Loop(torch.autograd.Function):
         for number in range(time - 1, -1, -1):
             dstate = (dstate[0] + douts[number], *dstate[1:])
             dgates, drecurrent, dstate = _BACKWARD[ctx.cell](ctx.saved[number], dstate)
-            dinputs[number] = dgates
             weights = looks[number]
             dweights = dlooks[number] + torch.bmm(dgates[:, None], fed.transpose(1, 2))[:, 0]
             dscores[number] = ds = weights * (dweights - (weights * dweights).sum(dim=1, keepdim=True))
@@ -267,12 +266,14 @@ class _Loop(torch.autograd.Function):
                 dkeys += dsums
                 dproduct[:, :size] = dsums.sum(dim=1)
                 dproduct[:, :size] *= vector
+            dinputs[number, :, :size] = dproduct[:, :size]
+            dinputs[number, :, size:] = dgates
             dstate = (torch.addmm(dstate[0], dproduct, weight), *dstate[1:])
         if vector is None:
             dkeys = torch.bmm(dscores.permute(1, 2, 0), queries.transpose(0, 1)) / math.sqrt(size)
         else:
             dkeys *= vector
-        dfed = torch.bmm(looks.permute(1, 2, 0), dinputs.transpose(0, 1))
-        flat = dproducts.reshape(-1, size + gates_size)
+        dfed = torch.bmm(looks.permute(1, 2, 0), dinputs[:, :, size:].transpose(0, 1))
+        flat = dproducts.flatten(0, 1)
         dweight = flat.T @ before.reshape(-1, before.shape[-1])
         return None, dinputs, dkeys, dfed, None, dweight, flat.sum(dim=0), dvector, *dstate

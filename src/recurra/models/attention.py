@@ -1,4 +1,4 @@
-"""Attention: how much a decoder looks at each place of what was read, worked out from its previous state."""
+"""Attention: how much a decoder looks at each place of what was read, worked out from what it knows."""
 
 from __future__ import annotations
 

@@ -31,9 +31,10 @@ class Decoder(nn.Module):
     """Embedding, a recurrent stack whose bottom layer attends, a deep output layer.
 
     Bahdanau et al. 2015, arXiv 1409.0473, appendix A.2: the attention's query is the bottom layer's previous state, the
-    context enters its gates, and the output is read from state, context and last symbol (here through a tanh). Layers
-    above the first read the one below. Without attention it sees no more of the source than its first state
-    (Sutskever et al. 2014, arXiv 1409.3215; Cho et al. 2014, arXiv 1406.1078).
+    context enters its gates, and the output is read from state, context and last symbol (here through a tanh). That
+    state has not seen the last symbol, so the query is of both: what Sennrich et al. 2017, arXiv 1703.04357, have a
+    second cell for. Layers above the first read the one below. Without attention the decoder sees no more of the source
+    than its first state (Sutskever et al. 2014, arXiv 1409.3215; Cho et al. 2014, arXiv 1406.1078).
 
     State: `(num_layers, batch, hidden_size)` tensors, `(h, c)` or `(h,)`.
 
@@ -61,7 +62,7 @@ class Decoder(nn.Module):
         if architecture.attention != "none":
             self.attention = Attention(architecture.attention, hidden_size, value_size, hidden_size)
             gates = GATES[cell] * hidden_size
-            self.inputs = nn.Linear(size, gates)
+            self.inputs = nn.Linear(size, self.attention.attention_size + gates)
             self.context = nn.Linear(value_size, gates, bias=False)
             self.hidden = nn.Linear(hidden_size, gates)
             above, below = self.num_layers - 1, hidden_size
@@ -91,7 +92,7 @@ class Decoder(nn.Module):
             nn.init.zeros_(self.inputs.bias)
             nn.init.zeros_(self.hidden.bias)
             if self.cell == "lstm":
-                self.inputs.bias.data[self.hidden_size : 2 * self.hidden_size] = self.forget_bias
+                self.hidden.bias.data[self.hidden_size : 2 * self.hidden_size] = self.forget_bias
 
     def begin_state(self, summary: Tensor) -> State:
         """The state before the first symbol, from a summary of what was read, `(batch, value_size)`."""
@@ -139,8 +140,8 @@ class Decoder(nn.Module):
         outputs, rest, context, weights, ends = inputs, state, [], None, []
         if looked:
             first, rest = _bottom(state)
-            gates = self.inputs(inputs).transpose(0, 1)
-            outputs, weights, end = attend(self.cell, gates, first, looked.attending)
+            entering = self.inputs(inputs).transpose(0, 1)
+            outputs, weights, end = attend(self.cell, entering, first, looked.attending)
             outputs, weights = outputs.transpose(0, 1), weights.transpose(0, 1)
             context = [weights @ looked.values]
             ends.append(tuple(part[None] for part in end))

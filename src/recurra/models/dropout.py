@@ -19,11 +19,13 @@ class Noise:
         generator: seeded for this step.
         rows: this process's rows of the whole batch.
         batch_size: rows of the whole batch.
+        strength: what all rates are multiplied by.
     """
 
     generator: torch.Generator
     rows: slice
     batch_size: int
+    strength: float = 1.0
 
     @classmethod
     def of_step(cls, seed: int, step: int, rows: slice, batch_size: int) -> Noise:
@@ -36,6 +38,7 @@ class Noise:
 
         Gal and Ghahramani 2016, arXiv 1512.05287. What is kept is scaled by 1 / (1 - rate).
         """
+        rate *= self.strength
         if rate == 0:
             return inputs
         keep = torch.rand(self.batch_size, 1, inputs.shape[-1], generator=self.generator)[self.rows] >= rate
@@ -47,13 +50,14 @@ class Noise:
         What a symbol is must then be told from its neighbours (Sennrich and Zhang 2019, arXiv 1905.11901, "word
         dropout").
         """
+        rate *= self.strength
         if rate == 0:
             return inputs
         keep = torch.rand(self.batch_size, inputs.shape[1], 1, generator=self.generator)[self.rows] >= rate
         return inputs * keep.to(inputs.device, inputs.dtype)
 
-    def shared(self, batch_size: int) -> Noise:
-        """The noise of a batch of another size, of which this process has the same share of the rows."""
+    def shared(self, batch_size: int, strength: float = 1.0) -> Noise:
+        """The noise of a batch of another size, of which this process has the same share of the rows, so strong."""
         begin = batch_size * self.rows.start // self.batch_size
         stop = batch_size * self.rows.stop // self.batch_size
-        return Noise(self.generator, slice(begin, stop), batch_size)
+        return Noise(self.generator, slice(begin, stop), batch_size, strength)

@@ -60,7 +60,14 @@ _RECIPES: dict[Kind, dict[str, Any]] = {
     "characters": _EXACT,
     "bytes": _EXACT,
     "words": dict(hidden_size=256, embedding_size=128, dropout=0.2, symbol_dropout=0.0, label_smoothing=0.0),
-    "pieces": dict(hidden_size=256, embedding_size=256, dropout=0.3, symbol_dropout=0.1, label_smoothing=0.1),
+    "pieces": dict(
+        hidden_size=256,
+        embedding_size=256,
+        dropout=0.3,
+        symbol_dropout=0.0,
+        label_smoothing=0.1,
+        learning_rate=3e-3,
+    ),
 }
 """Pieces are for languages, of which one never sees enough; letters are for what can be learned to the last one."""
 
@@ -68,7 +75,7 @@ _RECIPES: dict[Kind, dict[str, Any]] = {
 def _vocabulary_size(kind: Kind, pairs: int) -> int:
     """The more pairs there are, the rarer the words that can be learned whole."""
     if kind == "pieces":
-        return 8000 if pairs >= 20_000 else 4000 if pairs >= 5_000 else 2000
+        return 4000 if pairs >= 5_000 else 2000
     return _VOCABULARY_SIZES[kind]
 
 
@@ -110,9 +117,9 @@ def resolve(config: Config, pairs: Sequences) -> Config:
     lengths = pairs.lengths()
     usual = lengths[:, 1].sum() / lengths[:, 0].sum()
     ratio = max(float(((lengths[:, 1] - SPARE) / lengths[:, 0]).max()), float(usual))
-    recipe = _RECIPES[config.symbols] | dict(num_layers=1, forget_bias=0.0, tied=True, batch_size=1000)
-    recipe |= dict(learning_rate=4e-3, weight_decay=0.01, max_ratio=math.ceil(10 * ratio) / 10)
-    config = fill_in(config, **recipe)
+    recipe = dict(num_layers=1, forget_bias=0.0, tied=True, batch_size=1000, learning_rate=4e-3, weight_decay=0.01)
+    recipe |= dict(max_ratio=math.ceil(10 * ratio) / 10)
+    config = fill_in(config, **recipe | _RECIPES[config.symbols])
     if config.steps is None:
         enough = MAX_EPOCHS * Buckets(lengths, config.batch_size).steps_per_epoch
         config = replace(config, minutes=config.minutes or DEFAULT_MINUTES, steps=enough)
@@ -239,7 +246,7 @@ def train(
         return Prepared(
             config,
             partial(build, config, read.languages),
-            TeacherForced(read.train, read.held_out, start, buckets, config.label_smoothing),
+            TeacherForced(read.train, read.held_out, start, buckets, config.label_smoothing, config.dropout_passes),
             read.digest,
             dump_json(read.languages.to_json()),
             _describe(config, read),

@@ -38,11 +38,15 @@ class PairTraining(Training):
     kept if its held-out loss is the lowest."""
     label_smoothing: float = AUTO
     """Share of the target probability that is spread evenly over all symbols (Szegedy et al. 2016)."""
+    dropout_passes: float = 20.0
+    """Passes over the pairs in which dropout rises to its full rates: what is new is not yet learned by heart (Morerio
+    et al. 2017)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range("batch_size", self.batch_size, 1, 2**24)
         check_range("label_smoothing", self.label_smoothing, 0.0, 0.9)
+        check_range("dropout_passes", self.dropout_passes, 0.0, 1e6)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class TeacherForced:
         start: the symbol every target is begun with.
         buckets: which pairs come when.
         label_smoothing: share of the target probability spread over all symbols.
+        dropout_passes: over the pairs, in which dropout rises to its full rates.
     """
 
     train: Sequences
@@ -62,6 +67,7 @@ class TeacherForced:
     start: int
     buckets: Buckets
     label_smoothing: float
+    dropout_passes: float
 
     @property
     def batch_size(self) -> int:
@@ -73,10 +79,15 @@ class TeacherForced:
     ) -> tuple[Tensor, int, State | None]:
         """Summed smoothed -log p of the batch's target symbols; see `trainer.Objective`."""
         pairs = self.buckets.batch(step)
-        noise = noise.shared(len(pairs))
+        noise = noise.shared(len(pairs), self.dropout_strength(step))
         logits, right = _predict(model, self.train, pairs, self.start, device, noise)
         loss = smoothed_cross_entropy(logits.float(), right, self.label_smoothing)
         return loss, len(right), None
+
+    def dropout_strength(self, step: int) -> float:
+        """What dropout's rates are multiplied by: from nothing to 1 along the first passes (arXiv 1703.06229)."""
+        rising = self.dropout_passes * self.buckets.steps_per_epoch
+        return 1.0 if step >= rising else step / rising
 
     def held_out(self, model: nn.Module, device: torch.device) -> float:
         """Mean nats a symbol on (the first of) the held-out pairs."""
