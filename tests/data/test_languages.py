@@ -117,6 +117,15 @@ def test_what_is_unknown_is_told_once() -> None:
     assert np.count_nonzero(characters.encode("a春 b春") == characters.tokenizer.unknown) == 3
 
 
+def test_the_share_of_what_is_unknown() -> None:
+    words = make("words", ["the cat", "the cat"], []).source
+    sequences = [words.encode("the dog"), words.encode("cat")]
+    assert words.unknown_share(sequences) == 1 / 5  # two ends count
+    assert words.unknown_share([]) == 0
+    pieces = make("pieces", ["the cat"] * 3, []).source
+    assert pieces.unknown_share([pieces.encode("春")]) == 0
+
+
 @each_kind
 def test_a_part_is_shown_for_each_symbol(kind: Kind) -> None:
     sentence = "né 春"

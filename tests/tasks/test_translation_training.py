@@ -115,6 +115,7 @@ class TestTraining:
         assert answer.status == 0, answer
         told = [line for line in answer.err.splitlines() if line.startswith("left out: ")]
         assert len(told) == 5
+        assert "read as the unknown symbol in the held-out pairs: " in answer.err
         for part in (
             "lines 61, 62, 63 and 2 more: the target is empty", "line 66: the source is empty",
             "line 67: nothing is there", "line 68: there is only one column", "1 pair(s) of more than 200 words",

@@ -41,6 +41,14 @@ def type_lines(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
 
 
 class TestTranslating:
+    def test_a_sentence_needs_no_quotes(self, recurra: Command, trained_translation: Path, tmp_path: Path) -> None:
+        quoted = recurra("translation", "translate", trained_translation, "bad head", "--beam-size", 2)
+        assert quoted.out
+        assert recurra("translation", "translate", trained_translation, "bad", "head", "--beam-size", 2) == quoted
+        page = tmp_path / "p.html"
+        assert recurra("translation", "explain", trained_translation, "bad", "cab", "--out", page).status == 0
+        assert "bad cab" in page.read_text("utf-8")
+
     def test_json_is_what_the_model_gives_when_it_is_told_the_output(
         self, recurra: Command, trained_translation: Path
     ) -> None:

@@ -66,8 +66,7 @@ def train(
 
 def translate(
     model: Path,
-    sentence: str | None = None,
-    *,
+    *sentence: str,
     file: Path | None = None,
     out: Path | None = None,
     prefix: str = "",
@@ -84,7 +83,7 @@ def translate(
     model
         The model folder.
     sentence
-        What to translate; standard input, a sentence a line, if neither this nor --file is given.
+        What to translate, in quotes or not; standard input, a sentence a line, if neither this nor --file is given.
     file
         A text file (plain or .gz) with a sentence a line.
     out
@@ -99,13 +98,13 @@ def translate(
     json
         Print one JSON object with the scores, the symbols, their log-probabilities and what they attend to.
     """
-    if sentence is not None and file is not None:
+    if sentence and file is not None:
         raise OptionError("a sentence and --file are given; give one of them")
     loaded, others = Model.load(model), _members(ensemble)
     if out:
         _require_place(out)
-    if sentence is not None:
-        lines: Iterable[list[str]] = [[sentence]]
+    if sentence:
+        lines: Iterable[list[str]] = [[" ".join(sentence)]]
     elif file is not None:
         lines = _grouped(read_lines(file, loaded.config.encoding))
     else:
@@ -230,8 +229,7 @@ def evaluate(
 
 def explain(
     model: Path,
-    sentence: str,
-    *,
+    *sentence: str,
     out: Path,
     json: bool = False,
     search: Annotated[Search, Flat] = Search(),
@@ -243,7 +241,7 @@ def explain(
     model
         The model folder.
     sentence
-        What to translate.
+        What to translate, in quotes or not.
     out
         The page to write, say page.html.
     json
@@ -251,8 +249,9 @@ def explain(
     """
     loaded = Model.load(model)
     _require_place(out)
-    files = [str(file) for file in loaded.explain(sentence, out, search)]
-    _note_unknown(loaded.languages.source.unknown_in(sentence))
+    text = " ".join(sentence)
+    files = [str(file) for file in loaded.explain(text, out, search)]
+    _note_unknown(loaded.languages.source.unknown_in(text))
     if json:
         print_json({"path": files[0], "files": files})
     else:

@@ -71,6 +71,11 @@ class Language:
         parts = (part for part in self.split(sentence) if unknown in self.tokenizer.encode(part))
         return list(dict.fromkeys(part.strip(" ") or part for part in parts))
 
+    def unknown_share(self, sequences: Sequence[Symbols]) -> float:
+        """The share of all symbols that are the unknown one."""
+        symbols = np.concatenate([np.empty(0, np.int32), *sequences])
+        return float((symbols == self.tokenizer.unknown).mean()) if len(symbols) else 0.0
+
     def decode(self, symbols: Iterable[int]) -> str:
         """The sentence of symbols without start and end."""
         text = tokenizers.decode(self.tokenizer, symbols)

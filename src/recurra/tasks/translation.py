@@ -271,9 +271,19 @@ def _describe(config: Config, data: Data) -> str:
         "".join(f"left out: {reason}\n" for reason in data.left_out)
         + f"{data.name}: {len(data.train.sources):,} pairs with {symbols:,} target {config.symbols} to train on, "
         f"{len(data.held_out.sources):,} held out, vocabulary {sizes}\n"
-        f"{config.cell}, {config.num_layers} x {config.hidden_size} units, {attention}; "
+        + _unknown(config, data)
+        + f"{config.cell}, {config.num_layers} x {config.hidden_size} units, {attention}; "
         f"{config.batch_size:,} symbols a step"
     )
+
+
+def _unknown(config: Config, data: Data) -> str:
+    """How much of the held-out pairs the vocabularies do not know; nothing if that is nothing."""
+    sides = zip(("sources", "targets"), (data.languages.source, data.languages.target), data.held_out, strict=True)
+    shares = [f"{language.unknown_share(side):.1%} of the {name}" for name, language, side in sides]
+    if all(share.startswith("0.0%") for share in shares):
+        return ""
+    return f"read as the unknown symbol in the held-out pairs: {' and '.join(shares)} ({config.symbols})\n"
 
 
 def _finish(fitted: Fitted[Config, EncoderDecoder], data: Data, name: str) -> Model:
