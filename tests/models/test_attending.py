@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -89,6 +89,24 @@ def test_the_written_out_gradients_are_those_of_automatic_differentiation(
         exactly(one, other)
     for one, other in zip(mine, torch.autograd.grad(loss, case.tensors()), strict=True):
         identically(one, other)
+
+
+@each_cell
+@each_kind
+@settings(deadline=None)  # the first call compiles
+@given(time=sizes, batch=sizes, positions=sizes, size=sizes, seed=seeds)
+def test_gradients_in_single_precision_are_those_in_double(
+    cell: AttendingCell, additive: bool, time: int, batch: int, positions: int, size: int, seed: int
+) -> None:
+    case = problem(cell, additive, seed, time, batch, positions, size)
+    single = [part.detach().float().requires_grad_() for part in case.tensors()]
+    inputs, keys, fed, weight, bias, *rest = single
+    vector = rest.pop(0) if additive else None
+    attending = Attending(keys, fed, case.attending.mask, weight, bias, vector)
+    loss = weighted_sum([part.double() for part in run(attend, Problem(cell, inputs, tuple(rest), attending))])
+    expected = torch.autograd.grad(weighted_sum(run(attend, case)), case.tensors())
+    for one, other in zip(torch.autograd.grad(loss, single), expected, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=2e-4)
 
 
 @each_cell

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from recurra.kernels.scores import scores_backward
 from recurra.models.attention import score
 from recurra.models.cells import State
 
@@ -214,41 +215,40 @@ class _Loop(torch.autograd.Function):
         size = keys.shape[-1]
         hole = torch.zeros_like(mask, dtype=keys.dtype).masked_fill_(~mask, -math.inf)
         time, batch = inputs.shape[:2]
-        before = keys.new_empty(time, batch, weight.shape[1])
-        outputs = torch.empty_like(before)
+        states = keys.new_empty(time + 1, batch, weight.shape[1])
+        states[0] = state[0]
         looks = keys.new_empty(time, batch, keys.shape[1])
         queries = keys.new_empty(time, batch, size)
         features = None if vector is None else keys.new_empty(time, *keys.shape)
         saved = []
         for number in range(time):
-            before[number] = state[0]
             product = torch.addmm(bias, state[0], weight.T)
             query = torch.add(product[:, :size], inputs[number, :, :size], out=queries[number])
             if vector is None or features is None:
                 scores = torch.bmm(query[:, None], keys.transpose(1, 2))[:, 0] / math.sqrt(size)
             else:
                 scores = torch.add(keys, query[:, None], out=features[number]).tanh_() @ vector
-            weights = torch.softmax(scores.add_(hole), dim=-1)
+            weights = torch.softmax(scores.add_(hole), dim=-1, out=looks[number])
             gates = torch.baddbmm(inputs[number, :, None, size:], weights[:, None], fed)[:, 0]
             state, kept = GATES[cell](gates, product[:, size:], state)
             saved.append(kept)
-            outputs[number] = state[0]
-            looks[number] = weights
-        ctx.save_for_backward(keys, fed, weight, vector, before, looks, queries)
+            states[number + 1] = state[0]
+        ctx.save_for_backward(keys, fed, weight, vector, states, looks, queries)
         ctx.cell, ctx.features, ctx.saved = cell, features, saved
-        return outputs, looks, *state[1:]
+        return states[1:], looks, *state[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, douts: Tensor, dlooks: Tensor, *dend: Tensor) -> tuple[Any, ...]:
-        keys, fed, weight, vector, before, looks, queries = ctx.saved_tensors
+        keys, fed, weight, vector, states, looks, queries = ctx.saved_tensors
         time, batch, size = queries.shape
-        dinputs = keys.new_empty(time, batch, size + fed.shape[-1])
-        dproducts = torch.empty_like(dinputs)
+        dproducts = keys.new_empty(time, batch, size + fed.shape[-1])
+        # The gates of an LSTM are made of a sum, those of a GRU are not.
+        dinputs = dproducts if ctx.cell == "lstm" else torch.empty_like(dproducts)
         dscores = torch.empty_like(looks)
-        dkeys = torch.zeros_like(keys)
+        dkeys = keys.new_zeros(keys.shape)
         dvector = None if vector is None else torch.zeros_like(vector)
-        dstate: State = (torch.zeros_like(before[0]), *dend)
+        dstate: State = (torch.zeros_like(states[0]), *dend)
         for number in range(time - 1, -1, -1):
             dstate = (dstate[0] + douts[number], *dstate[1:])
             dgates, drecurrent, dstate = _BACKWARD[ctx.cell](ctx.saved[number], dstate)
@@ -260,14 +260,11 @@ class _Loop(torch.autograd.Function):
             if vector is None or dvector is None:
                 dproduct[:, :size] = torch.bmm(ds[:, None], keys)[:, 0] / math.sqrt(size)
             else:
-                features = ctx.features[number]
-                dvector += ds.reshape(-1) @ features.reshape(-1, size)
-                dsums = (features * features).sub_(1).mul_(-ds[:, :, None])
-                dkeys += dsums
-                dproduct[:, :size] = dsums.sum(dim=1)
-                dproduct[:, :size] *= vector
-            dinputs[number, :, :size] = dproduct[:, :size]
-            dinputs[number, :, size:] = dgates
+                dqueries = _scores_backward(ctx.features[number], ds, dkeys, dvector)
+                torch.mul(dqueries, vector, out=dproduct[:, :size])
+            if dinputs is not dproducts:
+                dinputs[number, :, :size] = dproduct[:, :size]
+                dinputs[number, :, size:] = dgates
             dstate = (torch.addmm(dstate[0], dproduct, weight), *dstate[1:])
         if vector is None:
             dkeys = torch.bmm(dscores.permute(1, 2, 0), queries.transpose(0, 1)) / math.sqrt(size)
@@ -275,5 +272,20 @@ class _Loop(torch.autograd.Function):
             dkeys *= vector
         dfed = torch.bmm(looks.permute(1, 2, 0), dinputs[:, :, size:].transpose(0, 1))
         flat = dproducts.flatten(0, 1)
-        dweight = flat.T @ before.reshape(-1, before.shape[-1])
+        dweight = flat.T @ states[:-1].flatten(0, 1)
         return None, dinputs, dkeys, dfed, None, dweight, flat.sum(dim=0), dvector, *dstate
+
+
+def _scores_backward(features: Tensor, dscores: Tensor, dkeys: Tensor, dvector: Tensor) -> Tensor:
+    """Of one step's additive scores: adds to the gradients of keys and vector, gives that of the query.
+
+    Those of keys and query are still to be multiplied by the vector.
+    """
+    if features.dtype == torch.float32 and features.device.type == "cpu":
+        dqueries = torch.empty_like(features[:, 0])
+        scores_backward(*(part.numpy() for part in (features, dscores.contiguous(), dkeys, dqueries, dvector)))
+        return dqueries
+    dvector += dscores.reshape(-1) @ features.flatten(0, 1)
+    dsums = (features * features).sub_(1).mul_(-dscores[:, :, None])
+    dkeys += dsums
+    return dsums.sum(dim=1)

@@ -28,9 +28,8 @@ class _Smoothed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, right: Tensor, smoothing: float) -> Tensor:
         probabilities = torch.softmax(logits, dim=1)
-        # The logarithm of a row's normaliser, by its largest logit and that one's probability.
-        largest, place = logits.max(dim=1)
-        normaliser = largest - probabilities.gather(1, place[:, None])[:, 0].log()
+        # The logarithm of a row's normaliser, by its largest logit and that one's probability, which is the largest.
+        normaliser = logits.amax(dim=1) - probabilities.amax(dim=1).log()
         chosen = logits.gather(1, right[:, None])[:, 0]
         loss = (normaliser - (1 - smoothing) * chosen).sum()
         if smoothing:
