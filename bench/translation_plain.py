@@ -33,10 +33,10 @@ class Masks:
             return ones
         return self.noise.drop_units(self.noise.drop_steps(ones, self.symbol_rate), self.rate)
 
-    def units(self, batch: int, size: int) -> Tensor:
-        """What to multiply features of `(batch, size)` by at every step."""
-        ones = torch.ones(batch, 1, size)
-        return (ones if self.noise is None else self.noise.drop_units(ones, self.rate))[:, 0]
+    def units(self, batch: int, time: int, size: int) -> Tensor:
+        """What to multiply features by, `(batch, time, size)`."""
+        ones = torch.ones(batch, time, size)
+        return ones if self.noise is None else self.noise.drop_units(ones, self.rate)
 
 
 class Plain(nn.Module):
@@ -89,11 +89,13 @@ class Plain(nn.Module):
         inputs = self.source(sources) * self.scale
         inputs = inputs * masks.embedded(*inputs.shape)
         packed = pack_padded_sequence(inputs, mask.sum(dim=1), batch_first=True, enforce_sorted=False)
-        outputs, (ends, _) = self.encoder(packed)
+        outputs, _ = self.encoder(packed)
         values, _ = pad_packed_sequence(outputs, batch_first=True)
-        keep = masks.units(len(sources), values.shape[-1])
-        h, c = self.begin(torch.cat([*ends], dim=-1) * keep).chunk(2, dim=-1)
-        return values * keep[:, None], (torch.tanh(h), c)
+        values = values * masks.units(*values.shape)
+        forward, backward = values.chunk(2, dim=-1)
+        ends = forward[torch.arange(len(sources)), mask.sum(dim=1) - 1]
+        h, c = self.begin(torch.cat([ends, backward[:, 0]], dim=-1)).chunk(2, dim=-1)
+        return values, (torch.tanh(h), c)
 
     def look(self, inputs: Tensor, h: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
         """The context, `(batch, values)`: the values weighted by how well their keys fit state and last symbol."""
@@ -114,14 +116,14 @@ class Plain(nn.Module):
         masks = Masks(noise, self.dropout, self.symbol_dropout)
         values, state = self.encode(sources, mask, masks)
         keep_inputs = masks.embedded(*targets.shape, self.target.embedding_dim)
-        keep_state = masks.units(len(targets), self.cell.hidden_size)
-        keep_features = masks.units(len(targets), self.readout.out_features)
+        keep_state = masks.units(*targets.shape, self.cell.hidden_size)
+        keep_features = masks.units(*targets.shape, self.readout.out_features)
         logits = []
         for time in range(targets.shape[1]):
             inputs = self.target(targets[:, time]) * self.scale * keep_inputs[:, time]
             context, state = self.advance(inputs, state, self.key(values), values, mask)
-            read = torch.cat([state[0] * keep_state, context, inputs], dim=-1)
-            logits.append(self.output(torch.tanh(self.readout(read)) * keep_features))
+            read = torch.cat([state[0] * keep_state[:, time], context, inputs], dim=-1)
+            logits.append(self.output(torch.tanh(self.readout(read)) * keep_features[:, time]))
         return torch.stack(logits, dim=1)[there]
 
     def step(self, symbols: Tensor, state: State, keys: Tensor, values: Tensor) -> tuple[Tensor, State]:
@@ -144,17 +146,16 @@ class Better(Plain):
         values, state = self.encode(sources, mask, masks)
         inputs = self.target(targets) * self.scale
         inputs = inputs * masks.embedded(*inputs.shape)
-        keep_state = masks.units(len(targets), self.cell.hidden_size)
-        keep_features = masks.units(len(targets), self.readout.out_features)
+        keep_state = masks.units(*targets.shape, self.cell.hidden_size)
+        keep_features = masks.units(*targets.shape, self.readout.out_features)
         keys = self.key(values)
         outputs, contexts = [], []
-        for embedded in inputs.unbind(1):
+        for embedded, keep in zip(inputs.unbind(1), keep_state.unbind(1), strict=True):
             context, state = self.advance(embedded, state, keys, values, mask)
-            outputs.append(state[0] * keep_state)
+            outputs.append(state[0] * keep)
             contexts.append(context)
         read = torch.cat([torch.stack(outputs, dim=1), torch.stack(contexts, dim=1), inputs], dim=-1)[there]
-        rows = there.nonzero()[:, 0]
-        return self.output(torch.tanh(self.readout(read)) * keep_features[rows])
+        return self.output(torch.tanh(self.readout(read)) * keep_features[there])
 
 
 @dataclass(frozen=True)

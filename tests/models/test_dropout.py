@@ -1,4 +1,6 @@
-"""Dropout masks: shared over time, a function of seed and step, the same however a batch is split."""
+"""Dropout masks: shared over time or not, a function of seed and step, the same however a batch is split."""
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,6 +20,20 @@ def test_a_row_has_one_mask_for_all_time_steps_and_rows_have_different_ones() ->
     assert len({tuple(row[0].tolist()) for row in dropped}) == 6
 
 
+def test_or_each_time_step_has_its_own() -> None:
+    dropped = replace(noise(), each_time=True).drop_units(torch.ones(6, 9, 50), 0.4)
+    assert len({tuple(step.tolist()) for step in dropped.flatten(0, 1)}) == 6 * 9
+    assert set(dropped.flatten().tolist()) == {0, float(torch.tensor(1) / (1 - 0.4))}
+
+
+def test_a_strength_is_a_factor_of_all_rates() -> None:
+    inputs = torch.ones(6, 9, 50)
+    for drop in (Noise.drop_units, Noise.drop_steps):
+        weaker = drop(replace(noise(), strength=0.5), inputs, 0.8)
+        torch.testing.assert_close(weaker, drop(noise(), inputs, 0.4), rtol=0, atol=0)
+        torch.testing.assert_close(drop(replace(noise(), strength=0.0), inputs, 0.8), inputs, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_the_right_share_is_dropped_and_the_rest_scaled(rate: float) -> None:
     dropped = noise().drop_units(torch.ones(6, 2, 20_000), rate)[:, 0]
@@ -33,6 +49,7 @@ def test_masks_do_not_depend_on_how_the_rows_are_split(border: int, seed: int, s
     inputs = torch.randn(6, 3, 7)
     whole = noise(seed=seed, step=step)
     parts = [noise(slice(0, border), seed, step), noise(slice(border, 6), seed, step)]
+    whole, *parts = (replace(each, each_time=seed % 2 == 0) for each in (whole, *parts))
     for _ in range(3):  # the masks after the first must agree too
         split = torch.cat([part.drop_units(inputs[part.rows], 0.5) for part in parts])
         torch.testing.assert_close(whole.drop_units(inputs, 0.5), split, rtol=0, atol=0)

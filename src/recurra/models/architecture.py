@@ -22,7 +22,7 @@ class Architecture:
     embedding_size: int = AUTO
     """Features of a symbol where it enters."""
     dropout: float = AUTO
-    """Share of features zeroed in training before, between and after the layers, the same at all steps."""
+    """Share of features zeroed in training before, between and after the layers."""
     symbol_dropout: float = AUTO
     """Share of symbols hidden from the network in training."""
     forget_bias: float = AUTO

@@ -1,8 +1,8 @@
-"""Dropout whose masks are a function of seed and step, shared over time, and the same for any number of processes."""
+"""Dropout whose masks are a function of seed and step, and the same for any number of processes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,12 +20,14 @@ class Noise:
         rows: this process's rows of the whole batch.
         batch_size: rows of the whole batch.
         strength: what all rates are multiplied by.
+        each_time: whether units are dropped at each time step anew.
     """
 
     generator: torch.Generator
     rows: slice
     batch_size: int
     strength: float = 1.0
+    each_time: bool = False
 
     @classmethod
     def of_step(cls, seed: int, step: int, rows: slice, batch_size: int) -> Noise:
@@ -34,14 +36,16 @@ class Noise:
         return cls(generator, rows, batch_size)
 
     def drop_units(self, inputs: Tensor, rate: float) -> Tensor:
-        """Zero units of `(batch, time, features)` with probability `rate`, the same at every time step of a row.
+        """Zero units of `(batch, time, features)` with probability `rate`; what is kept is scaled by 1 / (1 - rate).
 
-        Gal and Ghahramani 2016, arXiv 1512.05287. What is kept is scaled by 1 / (1 - rate).
+        They are the same at every time step of a row (Gal and Ghahramani 2016, arXiv 1512.05287), or others at each
+        (Srivastava et al. 2014).
         """
         rate *= self.strength
         if rate == 0:
             return inputs
-        keep = torch.rand(self.batch_size, 1, inputs.shape[-1], generator=self.generator)[self.rows] >= rate
+        times = inputs.shape[1] if self.each_time else 1
+        keep = torch.rand(self.batch_size, times, inputs.shape[-1], generator=self.generator)[self.rows] >= rate
         return inputs * (keep.to(inputs.device, inputs.dtype) / (1 - rate))
 
     def drop_steps(self, inputs: Tensor, rate: float) -> Tensor:
@@ -56,8 +60,8 @@ class Noise:
         keep = torch.rand(self.batch_size, inputs.shape[1], 1, generator=self.generator)[self.rows] >= rate
         return inputs * keep.to(inputs.device, inputs.dtype)
 
-    def shared(self, batch_size: int, strength: float = 1.0) -> Noise:
-        """The noise of a batch of another size, of which this process has the same share of the rows, so strong."""
+    def shared(self, batch_size: int) -> Noise:
+        """The noise of a batch of another size, of which this process has the same share of the rows."""
         begin = batch_size * self.rows.start // self.batch_size
         stop = batch_size * self.rows.stop // self.batch_size
-        return Noise(self.generator, slice(begin, stop), batch_size, strength)
+        return replace(self, rows=slice(begin, stop), batch_size=batch_size)

@@ -1,7 +1,7 @@
 """Training and scoring of encoder-decoders: each symbol of a target is predicted from the right ones before it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ class PairTraining(Training):
     kept if its held-out loss is the lowest."""
     label_smoothing: float = AUTO
     """Share of the target probability that is spread evenly over all symbols (Szegedy et al. 2016)."""
-    dropout_passes: float = 20.0
+    dropout_passes: float = 10.0
     """Passes over the pairs in which dropout rises to its full rates: what is new is not yet learned by heart (Morerio
     et al. 2017)."""
 
@@ -79,7 +79,7 @@ class TeacherForced:
     ) -> tuple[Tensor, int, State | None]:
         """Summed smoothed -log p of the batch's target symbols; see `trainer.Objective`."""
         pairs = self.buckets.batch(step)
-        noise = noise.shared(len(pairs), self.dropout_strength(step))
+        noise = replace(noise.shared(len(pairs)), strength=self.dropout_strength(step), each_time=True)
         logits, right = _predict(model, self.train, pairs, self.start, device, noise)
         loss = smoothed_cross_entropy(logits.float(), right, self.label_smoothing)
         return loss, len(right), None
