@@ -50,7 +50,7 @@ class PlainObjective(TeacherForced):
         right, there = torch.from_numpy(targets.symbols), torch.from_numpy(targets.mask)
         before = F.pad(right[:, :-1], (1, 0), value=self.start)
         mask = torch.from_numpy(sources.mask)
-        logits = model(torch.from_numpy(sources.symbols), mask, before, there, noise.shared(len(pairs)))
+        logits = model(torch.from_numpy(sources.symbols), mask, before, there, self.noise(noise, step, len(pairs)))
         loss = F.cross_entropy(logits, right[there], reduction="sum", label_smoothing=self.label_smoothing)
         return loss, int(there.sum()), None
 

@@ -79,15 +79,16 @@ class TeacherForced:
     ) -> tuple[Tensor, int, State | None]:
         """Summed smoothed -log p of the batch's target symbols; see `trainer.Objective`."""
         pairs = self.buckets.batch(step)
-        noise = replace(noise.shared(len(pairs)), strength=self.dropout_strength(step), each_time=True)
+        noise = self.noise(noise, step, len(pairs))
         logits, right = _predict(model, self.train, pairs, self.start, device, noise)
         loss = smoothed_cross_entropy(logits.float(), right, self.label_smoothing)
         return loss, len(right), None
 
-    def dropout_strength(self, step: int) -> float:
-        """What dropout's rates are multiplied by: from nothing to 1 along the first passes (arXiv 1703.06229)."""
+    def noise(self, noise: Noise, step: int, pairs: int) -> Noise:
+        """The noise of a step's batch of `pairs`; dropout's rates rise along the first passes (arXiv 1703.06229)."""
         rising = self.dropout_passes * self.buckets.steps_per_epoch
-        return 1.0 if step >= rising else step / rising
+        strength = 1.0 if step >= rising else step / rising
+        return replace(noise.shared(pairs), strength=strength, each_time=True)
 
     def held_out(self, model: nn.Module, device: torch.device) -> float:
         """Mean nats a symbol on (the first of) the held-out pairs."""
