@@ -66,7 +66,7 @@ _RECIPES: dict[Kind, dict[str, Any]] = {
         dropout=0.2,
         symbol_dropout=0.0,
         label_smoothing=0.1,
-        learning_rate=1.5e-3,
+        learning_rate=2e-3,
     ),
 }
 """Pieces are for languages, of which one never sees enough; letters are for what can be learned to the last one."""
