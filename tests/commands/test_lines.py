@@ -154,8 +154,10 @@ def test_a_stream_that_fails_is_told_after_the_lines_before_it() -> None:
 
 
 READER = """
+import signal
 import sys
 from recurra.commands.lines import groups
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started in the background ignores it
 try:
     for group in groups(sys.stdin.buffer, 8):
         print(group, flush=True)
