@@ -161,6 +161,18 @@ class TestTraining:
         answer = recurra("translation", "translate", tmp_path / "m", "--file", tmp_path / "lines.txt")
         assert (answer.status, answer.err.count("never seen")) == (0, 0)
 
+    @pytest.mark.parametrize("cell", ["lstm", "gru"])
+    @pytest.mark.parametrize("attention", ["additive", "multiplicative", "none"])
+    def test_half_precision_comes_to_the_same_to_its_digits(
+        self, pairs_file: Path, tmp_path: Path, tiny_translation: dict[str, Any], cell: Any, attention: Any
+    ) -> None:
+        losses = []
+        for precision in ("float32", "bfloat16"):
+            config = Config(**tiny_translation | {"precision": precision, "cell": cell, "attention": attention})
+            losses.append(translation.train(pairs_file, tmp_path / precision, config).evaluate(pairs_file)["nats"])
+        assert losses[0] != losses[1]
+        assert losses[0] == pytest.approx(losses[1], rel=0.01)
+
 
 class TestLearning:
     def test_it_has_learnt_to_reverse_strings_that_it_has_never_seen(

@@ -73,8 +73,9 @@ class Language:
 
     def unknown_share(self, sequences: Sequence[Symbols]) -> float:
         """The share of all symbols that are the unknown one."""
-        symbols = np.concatenate([np.empty(0, np.int32), *sequences])
-        return float((symbols == self.tokenizer.unknown).mean()) if len(symbols) else 0.0
+        if self.tokenizer.unknown is None or not sequences:
+            return 0.0
+        return float((np.concatenate(sequences) == self.tokenizer.unknown).mean())
 
     def decode(self, symbols: Iterable[int]) -> str:
         """The sentence of symbols without start and end."""

@@ -200,8 +200,15 @@ class _Slots(NamedTuple):
 
 
 def attend(cell: AttendingCell, inputs: Tensor, state: State, attending: Attending) -> tuple[Tensor, Tensor, State]:
-    """As `attend_plainly`, faster to train with; not differentiable twice."""
-    outputs, looks, *end = _Loop.apply(cell, inputs, *attending, *state)  # type: ignore[no-untyped-call]
+    """As `attend_plainly`, faster to train with; not differentiable twice.
+
+    All of it is worked out in the precision of the weights, under autocast too: gradients come back outside of that.
+    """
+    dtype = attending.weight.dtype
+    attending = attending._replace(keys=attending.keys.to(dtype), fed=attending.fed.to(dtype))
+    arguments = (inputs.to(dtype), *attending, *(part.to(dtype) for part in state))
+    with torch.autocast(inputs.device.type, enabled=False):
+        outputs, looks, *end = _Loop.apply(cell, *arguments)  # type: ignore[no-untyped-call]
     return outputs, looks, (outputs[-1], *end)
 
 

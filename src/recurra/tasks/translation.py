@@ -279,11 +279,12 @@ def _describe(config: Config, data: Data) -> str:
 
 def _unknown(config: Config, data: Data) -> str:
     """How much of the held-out pairs the vocabularies do not know; nothing if that is nothing."""
-    sides = zip(("sources", "targets"), (data.languages.source, data.languages.target), data.held_out, strict=True)
-    shares = [f"{language.unknown_share(side):.1%} of the {name}" for name, language, side in sides]
-    if all(share.startswith("0.0%") for share in shares):
+    source = data.languages.source.unknown_share(data.held_out.sources)
+    target = data.languages.target.unknown_share(data.held_out.targets)
+    if max(source, target) < 0.0005:
         return ""
-    return f"read as the unknown symbol in the held-out pairs: {' and '.join(shares)} ({config.symbols})\n"
+    shares = f"{source:.1%} of the sources and {target:.1%} of the targets"
+    return f"read as the unknown symbol in the held-out pairs: {shares} ({config.symbols})\n"
 
 
 def _finish(fitted: Fitted[Config, EncoderDecoder], data: Data, name: str) -> Model:
