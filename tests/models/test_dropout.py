@@ -44,6 +44,12 @@ def test_the_right_share_is_dropped_and_the_rest_scaled(rate: float) -> None:
     assert abs(float(dropped.mean()) - 1) < 0.05
 
 
+def test_the_four_parts_of_a_draw_are_dropped_alike_and_apart_from_each_other() -> None:
+    parts = (noise().drop_units(torch.ones(6, 1, 20_000), 0.5) != 0).reshape(-1, 4).double()
+    shares = torch.cat([parts.mean(dim=0), *((parts == parts.roll(by, dims=1)).double().mean(dim=0) for by in (1, 2))])
+    assert bool(((shares - 0.5).abs() < 6 * (0.25 / len(parts)) ** 0.5).all())
+
+
 @given(border=st.integers(1, 5), seed=st.integers(0, 2**31), step=st.integers(0, 10**9))
 def test_masks_do_not_depend_on_how_the_rows_are_split(border: int, seed: int, step: int) -> None:
     inputs = torch.randn(6, 3, 7)
