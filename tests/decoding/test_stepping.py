@@ -121,3 +121,19 @@ def test_half_precision_is_normalised_in_full(attention: str) -> None:
         said = step(torch.tensor([START]), state)
     assert said.log_probs.dtype == torch.float32
     assert float(said.log_probs.exp().sum()) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("attention", ["additive", "multiplicative"])
+@torch.no_grad()
+def test_a_source_that_was_left_out_may_be_asked_for_again(attention: str) -> None:
+    """A step is a function of its arguments, whatever was asked for between."""
+    model = make(attention)
+    step, state = stepper(model.decoder, model.encode(*tensors(pad([np.array([n, 2, n]) for n in range(6)]))))
+    symbols = torch.arange(6)
+    first = step(symbols, state)
+    for rows in ([3], [0, 3, 5, 5], [1, 1], [5], [0, 1, 2, 3, 4, 5]):
+        said = step(symbols[rows], select_rows(state, torch.tensor(rows)))
+        torch.testing.assert_close(said.log_probs, first.log_probs[rows], rtol=1e-5, atol=1e-6)
+        assert said.weights is not None
+        assert first.weights is not None
+        torch.testing.assert_close(said.weights, first.weights[rows], rtol=1e-5, atol=1e-6)

@@ -93,6 +93,7 @@ class History:
         weights = None
         if self._weights:
             real = None if self._positions is None else self._positions[sentence]
-            kept = zip(self._weights[: ended.length + 1], reversed(rows), strict=True)
-            weights = np.stack([step[row, :real] for step, row in kept])
+            weights = np.empty((len(rows), self._weights[0][0, :real].size), self._weights[0].dtype)
+            for place, (step, row) in enumerate(zip(self._weights, reversed(rows), strict=False)):
+                weights[place] = step[row, :real]
         return Hypothesis(tuple(reversed(symbols)), tuple(reversed(log_probs)), ended.score, weights, ended.node)

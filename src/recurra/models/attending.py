@@ -144,9 +144,6 @@ def step(
     product = torch.addmm(attending.bias, state[0], attending.weight.T)
     keys, mask, fed = attending.keys, attending.mask, attending.fed
     slots = None if rows is None else _Slots.of(rows, len(keys))
-    if slots and len(slots.used) <= len(keys) / 2:
-        keys, mask, fed, values = keys[slots.used], mask[slots.used], fed[slots.used], values[slots.used]
-        slots = slots.packed()
     queries = product[:, :size] + inputs[:, :size]
     queries = slots.spread(queries, len(keys)) if slots else queries[:, None]
     scores = score(queries, keys, attending.vector).masked_fill_(~mask[:, None], -math.inf)
@@ -160,15 +157,11 @@ class _Slots(NamedTuple):
     """Where rows stand that look at one memory together, so that none of it is copied for each.
 
     Attributes:
-        used: the memories that some row looks at, `(used,)`, ascending.
-        number: of each row's memory among them, `(rows,)`.
         memory: each row's, `(rows,)`.
         place: each row's among those of its memory, `(rows,)`.
         most: rows of one memory.
     """
 
-    used: Tensor
-    number: Tensor
     memory: Tensor
     place: Tensor
     most: int
@@ -180,11 +173,7 @@ class _Slots(NamedTuple):
         if len(used) == len(rows) == memories:
             return None
         place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[number]
-        return cls(used, number, rows, place, int(counts.max()))
-
-    def packed(self) -> _Slots:
-        """The same among the memories that are used only."""
-        return self._replace(memory=self.number)
+        return cls(rows, place, int(counts.max()))
 
     def spread(self, rows: Tensor, memories: int) -> Tensor:
         """Rows `(rows, size)` as `(memories, most, size)`, zero where there are fewer."""

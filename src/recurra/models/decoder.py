@@ -26,6 +26,11 @@ class Looked(NamedTuple):
     values: Tensor
     attending: Attending
 
+    def at(self, numbers: Tensor) -> Looked:
+        """What is made ready of some of the batch."""
+        keys, fed, mask, *rest = self.attending
+        return Looked(self.values[numbers], Attending(keys[numbers], fed[numbers], mask[numbers], *rest))
+
 
 class Decoder(nn.Module):
     """Embedding, a recurrent stack whose bottom layer attends, a deep output layer.

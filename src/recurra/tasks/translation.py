@@ -397,6 +397,8 @@ class Model:
         return math.ceil(self.config.max_ratio * length) + SPARE
 
     def _forced(self, prefix: str) -> list[int]:
+        if not prefix:
+            return []
         unknown = self.languages.target.unknown_in(prefix)
         if unknown:
             raise OptionError(f"--prefix {prefix!r} holds {unknown[0]!r}, which the model cannot write; leave it out")
