@@ -1,7 +1,7 @@
 """Translation: speed against a plain loop, Multi30k, long sentences, and what must be right to the letter.
 
     python bench/translation.py                                   training and decoding speed (some minutes)
-    python bench/translation.py multi30k --minutes 90             both language pairs, tokenised and as written
+    python bench/translation.py multi30k --minutes 90 --seeds 2   both language pairs, tokenised and as written
     python bench/translation.py lengths --minutes 45              attention against none by length, and the picture
     python bench/translation.py exact --minutes 10                dates, SCAN, COGS
 
@@ -38,6 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="training: more than one only on an idle machine")
     parser.add_argument("--sentences", type=int, default=100, help="decoding: for the slow ways")
     parser.add_argument("--languages", nargs="+", default=["de", "fr"], help="multi30k: targets")
+    parser.add_argument("--seeds", type=int, default=1, help="multi30k: models of each pair, alone and together")
     parser.add_argument("--sets", nargs="+", default=quality.EXACT, choices=quality.EXACT, help="exact: which")
     parser.add_argument("--picture", type=Path, help="lengths: the PNG; lengths.png in --work if not given")
     given = parser.parse_args()
@@ -64,7 +65,7 @@ def main() -> None:
             model = quality.trained(folder, files["train"], Config(minutes=minutes), files["val"])
             speed.decoding(model, open_pairs(files["test"]).sources, given.sentences, given.rounds)
         elif part == "multi30k":
-            quality.multi30k(given.work, minutes, given.languages)
+            quality.multi30k(given.work, minutes, given.languages, given.seeds)
         elif part == "lengths":
             quality.lengths(given.work, minutes, given.picture or given.work / "lengths.png")
         else:

@@ -63,7 +63,7 @@ _RECIPES: dict[Kind, dict[str, Any]] = {
     "pieces": dict(
         hidden_size=256,
         embedding_size=256,
-        dropout=0.2,
+        dropout=0.25,
         symbol_dropout=0.0,
         label_smoothing=0.1,
         learning_rate=2e-3,
