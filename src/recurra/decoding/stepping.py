@@ -53,6 +53,8 @@ class _Narrowed:
 
     def of(self, rows: Tensor) -> tuple[Looked, Tensor]:
         """What rows of these sources, `(rows,)` and ascending, look at, and where their sources are in it."""
+        if len(self._all.values) == 1:
+            return self._all, rows
         sources = rows.unique_consecutive()
         if len(sources) <= NARROW * len(self._kept.values) or bool((self._place[sources] < 0).any()):
             self._kept = self._all.at(sources)

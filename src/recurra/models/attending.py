@@ -169,6 +169,8 @@ class _Slots(NamedTuple):
     @classmethod
     def of(cls, rows: Tensor, memories: int) -> _Slots | None:
         """Those of ascending memories `(rows,)`; None if each row has its own."""
+        if memories == 1:
+            return cls(rows, torch.arange(len(rows), device=rows.device), len(rows))
         used, number, counts = torch.unique_consecutive(rows, return_inverse=True, return_counts=True)
         if len(used) == len(rows) == memories:
             return None
