@@ -55,7 +55,7 @@ class _Narrowed:
         """What rows of these sources, `(rows,)` and ascending, look at, and where their sources are in it."""
         if len(self._all.values) == 1:
             return self._all, rows
-        sources = rows.unique_consecutive()
+        sources = torch.unique_consecutive(rows)
         if len(sources) <= NARROW * len(self._kept.values) or bool((self._place[sources] < 0).any()):
             self._kept = self._all.at(sources)
             self._place = torch.full_like(self._place, -1)

@@ -28,8 +28,8 @@ class Looked(NamedTuple):
 
     def at(self, numbers: Tensor) -> Looked:
         """What is made ready of some of the batch."""
-        keys, fed, mask, *rest = self.attending
-        return Looked(self.values[numbers], Attending(keys[numbers], fed[numbers], mask[numbers], *rest))
+        keys, fed, mask = (part[numbers] for part in self.attending[:3])
+        return Looked(self.values[numbers], self.attending._replace(keys=keys, fed=fed, mask=mask))
 
 
 class Decoder(nn.Module):
