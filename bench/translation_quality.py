@@ -95,29 +95,26 @@ def multi30k(work: Path, minutes: float, languages: Sequence[str], seeds: int) -
             if tokenised and target == "de":
                 require_convention(parts["test"][1])
             form = "tok" if tokenised else "raw"
-            models = [
-                trained(
-                    work / f"multi30k-{target}-{form}-{seed}",
-                    parts["train"],
-                    Config(minutes=minutes, seed=seed),
-                    parts["val"],
-                )
-                for seed in range(1, seeds + 1)
-            ]
-            for together in (models[:1], models)[: min(seeds, 2)]:
+            models = []
+            for seed in range(1, seeds + 1):
+                folder, config = work / f"multi30k-{target}-{form}-{seed}", Config(minutes=minutes, seed=seed)
+                models.append(trained(folder, parts["train"], config, parts["val"]))
+            test = open_pairs(parts["test"])
+            for together in [models[:1], models] if seeds > 1 else [models]:
                 options, val = best_search(together, parts["val"], tokenize)
                 model, *others = together
-                figures = model.evaluate(parts["test"], options, others, tokenize)
-                lowercase = model.evaluate(parts["test"], options, others, tokenize, lowercase=True)["bleu"]
-                signatures[form] = figures["signature"]
+                made = model.translate_all(test.sources, options, others)
+                figures = measure(made, test.targets, tokenize)
+                lowercase = measure(made, test.targets, tokenize, lowercase=True).bleu
+                signatures[form] = figures.signature
                 size = sum(parameter.numel() for each in together for parameter in each.network.parameters())
                 rows.append(
                     [
                         f"en-{target}, {'tokenised, lowercased' if tokenised else 'as written'}",
                         ANCHORS[target] if tokenised else "",
                         f"{val:.2f}",
-                        f"{figures['bleu']:.2f}" + ("" if tokenised else f" ({lowercase:.2f} lowercased)"),
-                        f"{figures['chrf']:.2f}",
+                        f"{figures.bleu:.2f}" + ("" if tokenised else f" ({lowercase:.2f} lowercased)"),
+                        f"{figures.chrf:.2f}",
                         " + ".join(f"{each.record['seconds'] / 60:.0f}" for each in together),
                         f"{size / 1e6:.2f} M",
                         told(options),
