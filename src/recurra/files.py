@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from recurra.errors import RecurraError, os_errors
+from recurra.errors import OptionError, RecurraError, os_errors
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
@@ -75,6 +75,16 @@ def require_writable_parent(path: Path) -> None:
         parent.mkdir(parents=True, exist_ok=True)
     if not os.access(parent, os.W_OK | os.X_OK):
         raise RecurraError(f"writing {path} failed: no permission in {parent}; choose another place for --out")
+
+
+def require_suffix(path: Path, *suffixes: str) -> None:
+    """Refuse a name that says another kind of file than will be written; `suffixes` are the right ones, `.png`.
+
+    Raises:
+        OptionError: if it does.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise OptionError(f"{path}: its name must end in {' or '.join(suffixes)}")
 
 
 def _old(target: Path) -> Path:

@@ -243,7 +243,7 @@ class TestAbsurdVocabularies:
 
     def test_random_words(self) -> None:
         numbers = np.random.default_rng(0).integers(10**12, size=20_000)
-        with pytest.raises(RecurraError, match=r"absurd vocabulary.*words are rare or beyond --vocabulary-size"):
+        with pytest.raises(RecurraError, match=r"absurd vocabulary.*words are rarer than --min-count or beyond"):
             build("words", [" ".join(map(str, numbers))], 30_000, 2)
 
     def test_random_latin_letters_are_no_more_than_letters(self) -> None:

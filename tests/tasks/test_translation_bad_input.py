@@ -278,9 +278,13 @@ class TestTranslating:
         monkeypatch.chdir(tmp_path / "folder")
         for place in (".", "/", "..", tmp_path / "folder"):
             assert "is a folder; give the name of a file" in translate_refused("abc", "--out", place)
-            assert "is a folder; give the name of a file" in refused(
-                "translation", "explain", trained_translation, "abc", "--out", place
+            assert "its name must end in .html" in refused(
+                "translation", "explain", trained_translation, "abc", "--out", place, status=2
             )
+        (tmp_path / "folder" / "page.html").mkdir()
+        assert "is a folder; give the name of a file" in refused(
+            "translation", "explain", trained_translation, "abc", "--out", "page.html"
+        )
         assert "plain/out.txt failed" in translate_refused("abc", "--out", tmp_path / "plain" / "out.txt")
         assert "too long" in translate_refused("abc", "--out", tmp_path / ("x" * 300))
         monkeypatch.setattr(os, "access", lambda path, how: False)  # an administrator has every permission
@@ -292,13 +296,14 @@ class TestTranslating:
         def full(*arguments: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        written(tmp_path, "out.txt", "precious")
-        before = snapshot(tmp_path)
-        monkeypatch.setattr(os, "fsync", full)
-        for command in (["translate"], ["explain"]):
-            answer = recurra("translation", *command, trained_translation, "abc", "--out", tmp_path / "out.txt")
+        for verb, name in (("translate", "out.txt"), ("explain", "page.html")):
+            written(tmp_path, name, "precious")
+            before = snapshot(tmp_path)
+            with monkeypatch.context() as patched:
+                patched.setattr(os, "fsync", full)
+                answer = recurra("translation", verb, trained_translation, "abc", "--out", tmp_path / name)
             assert (answer.status, answer.out) == (1, "")
-            assert "out.txt failed: the disk is full; free some space" in answer.err
+            assert f"{name} failed: the disk is full; free some space" in answer.err
             assert snapshot(tmp_path) == before
 
     def test_models_that_do_not_belong_together(

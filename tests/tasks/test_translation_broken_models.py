@@ -70,7 +70,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
 }  # fmt: skip
 VERBS: dict[str, list[str]] = {
-    "translate": ["abc", "--out", "OUT"], "evaluate": ["PAIRS"], "explain": ["abc", "--out", "OUT"]
+    "translate": ["abc", "--out", "OUT"], "evaluate": ["PAIRS"], "explain": ["abc", "--out", "PAGE"]
 }  # fmt: skip
 
 
@@ -81,7 +81,7 @@ def test_a_broken_model_is_refused_by_every_verb(
 ) -> None:
     harm, complaint = BROKEN[how]
     harm(translation_model)
-    given = {"PAIRS": str(pairs_file), "OUT": str(tmp_path / "new" / "out")}
+    given = {"PAIRS": str(pairs_file), "OUT": str(tmp_path / "new" / "out"), "PAGE": str(tmp_path / "new" / "a.html")}
     before = snapshot(tmp_path)
     message = refused("translation", verb, translation_model, *(given.get(option, option) for option in VERBS[verb]))
     assert complaint in message

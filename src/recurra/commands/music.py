@@ -19,7 +19,7 @@ from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError
 from recurra.explain import statistics
 from recurra.explain.novelty import Copy
-from recurra.files import require_writable_parent
+from recurra.files import require_suffix, require_writable_parent
 from recurra.progress import note
 from recurra.render.output import STRAIGHT, require_known, swing, write_piece
 from recurra.render.roll import draw_roll
@@ -118,8 +118,8 @@ class Files:
 
     def __post_init__(self) -> None:
         for path, suffixes in ((self.roll, (".png",)), (self.score, (".svg", ".png"))):
-            if path and path.suffix.lower() not in suffixes:
-                raise OptionError(f"{path}: its name must end in {' or '.join(suffixes)}")
+            if path:
+                require_suffix(path, *suffixes)
         if self.roll and self.score and self.roll.absolute() == self.score.absolute():
             raise OptionError(f"--roll and --score are the same file {self.roll}; give each its own")
 
@@ -279,6 +279,7 @@ def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = ()
     json
         Print one JSON object.
     """
+    require_suffix(out, ".html", ".htm")
     others = {folder.name: Model.load(folder) for folder in against}
     print_explained(Model.load(model).explain(data, out, others), json)
 
@@ -299,8 +300,8 @@ def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = Fal
     """
     if not pieces:
         raise OptionError("there is no music to compare; name a file or a folder")
-    if out and out.suffix.lower() != ".png":
-        raise OptionError(f"{out}: its name must end in .png")
+    if out:
+        require_suffix(out, ".png")
     loaded = Model.load(model)
     made = open_pieces(pieces, loaded.config.frame).pieces
     corpus = statistics.measure(loaded.training_pieces())

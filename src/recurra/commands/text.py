@@ -13,7 +13,7 @@ from recurra.commands.output import print_explained, print_json, print_table, st
 from recurra.data import samples
 from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError
-from recurra.files import write_text_atomic
+from recurra.files import require_suffix, write_text_atomic
 from recurra.progress import note
 from recurra.tasks import text
 from recurra.tasks.text import Config, Model, Piece
@@ -154,6 +154,7 @@ def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = ()
     json
         Print one JSON object.
     """
+    require_suffix(out, ".html", ".htm")
     others = {folder.name: Model.load(folder) for folder in against}
     print_explained(Model.load(model).explain(data, out, others), json)
 

@@ -19,7 +19,7 @@ from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.quality import Tokenize
 from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError, RecurraError
-from recurra.files import require_writable_parent, write_text_atomic
+from recurra.files import require_suffix, require_writable_parent, write_text_atomic
 from recurra.progress import bar, note
 from recurra.tasks import translation
 from recurra.tasks.translation import Config, Model
@@ -247,6 +247,7 @@ def explain(
     json
         Print one JSON object.
     """
+    require_suffix(out, ".html", ".htm")
     loaded = Model.load(model)
     _require_place(out)
     text = " ".join(sentence)

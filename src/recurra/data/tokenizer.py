@@ -283,8 +283,8 @@ def _lines(blocks: Iterable[str]) -> Iterator[str]:
 def _require_sense(known: int, total: int, what: str) -> None:
     if total and known < (1 - MAX_UNKNOWN_SHARE) * total:
         raise RecurraError(
-            f"this text has an absurd vocabulary: {total - known} of its {total} {what} are rare or beyond "
-            "--vocabulary-size; is it text in the right --encoding? --symbols bytes models anything"
+            f"this text has an absurd vocabulary: {total - known} of its {total} {what} are rarer than --min-count "
+            "or beyond --vocabulary-size; is it text in the right --encoding? --symbols bytes models anything"
         )
 
 

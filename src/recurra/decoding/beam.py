@@ -32,7 +32,7 @@ class Search:
     beam_size: int = 5
     """How many unfinished outputs are followed at once; 1 takes the most probable symbol each time."""
     n_best: int = 1
-    """How many outputs are given, the best first; at most --beam-size."""
+    """How many outputs translate gives, the best first; at most --beam-size."""
     normalization: Normalization = "average"
     """What an output is ranked by: its log-probability as it is (none), divided by its length (average), or by
     ((5 + length) / 6) ** alpha (gnmt; Wu et al. 2016, eq. 14)."""
