@@ -162,6 +162,13 @@ class TestTranslating:
             each = [np.exp(log_probs(folder, [("beach", best["text"])])[0]) for folder in both]
             np.testing.assert_allclose(np.exp(best["log_probs"]), np.mean(each, axis=0), atol=2e-4)
 
+        rows = [("bad", "dab"), ("head", "deah"), ("cab", "bac"), ("beach", "hcaeb")]
+        table = tmp_path / "four.tsv"
+        table.write_text("".join(f"{source}\t{target}\n" for source, target in rows))
+        answer = recurra("translation", "evaluate", both[0], table, "--ensemble", both[1], "--json")
+        each = [np.exp(np.concatenate(log_probs(folder, rows))) for folder in both]
+        assert json.loads(answer.out)["nats"] == pytest.approx(-np.log(np.mean(each, axis=0)).mean(), abs=1e-4)
+
     def test_unknown_characters_are_named_once_and_answered(
         self, recurra: Command, trained_translation: Path, type_lines: Callable[[bytes], None]
     ) -> None:

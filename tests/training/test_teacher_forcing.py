@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -112,6 +113,27 @@ def test_a_score_has_no_dropout_and_asks_for_no_gradient() -> None:
     figures = {score(model, pairs, START, CPU).nats for _ in range(3)}
     model.requires_grad_(False)
     assert figures == {score(make("additive"), pairs, START, CPU).nats}
+
+
+def test_several_models_are_scored_by_their_mean_probability() -> None:
+    pairs = pairs_of([(3, 4), (2, 5), (6, 1)])
+    models = [make(attention) for attention in ("additive", "multiplicative", "none")]
+    figure = score(models[0], pairs, START, CPU, models[1:])
+    expected = 0.0
+    with torch.no_grad():
+        for number, target in enumerate(pairs.targets):
+            one = Sequences(pairs.sources[number : number + 1], [target])
+            for length in range(1, len(target) + 1):
+                shares = []
+                for model in models:
+                    with_it, without = (
+                        float(plain_loss(model, Sequences(one.sources, [target[:end]]), [0], 0.0))
+                        for end in (length, length - 1)
+                    )
+                    shares.append(math.exp(without - with_it))
+                expected -= math.log(sum(shares) / len(shares))
+    assert figure.count == 10
+    assert figure.total == pytest.approx(expected, rel=1e-5)
 
 
 def test_while_training_the_first_held_out_pairs_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -466,8 +466,8 @@ class Model:
             lowercase: count capital letters as small ones in BLEU and chrF.
 
         Returns:
-            `bleu`, `chrf`, `exact_match`, `count`, `signature`, `nats` a target symbol, and `by_length`: the same
-            figures of parts of the pairs by `words` of the source, the shortest first.
+            `bleu`, `chrf`, `exact_match`, `count`, `signature`, `nats` a target symbol (of all models together), and
+            `by_length`: the other figures once more of parts of the pairs by `words` of the source, the shortest first.
         """
         pairs = open_pairs(several(data), self.config.encoding)
         for reason in pairs.skipped:
@@ -476,7 +476,8 @@ class Model:
         if long:
             note(f"left out of nats: {long:,} pair(s) of more than {MAX_SYMBOLS} {self.config.symbols} a side")
         made = self.translate_all(pairs.sources, options, others)
-        nats = score(self.network, sequences, self.languages.target.start, self.device).nats
+        networks = [model.network for model in others]
+        nats = score(self.network, sequences, self.languages.target.start, self.device, networks).nats
         quality = measure(made, pairs.targets, tokenize, lowercase)
         groups = by_length(made, pairs.targets, [length_of(source) for source in pairs.sources], tokenize, lowercase)
         return asdict(quality) | {"nats": nats, "by_length": groups}

@@ -1,6 +1,7 @@
 """Training and scoring of encoder-decoders: each symbol of a target is predicted from the right ones before it."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -96,21 +97,29 @@ class TeacherForced:
         return score(model, pairs, self.start, device).nats
 
 
-def score(model: nn.Module, pairs: Sequences, start: int, device: torch.device) -> Score:
+def score(
+    model: nn.Module, pairs: Sequences, start: int, device: torch.device, others: Iterable[nn.Module] = ()
+) -> Score:
     """Score targets given their sources; symbols and ends count.
 
     Args:
         model: the encoder-decoder.
         pairs: as symbols.
         start: the symbol every target is begun with.
-        device: where the model is.
+        device: where the models are.
+        others: models that predict together with this one, by the mean of their probabilities.
     """
+    models = (model, *others)
     total, count = 0.0, 0
     with torch.no_grad():
         for batch in _batches(pairs):
-            logits, right = _predict(model, pairs, batch, start, device, None)
-            total += float(F.cross_entropy(logits.float(), right, reduction="sum"))
-            count += len(right)
+            each = []
+            for member in models:
+                logits, right = _predict(member, pairs, batch, start, device, None)
+                each.append(F.cross_entropy(logits.float(), right, reduction="none").neg())
+            together = torch.stack(each).logsumexp(dim=0) - math.log(len(models))
+            total -= float(together.sum())
+            count += len(together)
     return Score(total, count)
 
 
