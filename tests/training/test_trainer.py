@@ -167,6 +167,31 @@ def test_resuming_continues_the_figures(tmp_path: Path) -> None:
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_run_made_longer_is_scored_and_averaged_as_a_part_of_the_longer_one(tmp_path: Path) -> None:
+    training = replace(SMALL, average=0.5)
+    trainer(tmp_path, training).run()
+    objective = Parabola()
+    outcome = trainer(tmp_path, replace(training, steps=80), objective).run()
+    *looks, average = objective.seen
+    scored = [row.step for row in outcome.course.history if row.held_out is not None]
+    assert scored == [4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72, 80]
+    assert len(looks) == outcome.course.averaged == 5
+    assert average == pytest.approx(np.mean(looks), abs=1e-6)
+
+
+def test_patience_begins_anew_in_a_run_made_longer(tmp_path: Path) -> None:
+    """At a high learning rate the held-out loss is at first above that of the first run's end."""
+    training = replace(SMALL, patience=3)
+    trainer(tmp_path, training, Parabola([5.0, 4.0, 3.0, 2.0, 1.0, 1.0, 0.9, 0.8, 0.8, 0.8])).run()
+    longer = replace(training, steps=160)
+    outcome = trainer(tmp_path, longer, Parabola([3.0, 2.9, 2.8, 2.0, 1.0, 0.5, 0.6, 0.7])).run()
+    assert outcome.reason == "steps"
+    assert (outcome.course.best, outcome.course.best_step) == (0.5, 128)
+    worse = trainer(tmp_path, replace(training, steps=320), Parabola([3.0, 2.9, 3.0, 3.0, 3.0])).run()
+    assert worse.reason == "patience"
+    assert worse.course.best == 0.5
+
+
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "other run"])
 def test_a_damaged_checkpoint_is_refused_in_a_sentence(tmp_path: Path, damage: str) -> None:
     trainer(tmp_path).run()

@@ -74,4 +74,4 @@ def restore_optimizer(
     for full_name, tensor in tensors.items():
         key, _, name = full_name.partition("/")
         parameter = parameters[name]
-        optimizer.state[parameter][key] = tensor if tensor.dim() == 0 else tensor.to(parameter.device)
+        optimizer.state[parameter][key] = tensor.to(parameter.device)

@@ -144,7 +144,8 @@ def closing(out: Path, outcome: Outcome, held_out: str, use: str) -> str:
     }[outcome.reason]
     lines = [f"{out}: {ended}; held out {held_out}", f"loss curve: {out / PICTURE}", use]
     course = outcome.course
-    if course.best_step == course.step and outcome.reason != "patience":
+    scores = [row.held_out for row in course.history if row.held_out is not None]
+    if scores[-1] == min(scores) and outcome.reason != "patience":
         more = {"time": f"--minutes {2 * math.ceil(course.seconds / 60)}", "steps": f"--steps {2 * course.step}"}
         lines.append(f"it was still getting better; go on with the same command, --resume and {more[outcome.reason]}")
     return "\n".join(lines)

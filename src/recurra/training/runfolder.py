@@ -16,6 +16,7 @@ from recurra.files import require_writable_parent, write_text_atomic
 from recurra.modelfile import CONFIG, VOCABULARY, ModelFile
 from recurra.training import checkpoint
 from recurra.training.metrics import HISTORY, PICTURE
+from recurra.training.trainer import Training
 
 FINISHED = "training"
 """Where a finished model folder keeps the checkpoint to go on from."""
@@ -28,7 +29,7 @@ MAY_CHANGE = frozenset(
 )
 """What a resumed run may be told anew."""
 
-ConfigT = TypeVar("ConfigT")
+ConfigT = TypeVar("ConfigT", bound=Training)
 
 
 class Saved(NamedTuple):
@@ -117,24 +118,26 @@ def begin(work: Path, run: Saved | None, vocabulary: str) -> None:
 
 
 def resumed(run: Saved, given: ConfigT) -> ConfigT:
-    """The saved configuration with what was given anew.
+    """The saved configuration with what was given anew; steps that are given hold whatever the clock said before.
 
     Raises:
         RecurraError: if something is given that a run cannot change on its way.
     """
     result = from_dict(type(given), run.config, str(run.checkpoint))
-    for field in fields(given):  # type: ignore[arg-type]
+    for field in fields(given):
         value = getattr(given, field.name)
         if value == field.default:
             continue
         if field.name in MAY_CHANGE:
-            result = replace(result, **{field.name: value})  # type: ignore[type-var]
+            result = replace(result, **{field.name: value})
         elif value != getattr(result, field.name):
             option = field.name.replace("_", "-")
             raise RecurraError(
                 f"this run has --{option} {getattr(result, field.name)}, which a resumed run cannot change; "
                 "leave it out, or start anew with --overwrite"
             )
+    if given.steps is not None and given.minutes is None:
+        result = replace(result, minutes=None)
     return result
 
 

@@ -19,7 +19,7 @@ from recurra.training.next_symbol import Score
 from recurra.training.smoothing import smoothed_cross_entropy
 from recurra.training.trainer import Training
 
-SCORING_SIZE = 8192
+SCORING_SIZE = 2048
 """Symbols scored in one call; affects memory and speed only."""
 
 MONITOR_PAIRS = 2000

@@ -130,7 +130,9 @@ class Course:
     symbols: int = 0
     best: float = math.inf
     best_step: int = 0
-    since_best: int = 0
+    lowest: float = math.inf
+    """Held-out loss since the run was begun, or last made longer: what patience goes by."""
+    since_lowest: int = 0
     looks: int = 0
     averaged: int = 0
     points: int = 0
@@ -141,15 +143,23 @@ class Course:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Back from `asdict`."""
+        values = {name: math.inf if value is None else value for name, value in values.items()}
         course = cls(**values)
         course.history = [Measurement(**row) for row in values["history"]]
-        if values["best"] is None:
-            course.best = math.inf
         return course
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self) | {"best": self.best if math.isfinite(self.best) else None}
+        """As JSON values; a loss there is none of yet is null."""
+        return {name: None if value == math.inf else value for name, value in asdict(self).items()}
+
+    def lengthened(self, looks: int, points: int) -> None:
+        """Go on as part of a longer run, of which `looks` evaluations and `points` of the curve would be past by now.
+
+        The average begins anew, and so does patience: weights of a learning rate that is high again are at first worse
+        than those of a run's end.
+        """
+        self.looks, self.points, self.averaged = looks, points, 0
+        self.lowest, self.since_lowest = math.inf, 0
 
 
 @dataclass(frozen=True)
@@ -239,6 +249,8 @@ class Trainer:
         started, cores_started = time.monotonic() - course.seconds, time.process_time() - course.core_seconds
         saved = shown_at = course.seconds
         progress = training.progress(course.step, course.seconds)
+        if int(progress * training.evaluations) < course.looks:
+            course.lengthened(int(progress * training.evaluations), int(progress * POINTS))
         while progress < 1:
             learning_rate = training.learning_rate_at(progress)
             self._step(learning_rate)
@@ -248,7 +260,7 @@ class Trainer:
             if self._look_is_due(progress):
                 self._look(learning_rate)
                 self._look_cost = time.monotonic() - started - course.seconds
-                if training.patience and course.since_best >= training.patience:
+                if training.patience and course.since_lowest >= training.patience:
                     return "patience"
             elif int(progress * POINTS) > course.points:
                 self._note_point(learning_rate, None)
@@ -312,9 +324,12 @@ class Trainer:
         course.looks = int(self.training.progress(course.step, course.seconds) * self.training.evaluations)
         row = self._note_point(learning_rate, held_out)
         self._add_to_average(self.training.progress(course.step, course.seconds))
-        course.since_best += 1
-        if held_out < course.best:
-            course.best, course.best_step, course.since_best = held_out, course.step, 0
+        course.since_lowest += 1
+        if held_out < course.lowest:
+            course.lowest, course.since_lowest = held_out, 0
+        best = held_out < course.best
+        if best:
+            course.best, course.best_step = held_out, course.step
             self.best = self._weights()
         if self.accelerator.is_main_process:
             write_history(course.history, self.folder / HISTORY)
@@ -326,7 +341,7 @@ class Trainer:
         pace = course.symbols / max(course.seconds, 1e-9)
         note(
             f"step {course.step:>7,}   {course.seconds:6.0f} s   loss {row.loss:.3f}   held out {held_out:.4f}"
-            f"{' *' if course.since_best == 0 else '  '}   {pace:,.0f} symbols/s"
+            f"{' *' if best else '  '}   {pace:,.0f} symbols/s"
         )
 
     def _add_to_average(self, progress: float) -> None:
