@@ -93,6 +93,22 @@ def test_the_written_out_gradients_are_those_of_automatic_differentiation(
 
 @each_cell
 @each_kind
+def test_without_gradients_it_is_the_same_and_keeps_no_features(cell: AttendingCell, additive: bool) -> None:
+    case = problem(cell, additive, seed=1, time=30, batch=4, positions=20, size=50)
+    results, largest = [], []
+    for gradients in (True, False):
+        with torch.set_grad_enabled(gradients), torch.profiler.profile(profile_memory=True) as profiled:
+            results.append(run(attend, case))
+        largest.append(max(event.cpu_memory_usage for event in profiled.events()))
+    for one, other in zip(*results, strict=True):
+        identically(one, other)
+    features = 30 * 4 * 20 * 50 * 8  # bytes of them at all steps
+    assert largest[1] < features / 5
+    assert not additive or largest[0] >= features
+
+
+@each_cell
+@each_kind
 @settings(deadline=None)  # the first call compiles
 @given(time=sizes, batch=sizes, positions=sizes, size=sizes, seed=seeds)
 def test_gradients_in_single_precision_are_those_in_double(

@@ -199,15 +199,19 @@ def attend(cell: AttendingCell, inputs: Tensor, state: State, attending: Attendi
     attending = attending._replace(keys=attending.keys.to(dtype), fed=attending.fed.to(dtype))
     arguments = (inputs.to(dtype), *attending, *(part.to(dtype) for part in state))
     with torch.autocast(inputs.device.type, enabled=False):
-        outputs, looks, *end = _Loop.apply(cell, *arguments)  # type: ignore[no-untyped-call]
+        keep = torch.is_grad_enabled()
+        outputs, looks, *end = _Loop.apply(cell, keep, *arguments)  # type: ignore[no-untyped-call]
     return outputs, looks, (outputs[-1], *end)
 
 
 class _Loop(torch.autograd.Function):
-    """Takes cell, inputs, the six of `Attending`, the state; gives outputs, weights, and an LSTM's c at the end."""
+    """Takes cell, whether to keep what the way back needs, inputs, the six of `Attending`, the state.
+
+    Gives outputs, weights, and an LSTM's c at the end.
+    """
 
     @staticmethod
-    def forward(ctx: Any, cell: AttendingCell, inputs: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, cell: AttendingCell, keep: bool, inputs: Tensor, *rest: Any) -> tuple[Tensor, ...]:
         attending, state = Attending(*rest[:6]), rest[6:]
         keys, fed, mask, weight, bias, vector = attending
         size = keys.shape[-1]
@@ -217,7 +221,7 @@ class _Loop(torch.autograd.Function):
         states[0] = state[0]
         looks = keys.new_empty(time, batch, keys.shape[1])
         queries = keys.new_empty(time, batch, size)
-        features = None if vector is None else keys.new_empty(time, *keys.shape)
+        features = None if vector is None else keys.new_empty(time if keep else 1, *keys.shape)
         saved = []
         for number in range(time):
             product = torch.addmm(bias, state[0], weight.T)
@@ -225,11 +229,12 @@ class _Loop(torch.autograd.Function):
             if vector is None or features is None:
                 scores = torch.bmm(query[:, None], keys.transpose(1, 2))[:, 0] / math.sqrt(size)
             else:
-                scores = torch.add(keys, query[:, None], out=features[number]).tanh_() @ vector
+                scores = torch.add(keys, query[:, None], out=features[number if keep else 0]).tanh_() @ vector
             weights = torch.softmax(scores.add_(hole), dim=-1, out=looks[number])
             gates = torch.baddbmm(inputs[number, :, None, size:], weights[:, None], fed)[:, 0]
             state, kept = GATES[cell](gates, product[:, size:], state)
-            saved.append(kept)
+            if keep:
+                saved.append(kept)
             states[number + 1] = state[0]
         ctx.save_for_backward(keys, fed, weight, vector, states, looks, queries)
         ctx.cell, ctx.features, ctx.saved = cell, features, saved
@@ -271,7 +276,7 @@ class _Loop(torch.autograd.Function):
         dfed = torch.bmm(looks.permute(1, 2, 0), dinputs[:, :, size:].transpose(0, 1))
         flat = dproducts.flatten(0, 1)
         dweight = flat.T @ states[:-1].flatten(0, 1)
-        return None, dinputs, dkeys, dfed, None, dweight, flat.sum(dim=0), dvector, *dstate
+        return None, None, dinputs, dkeys, dfed, None, dweight, flat.sum(dim=0), dvector, *dstate
 
 
 def _scores_backward(features: Tensor, dscores: Tensor, dkeys: Tensor, dvector: Tensor) -> Tensor:

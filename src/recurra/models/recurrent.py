@@ -152,9 +152,9 @@ class Recurrent(nn.Module):
     def annotate(self, inputs: Tensor, mask: Tensor, noise: Noise | None = None) -> Tensor:
         """The top layer's outputs for sequences of different lengths, each read from an empty state.
 
-        As `forward` with a mask, but for the end state, and faster: each direction runs on its own over all positions,
-        the one from the end over rows that are turned round by their lengths, since what comes after a row's end
-        changes nothing before it.
+        As `forward` with a mask, but for the end state, and faster on a CPU: each direction runs on its own over all
+        positions, the one from the end over rows that are turned round by their lengths, since what comes after a row's
+        end changes nothing before it.
 
         Args:
             inputs: `(batch, time, input_size)`.
@@ -164,10 +164,12 @@ class Recurrent(nn.Module):
         Returns:
             `(batch, time, output_size)`, zero where nothing is.
         """
-        lengths = _lengths(mask, inputs).to(inputs.device)
-        places = torch.arange(inputs.shape[1], device=inputs.device)
+        if inputs.device.type != "cpu":  # where a kernel wants the weights of both directions in one piece
+            return self.forward(inputs, mask=mask, noise=noise)[0]
+        lengths = _lengths(mask, inputs)
+        places = torch.arange(inputs.shape[1])
         turned = torch.where(mask, lengths[:, None] - 1 - places, places)
-        rows = torch.arange(len(inputs), device=inputs.device)[:, None]
+        rows = torch.arange(len(inputs))[:, None]
         for number in range(self.num_layers):
             if number and noise:
                 inputs = noise.drop_units(inputs, self.dropout)
@@ -182,7 +184,8 @@ class Recurrent(nn.Module):
         """One layer in one direction over whole sequences, from an empty state."""
         zero = inputs.new_zeros(1, len(inputs), self.hidden_size)
         begin = (zero, zero) if self.cell == "lstm" else zero
-        return _FUNCTIONS[self.cell](inputs, begin, weights, True, 1, 0.0, False, False, True)[0]
+        training = torch.is_grad_enabled()  # or cuDNN keeps nothing for the way back
+        return _FUNCTIONS[self.cell](inputs, begin, weights, True, 1, 0.0, training, False, True)[0]
 
     def step(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one time step by the cells' equations; `models.packed` has the fast way.
