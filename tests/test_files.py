@@ -45,6 +45,20 @@ def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_link_stays_one_and_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    (tmp_path / "null.txt").symlink_to("/dev/null")
+    os.mkfifo(tmp_path / "pipe")
+    write_text_atomic(tmp_path / "link.txt", "new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text() == "new"
+    for name in ("null.txt", "pipe"):
+        with pytest.raises(RecurraError, match="is a device or a pipe"):
+            write_text_atomic(tmp_path / name, "new")
+    assert (tmp_path / "pipe").is_fifo()
+
+
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002, 0o000])
 def test_permissions_follow_the_umask(tmp_path: Path, mask: int) -> None:
     def secretive(temporary: Path) -> None:

@@ -11,13 +11,17 @@ from recurra.errors import OptionError, RecurraError, os_errors
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` make a file beside `path`, flush it to the disk, then move it into place.
+    """Let `write` make a file beside `path` (what it links to), flush it to the disk, then move it into place.
 
     Raises:
         RecurraError: if the disk is full or the place cannot be written; `path` is then as it was.
     """
     if path.name in ("", ".."):
         raise RecurraError(f"{path} is a folder, not a file; give the name of a file to write")
+    if path.is_symlink():
+        path = path.resolve()
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise RecurraError(f"{path} is a device or a pipe, which a file cannot take the place of; give a file's name")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with os_errors("writing", path):
         try:

@@ -135,6 +135,13 @@ def test_a_header_names_the_columns_and_further_ones_are_told(tmp_path: Path) ->
     assert pairs_of(read) == [("two", "zwei"), ("four", "vier")]
     assert any("all columns but source and target" in sentence for sentence in read.skipped)
     assert any("named.tsv, line 3: there are too few columns" in sentence for sentence in read.skipped)
+    for name, text in (
+        ("blank.csv", "\ntarget,source\nzwei,two\nvier,four\n"),
+        ("excel.csv", "sep=;\ntarget;source\nzwei;two\nvier;four\n"),
+        ("comment.tsv", "# numbers\ntarget\tsource\nzwei\ttwo\nvier\tfour\n"),
+        ("keys.jsonl", '{"Target": "zwei", "Source": "two"}\n{"Target": "vier", "Source": "four"}\n'),
+    ):
+        assert pairs_of(open_pairs([write(tmp_path / name, text)])) == [("two", "zwei"), ("four", "vier")]
     licence = write(tmp_path / "licence.tsv", tsv([(*pair, "CC-BY 2.0") for pair in PAIRS]))
     read = open_pairs([licence])
     assert pairs_of(read) == PAIRS
@@ -226,6 +233,13 @@ def test_lone_surrogates_and_zeros_in_json_are_left_out(tmp_path: Path) -> None:
     assert "lines 4, 5: there is a zero or half a surrogate pair" in read.skipped[0]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_commas_of_sentences_do_not_cut_a_table(tmp_path: Path, delimiter: str) -> None:
+    rows = [("Sunday, 9 March 2014", "2014-03-09"), ("Monday, 10 March 2014", "2014-03-10")]
+    path = write(tmp_path / "dates.csv", "".join(delimiter.join(row) + "\n" for row in rows))
+    assert pairs_of(open_pairs([path])) == rows
+
+
 def test_csv_that_is_none_is_refused_with_its_line(tmp_path: Path) -> None:
     message = refusal(write(tmp_path / "pairs.csv", 'a,b\nc,d\n"e,f\ng,h\n'))
     assert re.search(r"pairs\.csv, line 3: what begins here is no CSV .*close its quotes", message)
@@ -240,9 +254,9 @@ def test_a_very_long_sentence_is_kept_and_a_longer_one_left_out(tmp_path: Path) 
     for name, between in (("pairs.tsv", "\t"), ("pairs.csv", ",")):
         read = open_pairs([write(tmp_path / name, f"{words}{between}lang\nshort{between}kurz\n")])
         assert len(read.sources[0].split()) == 10_000
-    read = open_pairs([write(tmp_path / "pairs.tsv", f"{'a' * (MAX_CHARACTERS + 1)}\tlang\nshort\tkurz\n")])
-    assert pairs_of(read) == [("short", "kurz")]
-    assert "line 1: a sentence has more than 131,072 characters" in read.skipped[0]
+        read = open_pairs([write(tmp_path / name, f"{'a' * (MAX_CHARACTERS + 1)}{between}lang\nshort{between}kurz\n")])
+        assert pairs_of(read) == [("short", "kurz")]
+        assert "line 1: a sentence has more than 131,072 characters" in read.skipped[0]
 
 
 @pytest.mark.parametrize(
@@ -304,6 +318,10 @@ def test_large_files_and_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.M
     assert "pairs.tsv holds more than 3,000 bytes" in refusal(path)
     assert "bomb.tsv.gz holds more than 3,000 bytes" in refusal(bomb)
     monkeypatch.setattr(module, "MAX_BYTES", 2**40)
+    monkeypatch.setattr(module, "MAX_LINES", 500)
+    for lines in ("a\tb\n" * 1001, "a\tb\r\n" * 501, "a\tb\n" + "\r" * 1001):
+        assert "long.tsv has more than 500 lines" in refusal(write(tmp_path / "long.tsv", lines))
+    assert len(open_pairs([write(tmp_path / "long.tsv", "a\tb\r\n" * 500)])) == 500
     monkeypatch.setattr(texts, "MIN_GZIP_LIMIT", 1000)
     assert "bomb.tsv.gz unpacks to over" in refusal(bomb)
 

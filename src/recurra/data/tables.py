@@ -27,6 +27,9 @@ PAIRS = {"dates": dates}
 MAX_BYTES = 2**30
 """A larger file, unpacked, is refused: all pairs are held in memory."""
 
+MAX_LINES = 10_000_000
+"""So is one with more lines: even empty ones take memory, and packed they take no room at all."""
+
 MAX_CHARACTERS = 2**17
 """A pair with a longer sentence is left out; ten thousand words are half of it."""
 
@@ -135,6 +138,8 @@ def _read(path: Path, encoding: str) -> str:
     if "\0" in text:
         line = _line_at(text[: text.index("\0")])
         raise RecurraError(f"{path}, line {line}: a zero byte, which no text has; give text or name its --encoding")
+    if text.count("\n") + text.count("\r") > 2 * MAX_LINES:
+        raise RecurraError(f"{path} has more than {MAX_LINES:,} lines; give a part of it")
     if not text.strip():
         raise RecurraError(f"{path} is empty; give a file with sentences in it")
     return text
@@ -202,6 +207,7 @@ def _cells(cells: list[str]) -> list[str] | str:
 def _csv_rows(text: str) -> list[Row]:
     """The records of a CSV file, by the number of the line they begin in."""
     rows: list[Row] = []
+    csv.field_size_limit(MAX_BYTES)  # what is too long for a sentence is left out, and not the whole file
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True, skipinitialspace=True)
     line = 1
     try:
@@ -219,12 +225,14 @@ def _csv_rows(text: str) -> list[Row]:
 
 def _delimiter(text: str) -> str:
     """What stands between the columns, judged by which gives most of the first records equally many of them."""
+    beginning = text[: 2 * MAX_CHARACTERS]
 
     def agreeing(delimiter: str) -> int:
-        reader = csv.reader(io.StringIO(text[: 2**16], newline=""), delimiter=delimiter, skipinitialspace=True)
+        reader = csv.reader(io.StringIO(beginning, newline=""), delimiter=delimiter, skipinitialspace=True)
         return max(Counter(len(cells) for cells in islice(reader, 100) if len(cells) > 1).values(), default=0)
 
-    return max((",", ";", "\t"), key=agreeing)
+    # A comma last: sentences have their own.
+    return max(("\t", ";", ","), key=agreeing)
 
 
 def _json_rows(text: str) -> list[Row]:
@@ -264,9 +272,10 @@ def _json_object(line: str) -> dict[str, Any] | str:
 
 def _keys(record: dict[str, Any]) -> tuple[str, str] | None:
     """Which texts of an object are source and target."""
-    for keys in _HEADERS:
-        if all(key in record for key in keys):
-            return keys
+    called = {key.strip().lower(): key for key in record}
+    for names in _HEADERS:
+        if all(name in called for name in names):
+            return called[names[0]], called[names[1]]
     texts = [key for key, value in record.items() if isinstance(value, str)]
     return (texts[0], texts[1]) if len(texts) == 2 else None
 
@@ -276,14 +285,21 @@ def _columns(path: Path, rows: list[Row]) -> tuple[list[Row], list[str]]:
     wide = max((len(cells) for _, cells in rows if isinstance(cells, list)), default=0)
     which = "the first two"
     source, target = 0, 1
-    if rows and isinstance(rows[0][1], list):
-        header = [cell.strip().lower() for cell in rows[0][1]]
-        for names in _HEADERS:
-            if all(name in header for name in names):
-                source, target = (header.index(name) for name in names)
-                rows, which = rows[1:], " and ".join(names)
+    first, header = _first(rows)
+    for names in _HEADERS:
+        if all(name in header for name in names):
+            source, target = (header.index(name) for name in names)
+            rows, which = rows[:first] + rows[first + 1 :], " and ".join(names)
     taken = [(line, _taken(cells, source, target)) for line, cells in rows]
     return taken, [f"{path}: all columns but {which} (there are up to {wide})"] if wide > 2 else []
+
+
+def _first(rows: list[Row]) -> tuple[int, list[str]]:
+    """The place of the first row with two texts, and they in small letters; none if there is no such row."""
+    for place, (_, cells) in enumerate(rows):
+        if isinstance(cells, list) and sum(bool(cell.strip()) for cell in cells) > 1:
+            return place, [cell.strip().lower() for cell in cells]
+    return 0, []
 
 
 def _taken(cells: list[str] | str, source: int, target: int) -> list[str] | str:
