@@ -57,6 +57,19 @@ def universal(data: bytes) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
+def test_a_stream_that_does_not_wait_is_waited_for() -> None:
+    parts = [b"one\ntw", None, None, b"o\n", None, b"three"]
+
+    class Hasty(Arriving):
+        def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
+            if parts and parts[0] is None:
+                return parts.pop(0)
+            self.parts = [parts.pop(0)] if parts else []
+            return super().readinto(buffer)
+
+    assert read(Hasty([])) == ["one", "two", "three"]
+
+
 letters = st.sampled_from(["\n", "\r\n", "\r", "a", "bc", " ", "é", "春", "🙂", "\ufeff", "\x0b", "\x85", "\u2028"])
 texts = st.lists(letters, max_size=25).map("".join).filter(lambda text: text != "\ufeff")
 

@@ -18,6 +18,7 @@ import pytest
 from damage import snapshot
 
 from recurra import translation
+from recurra.commands import translation as commands
 from recurra.tasks.translation import Config
 
 Refused = Callable[..., str]
@@ -249,6 +250,32 @@ class TestTranslating:
         finally:
             tracemalloc.stop()
         assert peak < 50 * 2**20
+
+    def test_a_line_that_is_too_long_is_named_and_those_before_it_answered(
+        self, recurra: Callable[..., Any], trained_translation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lines = "abc\n\nbad\n" + "a" * 1001 + "\ncab\n"
+        path = written(tmp_path, "in.txt", lines)
+        answer = recurra("translation", "translate", trained_translation, "--file", path, "--out", tmp_path / "n" / "o")
+        assert (answer.status, answer.out) == (1, "")
+        assert answer.err.startswith(f"error: {path}, line 4: the sentence that begins with 'aaaaaaaaaaaaaaaaaaaa'")
+        assert not (tmp_path / "n").exists()
+        for group in (1024, 2):
+            monkeypatch.setattr(commands, "GROUP", group)
+            monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
+            answer = recurra("translation", "translate", trained_translation)
+            assert (answer.status, answer.out) == (1, "cba\n\ndab\n")
+            assert answer.err.startswith("error: standard input, line 4: the sentence that begins with 'aaaa")
+
+    def test_without_standard_input(self, translate_refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", None)
+        assert "there is no standard input; give a sentence or --file" in translate_refused()
+
+    def test_options_that_would_do_nothing(self, translate_refused: Refused) -> None:
+        for option in (["--temperature", 2], ["--seed", 3], ["--top-k", 5], ["--argmax"]):
+            assert "give --sample too" in translate_refused("abc", *option, status=2)
+        for option in (["--n-best", 2], ["--beam-size", 1], ["--normalization", "gnmt"], ["--coverage-penalty", 1]):
+            assert "leave out --beam-size, --n-best" in translate_refused("abc", "--sample", *option, status=2)
 
     def test_standard_input_that_is_no_text(
         self, recurra: Callable[..., Any], trained_translation: Path, monkeypatch: pytest.MonkeyPatch

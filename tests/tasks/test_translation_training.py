@@ -158,8 +158,30 @@ class TestTraining:
         command = ["translation", "train", tmp_path / "p.tsv", "--out", tmp_path / "m", *options]
         assert recurra(*command, *tiny_translation_options).status == 0
         (tmp_path / "lines.txt").write_text("春眠\n夜来\n", encoding="gb18030")
-        answer = recurra("translation", "translate", tmp_path / "m", "--file", tmp_path / "lines.txt")
+        translate = ["translation", "translate", tmp_path / "m", "--file", tmp_path / "lines.txt"]
+        answer = recurra(*translate, "--encoding", "gb18030")
         assert (answer.status, answer.err.count("never seen")) == (0, 0)
+        # A file is what it is, whatever the model was trained on.
+        answer = recurra(*translate)
+        assert (answer.status, answer.out) == (1, "")
+        assert "lines.txt, line 1: this is not utf-8; name the right --encoding" in answer.err
+        (tmp_path / "lines.txt").write_text("春眠\n夜来\n", encoding="utf-8")
+        answer = recurra(*translate)
+        assert (answer.status, answer.err.count("never seen")) == (0, 0)
+        evaluate = ["translation", "evaluate", tmp_path / "m", tmp_path / "p.tsv"]
+        assert recurra(*evaluate, "--encoding", "gb18030").status == 0
+        assert "p.tsv, line 1: this is not utf-8; name the right --encoding" in recurra(*evaluate).err
+
+    def test_one_wrong_pair_does_not_make_all_outputs_longer(self, tmp_path: Path, pairs_file: Path) -> None:
+        rows = few(pairs_file, 200)
+        ratios = []
+        for number, more in enumerate(([], [("a", "ab" * 90)], [(rows[0][0], 2 * rows[0][1])])):
+            path = tmp_path / f"{number}.tsv"
+            path.write_text("".join(f"{a}\t{b}\n" for a, b in [*rows, *more]))
+            data = translation.read_data([path], [], Config(symbols="characters"))
+            ratios.append(translation.resolve(data.config, data.train).max_ratio)
+        assert ratios[0] == ratios[2] == pytest.approx(1, abs=0.11)
+        assert ratios[1] < 4
 
     @pytest.mark.parametrize("cell", ["lstm", "gru"])
     @pytest.mark.parametrize("attention", ["additive", "multiplicative", "none"])

@@ -109,6 +109,13 @@ class TestTranslating:
         assert lines[2] == ""
         assert list(out.parent.iterdir()) == [out]
 
+    def test_white_space_around_a_sentence_is_not_read_as_in_training(
+        self, recurra: Command, trained_translation: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "in.txt").write_text("  abc\t\n\u3000bad \n")
+        answer = recurra("translation", "translate", trained_translation, "--file", tmp_path / "in.txt")
+        assert answer == (0, "cba\ndab\n", "")
+
     def test_a_file_is_written_whole_or_not_at_all(
         self, recurra: Command, trained_translation: Path, tmp_path: Path
     ) -> None:

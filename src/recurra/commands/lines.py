@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
@@ -18,6 +19,8 @@ BLOCK = 2**16
 
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")  # a carriage return at the end may be half of one
 _BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+
+Read = Callable[[int], bytes | None]
 
 Item = str | RecurraError | None
 """A line, what went wrong, or the end."""
@@ -63,7 +66,7 @@ def _group(arrived: queue.Queue[Item], most: int) -> tuple[list[str], Item]:
     return group, item
 
 
-def _read(read: Callable[[int], bytes], put: Callable[[Item], None]) -> None:
+def _read(read: Read, put: Callable[[Item], None]) -> None:
     number = 1
     try:
         for line in _split(read):
@@ -75,10 +78,13 @@ def _read(read: Callable[[int], bytes], put: Callable[[Item], None]) -> None:
     put(None)
 
 
-def _split(read: Callable[[int], bytes]) -> Iterator[bytes]:
+def _split(read: Read) -> Iterator[bytes]:
     """Lines without their ends."""
     rest = b""
-    while block := read(BLOCK):
+    while (block := read(BLOCK)) != b"":
+        if block is None:  # a stream that does not wait has nothing yet
+            time.sleep(0.01)
+            continue
         *lines, rest = _LINE_END.split(rest + block)
         yield from lines
         _checked(rest)

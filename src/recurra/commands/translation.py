@@ -68,6 +68,7 @@ def translate(
     model: Path,
     *sentence: str,
     file: Path | None = None,
+    encoding: str = "utf-8",
     out: Path | None = None,
     prefix: str = "",
     ensemble: Annotated[tuple[Path, ...], Several] = (),
@@ -86,6 +87,8 @@ def translate(
         What to translate, in quotes or not; standard input, a sentence a line, if neither this nor --file is given.
     file
         A text file (plain or .gz) with a sentence a line.
+    encoding
+        How FILE encodes text; standard input is UTF-8, and so is all output.
     out
         The file to write, a line for each; standard output if not given. With --n-best the translations of a sentence
         follow each other, each with its score and a tab before it.
@@ -100,15 +103,18 @@ def translate(
     """
     if sentence and file is not None:
         raise OptionError("a sentence and --file are given; give one of them")
+    _require_use(sample, search, sampling)
     loaded, others = Model.load(model), _members(ensemble)
-    if out:
-        _require_place(out)
     if sentence:
         lines: Iterable[list[str]] = [[" ".join(sentence)]]
     elif file is not None:
-        lines = _grouped(read_lines(file, loaded.config.encoding))
+        lines = _grouped(_lines_of(file, encoding, loaded))
+    elif sys.stdin is None:
+        raise RecurraError("there is no standard input; give a sentence or --file")
     else:
-        lines = groups(sys.stdin.buffer, GROUP)
+        lines = _up_to_refused(groups(sys.stdin.buffer, GROUP), loaded)
+    if out:
+        _require_place(out)
     made: list[str] = []
     told: list[dict[str, Any]] = []
     unknown: dict[str, None] = {}
@@ -118,7 +124,7 @@ def translate(
         outputs = loaded.outputs(group, search, others, prefix, drawing, done)
         for line, hypotheses in zip(group, outputs, strict=True):
             if hypotheses:
-                unknown.update(dict.fromkeys(loaded.languages.source.unknown_in(line)))
+                unknown.update(dict.fromkeys(loaded.languages.source.unknown_in(line.strip())))
             shown = "".join(_shown(loaded, hypothesis, search.n_best) + "\n" for hypothesis in hypotheses) or "\n"
             if out:
                 made.append(shown)
@@ -133,6 +139,48 @@ def translate(
     if out:
         write_text_atomic(out, "".join(made))
         note(f"{out}: {done:,} lines")
+
+
+def _require_use(sample: bool, search: Search, sampling: Sampling) -> None:
+    """Refuse options that would do nothing."""
+    if not sample and sampling != Sampling():
+        raise OptionError("--temperature, --top-k, --seed and the like are for drawing at random; give --sample too")
+    if sample and replace(search, min_length=0, max_length=None, no_repeat=0) != Search():
+        raise OptionError(
+            "--sample draws one output of each sentence and ranks none; leave out --beam-size, --n-best, "
+            "--normalization, --alpha and --coverage-penalty"
+        )
+
+
+def _lines_of(file: Path, encoding: str, model: Model) -> list[str]:
+    """The lines of a file, all of which can be translated."""
+    lines = read_lines(file, encoding)
+    place, reason = _refused(lines, model)
+    if reason:
+        raise RecurraError(f"{file}, line {place + 1:,}: {reason}")
+    return lines
+
+
+def _up_to_refused(groups: Iterable[list[str]], model: Model) -> Iterator[list[str]]:
+    """Groups of lines of standard input, up to the first that cannot be translated; then what is wrong with it."""
+    done = 0
+    for group in groups:
+        place, reason = _refused(group, model)
+        if place:
+            yield group[:place]
+        done += place
+        if reason:
+            raise RecurraError(f"standard input, line {done + 1:,}: {reason}")
+
+
+def _refused(lines: Sequence[str], model: Model) -> tuple[int, str]:
+    """How many lines can be translated before the first that cannot, and what is wrong with it."""
+    for place, line in enumerate(lines):
+        try:
+            model.encode([line])
+        except RecurraError as error:
+            return place, str(error)
+    return len(lines), ""  # all of them
 
 
 def _members(ensemble: Sequence[Path]) -> list[Model]:
@@ -192,6 +240,7 @@ def evaluate(
     ensemble: Annotated[tuple[Path, ...], Several] = (),
     tokenize: Tokenize = "13a",
     lowercase: bool = False,
+    encoding: str = "utf-8",
     json: bool = False,
     search: Annotated[Search, Flat] = Search(),
 ) -> None:
@@ -209,13 +258,15 @@ def evaluate(
         How BLEU splits sentences into words; none if they are split already.
     lowercase
         Count capital letters as small ones.
+    encoding
+        How the files encode text.
     json
         Print one JSON object.
     """
     if not pairs:
         place = " before --ensemble, which takes all the names after it" if ensemble else ""
         raise OptionError(f"there are no pairs to compare with; name a table, two files or sample:dates{place}")
-    figures = Model.load(model).evaluate(pairs, search, _members(ensemble), tokenize, lowercase)
+    figures = Model.load(model).evaluate(pairs, search, _members(ensemble), tokenize, lowercase, encoding)
     if json:
         print_json(figures)
         return
@@ -252,7 +303,7 @@ def explain(
     _require_place(out)
     text = " ".join(sentence)
     files = [str(file) for file in loaded.explain(text, out, search)]
-    _note_unknown(loaded.languages.source.unknown_in(text))
+    _note_unknown(loaded.languages.source.unknown_in(text.strip()))
     if json:
         print_json({"path": files[0], "files": files})
     else:

@@ -50,6 +50,10 @@ MAX_SYMBOLS = 1000
 SPARE = 20
 """An output may have so many symbols more than `max_ratio` allows."""
 
+UNUSUAL = 3.0
+"""A pair whose target is more than so many times as long as is usual is taken for a mistake in the data, and does not
+make all outputs longer."""
+
 DEFAULT_SEARCH = Search()
 
 _VOCABULARY_SIZES: dict[Kind, int] = {"characters": 5_000, "bytes": 256, "words": 30_000}
@@ -94,9 +98,10 @@ class Config(Architecture, PairTraining):
     longest: int = 200
     """Pairs with more symbols than this on a side are not trained on."""
     max_ratio: float = AUTO
-    """Longest output, in symbols for each of the source's (and 20 more); what the training pairs need if not given."""
+    """Longest output, in symbols for each of the source's (and 20 more); what the training pairs need if not given, but
+    at most three times what is usual among them."""
     encoding: str = "utf-8"
-    """How the files encode text."""
+    """How the files of pairs encode text."""
 
     def __post_init__(self) -> None:
         Architecture.__post_init__(self)
@@ -116,7 +121,8 @@ def resolve(config: Config, pairs: Sequences) -> Config:
     """
     lengths = pairs.lengths()
     usual = lengths[:, 1].sum() / lengths[:, 0].sum()
-    ratio = max(float(((lengths[:, 1] - SPARE) / lengths[:, 0]).max()), float(usual))
+    largest = ((lengths[:, 1] - SPARE) / lengths[:, 0]).max()
+    ratio = float(np.clip(largest, usual, UNUSUAL * usual))
     recipe = dict(num_layers=1, forget_bias=0.0, tied=True, batch_size=1000, learning_rate=4e-3, weight_decay=0.01)
     recipe |= dict(max_ratio=math.ceil(10 * ratio) / 10)
     config = fill_in(config, **recipe | _RECIPES[config.symbols])
@@ -345,12 +351,12 @@ class Model:
         return self.network.decoder.output.weight.device
 
     def encode(self, sentences: Sequence[str]) -> list[Symbols]:
-        """The symbols of sentences, each with its end.
+        """The symbols of sentences without white space around them, as in training; each with its end.
 
         Raises:
             RecurraError: if one is too long.
         """
-        symbols = [self.languages.source.encode(sentence) for sentence in sentences]
+        symbols = [self.languages.source.encode(sentence.strip()) for sentence in sentences]
         for sentence, those in zip(sentences, symbols, strict=True):
             if len(those) > MAX_SYMBOLS + 1:
                 raise RecurraError(
@@ -455,6 +461,7 @@ class Model:
         others: Sequence[Model] = (),
         tokenize: Tokenize = "13a",
         lowercase: bool = False,
+        encoding: str = "utf-8",
     ) -> dict[str, Any]:
         """Translate the sources of pairs and compare with their targets.
 
@@ -464,12 +471,13 @@ class Model:
             others: models that translate together with this one.
             tokenize: how BLEU splits sentences into words.
             lowercase: count capital letters as small ones in BLEU and chrF.
+            encoding: how the files encode text.
 
         Returns:
             `bleu`, `chrf`, `exact_match`, `count`, `signature`, `nats` a target symbol (of all models together), and
             `by_length`: the other figures once more of parts of the pairs by `words` of the source, the shortest first.
         """
-        pairs = open_pairs(several(data), self.config.encoding)
+        pairs = open_pairs(several(data), encoding)
         for reason in pairs.skipped:
             note(f"left out: {reason}")
         sequences, long = _encode(pairs, self.languages, MAX_SYMBOLS)
@@ -495,7 +503,7 @@ class Model:
         """
         if not sentence.strip():
             raise RecurraError("there is no sentence to explain; give one that is not empty")
-        options = replace(options, n_best=options.beam_size)
+        sentence, options = sentence.strip(), replace(options, n_best=options.beam_size)
         (found,) = self.search([sentence], options, trees=True)
         source, target = self.languages.source, self.languages.target
         explanation = Explanation(
