@@ -219,6 +219,49 @@ def uniform(size: int) -> Step:
     return lambda symbols, state: Stepped(torch.full((len(symbols), size), -math.log(size)), state, None)
 
 
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_of_equal_outputs_the_same_is_found_alone_and_in_company(beam_size: int) -> None:
+    def found(sentences: int) -> list[tuple[int, ...]]:
+        results = search(uniform(2000), (), start=0, end=1, options=Search(beam_size=beam_size), limits=[3] * sentences)
+        return [result.hypotheses[0].symbols for result in results]
+
+    assert found(6) == found(1) * 6
+
+
+@given(beam_size=st.integers(1, 6), seed=st.integers(0, 999))
+def test_the_tree_has_the_best_of_what_fell_out_of_the_beam(beam_size: int, seed: int) -> None:
+    size = 4 * beam_size + 3
+    chances = torch.randn(size, size, generator=torch.Generator().manual_seed(seed)).mul(3).log_softmax(dim=1)
+
+    def step(symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
+        return Stepped(chances[symbols], state, None)
+
+    options = Search(beam_size=beam_size, normalization="none")
+    (found,) = search(step, (), start=0, end=1, options=options, limits=[3], banned=[0, 2], trees=True)
+    assert found.tree is not None
+    nodes = found.tree.nodes
+    for depth in (1, 2, 3):
+        parents = [place for place, node in enumerate(nodes) if node.depth == depth - 1 and node.state == "kept"]
+        scored = sorted(
+            (nodes[place].total + float(chances[nodes[place].symbol, symbol]), place, symbol)
+            for place in parents
+            for symbol in range(size)
+            if symbol not in (0, 2)
+        )
+        best = scored[::-1][: 2 * beam_size]
+        there = [node for node in nodes if node.depth == depth]
+        assert {(node.parent, node.symbol) for node in there} == {(place, symbol) for _, place, symbol in best}
+        within = {(place, symbol) for _, place, symbol in best[:beam_size]}
+        for node in there:
+            if node.symbol == 1 and (node.parent, 1) in within:
+                assert node.state == "finished"
+            elif node.state == "kept":
+                assert (node.parent, node.symbol) in within
+            else:
+                assert node.state == "pruned"
+                assert not any(other.parent == nodes.index(node) for other in nodes)
+
+
 def test_no_sentences() -> None:
     nothing = (torch.zeros(1, 0, 3),)
     assert search(uniform(4), nothing, start=0, end=1, options=Search(), limits=[]) == []

@@ -113,6 +113,8 @@ def test_parts_are_about_equal() -> None:
         (75, 99, 25),
     ]
     assert len(by_length(["a"] * 5, ["a"] * 5, [3] * 5)) == 1
+    assert [row["count"] for row in by_length(["a"] * 100, ["a"] * 100, [1] * 80 + [3] * 20)] == [80, 20]
+    assert [row["count"] for row in by_length(["a"] * 100, ["a"] * 100, [1] * 20 + [3] * 80)] == [20, 80]
     assert by_length([], [], []) == []
 
 

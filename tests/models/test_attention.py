@@ -7,10 +7,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recurra.models import attention as module
 from recurra.models.attention import Attention, AttentionName, score
 
 sizes = st.integers(1, 5)
 each_kind = pytest.mark.parametrize("kind", ["additive", "multiplicative"])
+
+
+def test_many_scores_are_worked_out_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, keys, vector = torch.randn(2, 7, 4), torch.randn(2, 3, 4), torch.randn(4)
+    whole = score(query, keys, vector)
+    for most in (1, 2 * keys.numel(), 5 * keys.numel()):
+        monkeypatch.setattr(module, "MOST_FEATURES", most)
+        torch.testing.assert_close(score(query, keys, vector), whole, rtol=0, atol=1e-6)
 
 
 @each_kind

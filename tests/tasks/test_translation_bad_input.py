@@ -267,6 +267,15 @@ class TestTranslating:
             assert (answer.status, answer.out) == (1, "cba\n\ndab\n")
             assert answer.err.startswith("error: standard input, line 4: the sentence that begins with 'aaaa")
 
+    def test_a_beam_too_wide_for_a_long_sentence(
+        self, recurra: Callable[..., Any], translate_refused: Refused, trained_translation: Path
+    ) -> None:
+        sentence = "ab" * 500
+        message = translate_refused(sentence, "--beam-size", 1000, status=2)
+        assert "--beam-size 1000 takes too much memory for a source of 1,001 symbols" in message
+        answer = recurra("translation", "translate", trained_translation, "abc", "--beam-size", 1000)
+        assert answer == (0, "cba\n", "")
+
     def test_without_standard_input(self, translate_refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdin", None)
         assert "there is no standard input; give a sentence or --file" in translate_refused()

@@ -161,11 +161,15 @@ def search(
         while len(rows.symbols):
             stepped = step(torch.from_numpy(rows.symbols).to(device), state)
             rows = rows._replace(covered=_cover(rows.covered, history.attend(stepped.weights)))
-            candidates = rules.candidates(stepped.log_probs, rows.sentences, length, rows.written, options.beam_size)
-            chosen = _choose(candidates, rows, options.beam_size, more=trees)
+            wanted = 2 * options.beam_size if trees else options.beam_size
+            candidates = rules.candidates(stepped.log_probs, rows.sentences, length, rows.written, wanted)
+            chosen = _choose(candidates, rows, wanted)
             if grown:
                 chosen = _grow(grown, chosen, rows, options.beam_size, end)
-            left = chosen.at(ranking.finish(chosen, rows, length))
+            kept = ranking.finish(chosen, rows, length)
+            if grown:
+                _give_up(grown, chosen, rows, kept, end)
+            left = chosen.at(kept)
             history.extend(left.parents, left.symbols, left.log_probs)
             state = _follow(stepped.state, left.parents)
             rows = _next_rows(rows, left)
@@ -254,8 +258,8 @@ def _cover(covered: DoubleArray | None, weights: FloatArray | None) -> DoubleArr
     return covered + weights
 
 
-def _choose(candidates: Candidates, rows: _Rows, beam_size: int, more: bool) -> _Chosen:
-    """The `beam_size` best candidates of each sentence by their sums, or twice as many if `more` is asked for."""
+def _choose(candidates: Candidates, rows: _Rows, count: int) -> _Chosen:
+    """The `count` best candidates of each sentence by their sums."""
     columns = candidates.symbols.shape[1]
     totals = rows.totals[:, None] + np.maximum(candidates.log_probs, IMPOSSIBLE)
 
@@ -268,7 +272,7 @@ def _choose(candidates: Candidates, rows: _Rows, beam_size: int, more: bool) -> 
     table[group, slot] = np.where(candidates.allowed, totals, -np.inf)
     flat = table.reshape(len(begins), -1)
 
-    order = np.argsort(-flat, axis=1, kind="stable")[:, : 2 * beam_size if more else beam_size]
+    order = np.argsort(-flat, axis=1, kind="stable")[:, :count]
     groups, ranks = np.nonzero(np.take_along_axis(flat, order, axis=1) > -np.inf)
     places = order[groups, ranks]
     parents, column = begins[groups] + places // columns, places % columns
@@ -290,6 +294,13 @@ def _grow(grown: list[Tree], chosen: _Chosen, rows: _Rows, beam_size: int, end: 
         tree = grown[rows.sentences[parent]]
         nodes.append(tree.add(int(rows.nodes[parent]), int(symbol), float(log_prob), float(total), state))
     return chosen._replace(nodes=np.array(nodes, dtype=np.int64)).at(chosen.ranks < beam_size)
+
+
+def _give_up(grown: list[Tree], chosen: _Chosen, rows: _Rows, kept: BoolArray, end: int) -> None:
+    """What is within the beam and not at an end, but is not gone on with, is pruned after all."""
+    assert chosen.nodes is not None
+    for place in np.flatnonzero(~kept & (chosen.symbols != end)):
+        grown[rows.sentences[chosen.parents[place]]].prune(int(chosen.nodes[place]))
 
 
 class _Ranking:

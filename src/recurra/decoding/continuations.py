@@ -148,6 +148,7 @@ def most_probable(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The `count` largest of each row, the largest first, and where they are: `torch.topk`, but faster on a CPU.
 
     The largest are in the `count` blocks whose own largest are the largest, so most of a row is looked at only once.
+    Which of several equal ones are taken depends on their row alone.
 
     Args:
         log_probs: `(rows, vocabulary_size)`.
@@ -158,7 +159,7 @@ def most_probable(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """
     rows, size = log_probs.shape
     blocks = size // BLOCK
-    if log_probs.device.type != "cpu" or blocks < 4 * count or rows < 4:
+    if log_probs.device.type != "cpu" or blocks < 4 * count:
         top = log_probs.topk(count)
         return top.values, top.indices
     view = log_probs.unfold(1, BLOCK, BLOCK)

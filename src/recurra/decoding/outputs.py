@@ -17,6 +17,7 @@ from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.sampling import Sampling
 from recurra.decoding.step import Step
 from recurra.decoding.stepping import stepper
+from recurra.errors import OptionError
 from recurra.models.cells import State
 from recurra.models.encoder_decoder import EncoderDecoder
 
@@ -28,6 +29,11 @@ ROWS = 640
 
 LOOKS = 100_000
 """... which look at no more positions than this, all together: what memory is needed for."""
+
+
+MOST_WEIGHTS = 2**28
+"""Attention weights of one source that a search may have to keep, 4 bytes each; a beam for which it may be more is
+refused."""
 
 
 class Request(NamedTuple):
@@ -60,7 +66,19 @@ class Request(NamedTuple):
 
 
 def search_all(request: Request, options: Search, trees: bool = False) -> list[Found]:
-    """The best outputs of each source; see `beam.search`."""
+    """The best outputs of each source; see `beam.search`.
+
+    Raises:
+        OptionError: if a beam is too wide for a source as long.
+    """
+    for source, limit in zip(request.sources, request.limits, strict=True):
+        steps = (limit if options.max_length is None else options.max_length) + 1
+        widest = MOST_WEIGHTS // (len(source) * steps)
+        if options.beam_size > max(widest, 1):
+            raise OptionError(
+                f"--beam-size {options.beam_size} takes too much memory for a source of {len(source):,} symbols and "
+                f"outputs of up to {steps:,}; at most {max(widest, 1)} will do, or a --max-length"
+            )
     found: dict[int, Found] = {}
     for numbers in _batches([len(source) for source in request.sources], options.beam_size):
         step, state = _begin(request, numbers)

@@ -91,7 +91,10 @@ def by_length(
         For each part the `shortest` and the `longest` length, `count`, `bleu`, `chrf` and `exact_match`.
     """
     ordered = sorted(lengths)
-    borders = sorted({ordered[len(ordered) * part // parts] for part in range(1, parts)}) if ordered else []
+    # A border is the least length above it: never the least of all, below which there is nothing.
+    above = [length for length in ordered if length > ordered[0]]
+    wanted = {max(ordered[len(ordered) * part // parts], above[0]) for part in range(1, parts)} if above else set()
+    borders = sorted(wanted)
     groups: list[list[tuple[str, str, int]]] = [[] for _ in range(len(borders) + 1)]
     for row in zip(outputs, references, lengths, strict=True):
         groups[bisect_right(borders, row[2])].append(row)

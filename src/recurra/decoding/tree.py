@@ -30,7 +30,8 @@ class Node(NamedTuple):
 class Tree(NamedTuple):
     """What was considered for one sentence: the root, whose symbol is the start, then parents before children.
 
-    Of what was dropped there are the best of each step only, as many as the beam is wide.
+    Of what fell out of the beam there are the best of each step only, as many as the beam is wide; what was within it
+    and given up, since nothing better could come of it, is there too.
     """
 
     nodes: list[Node]
@@ -39,6 +40,10 @@ class Tree(NamedTuple):
         """Add a node; its place."""
         self.nodes.append(Node(parent, symbol, log_prob, total, self.nodes[parent].depth + 1, state))
         return len(self.nodes) - 1
+
+    def prune(self, place: int) -> None:
+        """Say of a node that the search dropped it."""
+        self.nodes[place] = self.nodes[place]._replace(state="pruned")
 
 
 def rooted(start: int) -> Tree:

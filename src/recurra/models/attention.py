@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 AttentionName = Literal["additive", "multiplicative"]
 
+MOST_FEATURES = 2**24
+"""Numbers between queries and keys that are worked out at once; affects memory and speed only."""
+
 
 class Attention(nn.Module):
     """A small network from a query and an annotation to a score; a softmax over the positions makes weights of scores.
@@ -55,4 +58,7 @@ def score(query: Tensor, keys: Tensor, vector: Tensor | None) -> Tensor:
     """
     if vector is None:
         return query @ keys.transpose(1, 2) / math.sqrt(keys.shape[-1])
+    at_once = max(1, MOST_FEATURES // keys.numel())
+    if query.shape[1] > at_once:
+        return torch.cat([score(part, keys, vector) for part in torch.split(query, at_once, dim=1)], dim=1)
     return torch.tanh(query[:, :, None] + keys[:, None]) @ vector
