@@ -111,7 +111,7 @@ def multi30k(work: Path, minutes: float, languages: Sequence[str], seeds: int) -
                 rows.append(
                     [
                         f"en-{target}, {'tokenised, lowercased' if tokenised else 'as written'}",
-                        ANCHORS[target] if tokenised else "",
+                        ANCHORS.get(target, "") if tokenised else "",
                         f"{val:.2f}",
                         f"{figures.bleu:.2f}" + ("" if tokenised else f" ({lowercase:.2f} lowercased)"),
                         f"{figures.chrf:.2f}",

@@ -35,6 +35,14 @@ def test_symbols_can_be_seen() -> None:
     assert [shown(symbol) for symbol in (" two", "ish", "\n", "", " ", "\t", "a\u202eb")] == [
         "␣two", "ish", "↵", END, "␣", "→", "a\N{REPLACEMENT CHARACTER}b",
     ]  # fmt: skip
+    # Spaces, joiners and hyphens of ordinary French, Persian, emoji and German are no unknown symbols.
+    for symbol, seen in (
+        ("10\xa0h\u202f?", "10␣h␣?"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("👩\u200d🔬",) * 2,
+        ("a\xadb", "a-b"),
+    ):
+        assert shown(symbol) == seen
 
 
 @given(st.text(), st.integers(1, 20))

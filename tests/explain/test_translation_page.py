@@ -14,6 +14,7 @@ import pytest
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.tree import Tree, rooted
 from recurra.explain import translation_page
+from recurra.explain.attention import FAINT
 from recurra.explain.beams import normalized, path_to, rule_of
 from recurra.explain.translation_page import Explanation, candidates, page_data, write_translation_page
 
@@ -149,7 +150,7 @@ def test_figures_are_those_of_the_search() -> None:
         assert shown["log_probs"] == list(hypothesis.log_probs)
         assert shown["total"] == pytest.approx(sum(hypothesis.log_probs))
         assert shown["penalty"] == 0
-        np.testing.assert_allclose(shown["weights"], hypothesis.weights, atol=1e-4)
+        np.testing.assert_allclose(shown["weights"], hypothesis.weights, atol=FAINT)
         assert shown["path"][-1] == hypothesis.node
     for shown in data["candidates"][3:]:
         assert shown["weights"] is None
@@ -261,12 +262,27 @@ def test_what_is_left_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert len(json.loads(elements.scripts[0])["candidates"]) == 3
 
 
+def test_maps_have_a_limit_of_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    explanation = make()
+    sizes = [hypothesis.weights.size for hypothesis in explanation.hypotheses if hypothesis.weights is not None]
+    assert len(sizes) > 1
+    for most, maps in ((sum(sizes), len(sizes)), (sizes[0], 1), (sizes[0] - 1, 0)):
+        monkeypatch.setattr(translation_page, "MOST_WEIGHTS", most)
+        write_translation_page(tmp_path / "page.html", explanation)
+        elements = read(tmp_path / "page.html")
+        drawn = [tag for tag, attributes in elements.tags if str(attributes.get("id")).startswith("map-")]
+        given = [c["weights"] is not None for c in json.loads(elements.scripts[0])["candidates"]]
+        assert len(drawn) == sum(given) == maps
+        assert ("hidden" in elements.by_id("maps")) == ("hidden" not in elements.by_id("no-map")) == (maps == 0)
+
+
 def test_an_empty_output_can_be_seen_and_chosen(tmp_path: Path) -> None:
     hypothesis = Hypothesis((), (-0.5,), -0.5, None)
     explanation = replace(make(), hypotheses=[hypothesis], tree=None, normalization="none")
     write_translation_page(tmp_path / "page.html", explanation)
     elements = read(tmp_path / "page.html")
     assert "(nothing)" in elements.texts["row-0"]
+    assert elements.texts["translation"] == "(nothing)"
     assert elements.texts["output-0"].startswith("\N{RETURN SYMBOL}")
 
 

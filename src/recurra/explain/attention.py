@@ -6,6 +6,7 @@ Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Ali
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 END = "\N{RETURN SYMBOL}"
 """How the end of a sequence, the empty string, is shown."""
 
-_SHOWN = {" ": "\N{OPEN BOX}", "\N{IDEOGRAPHIC SPACE}": "\N{OPEN BOX}", "\n": LINE_END, "\r": LINE_END, "\t": "→"}
+_SPACE = "\N{OPEN BOX}"
+
+_SHOWN = {"\n": LINE_END, "\r": LINE_END, "\t": "→", "\N{SOFT HYPHEN}": "-"}
+
+_JOINERS = "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+"""Not to be seen themselves, but to be seen by the letters beside them."""
 
 _UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
@@ -61,8 +67,14 @@ def shown(symbol: str, longest: int = 10**9) -> str:
         symbol: a character, a piece or a word, with its spaces; the empty string is the end.
         longest: columns it may take.
     """
-    text = "".join(_SHOWN.get(character, character if character.isprintable() else _UNKNOWN) for character in symbol)
-    return cut(text, longest) or END
+    return cut("".join(map(_sign, symbol)), longest) or END
+
+
+def _sign(character: str) -> str:
+    if unicodedata.category(character) == "Zs":
+        return _SPACE
+    seen = character.isprintable() or character in _JOINERS
+    return _SHOWN.get(character, character if seen else _UNKNOWN)
 
 
 def cut(text: str, longest: int) -> str:

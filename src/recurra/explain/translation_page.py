@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recurra.explain.attention import attention_svg, check_shape, draw_attention, shown
+from recurra.explain.attention import FAINT, attention_svg, check_shape, draw_attention, shown
 from recurra.explain.beams import (
     count_of,
     finished_nodes,
@@ -40,10 +41,16 @@ MOST_LISTED = 50
 """Outputs listed beyond those the search gave."""
 
 MOST_MAPS = 50
-"""Outputs whose attention the page has a map of."""
+"""Outputs whose attention the page has a map of, ..."""
+
+MOST_WEIGHTS = 2_000_000
+"""... if their maps have no more weights than this, all together."""
 
 DEAR = 3.0
 """Nats from which on a symbol has the strongest colour."""
+
+NOTHING = "(nothing)"
+"""Stands for an empty output."""
 
 PENALTY = 1e-5
 """A score that differs from the normalised sum by less, relatively, has no coverage penalty in it."""
@@ -134,7 +141,7 @@ def write_translation_page(path: Path, explanation: Explanation) -> tuple[Path, 
 
 
 def candidates(explanation: Explanation) -> list[Candidate]:
-    """The outputs that the search gave, then others that finished in its tree, the best first.
+    """The outputs that the search gave, then the best `MOST_LISTED` others that finished in its tree, the best first.
 
     Where a coverage penalty was part of the scores there are no others: theirs is not known.
 
@@ -146,10 +153,11 @@ def candidates(explanation: Explanation) -> list[Candidate]:
     given = [_given(explanation, hypothesis) for hypothesis in explanation.hypotheses]
     if explanation.tree is None or any(candidate.penalty for candidate in given):
         return given
-    known = {hypothesis.symbols for hypothesis in explanation.hypotheses}
-    others = [_other(explanation, explanation.tree, node) for node in finished_nodes(explanation.tree)]
-    unknown = [candidate for symbols, candidate in others if symbols not in known]
-    return given + sorted(unknown, key=lambda candidate: -candidate.score)
+    tree, rule = explanation.tree, rule_of(explanation.normalization, explanation.alpha)
+    known = {hypothesis.node for hypothesis in explanation.hypotheses}
+    others = [node for node in finished_nodes(tree) if node not in known]
+    others.sort(key=lambda node: -normalized(tree.nodes[node].total, tree.nodes[node].depth, rule))
+    return given + [_other(explanation, tree, node) for node in others[:MOST_LISTED]]
 
 
 def _given(explanation: Explanation, hypothesis: Hypothesis) -> Candidate:
@@ -171,12 +179,12 @@ def _given(explanation: Explanation, hypothesis: Hypothesis) -> Candidate:
     )
 
 
-def _other(explanation: Explanation, tree: Tree, end: int) -> tuple[tuple[int, ...], Candidate]:
+def _other(explanation: Explanation, tree: Tree, end: int) -> Candidate:
     path = path_to(tree, end)
     nodes = [tree.nodes[index] for index in path]
     symbols = tuple(node.symbol for node in nodes[:-1])
     total = nodes[-1].total
-    return symbols, Candidate(
+    return Candidate(
         text=explanation.text(symbols),
         symbols=[*map(explanation.name, symbols), ""],
         log_probs=[node.log_prob for node in nodes],
@@ -192,6 +200,7 @@ def _other(explanation: Explanation, tree: Tree, end: int) -> tuple[tuple[int, .
 def page_data(explanation: Explanation, listed: Sequence[Candidate]) -> dict[str, Any]:
     """What the page's script needs, as JSON values."""
     rule = rule_of(explanation.normalization, explanation.alpha)
+    mapped = _mapped(listed)
     return {
         "kind": rule.kind,
         "alpha": rule.alpha,
@@ -204,7 +213,7 @@ def page_data(explanation: Explanation, listed: Sequence[Candidate]) -> dict[str
                 "total": _finite(candidate.total),
                 "length": len(candidate.symbols),
                 "penalty": _finite(candidate.penalty),
-                "weights": None if candidate.weights is None or place >= MOST_MAPS else _rounded(candidate.weights),
+                "weights": None if candidate.weights is None or place >= mapped else _rounded(candidate.weights),
                 "path": list(candidate.path),
             }
             for place, candidate in enumerate(listed)
@@ -218,12 +227,18 @@ def _finite(value: float) -> float | None:
 
 
 def _rounded(weights: FloatArray) -> list[list[float]]:
-    return [[round(float(weight), 4) for weight in row] for row in np.nan_to_num(weights)]
+    """With nothing for what a map leaves white: most of a long one."""
+    return [[round(weight, 4) if weight >= FAINT else 0 for weight in row] for row in np.nan_to_num(weights).tolist()]
 
 
-def _page(explanation: Explanation, listed: Sequence[Candidate]) -> str:
-    given = sum(candidate.given for candidate in listed)
-    kept = listed[: given + MOST_LISTED]
+def _mapped(listed: Sequence[Candidate]) -> int:
+    """How many outputs, from the first, may have a map."""
+    sizes = [0 if candidate.weights is None else candidate.weights.size for candidate in listed[:MOST_MAPS]]
+    return sum(size <= MOST_WEIGHTS for size in accumulate(sizes))
+
+
+def _page(explanation: Explanation, kept: Sequence[Candidate]) -> str:
+    mapped = _mapped(kept)
     attends = any(candidate.weights is not None for candidate in kept)
     covers = any(candidate.penalty for candidate in kept)
     rule = rule_of(explanation.normalization, explanation.alpha)
@@ -231,15 +246,17 @@ def _page(explanation: Explanation, listed: Sequence[Candidate]) -> str:
         "model": escape(explanation.model),
         "facts": "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in explanation.facts.items()),
         "source": escape(explanation.source),
-        "translation": escape(kept[0].text),
+        "translation": escape(kept[0].text or NOTHING),
         "attends": "" if attends else "hidden",
         "attends-not": "hidden" if attends else "",
+        "mapped": "" if attends and mapped else "hidden",
+        "no-map": "" if attends and not mapped else "hidden",
         "sources": "".join(_source(symbol) for symbol in explanation.source_symbols),
         "outputs": "".join(_output(candidate, place) for place, candidate in enumerate(kept)),
-        "maps": "".join(_map(explanation, candidate, place) for place, candidate in enumerate(kept[:MOST_MAPS])),
+        "maps": "".join(_map(explanation, candidate, place) for place, candidate in enumerate(kept[:mapped])),
         "covers": "" if covers else "hidden",
         "rows": "".join(_row(candidate, place, covers) for place, candidate in enumerate(kept)),
-        "about-rows": escape(_about_rows(explanation, listed, len(kept) - given)),
+        "about-rows": escape(_about_rows(explanation, kept, mapped)),
         "most-alpha": f"{max(2, math.ceil(rule.alpha))}",
         "alpha-step": "0.05" if math.isclose(rule.alpha * 20, round(rule.alpha * 20)) else "0.01",
         "alpha": f"{rule.alpha:g}",
@@ -286,7 +303,7 @@ def _row(candidate: Candidate, place: int, covers: bool) -> str:
     current = "" if place else ' aria-current="true"'
     return (
         f'<tr id="row-{place}"{current}><td class="rank">{place + 1}</td>'
-        f'<td class="text"><bdi>{escape(candidate.text or "(nothing)")}</bdi></td>'
+        f'<td class="text"><bdi>{escape(candidate.text or NOTHING)}</bdi></td>'
         f'<td class="score">{_number(candidate.score)}</td>'
         f"<td>{_number(candidate.total)}</td><td>{len(candidate.symbols)}</td>"
         f"{f'<td>{_number(candidate.penalty)}</td>' if covers else ''}"
@@ -298,16 +315,17 @@ def _number(value: float) -> str:
     return f"{value:.4f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _about_rows(explanation: Explanation, listed: Sequence[Candidate], others: int) -> str:
+def _about_rows(explanation: Explanation, listed: Sequence[Candidate], mapped: int) -> str:
     """What the table leaves out."""
     notes = []
-    missing = sum(not candidate.given for candidate in listed) - others
-    if missing:
-        notes.append(f"{missing} more finished and are not listed.")
     if explanation.tree and any(candidate.penalty for candidate in listed):
         notes.append("Others that finished are not listed, since what their coverage costs is not known.")
-    if sum(candidate.weights is not None for candidate in listed) > MOST_MAPS:
-        notes.append(f"Only the first {MOST_MAPS} have an attention map here.")
+    elif explanation.tree and (missing := len(finished_nodes(explanation.tree)) - len(listed)) > 0:
+        notes.append(f"{missing} more finished and are not listed.")
+    if any(candidate.weights is not None for candidate in listed[mapped:]):
+        notes.append(
+            f"Only the first {mapped} have an attention map here." if mapped else "They are too long for maps."
+        )
     return " ".join(notes)
 
 

@@ -27,7 +27,7 @@ from recurra.decoding.outputs import Request, draw_all, search_all
 from recurra.decoding.quality import Tokenize, by_length, length_of, measure
 from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError, RecurraError
-from recurra.explain.translation_page import Explanation, write_translation_page
+from recurra.explain.translation_page import MOST_LISTED, Explanation, write_translation_page
 from recurra.models.architecture import Architecture
 from recurra.models.encoder_decoder import EncoderDecoder
 from recurra.progress import note
@@ -503,7 +503,7 @@ class Model:
         """
         if not sentence.strip():
             raise RecurraError("there is no sentence to explain; give one that is not empty")
-        sentence, options = sentence.strip(), replace(options, n_best=options.beam_size)
+        sentence, options = sentence.strip(), replace(options, n_best=min(options.beam_size, MOST_LISTED))
         (found,) = self.search([sentence], options, trees=True)
         source, target = self.languages.source, self.languages.target
         explanation = Explanation(
