@@ -100,9 +100,9 @@ def learners(train: Sequence[Path], held_out: Sequence[Path]) -> dict[str, Learn
     }
 
 
-def training(train: Sequence[Path], held_out: Sequence[Path], rounds: int, threads: int) -> None:
+def training(train: Sequence[Path], held_out: Sequence[Path], rounds: int) -> None:
     """Target symbols a second in training, and that all three learn the same."""
-    torch.set_num_threads(threads)
+    threads = torch.get_num_threads()
     clock = time.process_time if threads == 1 else time.perf_counter
     who = learners(train, held_out)
     apart = 0.0
@@ -155,7 +155,7 @@ class Way:
 
 
 def decoding(model: translation.Model, sources: Sequence[str], count: int, rounds: int) -> None:
-    """Sentences a second, greedy and beam 5, batched and one at a time, against the plain loop."""
+    """Sentences a second, greedy and beam 5, batched and one at a time, against the plain loop; on one thread."""
     torch.set_num_threads(1)
     rows = []
     times: list[float] = []
