@@ -125,6 +125,20 @@ def load(folder: Path, task: str | None = None) -> ModelFile:
     return ModelFile(config["task"], config["config"], config["record"], vocabulary, tensors)
 
 
+def tell(record: Mapping[str, Any], template: str) -> str:
+    """A sentence with figures of a model's record, `{nats:.4f}`; the file it comes from may have been altered by hand.
+
+    Raises:
+        RecurraError: if they are not there, or no figures.
+    """
+    try:
+        return template.format_map(record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RecurraError(
+            f"the model's record in {CONFIG} is damaged ({type(error).__name__}: {error}); copy the model again"
+        ) from error
+
+
 def restore(build: Callable[[], NetworkT], file: ModelFile, folder: Path) -> NetworkT:
     """The network of a model folder.
 

@@ -89,6 +89,21 @@ def test_a_broken_model_is_refused_by_every_verb(
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.parametrize("record", [{}, {"pairs": "many"}, {"nats": None}, {"data": "{pairs.__class__}"}], ids=str)
+def test_a_record_altered_by_hand_is_refused_or_shown(
+    recurra: Callable[..., Any], translation_model: Path, tmp_path: Path, record: dict[str, Any]
+) -> None:
+    whole = json.loads((translation_model / "config.json").read_text())["record"]
+    alter_config(translation_model, record=whole | record if record else {})
+    answer = recurra("translation", "explain", translation_model, "abc", "--out", tmp_path / "page.html")
+    if "data" in record:  # any text is one
+        assert (answer.status, "{pairs.__class__}" in (tmp_path / "page.html").read_text()) == (0, True)
+    else:
+        assert answer.status == 1
+        assert answer.err.startswith("error: the model's record in config.json is damaged")
+        assert answer.err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from recurra import files
 from recurra.errors import RecurraError
 from recurra.models.cells import State
 from recurra.models.dropout import Noise
-from recurra.training import checkpoint
+from recurra.training import checkpoint, runfolder
 from recurra.training.metrics import Measurement, plot_history
 from recurra.training.trainer import Trainer, Training, make_accelerator
 
@@ -190,6 +190,16 @@ def test_patience_begins_anew_in_a_run_made_longer(tmp_path: Path) -> None:
     worse = trainer(tmp_path, replace(training, steps=320), Parabola([3.0, 2.9, 3.0, 3.0, 3.0])).run()
     assert worse.reason == "patience"
     assert worse.course.best == 0.5
+
+
+def test_steps_given_to_a_resumed_run_hold_whatever_its_clock_said() -> None:
+    saved = runfolder.Saved(asdict(replace(SMALL, minutes=10.0)), "", Path(), Path())
+    longer = runfolder.resumed(saved, Training(steps=500))
+    assert (longer.steps, longer.minutes) == (500, None)
+    both = runfolder.resumed(saved, Training(steps=500, minutes=20.0))
+    assert (both.steps, both.minutes) == (500, 20.0)
+    same = runfolder.resumed(saved, Training())
+    assert (same.steps, same.minutes) == (SMALL.steps, 10.0)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "other run"])

@@ -455,9 +455,10 @@ class Model:
 def _facts(model: Model) -> dict[str, str]:
     record = model.record
     return {
-        "trained on": f"{record['pieces']} pieces of {record['data']} in {record['seconds']:.0f} s",
-        "held out": f"{record['held_out']}: {record['nats_per_frame']:.4f} nats a frame, "
-        f"{record['bits_per_note']:.3f} bits a note",
+        "trained on": modelfile.tell(record, "{pieces} pieces of {data} in {seconds:.0f} s"),
+        "held out": modelfile.tell(
+            record, "{held_out}: {nats_per_frame:.4f} nats a frame, {bits_per_note:.3f} bits a note"
+        ),
         "network": f"{model.config.cell}, {model.config.num_layers} x {model.config.hidden_size} units",
     }
 

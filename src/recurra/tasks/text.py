@@ -434,8 +434,8 @@ def _cut(pieces: list[Piece], length: int) -> Iterator[Piece]:
 def _facts(model: Model) -> dict[str, str]:
     record = model.record
     return {
-        "trained on": f"{record['data']}, {record['symbols_trained_on']:,} symbols read in {record['seconds']:.0f} s",
-        "held out": f"{record['held_out']}: {record['nats']:.4f} nats, {record['bits']:.3f} bits a symbol",
+        "trained on": modelfile.tell(record, "{data}, {symbols_trained_on:,} symbols read in {seconds:.0f} s"),
+        "held out": modelfile.tell(record, "{held_out}: {nats:.4f} nats, {bits:.3f} bits a symbol"),
         "network": f"{model.config.cell}, {model.config.num_layers} x {model.config.hidden_size} units",
     }
 

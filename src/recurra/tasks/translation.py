@@ -533,9 +533,8 @@ def _require_same(model: Model, others: Sequence[Model]) -> None:
 def _facts(model: Model) -> dict[str, str]:
     record, config = model.record, model.config
     return {
-        "trained on": f"{record['data']}, {record['pairs']:,} pairs, {record['steps']:,} steps in "
-        f"{record['seconds']:.0f} s",
-        "held out": f"{record['held_out']}: {record['nats']:.4f} nats a symbol",
+        "trained on": modelfile.tell(record, "{data}, {pairs:,} pairs, {steps:,} steps in {seconds:.0f} s"),
+        "held out": modelfile.tell(record, "{held_out}: {nats:.4f} nats a symbol"),
         "network": f"{config.cell}, {config.num_layers} x {config.hidden_size} units, attention: {config.attention}",
     }
 
