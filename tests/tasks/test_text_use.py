@@ -120,7 +120,12 @@ class TestTraining:
         options = ["--encoding", "gb18030", *tiny_options]
         assert recurra("text", "train", tmp_path / "c.txt", "--out", tmp_path / "m", *options).status == 0
         assert "春" in modelfile.load(tmp_path / "m").vocabulary["symbols"]
-        assert json.loads(recurra("text", "evaluate", tmp_path / "m", tmp_path / "c.txt", "--json").out)["unknown"] == 0
+        evaluate = ["text", "evaluate", tmp_path / "m", tmp_path / "c.txt", "--json"]
+        assert json.loads(recurra(*evaluate, "--encoding", "gb18030").out)["unknown"] == 0
+        # A file is what it is, whatever the model was trained on.
+        assert "name the right one with --encoding" in recurra(*evaluate).err
+        (tmp_path / "c.txt").write_text(CHINESE * 60, encoding="utf-8")
+        assert json.loads(recurra(*evaluate).out)["unknown"] == 0
 
     def test_a_file_whose_name_is_no_text(
         self, recurra: Command, corpus_file: Path, tmp_path: Path, tiny_options: list[str]

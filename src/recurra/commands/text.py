@@ -120,7 +120,7 @@ def _collect(prompt: str, pieces: Iterator[Piece]) -> dict[str, Any]:
     }
 
 
-def evaluate(model: Path, data: str, *, dynamic: bool = False, json: bool = False) -> None:
+def evaluate(model: Path, data: str, *, dynamic: bool = False, encoding: str = "utf-8", json: bool = False) -> None:
     """Measure how well a model predicts a text: nats, bits and perplexity a symbol.
 
     Parameters
@@ -131,14 +131,24 @@ def evaluate(model: Path, data: str, *, dynamic: bool = False, json: bool = Fals
         A text file (plain or .gz), a folder or sample:pydocs.
     dynamic
         Let the model learn from the text as it goes (dynamic evaluation, Krause et al. 2018).
+    encoding
+        How the files encode text.
     json
         Print one JSON object.
     """
-    figures = Model.load(model).evaluate(data, dynamic)
+    figures = Model.load(model).evaluate(data, dynamic, encoding)
     (print_json if json else print_table)(figures)
 
 
-def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = (), json: bool = False) -> None:
+def explain(
+    model: Path,
+    data: str,
+    *,
+    out: Path,
+    against: tuple[Path, ...] = (),
+    encoding: str = "utf-8",
+    json: bool = False,
+) -> None:
     """Show what a model sees in a text: one HTML page, and pictures beside it.
 
     Parameters
@@ -151,12 +161,14 @@ def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = ()
         The page to write, say page.html.
     against
         Further models, trained on the same text, to compare the reach of: a GRU, a plain RNN. May be given again.
+    encoding
+        How the file encodes text.
     json
         Print one JSON object.
     """
     require_suffix(out, ".html", ".htm")
     others = {folder.name: Model.load(folder) for folder in against}
-    print_explained(Model.load(model).explain(data, out, others), json)
+    print_explained(Model.load(model).explain(data, out, others, encoding), json)
 
 
 def agreement(model: Path, test: Path, *, json: bool = False) -> None:

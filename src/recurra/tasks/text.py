@@ -322,17 +322,18 @@ class Model:
         file = modelfile.ModelFile(self.task, asdict(self.config), self.record, self.tokenizer.to_json(), tensors)
         runfolder.finish(folder, file, _card(self, folder.name), work)
 
-    def evaluate(self, data: str | Path, dynamic: bool = False) -> dict[str, float]:
+    def evaluate(self, data: str | Path, dynamic: bool = False, encoding: str = "utf-8") -> dict[str, float]:
         """Score a text.
 
         Args:
             data: a file, a folder or a sample.
             dynamic: let a copy of the model learn from the text as it goes.
+            encoding: how the text is encoded.
 
         Returns:
             `nats`, `bits`, `perplexity` a symbol, the `count` of symbols predicted, and the `unknown` in the text.
         """
-        corpus = open_corpus([data], self.config.encoding, self.config.symbols == "bytes")
+        corpus = open_corpus([data], encoding, self.config.symbols == "bytes")
         with tempfile.TemporaryDirectory() as folder:
             file = write_symbols(corpus.blocks(), self.tokenizer, Path(folder) / "symbols.bin")
             if file.length < 2:
@@ -347,19 +348,26 @@ class Model:
             "unknown": file.unknown,
         }
 
-    def explain(self, data: str | Path, out: str | Path, against: Mapping[str, Model] | None = None) -> Explained:
+    def explain(
+        self,
+        data: str | Path,
+        out: str | Path,
+        against: Mapping[str, Model] | None = None,
+        encoding: str = "utf-8",
+    ) -> Explained:
         """Show what the model does on a text: its neurons, its reach, its surprise.
 
         Args:
             data: a text the model has not been trained on; its beginning is read.
             out: the page to write, HTML; pictures are put beside it.
             against: further models by name, trained on the same text, to compare the reach of.
+            encoding: how the text is encoded.
         """
         others = dict(against or {})
         text_features.require_same_vocabulary(
             [self.name, *others], [self.tokenizer, *(other.tokenizer for other in others.values())]
         )
-        corpus = open_corpus([data], self.config.encoding, self.config.symbols == "bytes")
+        corpus = open_corpus([data], encoding, self.config.symbols == "bytes")
         symbols = self.tokenizer.encode(next(corpus.blocks()))[: searched_length(self.network)]
         passage = text_features.passage(self.tokenizer, symbols, corpus.name)
         subjects = [Subject(self.name, self.network, _facts(self))]
