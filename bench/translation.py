@@ -57,6 +57,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     print(machine())
     for part in given.parts:
+        torch.set_num_threads(1 if part == "decoding" else given.threads)
         minutes = given.minutes or MINUTES.get(part, 0.0)
         if part == "training":
             files = quality.multi30k_files("de", tokenised=False)

@@ -156,7 +156,6 @@ class Way:
 
 def decoding(model: translation.Model, sources: Sequence[str], count: int, rounds: int) -> None:
     """Sentences a second, greedy and beam 5, batched and one at a time, against the plain loop; on one thread."""
-    torch.set_num_threads(1)
     rows = []
     times: list[float] = []
     for beam_size in (1, 5):

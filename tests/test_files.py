@@ -49,6 +49,8 @@ def test_a_link_stays_one_and_what_is_no_file_is_not_replaced(tmp_path: Path) ->
     (tmp_path / "real.txt").write_text("old")
     (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
     (tmp_path / "null.txt").symlink_to("/dev/null")
+    (tmp_path / "self.txt").symlink_to(tmp_path / "self.txt")
+    (tmp_path / "away.txt").symlink_to(tmp_path / "nowhere" / "away.txt")
     os.mkfifo(tmp_path / "pipe")
     write_text_atomic(tmp_path / "link.txt", "new")
     assert (tmp_path / "link.txt").is_symlink()
@@ -57,6 +59,13 @@ def test_a_link_stays_one_and_what_is_no_file_is_not_replaced(tmp_path: Path) ->
         with pytest.raises(RecurraError, match="is a device or a pipe"):
             write_text_atomic(tmp_path / name, "new")
     assert (tmp_path / "pipe").is_fifo()
+    write_text_atomic(tmp_path / "self.txt", "new")  # leads nowhere
+    assert (tmp_path / "self.txt").read_text() == "new"
+    require_writable_parent(tmp_path / "away.txt")
+    write_text_atomic(tmp_path / "away.txt", "new")
+    assert (tmp_path / "nowhere" / "away.txt").read_text() == "new"
+    with pytest.raises(RecurraError, match="too long"):
+        write_text_atomic(tmp_path / ("x" * 300), "new")
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002, 0o000])

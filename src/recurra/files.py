@@ -18,10 +18,10 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """
     if path.name in ("", ".."):
         raise RecurraError(f"{path} is a folder, not a file; give the name of a file to write")
-    if path.is_symlink():
-        path = path.resolve()
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise RecurraError(f"{path} is a device or a pipe, which a file cannot take the place of; give a file's name")
+    with os_errors("writing", path):
+        path = _followed(path)
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise RecurraError(f"{path} is a device or a pipe, which no file can take the place of; give a file's name")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with os_errors("writing", path):
         try:
@@ -74,8 +74,8 @@ def recover_folder(target: Path) -> None:
 
 def require_writable_parent(path: Path) -> None:
     """Fail early, before any work is done, if nothing can be written at `path`."""
-    parent = path.absolute().parent
     with os_errors("writing", path):
+        parent = _followed(path).absolute().parent
         parent.mkdir(parents=True, exist_ok=True)
     if not os.access(parent, os.W_OK | os.X_OK):
         raise RecurraError(f"writing {path} failed: no permission in {parent}; choose another place for --out")
@@ -89,6 +89,11 @@ def require_suffix(path: Path, *suffixes: str) -> None:
     """
     if path.suffix.lower() not in suffixes:
         raise OptionError(f"{path}: its name must end in {' or '.join(suffixes)}")
+
+
+def _followed(path: Path) -> Path:
+    """What a link leads to; any other path as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def _old(target: Path) -> Path:

@@ -268,13 +268,18 @@ class TestTranslating:
             assert answer.err.startswith("error: standard input, line 4: the sentence that begins with 'aaaa")
 
     def test_a_beam_too_wide_for_a_long_sentence(
-        self, recurra: Callable[..., Any], translate_refused: Refused, trained_translation: Path
-    ) -> None:
+        self, recurra: Callable[..., Any], translate_refused: Refused, trained_translation: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
         sentence = "ab" * 500
         message = translate_refused(sentence, "--beam-size", 1000, status=2)
         assert "--beam-size 1000 takes too much memory for a source of 1,001 symbols" in message
         answer = recurra("translation", "translate", trained_translation, "abc", "--beam-size", 1000)
         assert answer == (0, "cba\n", "")
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"abc\n{sentence}\n".encode())))
+        answer = recurra("translation", "translate", trained_translation, "--beam-size", 1000)
+        assert (answer.status, answer.out) == (1, "cba\n")
+        assert answer.err.startswith("error: standard input, line 2: --beam-size 1000 takes too much memory")
 
     def test_without_standard_input(self, translate_refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdin", None)

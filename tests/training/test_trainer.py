@@ -18,6 +18,7 @@ from recurra.errors import RecurraError
 from recurra.models.cells import State
 from recurra.models.dropout import Noise
 from recurra.training import checkpoint, runfolder
+from recurra.training.fit import closing
 from recurra.training.metrics import Measurement, plot_history
 from recurra.training.trainer import Trainer, Training, make_accelerator
 
@@ -177,6 +178,16 @@ def test_a_run_made_longer_is_scored_and_averaged_as_a_part_of_the_longer_one(tm
     assert scored == [4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72, 80]
     assert len(looks) == outcome.course.averaged == 5
     assert average == pytest.approx(np.mean(looks), abs=1e-6)
+
+
+def test_a_run_that_ends_before_its_first_look_is_scored_all_the_same(tmp_path: Path) -> None:
+    first = trainer(tmp_path, replace(SMALL, steps=4000, evaluations=1))
+    for _ in range(3):
+        first._step(0.05)
+    first._save()
+    outcome = trainer(tmp_path, replace(SMALL, steps=3)).run()
+    assert outcome.course.best == pytest.approx((float(outcome.best["weight"]) - 3) ** 2)
+    assert closing(tmp_path, outcome, "x", "y").startswith(f"{tmp_path}: all steps are done")
 
 
 def test_patience_begins_anew_in_a_run_made_longer(tmp_path: Path) -> None:

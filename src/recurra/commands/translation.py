@@ -88,7 +88,7 @@ def translate(
     file
         A text file (plain or .gz) with a sentence a line.
     encoding
-        How FILE encodes text; standard input is UTF-8, and so is all output.
+        How FILE encodes text; standard input is UTF-8, and so is what is written to OUT.
     out
         The file to write, a line for each; standard output if not given. With --n-best the translations of a sentence
         follow each other, each with its score and a tab before it.
@@ -108,11 +108,11 @@ def translate(
     if sentence:
         lines: Iterable[list[str]] = [[" ".join(sentence)]]
     elif file is not None:
-        lines = _grouped(_lines_of(file, encoding, loaded))
+        lines = _grouped(_lines_of(file, encoding, loaded, search))
     elif sys.stdin is None:
         raise RecurraError("there is no standard input; give a sentence or --file")
     else:
-        lines = _up_to_refused(groups(sys.stdin.buffer, GROUP), loaded)
+        lines = _up_to_refused(groups(sys.stdin.buffer, GROUP), loaded, search)
     if out:
         _require_place(out)
     made: list[str] = []
@@ -152,20 +152,20 @@ def _require_use(sample: bool, search: Search, sampling: Sampling) -> None:
         )
 
 
-def _lines_of(file: Path, encoding: str, model: Model) -> list[str]:
+def _lines_of(file: Path, encoding: str, model: Model, search: Search) -> list[str]:
     """The lines of a file, all of which can be translated."""
     lines = read_lines(file, encoding)
-    place, reason = _refused(lines, model)
+    place, reason = _refused(lines, model, search)
     if reason:
         raise RecurraError(f"{file}, line {place + 1:,}: {reason}")
     return lines
 
 
-def _up_to_refused(groups: Iterable[list[str]], model: Model) -> Iterator[list[str]]:
+def _up_to_refused(groups: Iterable[list[str]], model: Model, search: Search) -> Iterator[list[str]]:
     """Groups of lines of standard input, up to the first that cannot be translated; then what is wrong with it."""
     done = 0
     for group in groups:
-        place, reason = _refused(group, model)
+        place, reason = _refused(group, model, search)
         if place:
             yield group[:place]
         done += place
@@ -173,11 +173,11 @@ def _up_to_refused(groups: Iterable[list[str]], model: Model) -> Iterator[list[s
             raise RecurraError(f"standard input, line {done + 1:,}: {reason}")
 
 
-def _refused(lines: Sequence[str], model: Model) -> tuple[int, str]:
+def _refused(lines: Sequence[str], model: Model, search: Search) -> tuple[int, str]:
     """How many lines can be translated before the first that cannot, and what is wrong with it."""
     for place, line in enumerate(lines):
         try:
-            model.encode([line])
+            model.require_possible(line, search)
         except RecurraError as error:
             return place, str(error)
     return len(lines), ""  # all of them

@@ -138,7 +138,7 @@ def _read(path: Path, encoding: str) -> str:
     if "\0" in text:
         line = _line_at(text[: text.index("\0")])
         raise RecurraError(f"{path}, line {line}: a zero byte, which no text has; give text or name its --encoding")
-    if text.count("\n") + text.count("\r") > 2 * MAX_LINES:
+    if max(text.count("\n"), text.count("\r")) > MAX_LINES:
         raise RecurraError(f"{path} has more than {MAX_LINES:,} lines; give a part of it")
     if not text.strip():
         raise RecurraError(f"{path} is empty; give a file with sentences in it")
@@ -231,8 +231,8 @@ def _delimiter(text: str) -> str:
         reader = csv.reader(io.StringIO(beginning, newline=""), delimiter=delimiter, skipinitialspace=True)
         return max(Counter(len(cells) for cells in islice(reader, 100) if len(cells) > 1).values(), default=0)
 
-    # A comma last: sentences have their own.
-    return max(("\t", ";", ","), key=agreeing)
+    # Of two the one less often before a space: sentences have commas and semicolons of their own.
+    return max((",", ";", "\t"), key=lambda delimiter: (agreeing(delimiter), -beginning.count(delimiter + " ")))
 
 
 def _json_rows(text: str) -> list[Row]:

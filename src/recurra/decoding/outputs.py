@@ -71,20 +71,30 @@ def search_all(request: Request, options: Search, trees: bool = False) -> list[F
     Raises:
         OptionError: if a beam is too wide for a source as long.
     """
-    for source, limit in zip(request.sources, request.limits, strict=True):
-        steps = (limit if options.max_length is None else options.max_length) + 1
-        widest = MOST_WEIGHTS // (len(source) * steps)
-        if options.beam_size > max(widest, 1):
-            raise OptionError(
-                f"--beam-size {options.beam_size} takes too much memory for a source of {len(source):,} symbols and "
-                f"outputs of up to {steps:,}; at most {max(widest, 1)} will do, or a --max-length"
-            )
+    if any(network.decoder.attention for network in request.networks):
+        for source, limit in zip(request.sources, request.limits, strict=True):
+            require_room(len(source), limit, options)
     found: dict[int, Found] = {}
     for numbers in _batches([len(source) for source in request.sources], options.beam_size):
         step, state = _begin(request, numbers)
         results = search(step, state, options=options, trees=trees, **request.asked(numbers))
         found.update(zip(numbers, results, strict=True))
     return [found[number] for number in range(len(request.sources))]
+
+
+def require_room(length: int, limit: int, options: Search) -> None:
+    """Refuse a beam that looks at a source of `length` symbols with more weights than can be kept.
+
+    Raises:
+        OptionError: if it does, should an output be as long as its `limit`.
+    """
+    steps = (limit if options.max_length is None else options.max_length) + 1
+    widest = max(MOST_WEIGHTS // (length * steps), 1)
+    if options.beam_size > widest:
+        raise OptionError(
+            f"--beam-size {options.beam_size} takes too much memory for a source of {length:,} symbols and outputs of "
+            f"up to {steps:,}; at most {widest} will do, or a --max-length"
+        )
 
 
 def draw_all(request: Request, options: Search, sampling: Sampling, places: Sequence[int]) -> list[Hypothesis]:

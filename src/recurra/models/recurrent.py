@@ -184,8 +184,7 @@ class Recurrent(nn.Module):
         """One layer in one direction over whole sequences, from an empty state."""
         zero = inputs.new_zeros(1, len(inputs), self.hidden_size)
         begin = (zero, zero) if self.cell == "lstm" else zero
-        training = torch.is_grad_enabled()  # or cuDNN keeps nothing for the way back
-        return _FUNCTIONS[self.cell](inputs, begin, weights, True, 1, 0.0, training, False, True)[0]
+        return _FUNCTIONS[self.cell](inputs, begin, weights, True, 1, 0.0, False, False, True)[0]
 
     def step(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one time step by the cells' equations; `models.packed` has the fast way.

@@ -23,7 +23,7 @@ from recurra.data.tables import Pairs, hold_out, open_pairs
 from recurra.data.tokenizer import Kind, Symbols
 from recurra.decoding.beam import Found, Search
 from recurra.decoding.hypothesis import Hypothesis
-from recurra.decoding.outputs import Request, draw_all, search_all
+from recurra.decoding.outputs import Request, draw_all, require_room, search_all
 from recurra.decoding.quality import Tokenize, by_length, length_of, measure
 from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError, RecurraError
@@ -365,6 +365,16 @@ class Model:
                 )
         return symbols
 
+    def require_possible(self, sentence: str, options: Search = DEFAULT_SEARCH) -> None:
+        """Refuse a sentence that cannot be translated.
+
+        Raises:
+            RecurraError: if it is too long, or too long for as wide a beam.
+        """
+        (symbols,) = self.encode([sentence])
+        if self.network.decoder.attention:
+            require_room(len(symbols), self.limit(len(symbols), options), options)
+
     def search(
         self,
         sentences: Sequence[str],
@@ -394,13 +404,13 @@ class Model:
             [model.network for model in (self, *others)],
             symbols,
             self.languages.target,
-            [max(self.limit(len(those)), options.min_length) for those in symbols],
+            [self.limit(len(those), options) for those in symbols],
             [self._forced(prefix) for prefix in prefixes or [""] * len(symbols)],
         )
 
-    def limit(self, length: int) -> int:
-        """The longest output, in symbols, of a source of `length` symbols, its end counted."""
-        return math.ceil(self.config.max_ratio * length) + SPARE
+    def limit(self, length: int, options: Search = DEFAULT_SEARCH) -> int:
+        """The longest output, in symbols, of a source of `length` symbols, its end counted; see `Search.max_length`."""
+        return max(math.ceil(self.config.max_ratio * length) + SPARE, options.min_length)
 
     def _forced(self, prefix: str) -> list[int]:
         if not prefix:

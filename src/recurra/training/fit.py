@@ -145,7 +145,7 @@ def closing(out: Path, outcome: Outcome, held_out: str, use: str) -> str:
     lines = [f"{out}: {ended}; held out {held_out}", f"loss curve: {out / PICTURE}", use]
     course = outcome.course
     scores = [row.held_out for row in course.history if row.held_out is not None]
-    if scores[-1] == min(scores) and outcome.reason != "patience":
+    if scores and scores[-1] == min(scores) and outcome.reason != "patience":
         more = {"time": f"--minutes {2 * math.ceil(course.seconds / 60)}", "steps": f"--steps {2 * course.step}"}
         lines.append(f"it was still getting better; go on with the same command, --resume and {more[outcome.reason]}")
     return "\n".join(lines)

@@ -131,8 +131,9 @@ class Course:
     best: float = math.inf
     best_step: int = 0
     lowest: float = math.inf
-    """Held-out loss since the run was begun, or last made longer: what patience goes by."""
-    since_lowest: int = 0
+    """Held-out loss since the run was begun, or last made longer, ..."""
+    since_best: int = 0
+    """... and evaluations since then: what patience goes by."""
     looks: int = 0
     averaged: int = 0
     points: int = 0
@@ -143,9 +144,9 @@ class Course:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Back from `asdict`."""
-        values = {name: math.inf if value is None else value for name, value in values.items()}
         course = cls(**values)
         course.history = [Measurement(**row) for row in values["history"]]
+        course.best, course.lowest = (math.inf if loss is None else loss for loss in (course.best, course.lowest))
         return course
 
     def to_json(self) -> dict[str, Any]:
@@ -159,7 +160,7 @@ class Course:
         than those of a run's end.
         """
         self.looks, self.points, self.averaged = looks, points, 0
-        self.lowest, self.since_lowest = math.inf, 0
+        self.lowest, self.since_best = math.inf, 0
 
 
 @dataclass(frozen=True)
@@ -237,6 +238,8 @@ class Trainer:
             self._save()
         with _caught_signals() as caught, bar("training") as shown:
             reason = self._loop(caught, shown)
+        if math.isinf(self.course.best):  # the run ended before its first look
+            self._look(self.training.learning_rate_at(1))
         self._consider_average()
         self._save()
         if self.accelerator.is_main_process:
@@ -260,7 +263,7 @@ class Trainer:
             if self._look_is_due(progress):
                 self._look(learning_rate)
                 self._look_cost = time.monotonic() - started - course.seconds
-                if training.patience and course.since_lowest >= training.patience:
+                if training.patience and course.since_best >= training.patience:
                     return "patience"
             elif int(progress * POINTS) > course.points:
                 self._note_point(learning_rate, None)
@@ -324,9 +327,9 @@ class Trainer:
         course.looks = int(self.training.progress(course.step, course.seconds) * self.training.evaluations)
         row = self._note_point(learning_rate, held_out)
         self._add_to_average(self.training.progress(course.step, course.seconds))
-        course.since_lowest += 1
+        course.since_best += 1
         if held_out < course.lowest:
-            course.lowest, course.since_lowest = held_out, 0
+            course.lowest, course.since_best = held_out, 0
         best = held_out < course.best
         if best:
             course.best, course.best_step = held_out, course.step
