@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -146,6 +145,6 @@ def closing(out: Path, outcome: Outcome, held_out: str, use: str) -> str:
     course = outcome.course
     scores = [row.held_out for row in course.history if row.held_out is not None]
     if scores and scores[-1] == min(scores) and outcome.reason != "patience":
-        more = {"time": f"--minutes {2 * math.ceil(course.seconds / 60)}", "steps": f"--steps {2 * course.step}"}
+        more = {"time": f"--minutes {2 * max(1, round(course.seconds / 60))}", "steps": f"--steps {2 * course.step}"}
         lines.append(f"it was still getting better; go on with the same command, --resume and {more[outcome.reason]}")
     return "\n".join(lines)
