@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -273,11 +273,16 @@ def _json_object(line: str) -> dict[str, Any] | str:
 def _keys(record: dict[str, Any]) -> tuple[str, str] | None:
     """Which texts of an object are source and target."""
     called = {key.strip().lower(): key for key in record}
-    for names in _HEADERS:
-        if all(name in called for name in names):
-            return called[names[0]], called[names[1]]
+    names = _named(called)
+    if names:
+        return called[names[0]], called[names[1]]
     texts = [key for key, value in record.items() if isinstance(value, str)]
     return (texts[0], texts[1]) if len(texts) == 2 else None
+
+
+def _named(header: Collection[str]) -> tuple[str, str] | None:
+    """What a header in small letters calls source and target; None if it is none."""
+    return next((names for names in _HEADERS if all(name in header for name in names)), None)
 
 
 def _columns(path: Path, rows: list[Row]) -> tuple[list[Row], list[str]]:
@@ -286,10 +291,10 @@ def _columns(path: Path, rows: list[Row]) -> tuple[list[Row], list[str]]:
     which = "the first two"
     source, target = 0, 1
     first, header = _first(rows)
-    for names in _HEADERS:
-        if all(name in header for name in names):
-            source, target = (header.index(name) for name in names)
-            rows, which = rows[:first] + rows[first + 1 :], " and ".join(names)
+    names = _named(header)
+    if names:
+        source, target = (header.index(name) for name in names)
+        rows, which = rows[:first] + rows[first + 1 :], " and ".join(names)
     taken = [(line, _taken(cells, source, target)) for line, cells in rows]
     return taken, [f"{path}: all columns but {which} (there are up to {wide})"] if wide > 2 else []
 

@@ -30,7 +30,6 @@ ROWS = 640
 LOOKS = 100_000
 """... which look at no more positions than this, all together: what memory is needed for."""
 
-
 MOST_WEIGHTS = 2**28
 """Attention weights of one source that a search may have to keep, 4 bytes each; a beam for which it may be more is
 refused."""
@@ -73,7 +72,7 @@ def search_all(request: Request, options: Search, trees: bool = False) -> list[F
     """
     if any(network.decoder.attention for network in request.networks):
         for source, limit in zip(request.sources, request.limits, strict=True):
-            require_room(len(source), limit, options)
+            require_room(len(source), limit, options.beam_size)
     found: dict[int, Found] = {}
     for numbers in _batches([len(source) for source in request.sources], options.beam_size):
         step, state = _begin(request, numbers)
@@ -82,17 +81,17 @@ def search_all(request: Request, options: Search, trees: bool = False) -> list[F
     return [found[number] for number in range(len(request.sources))]
 
 
-def require_room(length: int, limit: int, options: Search) -> None:
+def require_room(length: int, limit: int, beam_size: int) -> None:
     """Refuse a beam that looks at a source of `length` symbols with more weights than can be kept.
 
     Raises:
         OptionError: if it does, should an output be as long as its `limit`.
     """
-    steps = (limit if options.max_length is None else options.max_length) + 1
+    steps = limit + 1
     widest = max(MOST_WEIGHTS // (length * steps), 1)
-    if options.beam_size > widest:
+    if beam_size > widest:
         raise OptionError(
-            f"--beam-size {options.beam_size} takes too much memory for a source of {length:,} symbols and outputs of "
+            f"--beam-size {beam_size} takes too much memory for a source of {length:,} symbols and outputs of "
             f"up to {steps:,}; at most {widest} will do, or a --max-length"
         )
 
@@ -102,12 +101,10 @@ def draw_all(request: Request, options: Search, sampling: Sampling, places: Sequ
 
     Args:
         request: what is asked for.
-        options: of these the limits of length and the repetition of symbols count.
+        options: of these the least length and the repetition of symbols count.
         sampling: how to draw.
         places: the number of each source among all that are drawn for with this seed.
     """
-    if options.max_length is not None:
-        request = request._replace(limits=[options.max_length] * len(request.limits))
     drawn: dict[int, Hypothesis] = {}
     for numbers in _batches([len(source) for source in request.sources], 1):
         step, state = _begin(request, numbers)

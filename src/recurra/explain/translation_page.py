@@ -91,7 +91,7 @@ class Candidate:
     """An output as the page lists it.
 
     Attributes:
-        text: what it says.
+        text: what it says, in words if that is nothing.
         symbols: strings, the end last.
         log_probs: theirs, nats.
         total: their sum.
@@ -167,7 +167,7 @@ def _given(explanation: Explanation, hypothesis: Hypothesis) -> Candidate:
     total = math.fsum(hypothesis.log_probs)
     penalty = hypothesis.score - normalized(total, len(symbols), rule_of(explanation.normalization, explanation.alpha))
     return Candidate(
-        text=explanation.text(hypothesis.symbols),
+        text=explanation.text(hypothesis.symbols) or NOTHING,
         symbols=symbols,
         log_probs=hypothesis.log_probs,
         total=total,
@@ -185,7 +185,7 @@ def _other(explanation: Explanation, tree: Tree, end: int) -> Candidate:
     symbols = tuple(node.symbol for node in nodes[:-1])
     total = nodes[-1].total
     return Candidate(
-        text=explanation.text(symbols),
+        text=explanation.text(symbols) or NOTHING,
         symbols=[*map(explanation.name, symbols), ""],
         log_probs=[node.log_prob for node in nodes],
         total=total,
@@ -246,7 +246,7 @@ def _page(explanation: Explanation, kept: Sequence[Candidate]) -> str:
         "model": escape(explanation.model),
         "facts": "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in explanation.facts.items()),
         "source": escape(explanation.source),
-        "translation": escape(kept[0].text or NOTHING),
+        "translation": escape(kept[0].text),
         "attends": "" if attends else "hidden",
         "attends-not": "hidden" if attends else "",
         "mapped": "" if attends and mapped else "hidden",
@@ -303,7 +303,7 @@ def _row(candidate: Candidate, place: int, covers: bool) -> str:
     current = "" if place else ' aria-current="true"'
     return (
         f'<tr id="row-{place}"{current}><td class="rank">{place + 1}</td>'
-        f'<td class="text"><bdi>{escape(candidate.text or NOTHING)}</bdi></td>'
+        f'<td class="text"><bdi>{escape(candidate.text)}</bdi></td>'
         f'<td class="score">{_number(candidate.score)}</td>'
         f"<td>{_number(candidate.total)}</td><td>{len(candidate.symbols)}</td>"
         f"{f'<td>{_number(candidate.penalty)}</td>' if covers else ''}"

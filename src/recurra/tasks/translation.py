@@ -373,7 +373,7 @@ class Model:
         """
         (symbols,) = self.encode([sentence])
         if self.network.decoder.attention:
-            require_room(len(symbols), self.limit(len(symbols), options), options)
+            require_room(len(symbols), self.limit(len(symbols), options), options.beam_size)
 
     def search(
         self,
@@ -409,7 +409,9 @@ class Model:
         )
 
     def limit(self, length: int, options: Search = DEFAULT_SEARCH) -> int:
-        """The longest output, in symbols, of a source of `length` symbols, its end counted; see `Search.max_length`."""
+        """The longest output, in symbols, of a source of `length` symbols, its end counted."""
+        if options.max_length is not None:
+            return options.max_length
         return max(math.ceil(self.config.max_ratio * length) + SPARE, options.min_length)
 
     def _forced(self, prefix: str) -> list[int]:

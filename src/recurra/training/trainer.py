@@ -252,8 +252,9 @@ class Trainer:
         started, cores_started = time.monotonic() - course.seconds, time.process_time() - course.core_seconds
         saved = shown_at = course.seconds
         progress = training.progress(course.step, course.seconds)
-        if int(progress * training.evaluations) < course.looks:
-            course.lengthened(int(progress * training.evaluations), int(progress * POINTS))
+        looks = int(progress * training.evaluations)
+        if looks < course.looks:
+            course.lengthened(looks, int(progress * POINTS))
         while progress < 1:
             learning_rate = training.learning_rate_at(progress)
             self._step(learning_rate)
