@@ -288,6 +288,7 @@ class TestTranslating:
     def test_options_that_would_do_nothing(self, translate_refused: Refused) -> None:
         for option in (["--temperature", 2], ["--seed", 3], ["--top-k", 5], ["--argmax"]):
             assert "give --sample too" in translate_refused("abc", *option, status=2)
+        assert "but there is none; leave it out" in translate_refused("abc", "--encoding", "latin-1", status=2)
         for option in (["--n-best", 2], ["--beam-size", 1], ["--normalization", "gnmt"], ["--coverage-penalty", 1]):
             assert "leave out --beam-size, --n-best" in translate_refused("abc", "--sample", *option, status=2)
 
