@@ -20,8 +20,9 @@ from recurra.decoding.stepping import stepper
 from recurra.errors import OptionError
 from recurra.models.cells import State
 from recurra.models.encoder_decoder import EncoderDecoder
+from recurra.models.layout import laid_out
 
-BATCH = 64
+BATCH = 128
 """Sources searched for at once ..."""
 
 ROWS = 640
@@ -73,6 +74,7 @@ def search_all(request: Request, options: Search, trees: bool = False) -> list[F
     if any(network.decoder.attention for network in request.networks):
         for source, limit in zip(request.sources, request.limits, strict=True):
             require_room(len(source), limit, options.beam_size)
+    request = _for_many(request)
     found: dict[int, Found] = {}
     for numbers in _batches([len(source) for source in request.sources], options.beam_size):
         step, state = _begin(request, numbers)
@@ -105,6 +107,7 @@ def draw_all(request: Request, options: Search, sampling: Sampling, places: Sequ
         sampling: how to draw.
         places: the number of each source among all that are drawn for with this seed.
     """
+    request = _for_many(request)
     drawn: dict[int, Hypothesis] = {}
     for numbers in _batches([len(source) for source in request.sources], 1):
         step, state = _begin(request, numbers)
@@ -119,6 +122,13 @@ def draw_all(request: Request, options: Search, sampling: Sampling, places: Sequ
         )
         drawn.update(zip(numbers, results, strict=True))
     return [drawn[number] for number in range(len(request.sources))]
+
+
+def _for_many(request: Request) -> Request:
+    """The same request, with networks that are worth getting ready where there is more than one batch."""
+    if len(request.sources) <= BATCH:
+        return request
+    return request._replace(networks=[laid_out(network) for network in request.networks])
 
 
 def _batches(lengths: Sequence[int], beam_size: int) -> Iterator[list[int]]:

@@ -31,7 +31,7 @@ class Attending(NamedTuple):
         keys: what queries are compared with, `(batch, positions, attention_size)`.
         fed: the memory's values through the gates' weights, `(batch, positions, gates)`.
         mask: `(batch, positions)`, True for what is there.
-        weight: of the query and the recurrence, `(attention_size + gates, hidden_size)`.
+        weight: of the query and the recurrence, `(attention_size + gates, hidden_size)`; see `layout` for how it lies.
         bias: likewise, `(attention_size + gates,)`.
         vector: v of additive attention, `(attention_size,)`; None for multiplicative.
     """
@@ -245,6 +245,7 @@ class _Loop(torch.autograd.Function):
     def backward(ctx: Any, douts: Tensor, dlooks: Tensor, *dend: Tensor) -> tuple[Any, ...]:
         keys, fed, weight, vector, states, looks, queries = ctx.saved_tensors
         time, batch, size = queries.shape
+        weight = weight.contiguous()  # what a step's product reads from the other side
         dproducts = keys.new_empty(time, batch, size + fed.shape[-1])
         # The gates of an LSTM are made of a sum, those of a GRU are not.
         dinputs = dproducts if ctx.cell == "lstm" else torch.empty_like(dproducts)
