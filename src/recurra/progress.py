@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -60,3 +62,13 @@ def bar(description: str) -> Iterator[Bar]:
     )
     with Progress(*columns, console=console, transient=True) as progress:
         yield _RichBar(progress, description)
+
+
+def in_groups(items: Sequence[Item], size: int, description: str) -> Iterator[Sequence[Item]]:
+    """Items in groups of `size`, with a bar that says how many of them have been worked on."""
+    with bar(description) as shown:
+        for begin in range(0, len(items), size):
+            group = items[begin : begin + size]
+            yield group
+            done = begin + len(group)
+            shown.update(done / len(items), f"{done:,} of {len(items):,}")

@@ -20,18 +20,15 @@ from recurra.decoding.quality import Tokenize
 from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError, RecurraError
 from recurra.files import require_suffix, require_writable_parent, write_text_atomic
-from recurra.progress import bar, note
+from recurra.progress import in_groups, note
 from recurra.tasks import translation
-from recurra.tasks.translation import Config, Model
+from recurra.tasks.translation import GROUP, Config, Model
 
 Flat = Parameter(name="*")
 """Options of a dataclass, each under its own name."""
 
 Several = Parameter(consume_multiple=1, negative_iterable=())
 """An option that takes all the names after it, at least one."""
-
-GROUP = 1024
-"""Lines that are translated together, in batches of similar lengths."""
 
 
 def train(
@@ -108,9 +105,9 @@ def translate(
     _require_use(sample, search, sampling)
     loaded, others = Model.load(model), _members(ensemble)
     if sentence:
-        lines: Iterable[list[str]] = [[" ".join(sentence)]]
+        lines: Iterable[Sequence[str]] = [[" ".join(sentence)]]
     elif file is not None:
-        lines = _grouped(_lines_of(file, encoding, loaded, search))
+        lines = in_groups(_lines_of(file, encoding, loaded, search), GROUP, "translating")
     elif sys.stdin is None:
         raise RecurraError("there is no standard input; give a sentence or --file")
     else:
@@ -209,13 +206,6 @@ def _note_unknown(unknown: Collection[str]) -> None:
         note(f"the model has never seen {listed}{' ...' if len(unknown) > 20 else ''}; read as its unknown symbol")
 
 
-def _grouped(lines: Sequence[str]) -> Iterator[list[str]]:
-    with bar("translating") as shown:
-        for begin in range(0, len(lines), GROUP):
-            yield list(lines[begin : begin + GROUP])
-            shown.update(min(begin + GROUP, len(lines)) / len(lines), f"{begin + GROUP:,} lines")
-
-
 def _shown(model: Model, hypothesis: Hypothesis, n_best: int) -> str:
     text = model.text_of(hypothesis)
     return text if n_best == 1 else f"{hypothesis.score:.4f}\t{text}"
@@ -276,7 +266,9 @@ def evaluate(
     print_table(figures)
     print("\nwords of the source   sentences    BLEU    chrF   exact match")
     for group in groups:
-        words, points = f"{group['shortest']} to {group['longest']}", f"{group['bleu']:7.2f} {group['chrf']:7.2f}"
+        shortest, longest = group["shortest"], group["longest"]
+        words = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+        points = f"{group['bleu']:7.2f} {group['chrf']:7.2f}"
         print(f"{words:<19} {group['count']:>11,} {points} {group['exact_match']:>13.1%}")
 
 

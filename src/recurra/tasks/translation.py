@@ -30,7 +30,7 @@ from recurra.errors import OptionError, RecurraError
 from recurra.explain.translation_page import MOST_LISTED, Explanation, write_translation_page
 from recurra.models.architecture import Architecture
 from recurra.models.encoder_decoder import EncoderDecoder
-from recurra.progress import note
+from recurra.progress import in_groups, note
 from recurra.training import runfolder
 from recurra.training.fit import Fitted, Prepared, closing, fit, record_of
 from recurra.training.runfolder import Saved
@@ -53,6 +53,9 @@ SPARE = 20
 UNUSUAL = 3.0
 """A pair whose target is more than so many times as long as is usual is taken for a mistake in the data, and does not
 make all outputs longer."""
+
+GROUP = 512
+"""Sentences of a long text that are translated together, in batches of similar lengths."""
 
 DEFAULT_SEARCH = Search()
 
@@ -487,7 +490,8 @@ class Model:
 
         Returns:
             `bleu`, `chrf`, `exact_match`, `count`, `signature`, `nats` a target symbol (of all models together), and
-            `by_length`: the other figures once more of parts of the pairs by `words` of the source, the shortest first.
+            `by_length`: the other figures once more of parts of the pairs, from the `shortest` to the `longest` source
+            in words.
         """
         pairs = open_pairs(several(data), encoding)
         for reason in pairs.skipped:
@@ -495,7 +499,9 @@ class Model:
         sequences, long = _encode(pairs, self.languages, MAX_SYMBOLS)
         if long:
             note(f"left out of nats: {long:,} pair(s) of more than {MAX_SYMBOLS} {self.config.symbols} a side")
-        made = self.translate_all(pairs.sources, options, others)
+        made: list[str] = []
+        for group in in_groups(pairs.sources, GROUP, "translating"):
+            made += self.translate_all(group, options, others)
         networks = [model.network for model in others]
         nats = score(self.network, sequences, self.languages.target.start, self.device, networks).nats
         quality = measure(made, pairs.targets, tokenize, lowercase)
