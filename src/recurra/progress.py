@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
@@ -24,6 +24,14 @@ def note(message: str) -> None:
     """One line for the person at the terminal."""
     if speaks():
         console.print(message, markup=False)
+
+
+Report = Callable[[float], None]
+"""Told the share of the work that is done."""
+
+
+def unreported(share: float) -> None:
+    """A report to nobody."""
 
 
 class Bar(Protocol):

@@ -10,10 +10,10 @@ import numpy as np
 from recurra.errors import RecurraError
 from recurra.explain.neurons import Findings, FloatArray, activations, find, given
 from recurra.explain.passage import Passage, Subject
-from recurra.explain.reach import ContextLoss, GradientReach, Report, context_loss, gradient_reach
+from recurra.explain.reach import ContextLoss, GradientReach, context_loss, gradient_reach
 from recurra.explain.surprise import Surprise, surprise
 from recurra.models.language_model import LanguageModel
-from recurra.progress import Bar, bar
+from recurra.progress import Bar, Report, bar
 
 MIN_SYMBOLS = 32
 """A shorter sequence shows nothing."""

@@ -6,7 +6,7 @@ Gates exist because a plain cell's gradient vanishes (Hochreiter 1991; Bengio et
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from recurra.data.tokenizer import Symbols
 from recurra.explain.passage import device_of, to_tensor
 from recurra.models.cells import State
 from recurra.models.language_model import LanguageModel
+from recurra.progress import Report, unreported
 
 STEPS = 150
 """How many steps back gradients are followed."""
@@ -40,9 +41,6 @@ NEGLIGIBLE = 0.01
 
 ROWS = 16
 """Gradients followed side by side, each keeping all its states; affects memory and speed only."""
-
-Report = Callable[[float], None]
-"""Told the share of the work that is done."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ def gradient_reach(
     symbols: Symbols,
     steps: int = STEPS,
     positions: int = POSITIONS,
-    report: Report = lambda share: None,
+    report: Report = unreported,
 ) -> GradientReach:
     """The norm of d(-log p of the next symbol) / d(state k symbols before), exact, by automatic differentiation.
 
@@ -191,7 +189,7 @@ def context_loss(
     symbols: Symbols,
     lengths: Sequence[int] = CONTEXTS,
     targets: int = TARGETS,
-    report: Report = lambda share: None,
+    report: Report = unreported,
 ) -> ContextLoss:
     """Predict symbols from only the last k before them, the state empty before that.
 

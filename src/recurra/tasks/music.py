@@ -38,7 +38,7 @@ from recurra.explain.report import Explained, explain
 from recurra.kernels.reading import BARS, START
 from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
-from recurra.progress import note
+from recurra.progress import in_groups, note
 from recurra.training import runfolder
 from recurra.training.fit import Fitted, Prepared, closing, fit, record_of
 from recurra.training.frames import FrameScore, score_frames
@@ -355,7 +355,8 @@ class Model:
 
     def score(self, pieces: Sequence[Symbols]) -> FrameScore:
         """How well pieces, as symbols, are predicted, each from an empty state."""
-        return score_frames(pieces, self.notation, lambda piece: log_probs(self.network, piece, self.device).numpy())
+        each = (piece for (piece,) in in_groups(pieces, 1, "scoring"))
+        return score_frames(each, self.notation, lambda piece: log_probs(self.network, piece, self.device).numpy())
 
     def compose(
         self,

@@ -31,7 +31,7 @@ from recurra.explain.passage import Subject
 from recurra.explain.report import Explained, explain
 from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
-from recurra.progress import note
+from recurra.progress import bar, note
 from recurra.training import runfolder
 from recurra.training.fit import Fitted, Prepared, closing, fit, record_of
 from recurra.training.next_symbol import NextSymbol, StreamTraining, described, score, score_dynamic
@@ -261,7 +261,8 @@ def _describe(config: Config, data: Data) -> str:
 
 
 def _finish(fitted: Fitted[Config, LanguageModel], data: Data, name: str) -> Model:
-    figure = score(fitted.network, data.held_out, fitted.device)
+    with bar("scoring") as shown:
+        figure = score(fitted.network, data.held_out, fitted.device, report=shown.update)
     record = {
         "data": data.corpus.name,
         "held_out": data.held_out_name,
@@ -339,7 +340,8 @@ class Model:
             if file.length < 2:
                 raise RecurraError(f"{data} is too short to score; give a text of at least two {self.config.symbols}")
             scorer = score_dynamic if dynamic else score
-            figure = scorer(self.network, file.open(), self.device)
+            with bar("scoring") as shown:
+                figure = scorer(self.network, file.open(), self.device, report=shown.update)
         return {
             "nats": figure.nats,
             "bits": figure.bits,

@@ -30,7 +30,7 @@ from recurra.errors import OptionError, RecurraError
 from recurra.explain.translation_page import MOST_LISTED, Explanation, write_translation_page
 from recurra.models.architecture import Architecture
 from recurra.models.encoder_decoder import EncoderDecoder
-from recurra.progress import in_groups, note
+from recurra.progress import bar, in_groups, note
 from recurra.training import runfolder
 from recurra.training.fit import Fitted, Prepared, closing, fit, record_of
 from recurra.training.runfolder import Saved
@@ -297,7 +297,9 @@ def _unknown(config: Config, data: Data) -> str:
 
 
 def _finish(fitted: Fitted[Config, EncoderDecoder], data: Data, name: str) -> Model:
-    figure = score(fitted.network, data.held_out, data.languages.target.start, fitted.device)
+    with bar("scoring") as shown:
+        start = data.languages.target.start
+        figure = score(fitted.network, data.held_out, start, fitted.device, report=shown.update)
     record = {
         "data": data.name,
         "pairs": len(data.train.sources),
@@ -503,7 +505,9 @@ class Model:
         for group in in_groups(pairs.sources, GROUP, "translating"):
             made += self.translate_all(group, options, others)
         networks = [model.network for model in others]
-        nats = score(self.network, sequences, self.languages.target.start, self.device, networks).nats
+        with bar("scoring") as shown:
+            start = self.languages.target.start
+            nats = score(self.network, sequences, start, self.device, networks, shown.update).nats
         quality = measure(made, pairs.targets, tokenize, lowercase)
         groups = by_length(made, pairs.targets, [length_of(source) for source in pairs.sources], tokenize, lowercase)
         return asdict(quality) | {"nats": nats, "by_length": groups}

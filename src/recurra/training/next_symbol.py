@@ -15,6 +15,7 @@ from recurra.data.tokenizer import Symbols
 from recurra.models.cells import State
 from recurra.models.dropout import Noise
 from recurra.models.language_model import Architecture, LanguageModel
+from recurra.progress import Report, unreported
 from recurra.training.trainer import Training
 
 SCORING_CHUNK = 512
@@ -115,7 +116,9 @@ class NextSymbol:
         return score(model, symbols, device, streams=max(1, min(MONITOR_STREAMS, len(symbols) // SCORING_CHUNK))).nats
 
 
-def score(model: LanguageModel, symbols: Symbols, device: torch.device, streams: int = 1) -> Score:
+def score(
+    model: LanguageModel, symbols: Symbols, device: torch.device, streams: int = 1, report: Report = unreported
+) -> Score:
     """Score a sequence.
 
     Args:
@@ -123,6 +126,7 @@ def score(model: LanguageModel, symbols: Symbols, device: torch.device, streams:
         symbols: `(length,)`.
         device: where the model is.
         streams: read it as this many pieces side by side, each from an empty state: faster, and a little pessimistic.
+        report: told of progress.
     """
     total, count = 0.0, 0
     with torch.no_grad():
@@ -131,6 +135,7 @@ def score(model: LanguageModel, symbols: Symbols, device: torch.device, streams:
             logits, state = model(inputs, state)
             total += float(F.cross_entropy(logits.flatten(0, 1).float(), targets.reshape(-1), reduction="sum"))
             count += targets.numel()
+            report(count / len(symbols))
     return Score(total, count)
 
 
@@ -153,7 +158,13 @@ class Dynamic:
     memory: float = 0.999
 
 
-def score_dynamic(model: LanguageModel, symbols: Symbols, device: torch.device, how: Dynamic | None = None) -> Score:
+def score_dynamic(
+    model: LanguageModel,
+    symbols: Symbols,
+    device: torch.device,
+    how: Dynamic | None = None,
+    report: Report = unreported,
+) -> Score:
     """Score a sequence while a copy of the model learns from it, each segment only after it has been scored.
 
     Dynamic evaluation (Krause et al. 2018, arXiv 1709.07432) with the mean square of the gradients taken from the text
@@ -179,6 +190,7 @@ def score_dynamic(model: LanguageModel, symbols: Symbols, device: torch.device, 
                 square.mul_(how.memory).addcmul_(gradient, gradient, value=1 - how.memory)
                 weight.addcdiv_(gradient, (square / bias).sqrt_().add_(1e-5), value=-how.learning_rate)
                 weight.lerp_(anchor, how.decay)
+        report(count / len(symbols))
     return Score(total, count)
 
 

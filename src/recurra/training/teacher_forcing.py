@@ -15,6 +15,7 @@ from recurra.data.buckets import Buckets, pad
 from recurra.data.languages import Sequences
 from recurra.models.cells import State
 from recurra.models.dropout import Noise
+from recurra.progress import Report, unreported
 from recurra.training.next_symbol import Score
 from recurra.training.smoothing import smoothed_cross_entropy
 from recurra.training.trainer import Training
@@ -98,7 +99,12 @@ class TeacherForced:
 
 
 def score(
-    model: nn.Module, pairs: Sequences, start: int, device: torch.device, others: Iterable[nn.Module] = ()
+    model: nn.Module,
+    pairs: Sequences,
+    start: int,
+    device: torch.device,
+    others: Iterable[nn.Module] = (),
+    report: Report = unreported,
 ) -> Score:
     """Score targets given their sources; symbols and ends count.
 
@@ -108,9 +114,10 @@ def score(
         start: the symbol every target is begun with.
         device: where the models are.
         others: models that predict together with this one, by the mean of their probabilities.
+        report: told of progress.
     """
     models = (model, *others)
-    total, count = 0.0, 0
+    total, count, symbols = 0.0, 0, sum(map(len, pairs.targets))
     with torch.no_grad():
         for batch in _batches(pairs):
             each = []
@@ -120,6 +127,7 @@ def score(
             together = torch.stack(each).logsumexp(dim=0) - math.log(len(models))
             total -= float(together.sum())
             count += len(together)
+            report(count / symbols)
     return Score(total, count)
 
 
