@@ -233,7 +233,7 @@ class TestMeasuring:
         value = json.loads(recurra("translation", "evaluate", trained_translation, pairs_file, "--json").out)
         answer = recurra("translation", "evaluate", trained_translation, pairs_file, "--beam-size", 5)
         assert answer.status == 0
-        assert answer.err.startswith("BLEU is 0 where no four words in a row are right")
+        assert answer.err.startswith("BLEU is 0 where no output has four words")
         rows = dict(line.split(maxsplit=1) for line in answer.out.splitlines()[:6])
         assert rows["chrf"] == f"{value['chrf']:.4f}"
         assert rows["count"] == "1,500"

@@ -263,7 +263,7 @@ def evaluate(
         print_json(figures)
         return
     if figures["bleu"] == 0 < figures["exact_match"]:
-        note("BLEU is 0 where no four words in a row are right; of outputs as short as these --tokenize char says more")
+        note("BLEU is 0 where no output has four words; of outputs as short as these --tokenize char says more")
     groups = figures.pop("by_length")
     print_table(figures)
     print("\nwords of the source   sentences    BLEU    chrF   exact match")
