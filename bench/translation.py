@@ -35,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--model", type=Path, help="decoding: a trained en-de model folder; else one is trained briefly"
     )
-    parser.add_argument("--rounds", type=int, default=5, help="training, decoding: repetitions")
+    parser.add_argument("--rounds", type=int, default=5, help="training: repetitions")
     parser.add_argument("--threads", type=int, default=1, help="more than one only on an idle machine")
     parser.add_argument("--sentences", type=int, default=100, help="decoding: for the slow ways")
     parser.add_argument("--languages", nargs="+", default=["de", "fr"], help="multi30k: targets")
@@ -66,7 +66,7 @@ def main() -> None:
             files = quality.multi30k_files("de", tokenised=False)
             folder = given.model or given.work / "brief"
             model = quality.trained(folder, files["train"], Config(minutes=minutes), files["val"])
-            speed.decoding(model, open_pairs(files["test"]).sources, given.sentences, given.rounds)
+            speed.decoding(model, open_pairs(files["test"]).sources, given.sentences)
         elif part == "multi30k":
             quality.multi30k(given.work, minutes, given.languages, given.seeds)
         elif part == "lengths":

@@ -7,11 +7,10 @@ training, and the translations found.
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +33,8 @@ SAME = 1e-4
 BATCHES = 20
 """Measured in each round."""
 
-
 TURN = 20
-"""Sentences that one way translates before the next way does."""
+"""Sentences that one way translates before the next way does; all there are, where they are batched."""
 
 
 class PlainObjective(TeacherForced):
@@ -130,9 +128,7 @@ def training(train: Sequence[Path], held_out: Sequence[Path], rounds: int) -> No
     }
     rows = []
     for name, some in measured.items():
-        ratios = [mine / plain for mine, plain in zip(some, measured["plain"], strict=True)]
-        spread = f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
-        rows.append([titles[name], f"{statistics.median(some):,.0f}", spread])
+        rows.append([titles[name], f"{statistics.median(some):,.0f}", _to_plain(some, measured["plain"])])
     config, steps = who["Recurra"].config, (rounds + 1) * BATCHES
     title = (
         f"Training, {config.hidden_size} units, {config.batch_size:,} symbols a batch, {threads} thread(s): median of "
@@ -141,89 +137,75 @@ def training(train: Sequence[Path], held_out: Sequence[Path], rounds: int) -> No
     table(title, ["", "target symbols a second", "to the plain loop"], rows)
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way to translate.
+Ways = dict[str, Callable[[Sequence[str]], list[tuple[int, ...]]]]
+"""What finds outputs of sentences, by name."""
 
-    Attributes:
-        name: for the table.
-        translate: from a sentence to what is found.
-    """
-
-    name: str
-    translate: Callable[[str], tuple[int, ...]]
-
-
-def decoding(model: translation.Model, sources: Sequence[str], count: int, rounds: int) -> None:
-    """Sentences a second, greedy and beam 5, batched and one at a time, against the plain loop; on one thread."""
-    rows = []
-    times: list[float] = []
-    for beam_size in (1, 5):
-        options = Search(beam_size=beam_size)
-        batched = []
-        for _ in range(rounds):
-            started = time.process_time()
-            outputs = model.outputs(sources, options)
-            batched.append(len(sources) / (time.process_time() - started))
-        found = [best[0].symbols for best in outputs]
-        ways = _ways(model, options)
-        some = np.linspace(0, len(sources) - 1, count).astype(int).tolist()
-        spent, same = _take_turns(ways, [(sources[place], found[place]) for place in some])
-        base = count / math.fsum(spent["plain"])
-        name = "greedy" if beam_size == 1 else f"beam {beam_size}"
-        rows.append(_row(name, f"Recurra, batched, all {len(sources):,}", statistics.median(batched), base, 1.0))
-        for way in ways:
-            rate = count / math.fsum(spent[way.name])
-            rows.append(_row(name, _TITLES[way.name].format(count), rate, base, same[way.name] / count))
-        times = spent["alone"]
-    title = f"Translating test_2016_flickr with {model.name} ({model.record['nats']:.2f} nats a symbol), one thread"
-    table(title, ["", "", "sentences a second", "to the plain loop", "same outputs as batched"], rows)
-    p50, p95 = 1000 * np.quantile(times, [0.5, 0.95])
-    table("One sentence at beam 5, milliseconds", ["p50", "p95"], [[f"{p50:.1f}", f"{p95:.1f}"]])
-
-
-_TITLES = {
+TITLES = {
+    "batched": "Recurra, batched, all {:,}",
     "plain": "plain loop, one hypothesis after the other, {} of them",
     "together": "plain loop, the beam as one batch, {} of them",
     "alone": "Recurra, one sentence at a time, {} of them",
 }
 
 
-def _ways(model: translation.Model, options: Search) -> list[Way]:
+def decoding(model: translation.Model, sources: Sequence[str], count: int) -> None:
+    """Sentences a second, greedy and beam 5, batched and one at a time, against the plain loop; on one thread."""
+    some = [sources[place] for place in np.linspace(0, len(sources) - 1, count).astype(int)]
+    turns = [some[begin : begin + TURN] for begin in range(0, count, TURN)]
+    rows = []
+    for beam_size in (1, 5):
+        ways = _ways(model, Search(beam_size=beam_size))
+        expected = dict(zip(sources, ways["batched"](sources), strict=True))
+        rates: dict[str, list[float]] = {name: [] for name in ways}
+        same: dict[str, list[bool]] = {name: [] for name in ways}
+        for turn in turns:  # of several sentences: one would find the other way's weights in the processor's cache
+            for name, translate in ways.items():
+                asked = sources if name == "batched" else turn
+                started = time.process_time()
+                made = translate(asked)
+                rates[name].append(len(asked) / (time.process_time() - started))
+                same[name] += [expected[source] == found for source, found in zip(asked, made, strict=True)]
+        search = "greedy" if beam_size == 1 else f"beam {beam_size}"
+        for name, title in TITLES.items():
+            rate, share = f"{statistics.median(rates[name]):,.1f}", f"{100 * statistics.mean(same[name]):.1f} %"
+            titled = title.format(len(sources) if name == "batched" else count)
+            rows.append([search, titled, rate, _to_plain(rates[name], rates["plain"]), share])
+    title = (
+        f"Translating test_2016_flickr with {model.name} ({model.record['nats']:.2f} nats a symbol), one thread: "
+        f"median of {len(turns)} turns"
+    )
+    table(title, ["", "", "sentences a second", "to the plain loop", "same outputs as batched"], rows)
+    times = []
+    for source in some:
+        started = time.process_time()
+        model.outputs([source], Search(beam_size=5))
+        times.append(time.process_time() - started)
+    p50, p95 = 1000 * np.quantile(times, [0.5, 0.95])
+    table("One sentence at beam 5, milliseconds", ["p50", "p95"], [[f"{p50:.1f}", f"{p95:.1f}"]])
+
+
+def _ways(model: translation.Model, options: Search) -> Ways:
     plain, target = Plain(model.network), model.languages.target
 
-    def naive(together: bool) -> Callable[[str], tuple[int, ...]]:
-        def translate(sentence: str) -> tuple[int, ...]:
+    def batched(sentences: Sequence[str]) -> list[tuple[int, ...]]:
+        return [best[0].symbols for best in model.outputs(sentences, options)]
+
+    def alone(sentences: Sequence[str]) -> list[tuple[int, ...]]:
+        return [found for sentence in sentences for found in batched([sentence])]
+
+    def naive(sentences: Sequence[str], together: bool) -> list[tuple[int, ...]]:
+        found = []
+        for sentence in sentences:
             source = torch.from_numpy(model.languages.source.encode(sentence).astype(np.int64))
             rules = Rules(target.start, target.end, target.unwritable, model.limit(len(source)))
-            return naive_search(plain, source, options.beam_size, rules, together)
+            found.append(naive_search(plain, source, options.beam_size, rules, together))
+        return found
 
-        return translate
-
-    return [
-        Way("plain", naive(False)),
-        Way("together", naive(True)),
-        Way("alone", lambda sentence: model.outputs([sentence], options)[0][0].symbols),
-    ]
+    one, other = partial(naive, together=False), partial(naive, together=True)
+    return {"batched": batched, "plain": one, "together": other, "alone": alone}
 
 
-def _take_turns(
-    ways: Sequence[Way], expected: Sequence[tuple[str, tuple[int, ...]]]
-) -> tuple[dict[str, list[float]], dict[str, int]]:
-    """Seconds of each way for each sentence, and how often it finds what is expected."""
-    spent: dict[str, list[float]] = {way.name: [] for way in ways}
-    same = dict.fromkeys(spent, 0)
-    for way in ways:
-        way.translate(expected[0][0])  # warms up
-    for begin in range(0, len(expected), TURN):  # not after every sentence, which would find the other's weights cached
-        for way in ways:
-            for sentence, symbols in expected[begin : begin + TURN]:
-                started = time.process_time()
-                found = way.translate(sentence)
-                spent[way.name].append(time.process_time() - started)
-                same[way.name] += found == symbols
-    return spent, same
-
-
-def _row(search: str, name: str, rate: float, base: float, same: float) -> list[str]:
-    return [search, name, f"{rate:,.1f}", f"{rate / base:.1f}x", f"{100 * same:.1f} %"]
+def _to_plain(rates: Sequence[float], plain: Sequence[float]) -> str:
+    """How many times as fast, turn by turn: the median, and from the least to the most."""
+    ratios = [mine / other for mine, other in zip(rates, plain, strict=True)]
+    return f"{statistics.median(ratios):.2f}x ({min(ratios):.2f} to {max(ratios):.2f})"
