@@ -262,9 +262,9 @@ def evaluate(
     if json:
         print_json(figures)
         return
-    if figures["bleu"] == 0 < figures["exact_match"]:
-        note("BLEU is 0 where no output has four words; of outputs as short as these --tokenize char says more")
     groups = figures.pop("by_length")
+    if any(part["bleu"] == 0 < part["exact_match"] for part in (figures, *groups)):
+        note("BLEU is 0 where no output has four words; of outputs as short as these --tokenize char says more")
     print_table(figures)
     print("\nwords of the source   sentences    BLEU    chrF   exact match")
     for group in groups:
