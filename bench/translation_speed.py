@@ -1,8 +1,8 @@
 """How fast the translation room trains and translates against a plain `nn.LSTMCell` loop with the same weights.
 
 Times are `time.process_time` on one thread, so that other work on the machine changes them little; everything compared
-takes turns batch by batch, or sentence by sentence. What is compared is also shown to be the same: the losses of
-training, and the translations found.
+takes turns: batch by batch in training, every TURN sentences in translating. What is compared is also shown to be the
+same: the losses of training, and the translations found.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def decoding(model: translation.Model, sources: Sequence[str], count: int) -> No
         expected = dict(zip(sources, ways["batched"](sources), strict=True))
         rates: dict[str, list[float]] = {name: [] for name in ways}
         same: dict[str, list[bool]] = {name: [] for name in ways}
-        for turn in turns:  # of several sentences: one would find the other way's weights in the processor's cache
+        for turn in turns:  # not by single sentences: each way would find the other's weights cached
             for name, translate in ways.items():
                 asked = sources if name == "batched" else turn
                 started = time.process_time()

@@ -31,7 +31,7 @@ class Attending(NamedTuple):
         keys: what queries are compared with, `(batch, positions, attention_size)`.
         fed: the memory's values through the gates' weights, `(batch, positions, gates)`.
         mask: `(batch, positions)`, True for what is there.
-        weight: of the query and the recurrence, `(attention_size + gates, hidden_size)`; see `layout` for how it lies.
+        weight: of the query and the recurrence, `(attention_size + gates, hidden_size)`; by inputs, see `layout`.
         bias: likewise, `(attention_size + gates,)`.
         vector: v of additive attention, `(attention_size,)`; None for multiplicative.
     """

@@ -120,7 +120,7 @@ class Decoder(nn.Module):
         if not bool(mask.any(dim=1).all()):
             raise ValueError("a row of the mask is empty: there is nothing to look at")
         bias = torch.cat([self.hidden.bias.new_zeros(self.hidden_size), self.hidden.bias])
-        weight = torch.cat([self.attention.query.weight.T, self.hidden.weight.T], dim=1).T  # see `layout`
+        weight = torch.cat([self.attention.query.weight.T, self.hidden.weight.T], dim=1).T  # input by input (`layout`)
         keys, fed = self.attention.key(values), self.context(values)
         return Looked(values, Attending(keys, fed, mask, weight, bias, self.attention.score))
 
