@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recurra.data import samples
+from recurra.data import chorales
 from recurra.data.midi import write_midi
 from recurra.data.music import READERS, Collection, open_pieces
 from recurra.data.pieces import Note, Piece, Track
@@ -127,9 +127,9 @@ def few_chorales(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     for name in ("bwv10.7.mxl", "bwv9.7.mxl", "bwv1.6.mxl"):
         (folder / name).symlink_to(original / name)
     monkeypatch.setattr(samples, "require_music21", lambda: type("music21", (), {"__file__": tmp_path / "x.py"}))
-    samples.chorales.cache_clear()
+    chorales.chorales.cache_clear()
     yield [original / "bwv9.7.mxl", original / "bwv10.7.mxl"]
-    samples.chorales.cache_clear()
+    chorales.chorales.cache_clear()
 
 
 def test_chorales_are_those_of_four_voices(few_chorales: list[Path]) -> None:
@@ -137,9 +137,9 @@ def test_chorales_are_those_of_four_voices(few_chorales: list[Path]) -> None:
     assert collection.name == "sample:chorales"
     assert [piece.name for piece in collection.pieces] == ["bwv9.7", "bwv10.7"], "by number; not BWV 1.6"
     for piece, path in zip(collection.pieces, few_chorales, strict=True):
-        assert tuple(track.name for track in piece.tracks) == samples.VOICES
+        assert tuple(track.name for track in piece.tracks) == chorales.VOICES
         read = read_score(path, expand=False)
-        assert [piece] == [replace(other, name=path.stem, tracks=samples.CHOIR) for other in read]
+        assert [piece] == [replace(other, name=path.stem, tracks=chorales.CHOIR) for other in read]
         heights = [[note.pitch for note in piece.notes if note.track == voice] for voice in range(4)]
         means = [sum(pitches) / len(pitches) for pitches in heights]
         assert means == sorted(means, reverse=True), "from high to low"
@@ -149,12 +149,12 @@ def test_no_corpus_is_said(few_chorales: list[Path], tmp_path: Path) -> None:
     for path in (tmp_path / "corpus" / "bach").iterdir():
         path.unlink()
     with pytest.raises(RecurraError, match="holds no chorales; install music21 again"):
-        samples.chorales()
+        chorales.chorales()
 
 
 @pytest.mark.slow
 def test_all_chorales() -> None:
-    pieces = samples.chorales()
+    pieces = chorales.chorales()
     assert len(pieces) > 340
     for piece in pieces:
         for voice in range(4):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from recurra.data import samples
+from recurra.data.chorales import MUSIC
 from recurra.data.midi import read_midi
 from recurra.data.pieces import TICKS, Piece, bar_lines, part
 from recurra.data.rolls import read_rolls
@@ -84,8 +84,8 @@ def open_pieces(sources: Sequence[str | Path], frame: int = TICKS) -> Collection
     if frame < 1:
         raise OptionError(f"a frame of {frame} ticks is impossible; give at least 1")
     names = [str(source) for source in sources]
-    if sample := sample_named(names, samples.MUSIC, "music"):
-        return _collect(names[0], samples.MUSIC[sample](), [])
+    if sample := sample_named(names, MUSIC, "music"):
+        return _collect(names[0], MUSIC[sample](), [])
     found, skipped = find_files(names, tuple(READERS))
     with bar("reading") as shown:
         pieces = _read_all(found, frame, skipped, shown)
