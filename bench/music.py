@@ -20,16 +20,16 @@ import numpy as np
 from common import OUT, data, machine, table
 from numpy.typing import NDArray
 
-from recurra.data.music import open_pieces
-from recurra.data.notation import Notation
-from recurra.data.pieces import TICKS, Note, Piece, Tempo, Track
-from recurra.data.rolls import read_rolls
 from recurra.data.tokenizer import Symbols
-from recurra.data.transcription import decode, encode, roles, suit
-from recurra.kernels.reading import PITCH, STEP
-from recurra.render.sound import render
 from recurra.tasks import music
-from recurra.training.frames import FrameScore, score_frames
+from recurra.tasks.music.data import open_pieces
+from recurra.tasks.music.frame_scores import FrameScore, score_frames
+from recurra.tasks.music.io.rolls import read_rolls
+from recurra.tasks.music.notation import Notation
+from recurra.tasks.music.pieces import TICKS, Note, Piece, Tempo, Track
+from recurra.tasks.music.render.sound import render
+from recurra.tasks.music.rule_features import PITCH, STEP
+from recurra.tasks.music.transcription import decode, encode, roles, suit
 
 SETS = {
     "JSB_Chorales": ("8.45 / 8.10", "5.75", "4.6"),

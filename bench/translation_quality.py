@@ -16,10 +16,10 @@ import numpy as np
 from common import data, table
 
 from recurra.data.tables import Pairs, hold_out, open_pairs
-from recurra.decoding.beam import Search
-from recurra.decoding.quality import Tokenize, measure
+from recurra.decoding.beam_search import Search
+from recurra.evaluation.text_metrics import Tokenize, measure
 from recurra.tasks import translation
-from recurra.tasks.translation import Config, Model
+from recurra.tasks.translation.model import Config, Model
 
 SEARCHES = (
     Search(beam_size=5),

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from translation_plain import Better, Plain, Rules, naive_search
 
 from recurra.data.buckets import Buckets, pad
-from recurra.decoding.beam import Search
+from recurra.decoding.beam_search import Search
 from recurra.models.cells import State
 from recurra.models.dropout import Noise
 from recurra.tasks import translation
-from recurra.training.teacher_forcing import TeacherForced
+from recurra.training.seq2seq import TeacherForced
 
 SAME = 1e-4
 """Losses, nats a symbol, that differ by less are of the same model."""

@@ -16,11 +16,13 @@ from hypothesis import settings
 
 from recurra import music, text, translation
 from recurra.cli import main
-from recurra.data.midi import write_midi
-from recurra.data.pieces import Meter, Note, Piece, Tempo, Track
-from recurra.tasks.music import Config as MusicConfig
-from recurra.tasks.text import Config
-from recurra.tasks.translation import Config as TranslationConfig
+from recurra.tasks.music.io.midi import write_midi
+from recurra.tasks.music.model import Config as MusicConfig
+from recurra.tasks.music.pieces import Meter, Note, Piece, Tempo, Track
+from recurra.tasks.text.model import Config
+from recurra.tasks.translation.model import Config as TranslationConfig
+
+pytest_plugins = ("explaining",)
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 

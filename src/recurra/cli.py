@@ -54,10 +54,10 @@ def make_app() -> App:
     for task, verbs in VERBS.items():
         room = App(name=task, help=TASKS[task])
         for verb, summary in verbs.items():
-            room.command(f"recurra.commands.{task}:{verb}", name=verb, help=summary)
+            room.command(f"recurra.tasks.{task}.commands:{verb}", name=verb, help=summary)
         app.command(room)
-    app.command("recurra.commands.general:info", name="info", help="Say what a model folder holds.")
-    app.command("recurra.commands.general:demo", name="demo", help="Train on a sample and show what comes out.")
+    app.command("recurra.tasks.general:info", name="info", help="Say what a model folder holds.")
+    app.command("recurra.tasks.general:demo", name="demo", help="Train on a sample and show what comes out.")
     return app
 
 

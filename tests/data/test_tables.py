@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from recurra.data import tables as module
 from recurra.data import text as texts
-from recurra.data.dates import dates
 from recurra.data.tables import MAX_CHARACTERS, Pairs, hold_out, open_pairs, read_lines
 from recurra.errors import OptionError, RecurraError
+from recurra.tasks.translation.dates import dates
 
 PAIRS = [
     ("the cat was full", "die Katze war satt"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recurra.decoding.beam import Search, search
+from recurra.decoding.beam_search import Search, search
 from recurra.decoding.ensemble import ensemble, join, split
 from recurra.decoding.step import Step, Stepped
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recurra.explain.measured import Measured, measure
+from recurra.explain.measurements import Measured, measure
 from recurra.explain.page import embed, page_data, write_page
 from recurra.explain.passage import Passage, Subject
 

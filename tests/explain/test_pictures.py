@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recurra.explain.neurons import Tracker
+from recurra.explain.effective_context import ContextLoss, GradientReach
 from recurra.explain.passage import Passage
 from recurra.explain.pictures import (
     DIVERGING,
@@ -18,7 +18,7 @@ from recurra.explain.pictures import (
     surprise_scale,
     telling_window,
 )
-from recurra.explain.reach import ContextLoss, GradientReach
+from recurra.explain.units import Tracker
 
 LABELS = [*"a$x_1$ \\frac ", "\n", "\t", "好的", "\U0001f600", "", "\u0301", "\x07", "\u0378", "word " * 30] * 4
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from recurra.data.notation import Notation
 from recurra.errors import RecurraError
-from recurra.explain import measured as measuring
-from recurra.explain import music_features
-from recurra.explain.measured import measure, searched_length
+from recurra.explain import measurements as measuring
+from recurra.explain.measurements import measure, searched_length
 from recurra.explain.passage import Passage, Subject
 from recurra.explain.report import explain
+from recurra.tasks.music import features as music_features
+from recurra.tasks.music.notation import Notation
 
 
 def test_page_and_pictures_are_written(make_model, text_passage: Passage, tmp_path: Path) -> None:

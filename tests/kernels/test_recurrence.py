@@ -154,7 +154,7 @@ def test_extreme_inputs_saturate(magnitude: float) -> None:
     inputs[::2] *= -1
     h, c, bias = normal(rng, size), normal(rng, size), np.zeros(4 * size, np.float32)
     gates, bound = np.empty(4 * size, np.float32), 1 + np.abs(c).max()
-    with np.errstate(all="raise"):
+    with np.errstate(all="raise", under="ignore"):  # some BLAS kernels say that a product underflows to 0
         recurrence.lstm_step(inputs, h, c, weight, bias, gates, h, c)
         recurrence.lstm_step_reference(inputs, h, c, weight, bias)
         assert np.all(np.abs(c) <= bound)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from recurra.models.architecture import Architecture
-from recurra.models.attending import AttendingCell
 from recurra.models.attention import score
+from recurra.models.attention_loop import AttendingCell
 from recurra.models.cells import CELLS, State, Weights, state_parts
 from recurra.models.decoder import Decoder, Looked
 from recurra.models.dropout import Noise

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from recurra.models.architecture import Architecture
-from recurra.models.attending import AttendingCell
+from recurra.models.attention_loop import AttendingCell
 from recurra.models.dropout import Noise
 from recurra.models.encoder import Encoder
 from recurra.models.recurrent import Recurrent

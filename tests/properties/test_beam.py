@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recurra.decoding.beam import Found, Hypothesis, Search, search
-from recurra.decoding.drawing import sample
+from recurra.decoding.beam_search import Found, Hypothesis, Search, search
 from recurra.decoding.sampling import Sampling
+from recurra.decoding.sequence_sampling import sample
 from recurra.decoding.step import Stepped
 
 MODELS = 24

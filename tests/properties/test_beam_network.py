@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recurra.decoding.beam import Found, Search, search
+from recurra.decoding.beam_search import Found, Search, search
 from recurra.decoding.step import Stepped
 
 

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from recurra.data.notation import Notation
-from recurra.data.pieces import Meter, Note, Piece, bar_lines
-from recurra.data.transcription import suit
-from recurra.decoding import composing
-from recurra.decoding.controls import Controls, Given, beginning_of, voice_of
 from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
-from recurra.render.output import swing, write_piece
-from recurra.tasks.music import Config, Model, build
+from recurra.tasks.music import composition as composing
+from recurra.tasks.music.constraints import Controls, Given, beginning_of, voice_of
+from recurra.tasks.music.model import Config, Model, build
+from recurra.tasks.music.notation import Notation
+from recurra.tasks.music.pieces import Meter, Note, Piece, bar_lines
+from recurra.tasks.music.render.output import swing, write_piece
+from recurra.tasks.music.transcription import suit
 
 COUNT = 204
 """Pieces of each control, shared by the models."""

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from recurra import text
 from recurra.data import text as text_files
 from recurra.decoding.sampling import Sampling
-from recurra.tasks.text import Config, Model
-from recurra.training import next_symbol
-from recurra.training.next_symbol import log_probs, score
+from recurra.tasks.text.model import Config, Model
+from recurra.training import language_modeling as next_symbol
+from recurra.training.language_modeling import log_probs, score
 
 CPU = torch.device("cpu")
 

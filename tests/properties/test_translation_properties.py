@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from recurra import translation
 from recurra.data.buckets import pad
-from recurra.decoding import outputs
-from recurra.decoding.beam import Search
+from recurra.decoding import seq2seq as outputs
+from recurra.decoding.beam_search import Search
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.errors import RecurraError
-from recurra.tasks.translation import Config, Model
+from recurra.tasks.translation.model import Config, Model
 
 KINDS: tuple[Any, ...] = ("characters", "bytes", "words", "pieces")
 LETTERS = "abcdefgh"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import TINY, TINY_PAIRS, corpus, pairs, run, start
+from runs import TINY, TINY_PAIRS, corpus, pairs, run, start
 from safetensors.torch import load_file
 
 from recurra.training import checkpoint

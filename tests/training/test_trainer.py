@@ -17,9 +17,10 @@ from recurra import files
 from recurra.errors import RecurraError
 from recurra.models.cells import State
 from recurra.models.dropout import Noise
-from recurra.training import checkpoint, runfolder
-from recurra.training.fit import closing
-from recurra.training.metrics import Measurement, plot_history
+from recurra.training import checkpoint
+from recurra.training import run_folder as runfolder
+from recurra.training.history import Measurement, plot_history
+from recurra.training.run import closing
 from recurra.training.trainer import Trainer, Training, make_accelerator
 
 SMALL = Training(steps=40, learning_rate=0.05, weight_decay=0.0, device="cpu", patience=0, evaluations=10)

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from recurra.data.alignment import parting
-from recurra.data.dates import dates
 from recurra.data.sources import PREFIX, find_files, sample_named
 from recurra.data.text import read_blocks, require_encoding
 from recurra.errors import OptionError, RecurraError, os_errors
+from recurra.tasks.translation.alignment import parting
+from recurra.tasks.translation.dates import dates
 
 PAIRS = {"dates": dates}
 """The samples of sentence pairs by name."""

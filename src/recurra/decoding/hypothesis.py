@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from recurra.decoding.continuations import DoubleArray, IntArray
+from recurra.decoding.candidates import DoubleArray, IntArray
 from recurra.decoding.sampling import FloatArray
 
 

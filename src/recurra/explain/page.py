@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.explain.measured import Measured
+from recurra.explain.measurements import Measured
 from recurra.explain.pictures import LINE_COLOURS, surprise_scale
-from recurra.explain.roll import Roll, Row
 from recurra.files import write_text_atomic
+from recurra.tasks.music.lanes import Roll, Row
 
 PLACE = "{{data}}"
 """Where the template wants the figures."""

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from recurra.data.tokenizer import Symbols
-from recurra.explain.roll import Roll
 from recurra.models.language_model import LanguageModel
+from recurra.tasks.music.lanes import Roll
 
 BoolArray = NDArray[np.bool_]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.explain.effective_context import NEGLIGIBLE, ContextLoss, GradientReach
 from recurra.explain.lettering import draw_cells, lay_out, printable
-from recurra.explain.neurons import FloatArray, Tracker
 from recurra.explain.passage import BoolArray, Passage
-from recurra.explain.reach import NEGLIGIBLE, ContextLoss, GradientReach
+from recurra.explain.units import FloatArray, Tracker
 from recurra.files import write_atomic
 
 if TYPE_CHECKING:

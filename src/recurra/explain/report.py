@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recurra.explain import pictures, roll_pictures
-from recurra.explain.measured import Measured, measure
+from recurra.explain import pictures
+from recurra.explain.measurements import Measured, measure
 from recurra.explain.page import write_page
 from recurra.explain.passage import Passage, Subject
 from recurra.files import require_writable_parent
+from recurra.tasks.music import lane_pictures as roll_pictures
 
 
 @dataclass(frozen=True)

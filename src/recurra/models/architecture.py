@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recurra.config import AUTO, check_range
-from recurra.models.attending import AttendingCell
+from recurra.models.attention_loop import AttendingCell
 
 
 @dataclass(frozen=True)

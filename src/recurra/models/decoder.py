@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from recurra.models.architecture import Architecture
-from recurra.models.attending import Attending, attend, step
 from recurra.models.attention import Attention
+from recurra.models.attention_loop import Attending, attend, step
 from recurra.models.cells import GATES, State, state_parts
 from recurra.models.dropout import Noise
 from recurra.models.recurrent import Recurrent

@@ -27,7 +27,7 @@ from recurra.models.cells import State
 from recurra.models.dropout import Noise
 from recurra.progress import Bar, bar, note
 from recurra.training import checkpoint
-from recurra.training.metrics import HISTORY, PICTURE, Measurement, plot_history, write_history
+from recurra.training.history import HISTORY, PICTURE, Measurement, plot_history, write_history
 
 DEFAULT_MINUTES = 10.0
 """How long a run may take that was given neither --minutes nor --steps."""

@@ -1,1 +1,0 @@
-"""The verbs of every room as they are typed: they read arguments, call the room and print; nothing more."""

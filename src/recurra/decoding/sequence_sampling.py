@@ -1,0 +1,118 @@
+"""Whole outputs drawn at random, with the interface of a beam search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recurra.decoding.candidates import IMPOSSIBLE, DoubleArray, IntArray, Rules, check_numbers
+from recurra.decoding.hypothesis import Ended, History, Hypothesis
+from recurra.decoding.sampling import Sampling, fresh_seed
+from recurra.decoding.step import Step, select_rows
+from recurra.kernels.sampling import draw
+from recurra.models.cells import State
+
+
+def sample(
+    step: Step,
+    state: State,
+    *,
+    start: int,
+    end: int,
+    sampling: Sampling,
+    limits: Sequence[int],
+    positions: Sequence[int] | None = None,
+    prefixes: Sequence[Sequence[int]] | None = None,
+    banned: Sequence[int] = (),
+    min_length: int = 0,
+    no_repeat: int = 0,
+    numbers: Sequence[int] | None = None,
+) -> list[Hypothesis]:
+    """Draw one output for each sentence; what is drawn for one does not depend on the others.
+
+    The rules are those of `beam.search`. Temperature, top-k and top-p act on what may come; the log-probabilities are
+    the model's own, and their sum is the score.
+
+    Args:
+        step: the decoder.
+        state: before the first symbol, one row a sentence.
+        start: what the first step reads.
+        end: the symbol that ends an output.
+        sampling: how to choose.
+        limits: longest output of each sentence, in symbols, the end not counted.
+        positions: how many positions of each sentence are real, the rest being padding; None where all are.
+        prefixes: forced beginning of each sentence's output.
+        banned: symbols that are never written, such as padding.
+        min_length: shortest output, in symbols.
+        no_repeat: no run of this many symbols comes twice in an output; 0 for any.
+        numbers: what, with the seed, decides the choices of each sentence: its number among all that are asked for.
+            0, 1, ... if not given.
+
+    Raises:
+        RecurraError: if the step gives NaN.
+        ValueError: if the arguments do not fit each other.
+    """
+    rules = Rules(end=end, limits=limits, prefixes=prefixes, banned=banned, min_length=min_length, no_repeat=no_repeat)
+    numbers = range(len(limits)) if numbers is None else numbers
+    if len(numbers) != len(limits) or (positions is not None and len(positions) != len(limits)):
+        raise ValueError(f"there are {len(limits)} limits, but numbers or positions of more or fewer sentences")
+    seed = fresh_seed() if sampling.seed is None else sampling.seed
+    generators = [np.random.default_rng((seed, number)) for number in numbers]
+
+    history = History(positions)
+    outputs: dict[int, Ended] = {}
+    sentences = np.arange(len(limits))
+    written = np.empty((len(limits), 0), dtype=np.int64)
+    totals = np.zeros(len(limits))
+    symbols = np.full(len(limits), start, dtype=np.int64)
+    device = state[0].device if state else torch.device("cpu")
+    with torch.no_grad():
+        while len(sentences):
+            stepped = step(torch.from_numpy(symbols).to(device), state)
+            history.attend(stepped.weights)
+            symbols, log_probs = _draw(stepped.log_probs, rules, sentences, written, sampling, generators)
+            totals = totals + np.maximum(log_probs, IMPOSSIBLE)
+            ends = symbols == end
+            for row in np.flatnonzero(ends):
+                ended = Ended(float(totals[row]), written.shape[1], int(row), float(log_probs[row]))
+                outputs[int(sentences[row])] = ended
+            rows = np.flatnonzero(~ends)
+            symbols = symbols[rows]
+            history.extend(rows, symbols, log_probs[rows])
+            state = stepped.state if not ends.any() else select_rows(stepped.state, torch.from_numpy(rows).to(device))
+            sentences, totals = sentences[rows], totals[rows]
+            written = np.concatenate([written[rows], symbols[:, None]], axis=1)
+    return [history.read(outputs[sentence], sentence) for sentence in range(len(limits))]
+
+
+def _draw(
+    log_probs: Tensor,
+    rules: Rules,
+    sentences: IntArray,
+    written: IntArray,
+    sampling: Sampling,
+    generators: Sequence[np.random.Generator],
+) -> tuple[IntArray, DoubleArray]:
+    """The next symbol of each row and its log-probability under the model, `(rows,)` each."""
+    length = written.shape[1]
+    own = log_probs.to("cpu", torch.float32).numpy()
+    check_numbers(own)
+    # A copy: the step's tensor is not ours to write on.
+    allowed = np.array(rules.without_repeats(log_probs, written if rules.no_repeat else None).float().cpu().numpy())
+    allowed[:, rules.excluded] = -np.inf
+    if length >= rules.min_length:
+        allowed[:, rules.end] = own[:, rules.end]
+    symbols = rules.forced(sentences, length)
+    symbols[(symbols < 0) & (allowed.max(axis=1) == -np.inf)] = rules.end
+
+    temperature = 0.0 if sampling.argmax else sampling.temperature
+    weights, keys = np.empty(own.shape[1], np.float32), np.empty(own.shape[1], np.int32)
+    for row in np.flatnonzero(symbols < 0):
+        uniform = generators[sentences[row]].random()
+        drawn, _ = draw(allowed[row], temperature, sampling.top_k, sampling.top_p, uniform, weights, keys)
+        symbols[row] = drawn
+    chosen: DoubleArray = own[np.arange(len(own)), symbols].astype(np.float64)
+    return symbols, chosen

@@ -1,0 +1,348 @@
+"""`recurra music ...`."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from recurra.config import check_range
+from recurra.decoding.sampling import Sampling, fresh_seed
+from recurra.errors import OptionError
+from recurra.files import require_suffix, require_writable_parent
+from recurra.progress import note
+from recurra.tasks import music
+from recurra.tasks.music import statistics
+from recurra.tasks.music.constraints import Controls, beginning_of, voice_of
+from recurra.tasks.music.data import open_pieces
+from recurra.tasks.music.harmony import estimate_key
+from recurra.tasks.music.model import Config, Model
+from recurra.tasks.music.novelty import Copy
+from recurra.tasks.music.pieces import Piece, Tempo, bar_lines
+from recurra.tasks.music.render.output import STRAIGHT, require_known, swing, write_piece
+from recurra.tasks.music.render.roll import draw_roll
+from recurra.tasks.music.render.score import engrave
+from recurra.tasks.music.render.synthesizer import Timing
+from recurra.tasks.music.transcription import encode
+from recurra.tasks.output import print_explained, print_json, print_table
+
+Flat = Parameter(name="*", negative_iterable=())
+"""Options of a dataclass, each under its own name."""
+
+MAX_SEED = 2**63
+"""Seeds are smaller."""
+
+MAX_SAMPLES = 1000
+"""More pieces than this are not composed in one go."""
+
+
+def train(
+    *pieces: str,
+    out: Path,
+    held_out: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    config: Annotated[Config, Flat] = Config(),
+) -> None:
+    """Train a model on pieces of music.
+
+    Parameters
+    ----------
+    pieces
+        Music files (MIDI, MusicXML, ABC, kern, piano rolls in JSON), folders of them, or sample:chorales.
+    out
+        The model folder to make.
+    held_out
+        A file or folder that is not trained on, to choose the best weights; every tenth piece if not given.
+    resume
+        Go on with the run that was stopped, or has ended, in OUT.
+    overwrite
+        Replace what is in OUT.
+    """
+    if not pieces:
+        raise OptionError("there is no music to train on; name a file, a folder or sample:chorales")
+    music.train(pieces, out, config, held_out, resume, overwrite)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a composition starts from."""
+
+    prime: Path | None = None
+    """A music file to go on from."""
+    prime_bars: int | None = None
+    """Take only so many of its first bars."""
+    melody: Path | None = None
+    """A music file with a voice to harmonise; it stays exactly as it is."""
+    melody_track: str | None = None
+    """Name or number of the track of --melody that is the voice; the first if not given."""
+
+    def __post_init__(self) -> None:
+        check_range("prime_bars", self.prime_bars, 1, 100_000)
+        if self.prime_bars and not self.prime:
+            raise OptionError("--prime-bars says how much of --prime to take; give --prime too")
+        if self.melody_track and not self.melody:
+            raise OptionError("--melody-track names a track of --melody; give --melody too")
+
+
+@dataclass(frozen=True)
+class Playing:
+    """How a composition is played."""
+
+    tempo: float | None = None
+    """Quarter notes a minute; those of --prime or --melody, or the training pieces' usual, if not given."""
+    swing: float = STRAIGHT
+    """Share of a quarter that the first of two eighths takes, 0.5 (straight) to 0.8; 0.67 is usual."""
+    soundfont: Path | None = None
+    """The SoundFont (.sf2) that plays."""
+
+    def __post_init__(self) -> None:
+        check_range("tempo", self.tempo, 10, 1000)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a composition goes.
+
+    Attributes:
+        out: sound, MIDI or MusicXML.
+        roll: a picture of the piano roll.
+        score: an engraved score.
+    """
+
+    out: Path
+    roll: Path | None
+    score: Path | None
+
+    def __post_init__(self) -> None:
+        for path, suffixes in ((self.roll, (".png",)), (self.score, (".svg", ".png"))):
+            if path:
+                require_suffix(path, *suffixes)
+        if self.roll and self.score and self.roll.absolute() == self.score.absolute():
+            raise OptionError(f"--roll and --score are the same file {self.roll}; give each its own")
+
+    @property
+    def all(self) -> list[Path]:
+        """Those that are asked for."""
+        return [path for path in (self.out, self.roll, self.score) if path]
+
+    def numbered(self, number: int) -> Files:
+        """The same with a number in each name: `piece-1.mp3`."""
+        return Files(*(path and path.with_name(f"{path.stem}-{number}{path.suffix}") for path in astuple(self)))
+
+    def write(self, piece: Piece, primed: int, soundfont: Path | None, timing: Timing | None) -> str:
+        """Write a piece into all of them; what was written as `out`, in a few words."""
+        what = write_piece(piece, self.out, soundfont, timing)
+        if self.roll:
+            draw_roll([piece], self.roll, primed)
+        if self.score:
+            engrave(piece, self.score)
+        return what
+
+
+def compose(
+    model: Path,
+    *,
+    out: Path,
+    roll: Path | None = None,
+    score: Path | None = None,
+    samples: int = 1,
+    json: bool = False,
+    start: Annotated[Start, Flat] = Start(),
+    controls: Annotated[Controls, Flat] = Controls(),
+    playing: Annotated[Playing, Flat] = Playing(),
+    sampling: Annotated[Sampling, Flat] = Sampling(),
+) -> None:
+    """Compose a piece and write it as sound, MIDI or MusicXML.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    out
+        The file to write: .mid, .musicxml, .mp3, .flac, .ogg or .wav.
+    roll
+        Draw the piano roll too, a .png.
+    score
+        Engrave the score too, an .svg or .png.
+    samples
+        How many pieces to compose: OUT-1, OUT-2, ...
+    json
+        Print one JSON object.
+    """
+    check_range("samples", samples, 1, MAX_SAMPLES)
+    timing = swing(playing.swing)
+    files = Files(out, roll, score)
+    require_known(out, playing.soundfont, timing)
+    loaded = Model.load(model)
+    prime = beginning_of(_only(start.prime, loaded), start.prime_bars) if start.prime else None
+    source = _only(start.melody, loaded) if start.melody else None
+    voice = voice_of(source, loaded.notation, start.melody_track) if source else None
+    tempos = _tempos(loaded, playing.tempo, prime or source)
+    for path in files.all:
+        require_writable_parent(path)
+    seed = fresh_seed() if sampling.seed is None else sampling.seed
+    made: list[dict[str, Any]] = []
+    for number in range(samples):
+        numbered = replace(sampling, seed=(seed + number) % MAX_SEED)
+        name = f"{loaded.name}, seed {numbered.seed}"
+        piece = loaded.compose(controls, numbered, prime, voice, source.meters if source else (), name)
+        piece = replace(piece, tempos=tempos)
+        for kind, count in (+encode(prime, loaded.notation)[1]).items() if prime and not number else ():
+            note(f"left out of {start.prime}: {count:,} {kind}")
+        these = files if samples == 1 else files.numbered(number + 1)
+        what = these.write(piece, prime.length if prime else 0, playing.soundfont, timing)
+        copy = loaded.longest_copy(piece)
+        made.append({"path": str(these.out), "seed": numbered.seed, **_facts(piece), "copy": copy and copy._asdict()})
+        if not json:
+            print("\n".join(map(str, these.all)))
+            note(f"{_told(piece)}; {what}; seed {numbered.seed}\n{_novelty(piece, copy, loaded)}")
+    if json:
+        print_json({"path": made[0]["path"], "pieces": made, "count": len(made)})
+
+
+def _only(path: Path, model: Model) -> Piece:
+    """The one piece of a file, or the first of several."""
+    pieces = open_pieces([path], model.config.frame).pieces
+    if len(pieces) > 1:
+        note(f"{path} holds {len(pieces)} pieces; the first is taken")
+    return pieces[0]
+
+
+def _tempos(model: Model, tempo: float | None, like: Piece | None) -> tuple[Tempo, ...]:
+    if tempo is not None:
+        return (Tempo(0, tempo),)
+    return like.tempos if like else (Tempo(0, model.notation.tempo),)
+
+
+def _facts(piece: Piece) -> dict[str, Any]:
+    pitched = [item for item in piece.notes if not piece.tracks[item.track].drums]
+    key = estimate_key(pitched).name if pitched else None
+    return {"notes": len(piece.notes), "bars": len(bar_lines(piece)) - 1, "key": key}
+
+
+def _told(piece: Piece) -> str:
+    facts = _facts(piece)
+    told = [_counted(facts["bars"], "bar"), _counted(facts["notes"], "note"), facts["key"]]
+    return ", ".join(part for part in told if part)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _novelty(piece: Piece, copy: Copy | None, model: Model) -> str:
+    if model.corpus is None:
+        return "the model has come without its training pieces, so what is copied from them is not known"
+    if copy is None:
+        return "no passage of it is in the training pieces"
+    lines = bar_lines(piece)
+    bar = sum(line <= copy.begin for line in lines)
+    moved = f", {abs(copy.transposition)} semitones {'higher' if copy.transposition > 0 else 'lower'}"
+    return (
+        f"the longest passage that the training pieces have too: {_counted(copy.notes, 'note')} from bar {bar} on "
+        f"({copy.share:.0%} of the piece), as in {copy.corpus_name}{moved if copy.transposition else ''}"
+    )
+
+
+def evaluate(model: Path, data: str, *, json: bool = False) -> None:
+    """Measure how well a model predicts pieces: nats a frame, bits a note.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    data
+        A music file, a folder or sample:chorales.
+    json
+        Print one JSON object.
+    """
+    figures = Model.load(model).evaluate(data)
+    (print_json if json else print_table)(figures)
+
+
+def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = (), json: bool = False) -> None:
+    """Show what a model hears in pieces: one HTML page, and pictures beside it.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    data
+        Music the model was not trained on: a file, a folder or sample:chorales; its beginning is read.
+    out
+        The page to write, say page.html.
+    against
+        Further models, trained on the same pieces, to compare the reach of: a GRU, a plain RNN. May be given again.
+    json
+        Print one JSON object.
+    """
+    require_suffix(out, ".html", ".htm")
+    others = {folder.name: Model.load(folder) for folder in against}
+    print_explained(Model.load(model).explain(data, out, others), json)
+
+
+def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = False) -> None:
+    """Compare pieces with what a model was trained on: their statistics, and what is copied.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    pieces
+        Music files or folders, such as what the model has composed.
+    out
+        Draw the histograms too, a .png.
+    json
+        Print one JSON object.
+    """
+    if not pieces:
+        raise OptionError("there is no music to compare; name a file or a folder")
+    if out:
+        require_suffix(out, ".png")
+    loaded = Model.load(model)
+    made = open_pieces(pieces, loaded.config.frame).pieces
+    corpus = statistics.measure(loaded.training_pieces())
+    measured = statistics.measure(made)
+    comparison = statistics.compare(measured, corpus)
+    copies = [(piece, loaded.longest_copy(piece)) for piece in made]
+    if out:
+        require_writable_parent(out)
+        statistics.draw_statistics(measured, corpus, out)
+    if json:
+        told = [{"name": piece.name, "copy": copy and copy._asdict()} for piece, copy in copies]
+        print_json({**comparison.to_json(), "pieces": told, "count": len(made), "path": out and str(out)})
+        return
+    _print_comparison(comparison)
+    for piece, copy in copies:
+        print(f"{piece.name}: {_novelty(piece, copy, loaded)}")
+    if out:
+        print(out)
+
+
+def _print_comparison(comparison: statistics.Comparison) -> None:
+    print(f"{'':<24} {'made':>9} {'trained on':>11}   deviation there")
+    for name, pair in comparison.scalars.items():
+        made, corpus, deviation = (f"{value:.3f}" if value is not None else "-" for value in pair)
+        print(f"{name.replace('_', ' '):<24} {made:>9} {corpus:>11}   {deviation}")
+    print("\nhistograms, the share they have in common")
+    for name, overlap in comparison.overlaps.items():
+        print(f"{name.replace('_', ' '):<24} {'-' if overlap is None else f'{overlap:9.0%}'}")
+    print()
+
+
+def demo(out: Path, minutes: float | None) -> None:
+    """Train on Bach's chorales, compose one, show it as sound, roll and score; see `recurra demo`."""
+    model = music.train("sample:chorales", out / "chorales", Config(minutes=minutes or 3.0), overwrite=True)
+    controls, sampling = Controls(bars=12), Sampling(seed=1, temperature=0.7)
+    piece = model.compose(controls, sampling, name="A new chorale")
+    files = Files(out / "chorale.mp3", out / "chorale.png", out / "chorale-score.svg")
+    files.write(piece, 0, None, None)
+    write_piece(piece, midi := out / "chorale.mid")
+    print(f"{_told(piece)}\n{_novelty(piece, model.longest_copy(piece), model)}\n")
+    print(f"To hear: {files.out}\nAs MIDI: {midi}\nPiano roll: {files.roll}\nScore: {files.score}")
+    print(f"The loss curve: {out / 'chorales' / 'loss.png'}")
+    print(f'\nType next:\n  recurra music compose {out / "chorales"} --key "D minor" --bars 8 --out mine.mp3')
+    print("  recurra music train YOUR_MIDI_FOLDER --out my-model")

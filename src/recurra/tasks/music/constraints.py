@@ -1,0 +1,402 @@
+"""What a person asks of a composition, and when each demand holds; what cannot be had is refused at once."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.config import check_range
+from recurra.errors import OptionError
+from recurra.tasks.music.harmony import LETTERS, PitchClasses, parse_progression, parse_scale, spans
+from recurra.tasks.music.notation import METER_DENOMINATORS, Notation
+from recurra.tasks.music.pieces import Meter, Note, Piece, bar_lines, part
+
+MAX_BARS = 2000
+"""Longest composition."""
+
+DEFAULT_BARS = 16
+"""Of a composition, beside what is given."""
+
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What a composition must keep to."""
+
+    bars: int | None = None
+    """How many bars there are in all; 16 after those of --prime, or those of --melody, if not given."""
+    meter: str | None = None
+    """Metre, such as 3/4; that of --prime or --melody if not given, else the one the model knows best."""
+    key: str | None = None
+    """Key or scale that every note keeps to, such as "D minor" or "C blues"."""
+    chords: str | None = None
+    """Chord progression that every note keeps to, such as "C | Am | F G7 | C", over and over."""
+    range: tuple[str, ...] = ()
+    """Lowest and highest note of a track, such as Soprano=C4-A5, or of all tracks, C3-C6. May be given again."""
+    voices: int | None = None
+    """At most so many notes at once, drums apart."""
+
+    def __post_init__(self) -> None:
+        check_range("bars", self.bars, 1, MAX_BARS)
+        check_range("voices", self.voices, 1, 128)
+
+
+class Given(NamedTuple):
+    """A voice that is given: its notes, sorted, and the place of the track that plays it in the notation."""
+
+    notes: tuple[Note, ...]
+    track: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The demands on a composition, worked out in ticks.
+
+    Attributes:
+        notation: of the model.
+        begin: where composing begins, after what is given before.
+        end: where it ends; of frames, the end of the last bar's last frame.
+        meters: all metres, the first at 0.
+        fits: whether a pitch suits key and range, `(tracks, pitches)`; one track if none are told apart.
+        harmony: from which tick on which pitch classes are allowed; empty if any are.
+        voices: notes at once that are not the given voice's; None for any number.
+        given: a voice to harmonise.
+        bar_lines: where bars begin, and where the last ends.
+    """
+
+    notation: Notation
+    begin: int
+    end: int
+    meters: tuple[Meter, ...]
+    fits: BoolArray
+    harmony: tuple[tuple[int, PitchClasses], ...]
+    voices: int | None
+    given: Given | None
+    bar_lines: tuple[int, ...]
+
+    @cached_property
+    def given_at(self) -> Mapping[int, tuple[int, ...]]:
+        """The given voice's pitches that must be listed at each tick, from the lowest; of frames, all that sound."""
+        found: defaultdict[int, set[int]] = defaultdict(set)
+        frame = self.notation.frame
+        for note in self.given.notes if self.given else ():
+            times = range(-(-note.onset // frame) * frame, note.end, frame) if frame else (note.onset,)
+            for time in times:
+                found[time].add(note.pitch)
+        return {time: tuple(sorted(pitches)) for time, pitches in found.items()}
+
+    @cached_property
+    def durations(self) -> Mapping[tuple[int, int], int]:
+        """The given voice's durations by onset and pitch."""
+        return {(note.onset, note.pitch): note.duration for note in (self.given.notes if self.given else ())}
+
+    @cached_property
+    def meter_at(self) -> Mapping[int, int]:
+        """The places in the notation of the metres that begin at each tick, where they change or bars begin anew."""
+        found: dict[int, int] = {}
+        current, since = 0, 0
+        for meter in self.meters:
+            place = self.notation.meters.index((meter.numerator, meter.denominator))
+            if place != current or (meter.onset - since) % meter.bar:
+                found[meter.onset] = current = place
+                since = meter.onset
+        return found
+
+    @cached_property
+    def stops(self) -> NDArray[np.int64]:
+        """The ticks that no step may pass, ascending."""
+        return np.array(sorted({*self.given_at, *self.meter_at, self.end}), dtype=np.int64)
+
+    def next_stop(self, time: int) -> int:
+        """The first stop after a tick."""
+        return int(self.stops[np.searchsorted(self.stops, time, side="right")])
+
+    def latest_ends(self, time: int) -> NDArray[np.int64]:
+        """Until when a note of each pitch class may sound that begins at `time`, `(12,)`; `time` if not at all."""
+        if not self.harmony:
+            return np.full(12, self.end, dtype=np.int64)
+        ticks, ends = self._chord_ends
+        found: NDArray[np.int64] = np.maximum(ends[np.searchsorted(ticks, time, side="right") - 1], time)
+        return found
+
+    @cached_property
+    def _chord_ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """When each chord begins, and until when each pitch class is allowed on end from there, `(chords, 12)`."""
+        ends = np.full((len(self.harmony), 12), self.end, dtype=np.int64)
+        for place in reversed(range(len(self.harmony))):
+            tick, allowed = self.harmony[place]
+            ends[place] = ends[place + 1] if place + 1 < len(ends) else self.end
+            ends[place, [pitch_class for pitch_class in range(12) if pitch_class not in allowed]] = tick
+        return np.array([tick for tick, _ in self.harmony], dtype=np.int64), ends
+
+
+def beginning_of(piece: Piece, bars: int | None = None) -> Piece:
+    """The first bars of a piece, whole ones, to go on from.
+
+    Raises:
+        OptionError: if it has fewer.
+    """
+    lines = bar_lines(piece)
+    if bars is not None and bars >= len(lines):
+        raise OptionError(f"--prime-bars asks for {bars} bars, and {piece.name} has {len(lines) - 1}")
+    end = lines[-1 if bars is None else bars]
+    return part(replace(piece, length=max(end, piece.length)), 0, end)
+
+
+def voice_of(piece: Piece, notation: Notation, track: str | None = None) -> Given:
+    """A track of a piece as a voice to harmonise: for the model's track of the same name, else for its first; no drums.
+
+    Args:
+        piece: where the voice is from.
+        notation: of the model.
+        track: name or number, from 1, of the track in the piece; the first that has notes if not given.
+
+    Raises:
+        OptionError: if the piece has no such track, or the model has drums only.
+    """
+    own_tracks = [n for n in range(len(notation.tracks)) if not notation.tracks[n].drums]
+    if notation.tracks and not own_tracks:
+        raise OptionError("this model knows drums only, which harmonise no --melody; leave that out")
+    pitched = [
+        n for n in range(len(piece.tracks)) if not piece.tracks[n].drums and any(m.track == n for m in piece.notes)
+    ]
+    if not pitched:
+        raise OptionError(f"{piece.name} has no voice to harmonise; give a piece with notes other than drums")
+    place = pitched[0]
+    if track is not None:
+        named = [n for n in pitched if track.casefold() in (piece.tracks[n].name.casefold(), str(n + 1))]
+        if not named:
+            listed = ", ".join(f"{n + 1} {piece.tracks[n].name}".strip() for n in pitched)
+            raise OptionError(f"{piece.name} has no track {track!r}; its tracks are: {listed}")
+        place = named[0]
+    alike = [n for n in own_tracks if notation.tracks[n].name == piece.tracks[place].name]
+    return Given(tuple(note for note in piece.notes if note.track == place), [*alike, *own_tracks, 0][0])
+
+
+def plan(
+    controls: Controls,
+    notation: Notation,
+    prime: Piece | None = None,
+    given: Given | None = None,
+    given_meters: tuple[Meter, ...] = (),
+) -> Plan:
+    """Work out the demands, and refuse what cannot be had.
+
+    Args:
+        controls: what is asked for.
+        notation: of the model.
+        prime: what to go on from, cut at a bar line.
+        given: a voice to harmonise.
+        given_meters: the metres of the piece that the given voice is from.
+
+    Raises:
+        OptionError: if demands are wrong or cannot all be met; the message says which.
+    """
+    meters = _meters(controls, notation, prime, given_meters)
+    begin = prime.length if prime else 0
+    bars = controls.bars or _default_bars(meters, begin, given)
+    lines = _lines(meters, bars)
+    end = lines[-1] if not notation.frame else -(-lines[-1] // notation.frame) * notation.frame
+    if prime and begin >= lines[-1]:
+        raise OptionError(
+            f"--prime has {len(bar_lines(prime)) - 1} bars and --bars asks for {bars} in all; "
+            "ask for more, or give a shorter beginning"
+        )
+    scale = parse_scale(controls.key) if controls.key else frozenset(range(12))
+    harmony = tuple(spans(parse_progression(controls.chords), lines, lines[-1])) if controls.chords else ()
+    fits = _fits(controls, notation, scale)
+    voices = controls.voices
+    if given:
+        inside = (note for note in given.notes if begin <= note.onset < lines[-1])
+        given = given._replace(notes=tuple(_cut(note, lines[-1]) for note in inside))
+        voices = _require_given_fits(given, controls, notation, scale, fits, harmony)
+    _require_room(controls, notation, scale, fits, harmony, given)
+    return Plan(notation, begin, end, meters, fits, harmony, voices, given, tuple(lines))
+
+
+def _default_bars(meters: tuple[Meter, ...], begin: int, given: Given | None) -> int:
+    until = max((note.end for note in given.notes), default=1) if given else begin
+    lines = _lines(meters, MAX_BARS)
+    bars = sum(line < until for line in lines)
+    return min(bars if given else bars + DEFAULT_BARS, MAX_BARS)
+
+
+def _cut(note: Note, end: int) -> Note:
+    return note._replace(duration=min(note.duration, end - note.onset))
+
+
+def _meters(controls: Controls, notation: Notation, prime: Piece | None, given: tuple[Meter, ...]) -> tuple[Meter, ...]:
+    known = ", ".join(f"{numerator}/{denominator}" for numerator, denominator in notation.meters)
+    asked = parse_meter(controls.meter) if controls.meter else None
+    meters = (*given,) or (prime.meters if prime else ((Meter(0, *notation.meters[0]),)))
+    if asked and (prime or given):
+        if (asked.numerator, asked.denominator) != (meters[-1].numerator, meters[-1].denominator):
+            source = "--prime" if prime else "--melody"
+            raise OptionError(f"--meter {controls.meter} is not the metre of {source}; leave one of them out")
+    elif asked:
+        meters = (asked,)
+    for meter in meters:
+        if (meter.numerator, meter.denominator) not in notation.meters:
+            source = "--prime has" if prime else "--melody has" if given else "--meter asks for"
+            asked_for = f"{meter.numerator}/{meter.denominator}"
+            raise OptionError(f"{source} {asked_for}, which the model does not know; its metres are {known}")
+        if notation.frame and meter.onset % notation.frame:
+            raise OptionError("--prime or --melody changes its metre within a frame of this model; give another file")
+    return meters
+
+
+def parse_meter(text: str) -> Meter:
+    """The metre "3/4".
+
+    Raises:
+        OptionError: if it is none.
+    """
+    match = re.fullmatch(r"\s*(\d{1,3})\s*/\s*(\d{1,2})\s*", text)
+    if match is None or int(match[2]) not in METER_DENOMINATORS or not 1 <= int(match[1]) <= 256:
+        raise OptionError(f"there is no metre {text!r}: write beats over their value, such as 3/4")
+    return Meter(0, int(match[1]), int(match[2]))
+
+
+def _lines(meters: Sequence[Meter], bars: int) -> list[int]:
+    """Where so many bars begin, and where the last ends."""
+    lines: list[int] = []
+    time, place = 0, 0
+    while len(lines) < bars + 1:
+        lines.append(time)
+        while place + 1 < len(meters) and meters[place + 1].onset <= time:
+            place += 1
+        following = meters[place + 1].onset if place + 1 < len(meters) else time + meters[place].bar
+        time = min(time + meters[place].bar, following) if following > time else time + meters[place].bar
+    return lines
+
+
+_BORDERS = re.compile(r"\s*(.*?\d)\s*-\s*(.*\S)\s*")
+_NOTE = re.compile(r"([A-G])([#b♯♭]?)(-?\d)", re.IGNORECASE)
+
+
+def parse_pitch(text: str) -> int:
+    """The MIDI number of "C4" (60, middle C), "F#3", "Bb5", or of a number itself.
+
+    Raises:
+        OptionError: if it is none.
+    """
+    text = text.strip()
+    match = _NOTE.fullmatch(text)
+    number = int(text) if text.isdecimal() and len(text) <= 3 else -1
+    if match:
+        shift = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}[match[2].lower()]
+        number = LETTERS[match[1].upper()] + shift + 12 * (int(match[3]) + 1)
+    if not 0 <= number <= 127:
+        raise OptionError(f"there is no note {text!r}: write one such as C4, F#3 or Bb5, or a MIDI number up to 127")
+    return number
+
+
+def track_named(name: str, notation: Notation) -> int:
+    """The place of a track by its name, or by its number from 1.
+
+    Raises:
+        OptionError: if the model has none such, or several.
+    """
+    names = [track.name for track in notation.tracks]
+    matches = [place for place, other in enumerate(names) if other.casefold() == name.strip().casefold()]
+    if len(matches) == 1:
+        return matches[0]
+    numbers = [str(place) for place in range(1, len(names) + 1)]
+    if name.strip() in numbers:
+        return numbers.index(name.strip())
+    if not names:
+        raise OptionError(f"there is no track {name!r}: this model has one track only; leave the name out")
+    listed = ", ".join(f"{place} {other}".strip() for place, other in enumerate(names, 1))
+    if matches:
+        raise OptionError(f"several tracks are called {name!r}; name one by its number: {listed}")
+    raise OptionError(f"there is no track {name!r}; the model's are: {listed}")
+
+
+def _fits(controls: Controls, notation: Notation, scale: PitchClasses) -> BoolArray:
+    pitches = np.arange(notation.lowest, notation.highest + 1)
+    in_scale = np.isin(pitches % 12, sorted(scale))
+    fits = np.repeat(in_scale[None], max(len(notation.tracks), 1), axis=0)
+    for text in controls.range:
+        name, found, borders = text.rpartition("=")
+        match = _BORDERS.fullmatch(borders)
+        if match is None:
+            raise OptionError(f"--range {text} is none: write its lowest and highest note, such as C3-C6")
+        lowest, highest = parse_pitch(match[1]), parse_pitch(match[2])
+        if lowest > highest:
+            raise OptionError(f"--range {text} is none: write its lowest note first")
+        inside = (pitches >= lowest) & (pitches <= highest)
+        if not inside.any():
+            known = f"{notation.lowest} to {notation.highest}"
+            raise OptionError(f"--range {text} holds no note this model knows; it knows MIDI numbers {known}")
+        rows = slice(None) if not found else slice(place := track_named(name, notation), place + 1)
+        if found and notation.tracks[rows.start].drums:
+            raise OptionError(f"--range {text} is of drums, which are neither high nor low; leave it out")
+        fits[rows] &= inside
+    return fits
+
+
+def _require_given_fits(
+    given: Given,
+    controls: Controls,
+    notation: Notation,
+    scale: PitchClasses,
+    fits: BoolArray,
+    harmony: Sequence[tuple[int, PitchClasses]],
+) -> int | None:
+    """Refuse demands that the given voice breaks; how many notes may sound beside it."""
+    for note in given.notes:
+        where = f"the given voice's note {note.pitch} at quarter {note.onset / 12:g}"
+        if not notation.lowest <= note.pitch <= notation.highest:
+            raise OptionError(f"{where} is one the model has never seen; transpose --melody")
+        if not fits[given.track, note.pitch - notation.lowest]:
+            broken = "--range" if note.pitch % 12 in scale else "--key"
+            raise OptionError(f"{where} is outside of {broken}; leave that out or change --melody")
+        for place, (begin, allowed) in enumerate(harmony):
+            until = harmony[place + 1][0] if place + 1 < len(harmony) else note.end
+            if begin < note.end and until > note.onset and note.pitch % 12 not in allowed:
+                raise OptionError(f"{where} is not in the chord there; leave --chords out or change --melody")
+    if controls.voices is None:
+        return None
+    ends = [(note.onset, 1) for note in given.notes] + [(note.end, -1) for note in given.notes]
+    most = int(np.cumsum([step for _, step in sorted(ends)]).max(initial=0))
+    if most > controls.voices:
+        raise OptionError(f"--melody has up to {most} notes at once, and --voices allows {controls.voices}")
+    return controls.voices - most
+
+
+def _require_room(
+    controls: Controls,
+    notation: Notation,
+    scale: PitchClasses,
+    fits: BoolArray,
+    harmony: Sequence[tuple[int, PitchClasses]],
+    given: Given | None,
+) -> None:
+    """Refuse demands that leave no note at all, somewhere."""
+    for tick, allowed in harmony:
+        if not allowed & scale:
+            raise OptionError(
+                f"--chords and --key have no note in common at quarter {tick / 12:g}; leave one of them out"
+            )
+    pitches = np.arange(notation.lowest, notation.highest + 1)
+    named = "--range and --key" if controls.key else "--range"
+    for place, row in enumerate(fits):
+        # The given voice has its notes, and nothing else is in its track.
+        if notation.tracks and (notation.tracks[place].drums or (given and place == given.track)):
+            continue
+        name = f" for {notation.tracks[place].name or f'track {place + 1}'}" if notation.tracks else ""
+        if not row.any():
+            raise OptionError(f"{named} together leave no note{name}; widen the range")
+        for tick, allowed in harmony:
+            if not (row & np.isin(pitches % 12, sorted(allowed))).any():
+                raise OptionError(
+                    f"{named} and --chords together leave no note{name} at quarter {tick / 12:g}; widen the range"
+                )

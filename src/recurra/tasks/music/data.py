@@ -1,0 +1,142 @@
+"""Music files in: a file, several, a folder, or a sample; each piece on the grid of `pieces`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from recurra.data.sources import called, find_files, listed, sample_named
+from recurra.errors import OptionError, RecurraError
+from recurra.progress import Bar, bar
+from recurra.tasks.music.chorales import MUSIC
+from recurra.tasks.music.io.midi import read_midi
+from recurra.tasks.music.io.rolls import read_rolls
+from recurra.tasks.music.io.scores import read_score
+from recurra.tasks.music.pieces import TICKS, Piece, bar_lines, part
+
+Reader = Callable[[Path, int], tuple[Piece, ...]]
+"""Reads the pieces of one file; the number is the ticks a frame of a piano roll lasts."""
+
+
+def _midi(path: Path, frame: int) -> tuple[Piece, ...]:
+    return (read_midi(path),)
+
+
+def _score(path: Path, frame: int) -> tuple[Piece, ...]:
+    return read_score(path)
+
+
+READERS: Mapping[str, Reader] = {
+    **dict.fromkeys((".mid", ".midi", ".kar"), _midi),
+    **dict.fromkeys((".musicxml", ".xml", ".mxl", ".abc", ".krn"), _score),
+    ".json": read_rolls,
+}
+"""What is taken from a folder, by the end of its name, and who reads it."""
+
+
+HELD_OUT_EVERY = 10
+"""One piece in so many is held out, if no file is given for that; of less than `FEW` pieces, the end of the longest."""
+
+FEW = 5
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Pieces that have been read.
+
+    Attributes:
+        name: what a person would call it, for notes and the model card.
+        pieces: in the order they were read; at least one.
+        skipped: one sentence for every file that was left out.
+        left_out: how many things of a kind the files hold but not the pieces, over all of them.
+    """
+
+    name: str
+    pieces: tuple[Piece, ...]
+    skipped: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def sha256(self) -> str:
+        """A digest of what the pieces contain: a run that goes on asks whether it has the same data."""
+        digest = hashlib.sha256()
+        for piece in self.pieces:
+            content = [piece.name, piece.tracks, piece.notes, piece.length, piece.meters, piece.tempos]
+            digest.update(json.dumps(content).encode() + b"\n")
+        return digest.hexdigest()
+
+
+def open_pieces(sources: Sequence[str | Path], frame: int = TICKS) -> Collection:
+    """Find and read music.
+
+    Args:
+        sources: files, folders (every file below whose name ends as in `READERS`), or one `sample:NAME`.
+        frame: ticks a frame of a piano roll (.json) lasts.
+
+    Raises:
+        RecurraError: if a source is missing or nothing readable is left. Among several files a broken one is skipped
+            and listed in `Collection.skipped`.
+    """
+    if frame < 1:
+        raise OptionError(f"a frame of {frame} ticks is impossible; give at least 1")
+    names = [str(source) for source in sources]
+    if sample := sample_named(names, MUSIC, "music"):
+        return _collect(names[0], MUSIC[sample](), [])
+    found, skipped = find_files(names, tuple(READERS))
+    with bar("reading") as shown:
+        pieces = _read_all(found, frame, skipped, shown)
+    if not pieces:
+        raise RecurraError(f"no readable music in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
+    return _collect(called(names), pieces, skipped)
+
+
+def hold_out(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tuple[Piece, ...], str]:
+    """What to train on, what to hold out, and what that is called.
+
+    Raises:
+        RecurraError: if the one piece that has to be parted is too short for it.
+    """
+    if len(pieces) >= FEW:
+        places = set(range(HELD_OUT_EVERY // 2, len(pieces), HELD_OUT_EVERY)) or {len(pieces) - 1}
+        train = tuple(piece for place, piece in enumerate(pieces) if place not in places)
+        return train, tuple(pieces[place] for place in sorted(places)), f"every tenth piece, {len(places)} in all"
+    longest = max(range(len(pieces)), key=lambda place: len(pieces[place].notes))
+    piece = pieces[longest]
+    lines = bar_lines(piece)
+    border = lines[max(len(lines) - 1 - max((len(lines) - 1) // HELD_OUT_EVERY, 1), 0)]
+    begun, rest = part(piece, 0, border), part(piece, border, piece.length)
+    if not begun.notes or not rest.notes:
+        raise RecurraError(f"{piece.name} is too short to hold a part of it out; give a longer piece, or --held-out")
+    train = tuple(begun if place == longest else other for place, other in enumerate(pieces))
+    return train, (rest,), f"the last bars of {piece.name}"
+
+
+def _collect(name: str, pieces: Sequence[Piece], skipped: Sequence[str]) -> Collection:
+    left_out: Counter[str] = Counter()
+    for piece in pieces:
+        left_out.update(piece.left_out)
+    return Collection(name, tuple(pieces), tuple(skipped), dict(sorted(left_out.items())))
+
+
+def _read_all(found: list[Path], frame: int, skipped: list[str], shown: Bar) -> list[Piece]:
+    pieces: list[Piece] = []
+    for place, path in enumerate(found):
+        try:
+            pieces += _reader(path)(path, frame)
+        except RecurraError as error:
+            if len(found) == 1:
+                raise
+            skipped.append(str(error))
+        shown.update((place + 1) / len(found), f"{len(pieces)} pieces")
+    return pieces
+
+
+def _reader(path: Path) -> Reader:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise RecurraError(f"{path} is no music file this program knows; its name must end in {listed(tuple(READERS))}")
+    return reader

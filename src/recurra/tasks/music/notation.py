@@ -1,0 +1,265 @@
+"""Music as symbols, and back: what begins at a time is listed note by note, then time goes on.
+
+    START BARS (METER | (TRACK? (PITCH | DRUM) DURATION? VELOCITY?)* STEP)*
+
+Two ways to write a piece down. `notes`: every note once, where it begins, with its duration; held and repeated notes
+differ, and any rhythm on the grid can be written. `frames`: all that sounds, again in every frame (a quarter, a
+sixteenth), as piano rolls have it; a note held over and one struck again are the same. In both, the notes of a chord
+are predicted one after another, each given those before: the chain rule, and nothing independent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.errors import RecurraError
+from recurra.tasks.music.pieces import Meter, Track
+from recurra.tasks.music.rule_features import (
+    BARS,
+    DRUM,
+    DURATION,
+    METER,
+    PITCH,
+    START,
+    STEP,
+    TRACK,
+    TRANSPOSED,
+    VELOCITY,
+    read_symbols,
+    state_size,
+    switch_count,
+)
+
+Kind = Literal["notes", "frames"]
+
+MAX_TICKS = 100_000
+"""Longer durations and steps are in no vocabulary."""
+
+MAX_TRACKS = 16
+"""Tracks that are told apart, the most frequent ones; further ones are merged with their like."""
+
+MAX_METERS = 32
+"""Metres that are told apart, the most frequent ones."""
+
+MAX_BARS = 100
+"""Longest piece whose length is said at its beginning, bars."""
+
+METER_DENOMINATORS = (1, 2, 4, 8, 16, 32)
+"""Of the notes that a metre may count."""
+
+MARGIN = 6
+"""Semitones by which pieces are transposed at most, and the pitches known beyond those seen."""
+
+VELOCITIES = (16, 33, 49, 64, 80, 96, 112, 126)
+"""Loudness in eight steps: ppp, pp, p, mp, mf, f, ff, fff."""
+
+
+class Symbol(NamedTuple):
+    """What a symbol says: a kind of `kernels.reading`, and its value.
+
+    The value is how many bars there are in all, 0 where it is not said; a place in `meters`, `tracks` or (of pitches)
+    from `lowest` on; of drums the General MIDI number; of durations and steps ticks.
+    """
+
+    kind: int
+    value: int
+
+
+@dataclass(frozen=True)
+class Notation:
+    """A vocabulary of music, and how pieces are written in it.
+
+    Attributes:
+        kind: see the module.
+        tracks: who plays, in the order of their symbols; there are none if all play as one.
+        meters: `(numerator, denominator)`, the first where none is said.
+        lowest: the lowest pitch there is a symbol for ...
+        highest: ... and the highest.
+        drums: General MIDI numbers.
+        durations: ticks, ascending; none for frames.
+        steps: ticks, ascending.
+        velocity: whether loudness is written.
+        frame: ticks of a frame; 0 for notes.
+        tempo: quarters a minute, of the pieces it was made for.
+        program: General MIDI program of the pieces it was made for, where tracks are not told apart.
+    """
+
+    kind: Kind
+    tracks: tuple[Track, ...]
+    meters: tuple[tuple[int, int], ...]
+    lowest: int
+    highest: int
+    drums: tuple[int, ...]
+    durations: tuple[int, ...]
+    steps: tuple[int, ...]
+    velocity: bool
+    frame: int
+    tempo: float
+    program: int = 0
+    symbols: tuple[Symbol, ...] = field(init=False, repr=False, compare=False)
+    numbers: dict[Symbol, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        symbols = [Symbol(START, 0), Symbol(TRANSPOSED, 0)]
+        symbols += [Symbol(BARS, number) for number in range(MAX_BARS + 1)]
+        symbols += [Symbol(METER, place) for place in range(len(self.meters))]
+        symbols += [Symbol(TRACK, place) for place in range(len(self.tracks))]
+        symbols += [Symbol(PITCH, place) for place in range(self.pitches)]
+        symbols += [Symbol(DRUM, number) for number in self.drums]
+        symbols += [Symbol(DURATION, ticks) for ticks in self.durations]
+        symbols += [Symbol(VELOCITY, number) for number in range(len(VELOCITIES) if self.velocity else 0)]
+        symbols += [Symbol(STEP, ticks) for ticks in self.steps]
+        object.__setattr__(self, "symbols", tuple(symbols))
+        object.__setattr__(self, "numbers", {symbol: number for number, symbol in enumerate(symbols)})
+
+    @property
+    def size(self) -> int:
+        """Number of symbols."""
+        return len(self.symbols)
+
+    @property
+    def pitches(self) -> int:
+        """Number of pitches."""
+        return self.highest - self.lowest + 1
+
+    def number(self, kind: int, value: int = 0) -> int:
+        """The number of a symbol."""
+        return self.numbers[Symbol(kind, value)]
+
+    def bar(self, meter: int) -> int:
+        """Ticks of a bar in a metre."""
+        return Meter(0, *self.meters[meter]).bar
+
+    def variant(self, semitones: int, length: bool) -> NDArray[np.int64]:
+        """For every symbol its stand-in in a copy of a piece, `(size,)`.
+
+        Args:
+            semitones: to transpose by; what leaves the range goes by an octave.
+            length: whether the copy says how many bars it has.
+        """
+        table = np.arange(self.size)
+        if not length:
+            table[self.number(BARS, 0) : self.number(BARS, MAX_BARS) + 1] = self.number(BARS, 0)
+        if semitones == 0:
+            return table
+        table[self.number(START)] = self.number(TRANSPOSED)
+        for place in range(self.pitches):
+            moved = place + semitones
+            moved += 12 * (moved < 0) - 12 * (moved >= self.pitches)
+            table[self.number(PITCH, place)] = self.number(PITCH, min(max(moved, 0), self.pitches - 1))
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values; the symbols follow from them."""
+        return {
+            "kind": self.kind,
+            "tracks": [[track.name, track.program, track.drums] for track in self.tracks],
+            "meters": [list(meter) for meter in self.meters],
+            "lowest": self.lowest,
+            "highest": self.highest,
+            "drums": list(self.drums),
+            "durations": list(self.durations),
+            "steps": list(self.steps),
+            "velocity": self.velocity,
+            "frame": self.frame,
+            "tempo": self.tempo,
+            "program": self.program,
+        }
+
+
+def from_json(values: Any, where: str) -> Notation:
+    """Back from `Notation.to_json`.
+
+    Raises:
+        RecurraError: if it is not that.
+    """
+    try:
+        notation = Notation(
+            kind=values["kind"],
+            tracks=tuple(
+                Track(str(name), int(program), bool(drums))
+                for name, program, drums in _few(values["tracks"], MAX_TRACKS)
+            ),
+            meters=tuple(
+                (int(numerator), int(denominator)) for numerator, denominator in _few(values["meters"], MAX_METERS)
+            ),
+            lowest=_within(values["lowest"], 0, 127),
+            highest=_within(values["highest"], 0, 127),
+            drums=_ascending(values["drums"], 0, 127),
+            durations=_ascending(values["durations"], 1, MAX_TICKS),
+            steps=_ascending(values["steps"], 1, MAX_TICKS),
+            velocity=bool(values["velocity"]),
+            frame=_within(values["frame"], 0, MAX_TICKS),
+            tempo=float(values["tempo"]),
+            program=_within(values["program"], 0, 127),
+        )
+        _require_sound(notation)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise RecurraError(f"{where} is no vocabulary of music ({error}); copy the model again") from error
+    return notation
+
+
+def _few(values: Any, most: int) -> list[Any]:
+    if not isinstance(values, list) or len(values) > most:
+        raise ValueError(f"no list of at most {most}")
+    return values
+
+
+def _within(value: Any, least: int, most: int) -> int:
+    number = int(value)
+    if not least <= number <= most:
+        raise ValueError(f"{number} is not between {least} and {most}")
+    return number
+
+
+def _ascending(values: Any, least: int, most: int) -> tuple[int, ...]:
+    numbers = tuple(int(value) for value in values)
+    if list(numbers) != sorted(set(numbers)) or (numbers and not least <= numbers[0] <= numbers[-1] <= most):
+        raise ValueError("numbers out of order or range")
+    return numbers
+
+
+def _require_sound(notation: Notation) -> None:
+    if notation.kind not in ("notes", "frames") or (notation.kind == "frames") != (notation.frame > 0):
+        raise ValueError(f"kind {notation.kind!r}, frame {notation.frame}")
+    if (notation.kind == "notes") != bool(notation.durations) or not notation.steps:
+        raise ValueError("durations or steps are missing")
+    if notation.frame and notation.steps != (notation.frame,):
+        raise ValueError("steps are not frames")
+    if notation.lowest > notation.highest or not 1 <= notation.tempo <= 1000:
+        raise ValueError("pitches or tempo out of range")
+    if not all(0 <= track.program <= 127 for track in notation.tracks):
+        raise ValueError("tracks out of range")
+    if not notation.meters or not all(0 < n <= 256 and d in METER_DENOMINATORS for n, d in notation.meters):
+        raise ValueError("metres out of range")
+
+
+class NotationReader:
+    """Works out beat, bar, and what sounds from the symbols read so far; see `models.language_model.Reader`.
+
+    Args:
+        notation: what the symbols mean.
+    """
+
+    def __init__(self, notation: Notation) -> None:
+        self._kinds = np.array([symbol.kind for symbol in notation.symbols])
+        self._values = np.array([symbol.value for symbol in notation.symbols])
+        self._bars = np.array([notation.bar(place) for place in range(len(notation.meters))])
+        self._steps = np.array(notation.steps)
+        self._pitches, self._tracks = notation.pitches, len(notation.tracks)
+        self.state_size = state_size(self._pitches, self._tracks)
+        self.size = switch_count(self._pitches, self._tracks, len(self._bars), len(self._steps))
+
+    def read(
+        self, symbols: NDArray[np.int64], state: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See `models.language_model.Reader.read`."""
+        shown = np.zeros((*symbols.shape, self.size), dtype=np.float32)
+        state = np.ascontiguousarray(state, dtype=np.float32).copy()
+        tables = (self._kinds, self._values, self._bars, self._steps)
+        read_symbols(np.ascontiguousarray(symbols), state, *tables, self._pitches, self._tracks, shown)
+        return shown, state

@@ -1,0 +1,56 @@
+"""Where the bars of a piece are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from recurra.tasks.music.pieces import Meter, Piece
+
+
+class Bar(NamedTuple):
+    """A bar.
+
+    Attributes:
+        begin: its first tick.
+        end: the first tick of the next.
+        number: as musicians count: a pickup is 0, the first whole bar 1.
+        meter: as it would be written: of a pickup, that of the bar after it.
+    """
+
+    begin: int
+    end: int
+    number: int
+    meter: Meter
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is as long as its metre says."""
+        return self.end - self.begin == self.meter.bar
+
+
+def bars_of(piece: Piece) -> list[Bar]:
+    """The bars of a piece, at least one; others end where a metre begins.
+
+    The last may reach beyond the piece's end, unless it and a pickup make a whole bar, as is the custom.
+    """
+    pickup = has_pickup(piece)
+    found: list[Bar] = []
+    end = max(piece.length, 1)
+    for place, meter in enumerate(piece.meters):
+        last = place + 1 == len(piece.meters)
+        limit = end if last else piece.meters[place + 1].onset
+        written = piece.meters[1] if pickup and place == 0 else meter
+        for begin in range(meter.onset, min(limit, end), max(1, meter.bar)):
+            finish = begin + max(1, meter.bar)
+            found.append(Bar(begin, finish if last else min(finish, limit), len(found) + (not pickup), written))
+    if pickup and end - found[-1].begin + found[0].end == found[-1].meter.bar:
+        found[-1] = found[-1]._replace(end=end)
+    return found
+
+
+def has_pickup(piece: Piece) -> bool:
+    """Whether the first metre is a pickup's: it lasts one bar, which is shorter than those of the second."""
+    if len(piece.meters) < 2:
+        return False
+    first, second = piece.meters[:2]
+    return second.onset - first.onset <= first.bar < second.bar and first.denominator == second.denominator

@@ -1,0 +1,290 @@
+"""Pieces to symbols and back, and the notation that suits a collection of pieces."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from recurra.data.tokenizer import Symbols
+from recurra.tasks.music.grid import one_a_pitch
+from recurra.tasks.music.io.rolls import to_frames
+from recurra.tasks.music.notation import (
+    MARGIN,
+    MAX_BARS,
+    MAX_METERS,
+    MAX_TRACKS,
+    METER_DENOMINATORS,
+    VELOCITIES,
+    Kind,
+    Notation,
+)
+from recurra.tasks.music.pieces import COMMON_TIME, MIDDLE_VELOCITY, Meter, Note, Piece, Tempo, Track, bar_lines
+from recurra.tasks.music.rule_features import BARS, DRUM, DURATION, METER, PITCH, START, STEP, TRACK, VELOCITY
+
+MAX_GAP = 96
+"""Longest step, ticks; a longer wait is several."""
+
+MAX_DURATION = 384
+"""Longest note, ticks; longer ones are cut."""
+
+DRUMS = -1
+"""The family of drums; others are General MIDI's sixteen, eight programs each."""
+
+
+class Role(NamedTuple):
+    """What a track is in its piece: the `ordinal`-th of a `family`, counted from 0."""
+
+    family: int
+    ordinal: int
+
+
+def roles(tracks: Sequence[Track]) -> list[Role]:
+    """What each track is, beside the others."""
+    seen: Counter[int] = Counter()
+    result = []
+    for track in tracks:
+        family = DRUMS if track.drums else track.program // 8
+        result.append(Role(family, seen[family]))
+        seen[family] += 1
+    return result
+
+
+def suit(pieces: Sequence[Piece], kind: Kind, frame: int, tracks: bool, velocity: bool) -> Notation:
+    """The notation for a collection of pieces.
+
+    Args:
+        pieces: what it must be able to write.
+        kind: notes or frames.
+        frame: ticks of a frame.
+        tracks: tell tracks apart, of notes, if there are several.
+        velocity: write loudness, of notes.
+    """
+    notes = [note for piece in pieces for note in piece.notes if not piece.tracks[note.track].drums]
+    drums = {note.pitch for piece in pieces for note in piece.notes if piece.tracks[note.track].drums}
+    pitches = [note.pitch for note in notes] or [60]
+    meters = Counter(
+        (meter.numerator, meter.denominator) for piece in pieces for meter in piece.meters if _writable(meter)
+    )
+    tempos = [piece.tempos[0].quarters_per_minute for piece in pieces]
+    programs = Counter(piece.tracks[note.track].program for piece in pieces for note in piece.notes[:1])
+    frames = kind == "frames"
+    return Notation(
+        kind=kind,
+        tracks=() if frames or not tracks else _tracks(pieces),
+        meters=tuple(meter for meter, _ in meters.most_common(MAX_METERS)) or (COMMON_TIME[1:],),
+        lowest=max(0, min(pitches) - MARGIN),
+        highest=min(127, max(pitches) + MARGIN),
+        drums=() if frames else tuple(sorted(drums)),
+        durations=() if frames else _durations(pieces),
+        steps=(frame,) if frames else _steps(pieces),
+        velocity=velocity and not frames,
+        frame=frame if frames else 0,
+        tempo=round(float(np.clip(np.median(tempos), 20, 400)), 2),
+        program=programs.most_common(1)[0][0] if programs else 0,
+    )
+
+
+def _writable(meter: Meter) -> bool:
+    return 0 < meter.numerator <= 256 and meter.denominator in METER_DENOMINATORS and meter.bar > 0
+
+
+def _tracks(pieces: Sequence[Piece]) -> tuple[Track, ...]:
+    """The most common roles, in a score's order: as their pieces have them on average, drums last; none if only one."""
+    places: defaultdict[Role, list[float]] = defaultdict(list)
+    players: defaultdict[Role, Counter[Track]] = defaultdict(Counter)
+    for piece in pieces:
+        for place, role in enumerate(roles(piece.tracks)):
+            places[role].append(place)
+            players[role][piece.tracks[place]] += 1
+    common = sorted(places, key=lambda role: (-len(places[role]), role))[:MAX_TRACKS]
+    # A second track of a family only makes sense beside the first.
+    common = [role for role in common if all(Role(role.family, before) in common for before in range(role.ordinal))]
+    common.sort(key=lambda role: (role.family == DRUMS, float(np.mean(places[role])), role))
+    pitched = [role for role in common if role.family != DRUMS]
+    if len(pitched) <= 1:
+        return ()
+    return tuple(players[role].most_common(1)[0][0] for role in common)
+
+
+def _durations(pieces: Sequence[Piece]) -> tuple[int, ...]:
+    return tuple(sorted({min(note.duration, MAX_DURATION) for piece in pieces for note in piece.notes} or {12}))
+
+
+def _steps(pieces: Sequence[Piece]) -> tuple[int, ...]:
+    """All waits between moments up to `MAX_GAP`; with a step of a single tick any wait can be made of them."""
+    found = {1}
+    for piece in pieces:
+        times = sorted({0, piece.length, *(note.onset for note in piece.notes), *(m.onset for m in piece.meters)})
+        found |= {min(late - early, MAX_GAP) for early, late in pairwise(times)}
+    return tuple(sorted(found))
+
+
+def encode(piece: Piece, notation: Notation, length: bool = False) -> tuple[Symbols, Counter[str]]:
+    """A piece as symbols, and how many things of what kind had to be left out or changed.
+
+    Args:
+        piece: any.
+        notation: how to write it.
+        length: say at the beginning how many bars there are, so that a model can learn to end in time. What scores a
+            piece must not be told.
+    """
+    lost: Counter[str] = Counter()
+    moments = _frames(piece, notation, lost) if notation.kind == "frames" else _moments(piece, notation, lost)
+    meters = _meters(piece, notation, lost)
+    times = sorted({0, piece.length, *moments, *meters})
+    bars = len(bar_lines(piece)) - 1
+    out = [notation.number(START), notation.number(BARS, bars if length and bars <= MAX_BARS else 0)]
+    for time, later in zip(times, [*times[1:], piece.length], strict=True):
+        if time >= piece.length:
+            break
+        if time in meters:
+            out.append(notation.number(METER, meters[time]))
+        out += moments.get(time, [])
+        out += _wait(later - time, notation)
+    return np.array(out, dtype=np.int64), lost
+
+
+def _wait(ticks: int, notation: Notation) -> list[int]:
+    """The fewest-looking steps that make up a wait: the longest that fits, again and again."""
+    out = []
+    while ticks > 0:
+        fitting = [step for step in notation.steps if step <= ticks]
+        step = fitting[-1] if fitting else notation.steps[0]
+        out.append(notation.number(STEP, step))
+        ticks -= step
+    return out
+
+
+def _meters(piece: Piece, notation: Notation, lost: Counter[str]) -> dict[int, int]:
+    """Places in `notation.meters` by the tick from which on they hold, where they change."""
+    found: dict[int, int] = {}
+    current, since = 0, 0
+    for meter in piece.meters:
+        try:
+            place = notation.meters.index((meter.numerator, meter.denominator))
+        except ValueError:
+            lost["metres that are not in the vocabulary"] += 1
+            continue
+        goes_on = place == current and (meter.onset - since) % max(notation.bar(place), 1) == 0
+        if not goes_on and meter.onset < piece.length:
+            if notation.frame and meter.onset % notation.frame:
+                lost["metres that change within a frame"] += 1
+                continue
+            found[meter.onset] = current = place
+            since = meter.onset
+    return found
+
+
+def _frames(piece: Piece, notation: Notation, lost: Counter[str]) -> dict[int, list[int]]:
+    lost["drum notes"] += sum(piece.tracks[note.track].drums for note in piece.notes)
+    moments = {}
+    for number, pitches in enumerate(to_frames(piece, notation.frame)):
+        known = [pitch for pitch in pitches if notation.lowest <= pitch <= notation.highest]
+        lost["notes of pitches that are not in the vocabulary"] += len(pitches) - len(known)
+        moments[number * notation.frame] = [notation.number(PITCH, pitch - notation.lowest) for pitch in known]
+    return moments
+
+
+def _moments(piece: Piece, notation: Notation, lost: Counter[str]) -> dict[int, list[int]]:
+    """Symbols by the tick at which they begin."""
+    places = _places(piece, notation)
+    begun: defaultdict[int, dict[tuple[bool, int, int], Note]] = defaultdict(dict)
+    for note in piece.notes:
+        drums = piece.tracks[note.track].drums
+        known = note.pitch in notation.drums if drums else notation.lowest <= note.pitch <= notation.highest
+        if not known or places[note.track] is None:
+            lost["notes of pitches or drums that are not in the vocabulary"] += 1
+            continue
+        key = (drums, places[note.track] or 0, note.pitch)
+        double = begun[note.onset].get(key)
+        lost["notes doubled by merged tracks"] += double is not None
+        if double is None or double.duration < note.duration:
+            begun[note.onset][key] = note
+    return {time: _moment(notes, notation, lost) for time, notes in begun.items()}
+
+
+def _moment(notes: Mapping[tuple[bool, int, int], Note], notation: Notation, lost: Counter[str]) -> list[int]:
+    out: list[int] = []
+    current = -1
+    for drums, place, pitch in sorted(notes, key=lambda key: (key[1], key[0], key[2])):
+        note = notes[drums, place, pitch]
+        if notation.tracks and place != current:
+            out.append(notation.number(TRACK, place))
+            current = place
+        out.append(notation.number(DRUM, pitch) if drums else notation.number(PITCH, pitch - notation.lowest))
+        duration = nearest(note.duration, notation.durations)
+        lost["durations that are not in the vocabulary, changed to the nearest"] += duration != note.duration
+        out.append(notation.number(DURATION, duration))
+        if notation.velocity:
+            out.append(notation.number(VELOCITY, VELOCITIES.index(nearest(note.velocity, VELOCITIES))))
+    return out
+
+
+def _places(piece: Piece, notation: Notation) -> list[int | None]:
+    """Where each of a piece's tracks is in `notation.tracks`: by its role, else one of its family, else the first."""
+    if not notation.tracks:
+        return [0] * len(piece.tracks)
+    known = {role: place for place, role in enumerate(roles(notation.tracks))}
+    places: list[int | None] = []
+    for role in roles(piece.tracks):
+        alike = [place for other, place in known.items() if other.family == role.family]
+        fallback = None if role.family == DRUMS else 0
+        places.append(known.get(role, alike[-1] if alike else fallback))
+    return places
+
+
+def nearest(value: int, values: Sequence[int]) -> int:
+    """The nearest of ascending values, the smaller of two equally near ones."""
+    place = bisect_left(values, value)
+    return min(values[max(place - 1, 0) : place + 1], key=lambda other: (abs(other - value), other))
+
+
+def decode(symbols: Symbols | Sequence[int], notation: Notation, name: str) -> Piece:
+    """The piece that symbols stand for. Symbols in an order that means nothing are passed over."""
+    tracks = notation.tracks or (
+        Track(program=notation.program),
+        *([Track("Drums", drums=True)] if notation.drums else []),
+    )
+    time, track, begun = 0, 0, False
+    notes: list[Note] = []
+    meters = [Meter(0, *notation.meters[0])]
+    for number in symbols:
+        kind, value = notation.symbols[int(number)]
+        if kind == TRACK:
+            track = value
+        elif kind == PITCH:
+            place = track if notation.tracks else 0
+            notes.append(Note(time, notation.frame or 1, notation.lowest + value, MIDDLE_VELOCITY, place))
+        elif kind == DRUM:
+            notes.append(Note(time, 1, value, MIDDLE_VELOCITY, track if notation.tracks else 1))
+        elif kind == DURATION and begun:
+            notes[-1] = notes[-1]._replace(duration=value)
+        elif kind == VELOCITY and begun:
+            notes[-1] = notes[-1]._replace(velocity=VELOCITIES[value])
+        elif kind == STEP:
+            time += value
+            track = 0
+        elif kind == METER:
+            meters.append(Meter(time, *notation.meters[value]))
+        begun = kind in (PITCH, DRUM) or (begun and kind in (DURATION, VELOCITY))
+    notes = joined(notes) if notation.frame else list(one_a_pitch(notes, Counter()))
+    length = max([time, *(note.end for note in notes)])
+    by_time = {meter.onset: meter for meter in meters}
+    return Piece(name, tracks, tuple(notes), length, tuple(by_time.values()), (Tempo(0, notation.tempo),))
+
+
+def joined(notes: Sequence[Note]) -> list[Note]:
+    """Notes of one pitch and track that follow each other without a gap, or overlap, as one."""
+    result: list[Note] = []
+    for note in sorted(notes, key=lambda note: (note.track, note.pitch, note.onset)):
+        last = result[-1] if result else None
+        if last and (last.track, last.pitch) == (note.track, note.pitch) and last.end >= note.onset:
+            result[-1] = last._replace(duration=max(last.end, note.end) - last.onset)
+        else:
+            result.append(note)
+    return sorted(result, key=lambda note: (note.onset, note.track, note.pitch))

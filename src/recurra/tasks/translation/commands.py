@@ -1,0 +1,321 @@
+"""`recurra translation ...`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from recurra.data.tables import read_lines
+from recurra.decoding.beam_search import Search
+from recurra.decoding.hypothesis import Hypothesis
+from recurra.decoding.sampling import Sampling, fresh_seed
+from recurra.errors import OptionError, RecurraError
+from recurra.evaluation.text_metrics import Tokenize
+from recurra.files import require_suffix, require_writable_parent, write_text_atomic
+from recurra.progress import in_groups, note
+from recurra.tasks import translation
+from recurra.tasks.output import print_json, print_table, stream
+from recurra.tasks.translation.lines import groups
+from recurra.tasks.translation.model import GROUP, Config, Model
+
+Flat = Parameter(name="*")
+"""Options of a dataclass, each under its own name."""
+
+Several = Parameter(consume_multiple=1, negative_iterable=())
+"""An option that takes all the names after it, at least one."""
+
+
+def train(
+    *pairs: str,
+    out: Path,
+    held_out: Annotated[tuple[str, ...], Several] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    config: Annotated[Config, Flat] = Config(),
+) -> None:
+    """Train a model on sentence pairs.
+
+    Parameters
+    ----------
+    pairs
+        A table with two columns (.tsv, .csv, .jsonl, also .gz), or two files whose lines belong together, or
+        sample:dates.
+    out
+        The model folder to make.
+    held_out
+        The same once more, not trained on, to choose the best weights; a tenth is drawn if not given.
+    resume
+        Go on with the run that was stopped, or has ended, in OUT.
+    overwrite
+        Replace what is in OUT.
+    """
+    if not pairs:
+        place = " before --held-out, which takes all the names after it" if held_out else ""
+        raise OptionError(f"there are no pairs to train on; name a table, two files or sample:dates{place}")
+    translation.train(pairs, out, config, held_out, resume, overwrite)
+
+
+def translate(
+    model: Path,
+    *sentence: str,
+    file: Path | None = None,
+    encoding: str = "utf-8",
+    out: Path | None = None,
+    prefix: str = "",
+    ensemble: Annotated[tuple[Path, ...], Several] = (),
+    sample: bool = False,
+    json: bool = False,
+    search: Annotated[Search, Flat] = Search(),
+    sampling: Annotated[Sampling, Flat] = Sampling(),
+) -> None:
+    """Translate a sentence, a file, or the lines of standard input as they come.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    sentence
+        What to translate, in quotes or not; standard input, a sentence a line, if neither this nor --file is given.
+    file
+        A text file (plain or .gz) with a sentence a line.
+    encoding
+        How FILE encodes text; standard input is UTF-8, and so is what is written to OUT.
+    out
+        The file to write, a line for each; standard output if not given. With --n-best the translations of a sentence
+        follow each other, each with its score and a tab before it.
+    prefix
+        What every translation must begin with.
+    ensemble
+        Further models with the same vocabularies, which translate together with this one.
+    sample
+        Draw a translation of each sentence at random, as --temperature and the like say, instead of the best.
+    json
+        Print one JSON object with the scores, the symbols, their log-probabilities and what they attend to.
+    """
+    if sentence and file is not None:
+        raise OptionError("a sentence and --file are given; give one of them")
+    if file is None and encoding != "utf-8":
+        raise OptionError("--encoding says how --file encodes text, but there is none; leave it out or give the file")
+    _require_use(sample, search, sampling)
+    loaded, others = Model.load(model), _members(ensemble)
+    if sentence:
+        lines: Iterable[Sequence[str]] = [[" ".join(sentence)]]
+    elif file is not None:
+        lines = in_groups(_lines_of(file, encoding, loaded, search), GROUP, "translating")
+    elif sys.stdin is None:
+        raise RecurraError("there is no standard input; give a sentence or --file")
+    else:
+        lines = _up_to_refused(groups(sys.stdin.buffer, GROUP), loaded, search)
+    if out:
+        _require_place(out)
+    made: list[str] = []
+    told: list[dict[str, Any]] = []
+    unknown: dict[str, None] = {}
+    drawing = replace(sampling, seed=fresh_seed() if sampling.seed is None else sampling.seed) if sample else None
+    done = 0
+    for group in lines:
+        outputs = loaded.outputs(group, search, others, prefix, drawing, done)
+        for line, hypotheses in zip(group, outputs, strict=True):
+            if hypotheses:
+                unknown.update(dict.fromkeys(loaded.languages.source.unknown_in(line.strip())))
+            shown = "".join(_shown(loaded, hypothesis, search.n_best) + "\n" for hypothesis in hypotheses) or "\n"
+            if out:
+                made.append(shown)
+            if json:
+                told.append(_told(loaded, line, hypotheses))
+            elif not out:
+                stream(shown)
+        done += len(group)
+    _note_unknown(unknown)
+    if json:
+        print_json({"text": told[0]["text"] if told else "", "translations": told, "count": len(told)})
+    if out:
+        write_text_atomic(out, "".join(made))
+        note(f"{out}: {done:,} lines")
+
+
+def _require_use(sample: bool, search: Search, sampling: Sampling) -> None:
+    """Refuse options that would do nothing."""
+    if not sample and sampling != Sampling():
+        raise OptionError("--temperature, --top-k, --seed and the like are for drawing at random; give --sample too")
+    if sample and replace(search, min_length=0, max_length=None, no_repeat=0) != Search():
+        raise OptionError(
+            "--sample draws one output of each sentence and ranks none; leave out --beam-size, --n-best, "
+            "--normalization, --alpha and --coverage-penalty"
+        )
+
+
+def _lines_of(file: Path, encoding: str, model: Model, search: Search) -> list[str]:
+    """The lines of a file, all of which can be translated."""
+    lines = read_lines(file, encoding)
+    place, reason = _refused(lines, model, search)
+    if reason:
+        raise RecurraError(f"{file}, line {place + 1:,}: {reason}")
+    return lines
+
+
+def _up_to_refused(groups: Iterable[list[str]], model: Model, search: Search) -> Iterator[list[str]]:
+    """Groups of lines of standard input, up to the first that cannot be translated; then what is wrong with it."""
+    done = 0
+    for group in groups:
+        place, reason = _refused(group, model, search)
+        if place:
+            yield group[:place]
+        done += place
+        if reason:
+            raise RecurraError(f"standard input, line {done + 1:,}: {reason}")
+
+
+def _refused(lines: Sequence[str], model: Model, search: Search) -> tuple[int, str]:
+    """How many lines can be translated before the first that cannot, and what is wrong with it."""
+    for place, line in enumerate(lines):
+        try:
+            model.require_possible(line, search)
+        except RecurraError as error:
+            return place, str(error)
+    return len(lines), ""  # all of them
+
+
+def _members(ensemble: Sequence[Path]) -> list[Model]:
+    """Further models; a sentence that was taken for one of them is said to stand in the wrong place."""
+    for folder in ensemble:
+        if not folder.exists():
+            raise OptionError(
+                f"there is no model folder {folder}; check the name, and put a sentence or pairs before --ensemble, "
+                "which takes all the names after it"
+            )
+    return [Model.load(folder) for folder in ensemble]
+
+
+def _require_place(out: Path) -> None:
+    """Fail before any work is done if no file can be written at `out`."""
+    if out.is_dir():
+        raise RecurraError(f"--out {out} is a folder; give the name of a file in it")
+    require_writable_parent(out)
+
+
+def _note_unknown(unknown: Collection[str]) -> None:
+    if unknown:
+        listed = " ".join(part if part.isprintable() and part.strip() else repr(part) for part in islice(unknown, 20))
+        note(f"the model has never seen {listed}{' ...' if len(unknown) > 20 else ''}; read as its unknown symbol")
+
+
+def _shown(model: Model, hypothesis: Hypothesis, n_best: int) -> str:
+    text = model.text_of(hypothesis)
+    return text if n_best == 1 else f"{hypothesis.score:.4f}\t{text}"
+
+
+def _told(model: Model, line: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
+    target = model.languages.target
+    best = [
+        {
+            "text": model.text_of(hypothesis),
+            "score": hypothesis.score,
+            "symbols": target.shown(hypothesis.symbols),
+            "log_probs": [round(value, 6) for value in hypothesis.log_probs],
+            "attention": None if hypothesis.weights is None else hypothesis.weights.round(6).tolist(),
+        }
+        for hypothesis in hypotheses
+    ]
+    return {"source": line, "text": best[0]["text"] if best else "", "n_best": best}
+
+
+def evaluate(
+    model: Path,
+    *pairs: str,
+    ensemble: Annotated[tuple[Path, ...], Several] = (),
+    tokenize: Tokenize = "13a",
+    lowercase: bool = False,
+    encoding: str = "utf-8",
+    json: bool = False,
+    search: Annotated[Search, Flat] = Search(),
+) -> None:
+    """Translate sentences and compare with their translations: BLEU, chrF, exact match, by length of the source too.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    pairs
+        A table with two columns, two files whose lines belong together, or sample:dates.
+    ensemble
+        Further models with the same vocabularies, which translate together with this one.
+    tokenize
+        How BLEU splits sentences into words; none if they are split already.
+    lowercase
+        Count capital letters as small ones.
+    encoding
+        How the files encode text.
+    json
+        Print one JSON object.
+    """
+    if not pairs:
+        place = " before --ensemble, which takes all the names after it" if ensemble else ""
+        raise OptionError(f"there are no pairs to compare with; name a table, two files or sample:dates{place}")
+    figures = Model.load(model).evaluate(pairs, search, _members(ensemble), tokenize, lowercase, encoding)
+    if json:
+        print_json(figures)
+        return
+    groups = figures.pop("by_length")
+    if any(part["bleu"] == 0 < part["exact_match"] for part in (figures, *groups)):
+        note("BLEU is 0 where no output has four words; of outputs as short as these --tokenize char says more")
+    print_table(figures)
+    print("\nwords of the source   sentences    BLEU    chrF   exact match")
+    for group in groups:
+        shortest, longest = group["shortest"], group["longest"]
+        words = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+        points = f"{group['bleu']:7.2f} {group['chrf']:7.2f}"
+        print(f"{words:<19} {group['count']:>11,} {points} {group['exact_match']:>13.1%}")
+
+
+def explain(
+    model: Path,
+    *sentence: str,
+    out: Path,
+    json: bool = False,
+    search: Annotated[Search, Flat] = Search(),
+) -> None:
+    """Show how a sentence is translated: one HTML page with attention map and beam tree, and the map as a picture.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    sentence
+        What to translate, in quotes or not.
+    out
+        The page to write, say page.html.
+    json
+        Print one JSON object.
+    """
+    require_suffix(out, ".html", ".htm")
+    loaded = Model.load(model)
+    _require_place(out)
+    text = " ".join(sentence)
+    files = [str(file) for file in loaded.explain(text, out, search)]
+    _note_unknown(loaded.languages.source.unknown_in(text.strip()))
+    if json:
+        print_json({"path": files[0], "files": files})
+    else:
+        print("\n".join(files))
+
+
+def demo(out: Path, minutes: float | None) -> None:
+    """Train on dates, translate some, draw the map; see `recurra demo`."""
+    model = translation.train(
+        "sample:dates", out / "dates", Config(symbols="characters", minutes=minutes or 2.0), overwrite=True
+    )
+    examples = ["Sunday, 9 March 2014", "2014年3月9日", "le 14 juillet 1989"]
+    for example, made in zip(examples, model.translate_all(examples), strict=True):
+        print(f"{example} → {made}")
+    files = model.explain(examples[0], out / "explained.html")
+    print(f"\nThe loss curve: {out / 'dates' / 'loss.png'}")
+    print("What the model looks at: " + ", ".join(map(str, files)))
+    print(f'\nType next:\n  recurra translation translate {out / "dates"} "3. Mai 1999"')
+    print("  recurra translation train YOUR_PAIRS.tsv --out my-model")

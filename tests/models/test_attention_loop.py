@@ -1,0 +1,281 @@
+"""The attending loop: against PyTorch's cells on input and context, against itself by automatic differentiation."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from recurra.models.attention_loop import Attending, AttendingCell, attend, attend_plainly, step
+from recurra.models.cells import GATES, State, state_parts
+
+exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-11)
+identically = partial(torch.testing.assert_close, rtol=0, atol=0)
+
+each_cell = pytest.mark.parametrize("cell", ["lstm", "gru"])
+each_kind = pytest.mark.parametrize("additive", [True, False], ids=["additive", "multiplicative"])
+each_loop = pytest.mark.parametrize("loop", [attend, attend_plainly])
+sizes = st.integers(1, 5)
+seeds = st.integers(0, 1000)
+
+
+class Problem(NamedTuple):
+    """Arguments of the loop, all random."""
+
+    cell: AttendingCell
+    inputs: Tensor
+    state: State
+    attending: Attending
+
+    def tensors(self) -> list[Tensor]:
+        """All that has a gradient."""
+        keys, fed, _, weight, bias, vector = self.attending
+        return [self.inputs, keys, fed, weight, bias, *([] if vector is None else [vector]), *self.state]
+
+    def attending_to(self, mask: Tensor) -> Problem:
+        return self._replace(attending=self.attending._replace(mask=mask))
+
+
+def problem(
+    cell: AttendingCell, additive: bool, seed: int, time: int = 3, batch: int = 2, positions: int = 3, size: int = 2
+) -> Problem:
+    generator = torch.Generator().manual_seed(seed)
+    hidden = 3
+    gates = GATES[cell] * hidden
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=torch.float64, generator=generator, requires_grad=True)
+
+    mask = torch.rand(batch, positions, generator=generator) < 0.6
+    mask[torch.arange(batch), torch.randint(positions, (batch,), generator=generator)] = True
+    keys, fed = normal(batch, positions, size), normal(batch, positions, gates)
+    weight, bias = normal(size + gates, hidden), normal(size + gates)
+    attending = Attending(keys, fed, mask, weight, bias, normal(size) if additive else None)
+    state = tuple(normal(batch, hidden) for _ in range(state_parts(cell)))
+    return Problem(cell, normal(time, batch, size + gates), state, attending)
+
+
+def run(loop: object, given_problem: Problem) -> list[Tensor]:
+    outputs, weights, state = loop(*given_problem)  # type: ignore[operator]
+    return [outputs, weights, *state]
+
+
+def weighted_sum(results: list[Tensor]) -> Tensor:
+    """A loss in which everything counts, each number differently."""
+    parts = [(part * torch.linspace(-1, 2, part.numel()).double().view_as(part)).sum() for part in results]
+    return torch.stack(parts).sum()
+
+
+@each_cell
+@each_kind
+@given(time=sizes, batch=sizes, positions=sizes, size=sizes, seed=seeds)
+def test_the_written_out_gradients_are_those_of_automatic_differentiation(
+    cell: AttendingCell, additive: bool, time: int, batch: int, positions: int, size: int, seed: int
+) -> None:
+    case = problem(cell, additive, seed, time, batch, positions, size)
+    fast, plain = run(attend, case), run(attend_plainly, case)
+    for one, other in zip(fast, plain, strict=True):
+        exactly(one, other)
+    loss = weighted_sum(fast)
+    mine = torch.autograd.grad(loss, case.tensors(), retain_graph=True)
+    for one, other in zip(mine, torch.autograd.grad(weighted_sum(plain), case.tensors()), strict=True):
+        exactly(one, other)
+    for one, other in zip(mine, torch.autograd.grad(loss, case.tensors()), strict=True):
+        identically(one, other)
+
+
+@each_cell
+@each_kind
+def test_without_gradients_it_is_the_same_and_keeps_no_features(cell: AttendingCell, additive: bool) -> None:
+    case = problem(cell, additive, seed=1, time=30, batch=4, positions=20, size=50)
+    results, largest = [], []
+    for gradients in (True, False):
+        with torch.set_grad_enabled(gradients), torch.profiler.profile(profile_memory=True) as profiled:
+            results.append(run(attend, case))
+        largest.append(max(event.cpu_memory_usage for event in profiled.events()))
+    for one, other in zip(*results, strict=True):
+        identically(one, other)
+    features = 30 * 4 * 20 * 50 * 8  # bytes of them at all steps
+    assert largest[1] < features / 5
+    assert not additive or largest[0] >= features
+
+
+@each_cell
+@each_kind
+@settings(deadline=None)  # the first call compiles
+@given(time=sizes, batch=sizes, positions=sizes, size=sizes, seed=seeds)
+def test_gradients_in_single_precision_are_those_in_double(
+    cell: AttendingCell, additive: bool, time: int, batch: int, positions: int, size: int, seed: int
+) -> None:
+    case = problem(cell, additive, seed, time, batch, positions, size)
+    single = [part.detach().float().requires_grad_() for part in case.tensors()]
+    inputs, keys, fed, weight, bias, *rest = single
+    vector = rest.pop(0) if additive else None
+    attending = Attending(keys, fed, case.attending.mask, weight, bias, vector)
+    loss = weighted_sum([part.double() for part in run(attend, Problem(cell, inputs, tuple(rest), attending))])
+    expected = torch.autograd.grad(weighted_sum(run(attend, case)), case.tensors())
+    for one, other in zip(torch.autograd.grad(loss, single), expected, strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=2e-4)
+
+
+@each_cell
+@each_kind
+@given(counted=st.sampled_from(["outputs", "weights", "end"]), seed=seeds)
+def test_gradients_of_each_result_alone(cell: AttendingCell, additive: bool, counted: str, seed: int) -> None:
+    case = problem(cell, additive, seed)
+    chosen = {"outputs": slice(0, 1), "weights": slice(1, 2), "end": slice(2, None)}[counted]
+    grads = [
+        torch.autograd.grad(weighted_sum(run(loop, case)[chosen]), case.tensors(), materialize_grads=True)
+        for loop in (attend, attend_plainly)
+    ]
+    for one, other in zip(*grads, strict=True):
+        exactly(one, other)
+
+
+@each_cell
+@each_kind
+def test_gradients_against_differences(cell: AttendingCell, additive: bool) -> None:
+    case = problem(cell, additive, seed=3, time=2, batch=2, positions=3, size=2)
+
+    def results(*tensors: Tensor) -> tuple[Tensor, ...]:
+        inputs, keys, fed, weight, bias, *rest = tensors
+        vector = rest.pop(0) if additive else None
+        return tuple(
+            run(
+                attend,
+                Problem(cell, inputs, tuple(rest), Attending(keys, fed, case.attending.mask, weight, bias, vector)),
+            )
+        )
+
+    assert torch.autograd.gradcheck(results, case.tensors())
+
+
+@each_loop
+@each_cell
+@each_kind
+@given(positions=sizes, seed=seeds, garbage=st.sampled_from([7.0, -1e6, 1e30, -1e100]))
+def test_weights_sum_to_one_and_padding_has_none_whatever_stands_there(
+    loop: object, cell: AttendingCell, additive: bool, positions: int, seed: int, garbage: float
+) -> None:
+    case = problem(cell, additive, seed, positions=positions)
+    mask = case.attending.mask
+    results = run(loop, case)
+    weights = results[1]
+    assert torch.count_nonzero(weights[:, ~mask]) == 0
+    assert bool((weights[:, mask] > 0).all())
+    exactly(weights.sum(dim=-1), torch.ones(weights.shape[:2], dtype=torch.float64))
+    grads = torch.autograd.grad(weighted_sum(results), case.tensors())
+
+    with torch.no_grad():
+        case.attending.keys[~mask] = garbage
+        case.attending.fed[~mask] = garbage
+    again = run(loop, case)
+    for one, other in zip(results, again, strict=True):
+        exactly(one, other)
+    grads_again = torch.autograd.grad(weighted_sum(again), case.tensors())
+    for one, other in zip(grads, grads_again, strict=True):
+        exactly(one, other)
+    for of_memory in grads_again[1:3]:
+        assert torch.count_nonzero(of_memory[~mask]) == 0
+
+
+@each_loop
+@each_cell
+@each_kind
+@given(time=sizes, batch=sizes, positions=sizes, seed=seeds)
+def test_it_is_pytorchs_cell_fed_with_input_and_context(
+    loop: object, cell: AttendingCell, additive: bool, time: int, batch: int, positions: int, seed: int
+) -> None:
+    """With the context of Bahdanau et al. 2015, equations 5 and 6, computed in NumPy, a row at a time."""
+    case = problem(cell, additive, seed, time, batch, positions)
+    input_size, value_size, hidden, size = 2, 4, 3, 2
+    module = (nn.LSTMCell if cell == "lstm" else nn.GRUCell)(input_size + value_size, hidden).double()
+    symbols, values = torch.randn(time, batch, input_size).double(), torch.randn(batch, positions, value_size).double()
+    of_input, of_context = module.weight_ih.split([input_size, value_size], dim=1)
+    keys, _, mask, weight, _, vector = case.attending
+    attending = Attending(
+        keys,
+        values @ of_context.T,
+        mask,
+        torch.cat([weight[:size], module.weight_hh]),
+        torch.cat([torch.zeros(size).double(), module.bias_hh]),
+        vector,
+    )
+    asked = torch.randn(time, batch, size).double()
+    entering = torch.cat([asked, symbols @ of_input.T + module.bias_ih], dim=-1)
+    outputs, weights, end = loop(cell, entering, case.state, attending)  # type: ignore[operator]
+    h, *rest = case.state
+    for number in range(time):
+        queries = h @ weight[:size].T + asked[number]
+        looks = [plain_weights(keys[row], queries[row], vector, mask[row]) for row in range(batch)]
+        exactly(weights[number], torch.tensor(np.stack(looks)))
+        contexts = torch.tensor(np.stack([look @ values[row].numpy() for row, look in enumerate(looks)]))
+        fed = torch.cat([symbols[number], contexts], dim=1)
+        result = module(fed, (h, *rest) if rest else h)
+        h, *rest = result if isinstance(result, tuple) else (result,)
+        exactly(outputs[number], h)
+    for one, other in zip(end, (h, *rest), strict=True):
+        exactly(one, other)
+
+
+def plain_weights(keys: Tensor, asked: Tensor, vector: Tensor | None, mask: Tensor) -> np.ndarray:
+    """One row's attention weights, from what is there alone."""
+    there = [number for number, kept in enumerate(mask.tolist()) if kept]
+    query = asked.detach().numpy()
+    rows = keys.detach().numpy()[there]
+    scores = rows @ query / math.sqrt(len(query)) if vector is None else np.tanh(rows + query) @ vector.detach().numpy()
+    powers = np.exp(scores)
+    weights = np.zeros(len(mask))
+    weights[there] = powers / powers.sum()
+    return weights
+
+
+@each_cell
+@each_kind
+@given(rows=st.lists(st.integers(0, 4), min_size=1, max_size=9), seed=seeds)
+def test_several_rows_may_look_at_one_memory_and_some_memories_at_none(
+    cell: AttendingCell, additive: bool, rows: list[int], seed: int
+) -> None:
+    rows = sorted(rows)
+    case = problem(cell, additive, seed, time=1, batch=5)
+    torch.manual_seed(seed)
+    state = tuple(torch.randn(len(rows), 3).double() for _ in case.state)
+    inputs = torch.randn(len(rows), case.inputs.shape[-1]).double()
+    values = torch.randn(5, 3, 7).double()
+    keys, fed, mask, *rest = case.attending
+    with torch.no_grad():
+        end, context, weights = step(cell, inputs, state, case.attending, values, torch.tensor(rows))
+        copied = Attending(keys[rows], fed[rows], mask[rows], *rest)
+        expected_end, _, expected = step(cell, inputs, state, copied, values[rows])
+    exactly(weights, expected)
+    assert torch.count_nonzero(weights[~mask[rows]]) == 0
+    exactly(context, torch.stack([weight @ values[row] for weight, row in zip(weights, rows, strict=True)]))
+    for one, other in zip(end, expected_end, strict=True):
+        exactly(one, other)
+
+
+@each_cell
+@each_kind
+@given(lengths=st.lists(st.integers(1, 4), min_size=2, max_size=4), seed=seeds)
+def test_batch_mates_change_nothing(cell: AttendingCell, additive: bool, lengths: list[int], seed: int) -> None:
+    case = problem(cell, additive, seed, batch=len(lengths), positions=5)
+    case = case.attending_to(torch.arange(5) < torch.tensor(lengths)[:, None])
+    outputs, weights, end = attend(*case)
+    keys, fed, mask, *rest = case.attending
+    for row, length in enumerate(lengths):
+        one = slice(row, row + 1)
+        alone = Attending(keys[one, :length], fed[one, :length], mask[one, :length], *rest)
+        their_outputs, their_weights, their_end = attend(
+            cell, case.inputs[:, one], tuple(part[one] for part in case.state), alone
+        )
+        exactly(outputs[:, one], their_outputs)
+        exactly(weights[:, one, :length], their_weights)
+        for mine, theirs in zip(end, their_end, strict=True):
+            exactly(mine[one], theirs)

@@ -1,0 +1,173 @@
+"""Music from files, folders and samples: what is read, what is skipped, and that both are said."""
+
+import json
+import os
+import sys
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from recurra.errors import OptionError, RecurraError
+from recurra.tasks.music import chorales
+from recurra.tasks.music.data import READERS, Collection, open_pieces
+from recurra.tasks.music.io.midi import write_midi
+from recurra.tasks.music.io.scores import read_score
+from recurra.tasks.music.pieces import Note, Piece, Track
+
+PIECE = Piece("one", (Track("Flute", 73),), (Note(0, 12, 60), Note(12, 6, 62)), 18)
+ABC = "X:1\nT:Tune\nM:2/4\nL:1/4\nK:C\n{c}CD|EF|\n"
+KERN = "**kern\n*M2/4\n=1\n4c\n4d\n=2\n4e\n4f\n==\n*-\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One good file of every kind but MusicXML, two broken ones and two that are no music."""
+    folder = tmp_path / "music"
+    (folder / "deep").mkdir(parents=True)
+    write_midi(PIECE, folder / "b.mid")
+    write_midi(PIECE, folder / "deep" / "c.MIDI")
+    (folder / "a.abc").write_text(ABC)
+    (folder / "d.krn").write_text(KERN)
+    (folder / "e.json").write_text("[[[60], [62]], [[64]]]")
+    (folder / "f.mid").write_bytes((folder / "b.mid").read_bytes()[:-9])
+    (folder / "g.json").write_text("{}")
+    (folder / "notes.txt").write_text("no")
+    (folder / "cover.png").write_bytes(b"\x89PNG")
+    return folder
+
+
+def test_a_folder_gives_its_music_in_order_and_names_what_it_leaves_out(folder: Path) -> None:
+    collection = open_pieces([folder])
+    names = [piece.name for piece in collection.pieces]
+    assert names == ["a.abc (Tune)", "b.mid", "d.krn", "c.MIDI", "e.json #1", "e.json #2"]
+    assert collection.name == "music"
+    assert len(collection.skipped) == 3
+    assert any("2 file(s) left out that are not .mid," in reason for reason in collection.skipped)
+    assert any("f.mid is damaged or cut off" in reason for reason in collection.skipped)
+    assert any("g.json holds no list of pieces" in reason for reason in collection.skipped)
+    assert collection.left_out == {"grace notes": 1}
+    assert collection.pieces[1].notes == PIECE.notes
+
+
+def test_what_is_left_out_is_summed_over_all_pieces(folder: Path) -> None:
+    (folder / "h.abc").write_text(ABC)
+    assert open_pieces([folder]).left_out == {"grace notes": 2}
+
+
+def test_the_frame_is_that_of_piano_rolls(folder: Path) -> None:
+    for frame in (3, 12):
+        collection = open_pieces([folder / "e.json"], frame)
+        assert [piece.length for piece in collection.pieces] == [2 * frame, frame]
+    with pytest.raises(OptionError, match="frame of 0 ticks"):
+        open_pieces([folder / "e.json"], 0)
+
+
+def test_the_digest_is_of_the_music_alone(folder: Path, tmp_path: Path) -> None:
+    collection = open_pieces([folder / "b.mid", folder / "e.json"])
+    assert collection.sha256 == open_pieces([folder / "b.mid", folder / "e.json"]).sha256
+    assert collection.sha256 == Collection("other", collection.pieces, ("skipped",), {"texts": 3}).sha256
+    assert collection.sha256 != open_pieces([folder / "e.json", folder / "b.mid"]).sha256
+    assert collection.sha256 != open_pieces([folder / "b.mid", folder / "e.json"], 6).sha256
+    assert len(collection.sha256) == 64
+    first = collection.pieces[0]
+    for changed in (
+        Piece(first.name, first.tracks, first.notes, first.length + 1, first.meters, first.tempos),
+        Piece(first.name, first.tracks, first.notes[:-1], first.length, first.meters, first.tempos),
+        Piece(first.name, (Track("Oboe", 73),), first.notes, first.length, first.meters, first.tempos),
+    ):
+        assert Collection("x", (changed, *collection.pieces[1:])).sha256 != collection.sha256
+
+
+def test_a_single_broken_file_is_an_error(folder: Path) -> None:
+    with pytest.raises(RecurraError, match=r"f\.mid is damaged"):
+        open_pieces([folder / "f.mid"])
+    with pytest.raises(RecurraError, match=r"no readable music in .*: .*f\.mid is damaged"):
+        open_pieces([folder / "f.mid", folder / "g.json"])
+    several = open_pieces([folder / "f.mid", folder / "b.mid"])
+    assert (len(several.pieces), len(several.skipped), several.name) == (1, 1, "f.mid and 1 more")
+
+
+def test_a_file_of_another_kind_is_named(folder: Path) -> None:
+    with pytest.raises(RecurraError, match=r"notes\.txt is no music file .* must end in \.mid, .* or \.json"):
+        open_pieces([folder / "notes.txt"])
+    (folder / "empty").mkdir()
+    with pytest.raises(RecurraError, match=r"holds no \.mid, .* or \.json file"):
+        open_pieces([folder / "empty"])
+
+
+@pytest.mark.parametrize("source", ["no/such/file.mid", "", "sample:nothing"])
+def test_what_does_not_exist_is_refused(source: str) -> None:
+    with pytest.raises(RecurraError, match="; "):
+        open_pieces([source])
+
+
+def test_a_sample_stands_alone_and_a_pipe_is_refused(folder: Path) -> None:
+    with pytest.raises(RecurraError, match="give it alone"):
+        open_pieces(["sample:chorales", folder])
+    os.mkfifo(folder / "pipe.mid")
+    with pytest.raises(RecurraError, match="only once"):
+        open_pieces([folder / "pipe.mid"])
+
+
+def test_every_known_ending_has_a_reader() -> None:
+    assert list(READERS) == [
+        ".mid", ".midi", ".kar", ".musicxml", ".xml", ".mxl", ".abc", ".krn", ".json",
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def few_chorales(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """A corpus of a few files from music21's, so that a test takes a moment: two chorales and one with instruments."""
+    music21 = pytest.importorskip("music21")
+    original = Path(music21.__file__).parent / "corpus" / "bach"
+    folder = tmp_path / "corpus" / "bach"
+    folder.mkdir(parents=True)
+    for name in ("bwv10.7.mxl", "bwv9.7.mxl", "bwv1.6.mxl"):
+        (folder / name).symlink_to(original / name)
+    monkeypatch.setattr(chorales, "require_music21", lambda: type("music21", (), {"__file__": tmp_path / "x.py"}))
+    chorales.chorales.cache_clear()
+    yield [original / "bwv9.7.mxl", original / "bwv10.7.mxl"]
+    chorales.chorales.cache_clear()
+
+
+def test_chorales_are_those_of_four_voices(few_chorales: list[Path]) -> None:
+    collection = open_pieces(["sample:chorales"])
+    assert collection.name == "sample:chorales"
+    assert [piece.name for piece in collection.pieces] == ["bwv9.7", "bwv10.7"], "by number; not BWV 1.6"
+    for piece, path in zip(collection.pieces, few_chorales, strict=True):
+        assert tuple(track.name for track in piece.tracks) == chorales.VOICES
+        read = read_score(path, expand=False)
+        assert [piece] == [replace(other, name=path.stem, tracks=chorales.CHOIR) for other in read]
+        heights = [[note.pitch for note in piece.notes if note.track == voice] for voice in range(4)]
+        means = [sum(pitches) / len(pitches) for pitches in heights]
+        assert means == sorted(means, reverse=True), "from high to low"
+
+
+def test_no_corpus_is_said(few_chorales: list[Path], tmp_path: Path) -> None:
+    for path in (tmp_path / "corpus" / "bach").iterdir():
+        path.unlink()
+    with pytest.raises(RecurraError, match="holds no chorales; install music21 again"):
+        chorales.chorales()
+
+
+@pytest.mark.slow
+def test_all_chorales() -> None:
+    pieces = chorales.chorales()
+    assert len(pieces) > 340
+    for piece in pieces:
+        for voice in range(4):
+            own = [note for note in piece.notes if note.track == voice]
+            assert all(before.end <= after.onset for before, after in pairwise(own))
+    assert all(30 <= note.pitch <= 84 for piece in pieces for note in piece.notes)
+
+
+def test_missing_packages_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "symusic", None)
+    monkeypatch.setitem(sys.modules, "music21", None)
+    for name in ("b.mid", "a.abc"):
+        with pytest.raises(RecurraError, match=r"pip install 'recurra\[music\]'"):
+            open_pieces([folder / name])
+    assert json.loads((folder / "e.json").read_text())
+    assert len(open_pieces([folder / "e.json"]).pieces) == 2, "piano rolls need neither"

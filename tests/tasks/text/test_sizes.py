@@ -1,0 +1,46 @@
+"""What is chosen for a person who chooses nothing."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from recurra.errors import RecurraError
+from recurra.tasks.text.model import Config, resolve
+
+OPTIONAL = {"minutes"}
+
+
+@pytest.mark.parametrize("length", [900, 50_000, 1_000_000, 100_000_000])
+@pytest.mark.parametrize("vocabulary_size", [65, 6000])
+@pytest.mark.parametrize("minutes", [None, 0.1, 1.0, 5.0, 30.0])
+def test_everything_is_chosen_and_fits_the_data(length: int, vocabulary_size: int, minutes: float | None) -> None:
+    config = resolve(Config(minutes=minutes), length, vocabulary_size)
+    assert all(getattr(config, field.name) is not None for field in fields(config) if field.name not in OPTIONAL)
+    assert config.batch_size * 2 * config.chunk < length
+    assert resolve(config, length, vocabulary_size) == config
+
+
+def test_more_time_takes_a_larger_model_and_less_text_more_dropout() -> None:
+    sizes = [resolve(Config(minutes=minutes), 10**6, 65).hidden_size for minutes in (0.1, 1, 5, 30)]
+    assert sizes == sorted(set(sizes))
+    dropout = [resolve(Config(minutes=5), length, 65).dropout for length in (50_000, 10**6, 10**8)]
+    assert dropout == sorted(set(dropout), reverse=True)
+
+
+def test_what_was_given_stays() -> None:
+    config = resolve(Config(hidden_size=7, dropout=0.0, steps=3, tied=True, preset="large"), 10**6, 65)
+    assert (config.hidden_size, config.dropout, config.steps, config.tied) == (7, 0.0, 3, True)
+    assert config.minutes is None
+
+
+def test_a_short_text_is_not_read_forever() -> None:
+    config = resolve(Config(minutes=60), 10_000, 65)
+    assert config.steps is not None
+    assert config.steps * config.batch_size * config.chunk < 100 * 10_000
+
+
+def test_a_chunk_longer_than_the_text_is_refused() -> None:
+    with pytest.raises(RecurraError, match="--chunk is 900"):
+        resolve(Config(chunk=900), 1000, 65)
