@@ -29,10 +29,10 @@ def tinyshakespeare() -> tuple[Path, Path]:
     """The cut of nanoGPT as two files: the first 1,003,854 characters, the last 111,540."""
     text = gzip.decompress(data("text/tinyshakespeare.txt.gz").read_bytes()).decode()
     OUT.mkdir(exist_ok=True)
-    train, held_out = OUT / "shakespeare.train.txt", OUT / "shakespeare.held_out.txt"
+    train, validation = OUT / "shakespeare.train.txt", OUT / "shakespeare.validation.txt"
     train.write_text(text[:1_003_854])
-    held_out.write_text(text[1_003_854:])
-    return train, held_out
+    validation.write_text(text[1_003_854:])
+    return train, validation
 
 
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,6 +1,6 @@
 """Single-stream generation: Recurra's packed step against the usual `nn.LSTM` loop, same weights, same run.
 
-The peer is the loop found in char-rnn's successors: embedding, `nn.LSTM` for one symbol, output layer, softmax, one
+The peer is the loop found in char-rnn's successors: embedding, `nn.LSTM` for one token, output layer, softmax, one
 draw from `torch.multinomial`, under `torch.inference_mode`. It is measured with one thread and with all; the ratio is
 to the faster of the two.
 """
@@ -23,7 +23,7 @@ from recurra.models.packed import PackedLanguageModel
 
 VOCABULARY = 65
 LAYERS = 2
-SYMBOLS = 400
+TOKENS = 400
 ROUNDS = 5
 
 
@@ -48,30 +48,30 @@ def make(hidden_size: int) -> tuple[LanguageModel, nn.LSTM]:
 
 
 def peer_rate(model: LanguageModel, lstm: nn.LSTM, threads: int) -> float:
-    """Symbols a second of the plain loop."""
+    """Tokens a second of the plain loop."""
     torch.set_num_threads(threads)
     with torch.inference_mode():
-        symbol, state = torch.zeros(1, 1, dtype=torch.long), None
-        for count in range(SYMBOLS // 4 + SYMBOLS):
-            if count == SYMBOLS // 4:
+        token, state = torch.zeros(1, 1, dtype=torch.long), None
+        for count in range(TOKENS // 4 + TOKENS):
+            if count == TOKENS // 4:
                 started = time.perf_counter()
-            outputs, state = lstm(model.embedding(symbol), state)
+            outputs, state = lstm(model.embedding(token), state)
             probabilities = torch.softmax(model.output(outputs[:, -1]) / 0.8, dim=-1)
-            symbol = torch.multinomial(probabilities, 1)
-    return SYMBOLS / (time.perf_counter() - started)
+            token = torch.multinomial(probabilities, 1)
+    return TOKENS / (time.perf_counter() - started)
 
 
 def our_rate(model: LanguageModel) -> float:
-    """Symbols a second of the packed step and the drawing kernel."""
+    """Tokens a second of the packed step and the drawing kernel."""
     packed = PackedLanguageModel(model)
     logits, state = packed.step(0, packed.zero_state())
     drawn = sample(packed.step, logits, state, Sampling(), np.random.default_rng(0))
-    for _ in range(SYMBOLS // 4):
+    for _ in range(TOKENS // 4):
         next(drawn)
     started = time.perf_counter()
-    for _ in range(SYMBOLS):
+    for _ in range(TOKENS):
         next(drawn)
-    return SYMBOLS / (time.perf_counter() - started)
+    return TOKENS / (time.perf_counter() - started)
 
 
 def main() -> None:
@@ -99,7 +99,7 @@ def main() -> None:
         )
     head = ["units", f"nn.LSTM loop, {threads} threads", "the same, 1 thread", "Recurra", "ratio", "to the faster peer"]
     print(machine())
-    table(f"Generation, one stream, symbols a second (median of {ROUNDS} rounds)", head, rows)
+    table(f"Generation, one stream, tokens a second (median of {ROUNDS} rounds)", head, rows)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Music: nats a frame on the four published collections, the time a piece takes to sound, and what survives in symbols.
+"""Music: nats a frame on the four published collections, the time a piece takes to sound, and what survives in tokens.
 
 Each collection is trained on its training part, chosen on its validation part, and the test part is scored once, by the
 protocol of Bai et al. 2018 (the first frame of a piece is given). The peer is `CountModel`.
@@ -20,7 +20,7 @@ import numpy as np
 from common import OUT, data, machine, table
 from numpy.typing import NDArray
 
-from recurra.data.tokenizer import Symbols
+from recurra.data.tokenizer import Tokens
 from recurra.tasks import music
 from recurra.tasks.music.data import open_pieces
 from recurra.tasks.music.frame_scores import FrameScore, score_frames
@@ -60,8 +60,8 @@ def rolls(name: str, folder: Path) -> dict[str, Path]:
     return paths
 
 
-def spelled(path: Path) -> tuple[list[Symbols], Notation]:
-    """The pieces of a file of rolls as symbols of frames, and what the symbols mean."""
+def spelled(path: Path) -> tuple[list[Tokens], Notation]:
+    """The pieces of a file of rolls as tokens of frames, and what the tokens mean."""
     pieces = read_rolls(path)
     full = Piece("", (Track(),), (Note(0, TICKS, 0), Note(0, TICKS, 127)), TICKS)
     notation = suit([full], "frames", TICKS, False, False)
@@ -92,14 +92,14 @@ def contexts_of(begun: Context, before: Context, earlier: Context) -> list[Conte
 class CountModel:
     """Counts of what followed in the training part, smoothed by Witten and Bell's method C (1991): a `Predictor`.
 
-    A frame is its notes from the top down and a symbol that ends it: 89 symbols with 88 keys. The contexts of a symbol
+    A frame is its notes from the top down and a token that ends it: 89 tokens with 88 keys. The contexts of a token
     are, from the shortest to the longest: none; its place in the frame; that and the note just above it in the frame;
     these and the note at the same place of the frame before; all notes above it and that one; all notes above it and
     the whole frame before; these and the whole frame before that. Hence order 2. A piece's first frame, which is given,
     is not counted; before it there are empty ones.
 
     The probability given a context is (count + types * probability given the next shorter one) / (total + types), where
-    `total` is how often the context was seen and `types` how many different symbols followed it; the shortest one's is
+    `total` is how often the context was seen and `types` how many different tokens followed it; the shortest one's is
     mixed with even chances, 1 / 89. A context never seen is passed over.
 
     The data's README gives four figures but no more of the model than "chain-rule order-2 count model, Witten-Bell".
@@ -108,46 +108,46 @@ class CountModel:
 
     Args:
         pieces: to count in, see `spelled`.
-        notation: what their symbols mean.
+        notation: what their tokens mean.
     """
 
-    def __init__(self, pieces: Sequence[Symbols], notation: Notation) -> None:
+    def __init__(self, pieces: Sequence[Tokens], notation: Notation) -> None:
         self.notation = notation
         self.counts: dict[Context, Counter[int]] = {}
-        for symbols in pieces:
-            for frame, place, contexts in self._contexts(symbols):
+        for tokens in pieces:
+            for frame, place, contexts in self._contexts(tokens):
                 for context in contexts if frame else ():
-                    self.counts.setdefault(context, Counter())[int(symbols[place])] += 1
+                    self.counts.setdefault(context, Counter())[int(tokens[place])] += 1
         self.totals = {context: followers.total() for context, followers in self.counts.items()}
 
-    def __call__(self, symbols: Symbols) -> NDArray[np.float64]:
-        """Log p of every symbol but the first, nats; 0 for what is no part of a frame.
+    def __call__(self, tokens: Tokens) -> NDArray[np.float64]:
+        """Log p of every token but the first, nats; 0 for what is no part of a frame.
 
-        Symbols have the lowest note of a frame first, the model the highest, so only the sum over a frame is a chain.
+        Tokens have the lowest note of a frame first, the model the highest, so only the sum over a frame is a chain.
         """
-        log_probs = np.zeros(len(symbols) - 1)
-        for _, place, contexts in self._contexts(symbols):
+        log_probs = np.zeros(len(tokens) - 1)
+        for _, place, contexts in self._contexts(tokens):
             probability = 1 / (KEYS + 1)
             for context in contexts:
                 followers = self.counts.get(context)
                 if followers:
-                    types, count = len(followers), followers[int(symbols[place])]
+                    types, count = len(followers), followers[int(tokens[place])]
                     probability = (count + types * probability) / (self.totals[context] + types)
             log_probs[place - 1] = math.log(probability)
         return log_probs
 
-    def _contexts(self, symbols: Symbols) -> Iterator[tuple[int, int, list[Context]]]:
-        """For each symbol of a frame the number of the frame, its place in `symbols`, and its contexts."""
+    def _contexts(self, tokens: Tokens) -> Iterator[tuple[int, int, list[Context]]]:
+        """For each token of a frame the number of the frame, its place in `tokens`, and its contexts."""
         frame = 0
         before: Context = ()
         earlier: Context = ()
         notes: list[int] = []
-        for place, number in enumerate(symbols):
-            kind = self.notation.symbols[int(number)].kind
+        for place, number in enumerate(tokens):
+            kind = self.notation.tokens[int(number)].kind
             if kind == PITCH:
                 notes.append(place)
             elif kind == STEP:
-                chord = tuple(int(symbols[note]) for note in reversed(notes))
+                chord = tuple(int(tokens[note]) for note in reversed(notes))
                 for rank, which in enumerate([*reversed(notes), place]):
                     yield frame, which, contexts_of(chord[:rank], before, earlier)
                 before, earlier, notes = chord, before, []
@@ -168,8 +168,8 @@ def nats(minutes: float) -> None:
         with tempfile.TemporaryDirectory() as folder:
             paths = rolls(name, Path(folder))
             counted = count_score(paths).nats_per_frame
-            config = music.Config(symbols="frames", minutes=minutes)
-            model = music.train(paths["train"], OUT / name, config, held_out=paths["valid"], overwrite=True)
+            config = music.Config(tokens="frames", minutes=minutes)
+            model = music.train(paths["train"], OUT / name, config, validation=paths["valid"], overwrite=True)
             figures = model.evaluate(paths["test"])
         valid = f"{model.record['nats_per_frame']:.3f}"
         ours = f"{figures['nats_per_frame']:.3f} ({figures['nats_per_frame_with_first']:.3f})"
@@ -202,7 +202,7 @@ def sound() -> None:
 
 
 def round_trip() -> None:
-    """Share of the notes of the Nottingham MIDI files that come back from symbols as they were."""
+    """Share of the notes of the Nottingham MIDI files that come back from tokens as they were."""
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(data("music/nottingham-midi.tar.xz")) as archive:
             archive.extractall(folder, filter="data")
@@ -218,7 +218,7 @@ def round_trip() -> None:
         kept += (before & after).total()
         count += len(piece.notes)
     row = [f"{len(pieces):,}", f"{count:,}", "99 %", f"{100 * kept / count:.3f} %"]
-    table("Nottingham, MIDI to symbols and back", ["pieces", "notes", "target", "come back"], [row])
+    table("Nottingham, MIDI to tokens and back", ["pieces", "notes", "target", "come back"], [row])
 
 
 def main() -> None:

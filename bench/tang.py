@@ -28,11 +28,11 @@ def main() -> None:
         poems("train"),
         OUT / "tang",
         text.Config(minutes=minutes, preset="medium"),
-        held_out=poems("valid"),
+        validation=poems("valid"),
         overwrite=True,
     )
     figures = model.evaluate(poems("test"))
-    # Characters the vocabulary lacks were predicted as one symbol; spelling each out among those costs more.
+    # Characters the vocabulary lacks were predicted as one token; spelling each out among those costs more.
     distinct = len(set(poems("train").read_text())) - (model.tokenizer.size - 1)
     extra = figures["unknown"] * math.log2(max(distinct, 1)) / figures["count"]
     row = ["7.85", "6.5", f"{figures['bits']:.3f}", f"{figures['bits'] + extra:.3f}", f"{figures['unknown']:.0f}"]

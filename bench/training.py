@@ -3,7 +3,7 @@
 The peer is the loop a person would write: one layer of 256 units, batch 32, 64 steps, carried state, AdamW at 4e-3
 with cosine decay to the budget. Both run on one thread, so that wall time is core time; core-seconds are
 `time.process_time` of everything between the first step and the last, evaluations included for Recurra, left out for
-the peer. The figure is the whole held-out part read in one piece.
+the peer. The figure is the whole validation part read in one piece.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class Plain(nn.Module):
         self.lstm = nn.LSTM(256, 256, batch_first=True)
         self.output = nn.Linear(256, vocabulary)
 
-    def forward(self, symbols: torch.Tensor, state: tuple[torch.Tensor, ...] | None) -> tuple[torch.Tensor, ...]:
-        outputs, state = self.lstm(self.embedding(symbols), state)
+    def forward(self, tokens: torch.Tensor, state: tuple[torch.Tensor, ...] | None) -> tuple[torch.Tensor, ...]:
+        outputs, state = self.lstm(self.embedding(tokens), state)
         return self.output(outputs), state
 
 
 def plain(budget: float) -> tuple[float, float]:
-    """Held-out nats and core-seconds of the peer."""
-    train_file, held_out_file = tinyshakespeare()
+    """Validation nats and core-seconds of the peer."""
+    train_file, validation_file = tinyshakespeare()
     tokenizer = Characters.build([train_file.read_text()], 1000, 1)
     train = torch.from_numpy(tokenizer.encode(train_file.read_text()).astype(np.int64))
-    held_out = torch.from_numpy(tokenizer.encode(held_out_file.read_text()).astype(np.int64))[None]
+    validation = torch.from_numpy(tokenizer.encode(validation_file.read_text()).astype(np.int64))[None]
     torch.manual_seed(1)
     model = Plain(tokenizer.size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3)
@@ -66,23 +66,23 @@ def plain(budget: float) -> tuple[float, float]:
         place += 64
     total, state = 0.0, None
     with torch.no_grad():
-        for begin in range(0, held_out.shape[1] - 1, 512):
-            here = held_out[:, begin : begin + 513]
+        for begin in range(0, validation.shape[1] - 1, 512):
+            here = validation[:, begin : begin + 513]
             logits, state = model(here[:, :-1], state)
             total += float(F.cross_entropy(logits[0], here[0, 1:], reduction="sum"))
-    return total / (held_out.shape[1] - 1), spent
+    return total / (validation.shape[1] - 1), spent
 
 
 def ours(minutes: float, preset: str | None = None, dynamic: bool = False) -> dict[str, float]:
-    """Held-out figures of Recurra's defaults, and what they cost."""
-    train_file, held_out_file = tinyshakespeare()
+    """Validation figures of Recurra's defaults, and what they cost."""
+    train_file, validation_file = tinyshakespeare()
     folder = OUT / f"shakespeare-{preset or 'auto'}-{minutes:g}"
     shutil.rmtree(folder, ignore_errors=True)
     config = text.Config(minutes=minutes, preset=preset, min_count=1)
-    model = text.train(train_file, folder, config, held_out=held_out_file, overwrite=True)
+    model = text.train(train_file, folder, config, validation=validation_file, overwrite=True)
     figures = {"nats": model.record["nats"], "core_seconds": model.record["core_seconds"]}
     if dynamic:
-        figures["dynamic"] = model.evaluate(held_out_file, dynamic=True)["nats"]
+        figures["dynamic"] = model.evaluate(validation_file, dynamic=True)["nats"]
     return figures
 
 
@@ -92,7 +92,7 @@ def main() -> None:
     if "large" in sys.argv:
         figures = ours(30, "large", dynamic=True)
         rows = [
-            ["held out, nats", "1.4697 (nanoGPT 10.8 M, A100)", "1.43", f"{figures['nats']:.4f}"],
+            ["validation, nats", "1.4697 (nanoGPT 10.8 M, A100)", "1.43", f"{figures['nats']:.4f}"],
             ["with dynamic evaluation", "", "1.38", f"{figures['dynamic']:.4f}"],
             ["core-seconds", "", "", f"{figures['core_seconds']:,.0f}"],
         ]
@@ -100,7 +100,7 @@ def main() -> None:
         return
     figures = ours(5)
     rows = [[f"{figures['nats']:.4f}", f"{figures['core_seconds']:.0f}"]]
-    table("tinyshakespeare, the defaults with --minutes 5", ["held out, nats", "core-seconds"], rows)
+    table("tinyshakespeare, the defaults with --minutes 5", ["validation, nats", "core-seconds"], rows)
     torch.set_num_threads(1)
     rows = []
     for budget in BUDGETS:
@@ -116,7 +116,7 @@ def main() -> None:
             ]
         )
     head = ["core-seconds given", "anchor", "plain nn.LSTM loop, nats (spent)", "Recurra, nats (spent)"]
-    table("tinyshakespeare held out, one thread", head, rows)
+    table("tinyshakespeare, validation part, one thread", head, rows)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="training: repetitions")
     parser.add_argument("--threads", type=int, default=1, help="more than one only on an idle machine")
     parser.add_argument("--sentences", type=int, default=100, help="decoding: for the slow ways")
-    parser.add_argument("--languages", nargs="+", default=["de", "fr"], help="multi30k: targets")
+    parser.add_argument("--vocabularies", nargs="+", default=["de", "fr"], help="multi30k: targets")
     parser.add_argument("--seeds", type=int, default=1, help="multi30k: models of each pair, alone and together")
     parser.add_argument("--sets", nargs="+", default=quality.EXACT, choices=quality.EXACT, help="exact: which")
     parser.add_argument("--picture", type=Path, help="lengths: the PNG; lengths.png in --work if not given")
@@ -68,7 +68,7 @@ def main() -> None:
             model = quality.trained(folder, files["train"], Config(minutes=minutes), files["val"])
             speed.decoding(model, open_pairs(files["test"]).sources, given.sentences)
         elif part == "multi30k":
-            quality.multi30k(given.work, minutes, given.languages, given.seeds)
+            quality.multi30k(given.work, minutes, given.vocabularies, given.seeds)
         elif part == "lengths":
             quality.lengths(given.work, minutes, given.picture or given.work / "lengths.png")
         else:

@@ -1,6 +1,6 @@
 """The peer of the translation measurements: the same network and the same search as a tutorial writes them.
 
-An `nn.LSTMCell` in a Python loop over the target's symbols, the attention worked out by hand at each of them; one
+An `nn.LSTMCell` in a Python loop over the target's tokens, the attention worked out by hand at each of them; one
 sentence at a time and a list of hypotheses when it translates. Weights are copied from Recurra's network, dropout masks
 are drawn from the same generator in the same order, so that losses and translations can be compared, not only times.
 """
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from recurra.models.dropout import Noise
+from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import EncoderDecoder
 
 State = tuple[Tensor, Tensor]
@@ -23,15 +23,15 @@ State = tuple[Tensor, Tensor]
 class Masks:
     """A training step's dropout masks, drawn in the order Recurra draws them; without noise nothing is dropped."""
 
-    def __init__(self, noise: Noise | None, rate: float, symbol_rate: float) -> None:
-        self.noise, self.rate, self.symbol_rate = noise, rate, symbol_rate
+    def __init__(self, noise: DropoutGenerator | None, rate: float, token_rate: float) -> None:
+        self.noise, self.rate, self.token_rate = noise, rate, token_rate
 
     def embedded(self, batch: int, time: int, size: int) -> Tensor:
-        """What to multiply embeddings by, `(batch, time, features)`: symbols are dropped, and features."""
+        """What to multiply embeddings by, `(batch, time, features)`: tokens are dropped, and features."""
         ones = torch.ones(batch, time, size)
         if self.noise is None:
             return ones
-        return self.noise.drop_units(self.noise.drop_steps(ones, self.symbol_rate), self.rate)
+        return self.noise.drop_units(self.noise.drop_steps(ones, self.token_rate), self.rate)
 
     def units(self, batch: int, time: int, size: int) -> Tensor:
         """What to multiply features by, `(batch, time, size)`."""
@@ -53,7 +53,7 @@ class Plain(nn.Module):
         if attention is None or attention.score is None or decoder.cell != "lstm" or decoder.num_layers > 1:
             raise ValueError("the plain loop is written for one LSTM layer with additive attention")
         size, hidden, values = decoder.embedding.embedding_dim, decoder.hidden_size, network.encoder.output_size
-        self.scale, self.dropout, self.symbol_dropout = network.scale, decoder.dropout, decoder.symbol_dropout
+        self.scale, self.dropout, self.word_dropout = network.scale, decoder.dropout, decoder.word_dropout
         self.source = nn.Embedding(*network.encoder.embedding.weight.shape)
         tied = decoder.embedding is network.encoder.embedding
         self.target = self.source if tied else nn.Embedding(*decoder.embedding.weight.shape)
@@ -98,7 +98,7 @@ class Plain(nn.Module):
         return values, (torch.tanh(h), c)
 
     def look(self, inputs: Tensor, h: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """The context, `(batch, values)`: the values weighted by how well their keys fit state and last symbol."""
+        """The context, `(batch, values)`: the values weighted by how well their keys fit state and last token."""
         query = self.query(torch.cat([h, inputs], dim=-1))
         scores = self.score(torch.tanh(query[:, None] + keys))[:, :, 0]
         weights = torch.softmax(scores.masked_fill(~mask, -torch.inf), dim=-1)
@@ -110,10 +110,10 @@ class Plain(nn.Module):
         return context, self.cell(torch.cat([inputs, context], dim=-1), state)
 
     def forward(
-        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: Noise | None = None
+        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: DropoutGenerator | None = None
     ) -> Tensor:
         """As `EncoderDecoder.forward`, everything in the loop: embedding, keys, attention, readout, output layer."""
-        masks = Masks(noise, self.dropout, self.symbol_dropout)
+        masks = Masks(noise, self.dropout, self.word_dropout)
         values, state = self.encode(sources, mask, masks)
         keep_inputs = masks.embedded(*targets.shape, self.target.embedding_dim)
         keep_state = masks.units(*targets.shape, self.cell.hidden_size)
@@ -126,9 +126,9 @@ class Plain(nn.Module):
             logits.append(self.output(torch.tanh(self.readout(read)) * keep_features[:, time]))
         return torch.stack(logits, dim=1)[there]
 
-    def step(self, symbols: Tensor, state: State, keys: Tensor, values: Tensor) -> tuple[Tensor, State]:
-        """Log-probabilities of what follows one symbol of each row, `(rows, target_size)`, and the new state."""
-        inputs = self.target(symbols) * self.scale
+    def step(self, tokens: Tensor, state: State, keys: Tensor, values: Tensor) -> tuple[Tensor, State]:
+        """Log-probabilities of what follows one token of each row, `(rows, target_size)`, and the new state."""
+        inputs = self.target(tokens) * self.scale
         mask = torch.ones(values.shape[:2], dtype=torch.bool)
         context, state = self.advance(inputs, state, keys, values, mask)
         read = torch.cat([state[0], context, inputs], dim=-1)
@@ -139,10 +139,10 @@ class Better(Plain):
     """The plain loop without what is first taken out of it: embedding and keys come before, the output after."""
 
     def forward(
-        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: Noise | None = None
+        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: DropoutGenerator | None = None
     ) -> Tensor:
         """As `Plain.forward`."""
-        masks = Masks(noise, self.dropout, self.symbol_dropout)
+        masks = Masks(noise, self.dropout, self.word_dropout)
         values, state = self.encode(sources, mask, masks)
         inputs = self.target(targets) * self.scale
         inputs = inputs * masks.embedded(*inputs.shape)
@@ -162,18 +162,18 @@ class Better(Plain):
 class Beginning:
     """An unfinished output."""
 
-    symbols: tuple[int, ...]
+    tokens: tuple[int, ...]
     total: float
     state: State
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What the naive search needs to know beside the network: symbols, and the longest output."""
+    """What the naive search needs to know beside the network: tokens, and the longest output."""
 
     start: int
     end: int
-    banned: Sequence[int]
+    suppressed: Sequence[int]
     limit: int
 
 
@@ -183,7 +183,7 @@ def naive_search(plain: Plain, source: Tensor, beam_size: int, rules: Rules, tog
 
     Args:
         plain: the network.
-        source: symbols with the end, `(positions,)`.
+        source: tokens with the end, `(positions,)`.
         beam_size: how many unfinished outputs are followed.
         rules: see there.
         together: step all unfinished outputs as one batch, keys projected once; False steps one after the other.
@@ -194,20 +194,20 @@ def naive_search(plain: Plain, source: Tensor, beam_size: int, rules: Rules, tog
     while beam:
         candidates = []
         for beginning, log_probs, after in _stepped(plain, beam, keys, values, rules.start):
-            log_probs[rules.banned] = -torch.inf
-            if len(beginning.symbols) == rules.limit:
+            log_probs[rules.suppressed] = -torch.inf
+            if len(beginning.tokens) == rules.limit:
                 candidates.append((beginning.total + float(log_probs[rules.end]), beginning, rules.end, after))
                 continue
-            top, symbols = log_probs.topk(beam_size)
-            for log_prob, symbol in zip(top.tolist(), symbols.tolist(), strict=True):
-                candidates.append((beginning.total + log_prob, beginning, symbol, after))
+            top, tokens = log_probs.topk(beam_size)
+            for log_prob, token in zip(top.tolist(), tokens.tolist(), strict=True):
+                candidates.append((beginning.total + log_prob, beginning, token, after))
         candidates.sort(key=lambda candidate: -candidate[0])
         beam = []
-        for total, beginning, symbol, after in candidates[:beam_size]:
-            if symbol != rules.end:
-                beam.append(Beginning((*beginning.symbols, symbol), total, after))
-            elif total / (len(beginning.symbols) + 1) > best_score:
-                best, best_score = beginning.symbols, total / (len(beginning.symbols) + 1)
+        for total, beginning, token, after in candidates[:beam_size]:
+            if token != rules.end:
+                beam.append(Beginning((*beginning.tokens, token), total, after))
+            elif total / (len(beginning.tokens) + 1) > best_score:
+                best, best_score = beginning.tokens, total / (len(beginning.tokens) + 1)
         if beam and beam[0].total / (rules.limit + 1) <= best_score:
             break
     return best
@@ -217,11 +217,11 @@ def _stepped(
     plain: Plain, beam: Sequence[Beginning], keys: Tensor | None, values: Tensor, start: int
 ) -> list[tuple[Beginning, Tensor, State]]:
     """What follows each unfinished output."""
-    last = [beginning.symbols[-1] if beginning.symbols else start for beginning in beam]
+    last = [beginning.tokens[-1] if beginning.tokens else start for beginning in beam]
     if keys is None:
         each = [
-            plain.step(torch.tensor([symbol]), beginning.state, plain.key(values), values)
-            for symbol, beginning in zip(last, beam, strict=True)
+            plain.step(torch.tensor([token]), beginning.state, plain.key(values), values)
+            for token, beginning in zip(last, beam, strict=True)
         ]
         return [(beginning, log_probs[0], after) for beginning, (log_probs, after) in zip(beam, each, strict=True)]
     joined = tuple(torch.cat(parts) for parts in zip(*(beginning.state for beginning in beam), strict=True))

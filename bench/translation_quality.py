@@ -1,4 +1,4 @@
-"""How good the translation room is: Multi30k, sentences joined to longer ones, dates, SCAN and COGS.
+"""How good the translation task is: Multi30k, sentences joined to longer ones, dates, SCAN and COGS.
 
 Every choice is made on the validation part and the test part is scored once. A model folder that is there already, in
 the working folder, is used and not trained again.
@@ -15,19 +15,19 @@ from pathlib import Path
 import numpy as np
 from common import data, table
 
-from recurra.data.tables import Pairs, hold_out, open_pairs
-from recurra.decoding.beam_search import Search
+from recurra.data.tables import Pairs, open_pairs, split_validation
+from recurra.decoding.beam_search import BeamSearch
 from recurra.evaluation.text_metrics import Tokenize, measure
 from recurra.tasks import translation
 from recurra.tasks.translation.model import Config, Model
 
 SEARCHES = (
-    Search(beam_size=5),
-    Search(beam_size=10),
-    Search(beam_size=5, normalization="gnmt"),
-    Search(beam_size=5, normalization="gnmt", alpha=1.0),
-    Search(beam_size=10, normalization="gnmt", alpha=1.0),
-    Search(beam_size=5, normalization="none"),
+    BeamSearch(beam_size=5),
+    BeamSearch(beam_size=10),
+    BeamSearch(beam_size=5, normalization="gnmt"),
+    BeamSearch(beam_size=5, normalization="gnmt", alpha=1.0),
+    BeamSearch(beam_size=10, normalization="gnmt", alpha=1.0),
+    BeamSearch(beam_size=5, normalization="none"),
 )
 """From which the best on the validation part is taken."""
 
@@ -59,36 +59,36 @@ def multi30k_files(target: str, tokenised: bool) -> Parts:
     return {part: (file(name, "en"), file(name, target)) for part, name in names.items()}
 
 
-def trained(folder: Path, sources: Sequence[Path] | str, config: Config, held_out: Sequence[Path] = ()) -> Model:
+def trained(folder: Path, sources: Sequence[Path] | str, config: Config, validation: Sequence[Path] = ()) -> Model:
     """The model of a folder, trained first if it is not there."""
     if folder.exists():
         print(f"{folder} is there, and not trained again", file=sys.stderr)
         return Model.load(folder)
-    return translation.train(sources, folder, config, held_out=held_out)
+    return translation.train(sources, folder, config, validation=validation)
 
 
-def best_search(models: Sequence[Model], val: Sequence[Path], tokenize: Tokenize) -> tuple[Search, float]:
+def best_search(models: Sequence[Model], val: Sequence[Path], tokenize: Tokenize) -> tuple[BeamSearch, float]:
     """The search with the highest BLEU on the validation part, and that; of several models, which write together."""
     pairs, (model, *others) = open_pairs(val), models
 
-    def bleu(options: Search) -> float:
+    def bleu(options: BeamSearch) -> float:
         return measure(model.translate_all(pairs.sources, options, others), pairs.targets, tokenize).bleu
 
     scores = {options: bleu(options) for options in SEARCHES}
     return max(scores.items(), key=lambda item: item[1])
 
 
-def multi30k(work: Path, minutes: float, languages: Sequence[str], seeds: int) -> None:
+def multi30k(work: Path, minutes: float, vocabularies: Sequence[str], seeds: int) -> None:
     """Train on each pair as published tables score it and as it is written, print the table.
 
     Args:
         work: where models go.
         minutes: for each training.
-        languages: targets.
+        vocabularies: targets.
         seeds: models of each, of seeds 1, 2, ...; the first alone and, if there are more, all together.
     """
     rows, signatures = [], {}
-    for target in languages:
+    for target in vocabularies:
         for tokenised in (True, False):
             parts = multi30k_files(target, tokenised)
             tokenize: Tokenize = "none" if tokenised else "13a"
@@ -136,7 +136,7 @@ def require_convention(reference: Path) -> None:
         sys.exit(f"error: {reference} has {count:,} tokens, not {REFERENCE_TOKENS:,}; it is another file")
 
 
-def told(options: Search) -> str:
+def told(options: BeamSearch) -> str:
     """A search in few words."""
     alpha = f" {options.alpha:g}" if options.normalization == "gnmt" else ""
     return f"beam {options.beam_size}, {options.normalization}{alpha}"
@@ -227,7 +227,7 @@ def cogs(part: str) -> Pairs:
 
 
 def exact(work: Path, minutes: float, names: Sequence[str]) -> None:
-    """Whole outputs that are right: dates held out, SCAN's three splits, COGS in distribution."""
+    """Whole outputs that are right: dates for validation, SCAN's three splits, COGS in distribution."""
     rows = []
     for name in names:
         model, tests = _EXACT[name](work, minutes)
@@ -238,19 +238,19 @@ def exact(work: Path, minutes: float, names: Sequence[str]) -> None:
             target = "99.5 %" if name == "dates" else ""
             rows.append([name, part, f"{len(pairs):,}", spent, target, f"{100 * match:.2f} %"])
     table(
-        "Exact match of whole outputs (the weights for dates and COGS are chosen on held_out and dev)",
+        "Exact match of whole outputs (the weights for dates and COGS are chosen on validation and dev)",
         ["", "part", "pairs", "trained", "target", "exact match"],
         rows,
     )
 
 
 def _dates(work: Path, minutes: float) -> tuple[Model, dict[str, Pairs]]:
-    model = trained(work / "dates", "sample:dates", Config(symbols="characters", minutes=minutes))
-    return model, {"held_out": hold_out(open_pairs(["sample:dates"]))[1]}
+    model = trained(work / "dates", "sample:dates", Config(tokens="characters", minutes=minutes))
+    return model, {"validation": split_validation(open_pairs(["sample:dates"]))[1]}
 
 
 # Whole words, none of them rare; outputs far longer than those trained on must be possible in SCAN's length split.
-_WORDS = Config(symbols="words", joint=False, min_count=1)
+_WORDS = Config(tokens="words", joint=False, min_count=1)
 
 
 def _scan(split: str, work: Path, minutes: float) -> tuple[Model, dict[str, Pairs]]:

@@ -37,7 +37,7 @@ TINY: dict[str, Any] = {
     "embedding_size": 8,
     "evaluations": 1,
     "batch_size": 4,
-    "chunk": 8,
+    "sequence_length": 8,
     "dropout": 0.0,
 }
 """Options of a run that takes a moment."""
@@ -195,7 +195,7 @@ TINY_TRANSLATION: dict[str, Any] = {
     "evaluations": 1,
     "batch_size": 200,
     "dropout": 0.0,
-    "symbol_dropout": 0.0,
+    "word_dropout": 0.0,
 }
 """Options of a run of translation that takes a moment."""
 
@@ -233,7 +233,7 @@ def trained_translation(pairs_file: Path, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("trained-translation") / "reverser"
     sizes = {"hidden_size": 32, "embedding_size": 16, "batch_size": 400, "label_smoothing": 0.0}
     options = TINY_TRANSLATION | sizes | {"steps": 300, "learning_rate": 0.01}
-    translation.train(pairs_file, folder, TranslationConfig(**options, symbols="characters"))
+    translation.train(pairs_file, folder, TranslationConfig(**options, tokens="characters"))
     return folder
 
 

@@ -94,8 +94,8 @@ class TestWithoutACommand:
         (["text", "write", "MODEL", "--length", "100000000", "--json"], "--json keeps all"),
         (["text", "write", "MODEL", "--samples", "0"], "--samples is 0"),
         (["text", "write", "MODEL", "--stop", ""], "--stop is empty"),
-        (["text", "write", "MODEL", "--temperature", "0"], "--argmax"),
-        (["text", "write", "MODEL", "--temperature", "-1"], "--argmax"),
+        (["text", "write", "MODEL", "--temperature", "0"], "--greedy"),
+        (["text", "write", "MODEL", "--temperature", "-1"], "--greedy"),
         (["text", "write", "MODEL", "--temperature", "nan"], "--temperature"),
         (["text", "write", "MODEL", "--temperature", "hot"], "--temperature"),
         (["text", "write", "MODEL", "--top-p", "2"], "--top-p"),
@@ -105,7 +105,7 @@ class TestWithoutACommand:
         (["text", "train", "--out", "x"], "no corpus"),
         (["text", "train", "c.txt", "--out", "x", "--preset", "giant"], "giant"),
         (["text", "train", "c.txt", "--out", "x", "--cell", "transformer"], "transformer"),
-        (["text", "train", "c.txt", "--out", "x", "--symbols", "runes"], "runes"),
+        (["text", "train", "c.txt", "--out", "x", "--tokens", "runes"], "runes"),
         (["text", "train", "c.txt", "--out", "x", "--steps", "0"], "--steps"),
         (["text", "train", "c.txt", "--out", "x", "--dropout", "1"], "--dropout"),
         (["text", "train", "c.txt", "--out", "x", "--hidden-size", "-3"], "--hidden-size"),
@@ -193,7 +193,7 @@ def test_every_remedy_says_what_to_do() -> None:
 
 class TestOutput:
     def test_a_reader_who_has_had_enough_ends_it_quietly(self, trained_folder: Path) -> None:
-        # A hundred million symbols take hours: this ends only because the pipe is closed, and because text is streamed.
+        # A hundred million tokens take hours: this ends only because the pipe is closed, and because text is streamed.
         command = f'"{sys.executable}" -m recurra text write "{trained_folder}" --length 100000000 --seed 1'
         script = f"({command}; echo $? >&2) | head -c 10"
         done = subprocess.run(["sh", "-c", script], capture_output=True, timeout=120, check=False)

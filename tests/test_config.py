@@ -127,7 +127,7 @@ def test_json_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFactory
 
 
 def test_json_is_readable_in_every_script_and_holds_no_nan() -> None:
-    assert "春" in dump_json({"symbols": ["春"]})
+    assert "春" in dump_json({"tokens": ["春"]})
     with pytest.raises(ValueError, match="JSON"):
         dump_json(float("nan"))
 

@@ -30,7 +30,7 @@ from recurra.modelfile import CARD, CONFIG, FORMAT_VERSION, VOCABULARY, WEIGHTS,
 def example(seed: int = 0) -> ModelFile:
     generator = torch.Generator().manual_seed(seed)
     tensors = {name: torch.randn(3, 4, generator=generator) for name in ("a.weight", "b.weight", "c")}
-    vocabulary = {"kind": "characters", "symbols": ["a", "春", "\n", '"']}
+    vocabulary = {"kind": "characters", "tokens": ["a", "春", "\n", '"']}
     return ModelFile("text", {"hidden_size": 8, "seed": seed}, {"nats": 1.25, "data": "naïve.txt"}, vocabulary, tensors)
 
 

@@ -19,14 +19,14 @@ VERBS = {
         "train": "Train a model on text files, folders of them, or sample:pydocs.",
         "write": "Write text, shown as it is made.",
         "evaluate": "Measure how well a model predicts a text.",
-        "explain": "Show what a model sees: its neurons, its reach, its surprise.",
+        "explain": "Show what a model sees: its neurons, its effective context, its surprisal.",
         "agreement": "Measure number agreement: how often the right verb form is the more probable.",
     },
     "music": {
         "train": "Train a model on music files, folders of them, or sample:chorales.",
         "compose": "Compose a piece: sound, MIDI, score, piano roll.",
         "evaluate": "Measure how well a model predicts pieces.",
-        "explain": "Show what a model hears: its neurons, its reach, its surprise.",
+        "explain": "Show what a model hears: its neurons, its effective context, its surprisal.",
         "compare": "Compare pieces with what a model was trained on, and tell what is copied.",
     },
     "translation": {
@@ -52,10 +52,10 @@ def make_app() -> App:
         print_error=False,
     )
     for task, verbs in VERBS.items():
-        room = App(name=task, help=TASKS[task])
+        task_app = App(name=task, help=TASKS[task])
         for verb, summary in verbs.items():
-            room.command(f"recurra.tasks.{task}.commands:{verb}", name=verb, help=summary)
-        app.command(room)
+            task_app.command(f"recurra.tasks.{task}.commands:{verb}", name=verb, help=summary)
+        app.command(task_app)
     app.command("recurra.tasks.general:info", name="info", help="Say what a model folder holds.")
     app.command("recurra.tasks.general:demo", name="demo", help="Train on a sample and show what comes out.")
     return app

@@ -25,7 +25,7 @@ from recurra.files import recover_folder, replace_folder, write_atomic, write_te
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised whenever a folder written now could not be read by the last release."""
 
 _NUMBERS = (torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.int32, torch.uint8)
@@ -39,10 +39,10 @@ class ModelFile:
     """What a model folder holds.
 
     Attributes:
-        task: the room it belongs to.
+        task: the task it belongs to.
         config: its configuration, as JSON values.
         record: how it was trained and how good it is, as JSON values.
-        vocabulary: its symbols, as JSON values.
+        vocabulary: its tokens, as JSON values.
         tensors: its weights by name.
     """
 

@@ -110,10 +110,10 @@ def test_little_of_realistic_batches_is_padding() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=1, max_size=6), min_size=1, max_size=5))
 def test_padded_sequences_are_the_sequences(sequences: list[list[int]]) -> None:
-    symbols, mask = (part for part in vars(pad([np.array(each, np.int32) for each in sequences])).values())
-    assert symbols.shape == mask.shape == (len(sequences), max(map(len, sequences)))
-    assert [row[kept].tolist() for row, kept in zip(symbols, mask, strict=True)] == sequences
-    assert not symbols[~mask].any()
+    tokens, mask = (part for part in vars(pad([np.array(each, np.int32) for each in sequences])).values())
+    assert tokens.shape == mask.shape == (len(sequences), max(map(len, sequences)))
+    assert [row[kept].tolist() for row, kept in zip(tokens, mask, strict=True)] == sequences
+    assert not tokens[~mask].any()
     assert not (mask[:, 1:] & ~mask[:, :-1]).any()
 
 

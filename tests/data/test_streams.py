@@ -1,4 +1,4 @@
-"""Symbols on disk, and the streams they are trained on: every symbol in its place, whoever reads and whenever."""
+"""Tokens on disk, and the streams they are trained on: every token in its place, whoever reads and whenever."""
 
 import errno
 import hashlib
@@ -10,14 +10,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from recurra.data import streams as batching
-from recurra.data.streams import Streams, VariedStreams, write_symbols
+from recurra.data.streams import Streams, VariedStreams, write_tokens
 from recurra.data.tokenizer import Bytes, Characters, Words
 from recurra.errors import RecurraError
 
 
 @st.composite
 def streams(draw: st.DrawFn) -> Streams:
-    """Symbols are their own places, so that a batch tells where it was read."""
+    """Tokens are their own places, so that a batch tells where it was read."""
     batch_size, chunk = draw(st.integers(1, 6)), draw(st.integers(1, 9))
     length = draw(st.integers(2 * batch_size * chunk + 1, 2 * batch_size * chunk + 200))
     return Streams(np.arange(length), batch_size, chunk, draw(st.integers(0, 2**31)))
@@ -30,7 +30,7 @@ def test_targets_are_the_inputs_shifted_by_one_and_rows_go_on_where_they_stopped
     last_targets = None
     for step in range(first, first + data.steps_per_epoch):
         batch = data.batch(step, everything)
-        assert batch.inputs.shape == batch.targets.shape == (data.batch_size, data.chunk)
+        assert batch.inputs.shape == batch.targets.shape == (data.batch_size, data.sequence_length)
         np.testing.assert_array_equal(batch.inputs[:, 1:], batch.inputs[:, :-1] + 1)  # consecutive text
         np.testing.assert_array_equal(batch.targets, batch.inputs + 1)
         if last_targets is not None:
@@ -39,20 +39,20 @@ def test_targets_are_the_inputs_shifted_by_one_and_rows_go_on_where_they_stopped
 
 
 @given(data=streams(), epoch=st.integers(0, 3))
-def test_no_symbol_is_predicted_twice_in_an_epoch_and_few_are_left_out(data: Streams, epoch: int) -> None:
+def test_no_token_is_predicted_twice_in_an_epoch_and_few_are_left_out(data: Streams, epoch: int) -> None:
     first = epoch * data.steps_per_epoch
     steps = range(first, first + data.steps_per_epoch)
     predicted = np.concatenate([data.batch(step, slice(0, data.batch_size)).targets.ravel() for step in steps])
     assert len(np.unique(predicted)) == len(predicted)
     assert predicted.min() > 0
-    assert predicted.max() < len(data.symbols)
-    left_out = len(data.symbols) - 1 - len(predicted)
+    assert predicted.max() < len(data.tokens)
+    left_out = len(data.tokens) - 1 - len(predicted)
     # In each row what is before the shifted borders and behind the last, not two chunks; and less than a row's worth.
-    assert left_out < data.batch_size * 2 * data.chunk + data.batch_size
+    assert left_out < data.batch_size * 2 * data.sequence_length + data.batch_size
 
 
 @given(data=streams())
-def test_in_the_long_run_every_row_is_read_from_its_first_symbol_to_its_last(data: Streams) -> None:
+def test_in_the_long_run_every_row_is_read_from_its_first_token_to_its_last(data: Streams) -> None:
     starts, ends = set(), set()
     for epoch in range(400):
         first = epoch * data.steps_per_epoch
@@ -75,7 +75,7 @@ def test_rows_of_two_processes_are_the_rows_of_one(data: Streams, border: int, s
 @given(data=streams(), steps=st.lists(st.integers(0, 10**6), min_size=1, max_size=5))
 def test_a_batch_is_a_function_of_its_step_alone(data: Streams, steps: list[int]) -> None:
     everything = slice(0, data.batch_size)
-    again = Streams(data.symbols, data.batch_size, data.chunk, data.seed)
+    again = Streams(data.tokens, data.batch_size, data.sequence_length, data.seed)
     expected = {step: data.batch(step, everything) for step in steps}
     for step in reversed(steps):
         for one, other in zip(expected[step], again.batch(step, everything), strict=True):
@@ -83,7 +83,7 @@ def test_a_batch_is_a_function_of_its_step_alone(data: Streams, steps: list[int]
 
 
 def test_state_is_carried_within_an_epoch_but_for_the_odd_fresh_start() -> None:
-    data = Streams(np.arange(100_001), batch_size=10, chunk=10)
+    data = Streams(np.arange(100_001), batch_size=10, sequence_length=10)
     everything = slice(0, 10)
     assert not data.batch(0, everything).carried.any()
     assert not data.batch(data.steps_per_epoch, everything).carried.any()
@@ -94,7 +94,7 @@ def test_state_is_carried_within_an_epoch_but_for_the_odd_fresh_start() -> None:
 
 
 def test_chunk_borders_shift_and_the_seed_matters() -> None:
-    data = [Streams(np.arange(10_001), batch_size=2, chunk=50, seed=seed) for seed in (1, 2)]
+    data = [Streams(np.arange(10_001), batch_size=2, sequence_length=50, seed=seed) for seed in (1, 2)]
     starts = [
         [int(one.batch(epoch * one.steps_per_epoch, slice(0, 1)).inputs[0, 0]) for epoch in range(20)] for one in data
     ]
@@ -103,17 +103,17 @@ def test_chunk_borders_shift_and_the_seed_matters() -> None:
     assert all(0 <= start < 100 for start in starts[0])
 
 
-def test_too_few_symbols_for_two_chunks_a_row_are_refused() -> None:
-    Streams(np.arange(41), batch_size=2, chunk=10)
-    with pytest.raises(ValueError, match="40 symbols are too few for 2 rows of 10 steps"):
-        Streams(np.arange(40), batch_size=2, chunk=10)
+def test_too_few_tokens_for_two_chunks_a_row_are_refused() -> None:
+    Streams(np.arange(41), batch_size=2, sequence_length=10)
+    with pytest.raises(ValueError, match="40 tokens are too few for 2 rows of 10 steps"):
+        Streams(np.arange(40), batch_size=2, sequence_length=10)
 
 
 @pytest.mark.parametrize(("size", "dtype"), [(255, "uint8"), (256, "uint16"), (65_535, "uint16"), (65_536, "uint32")])
-def test_symbols_are_as_narrow_as_the_vocabulary_allows(tmp_path: Path, size: int, dtype: str) -> None:
+def test_tokens_are_as_narrow_as_the_vocabulary_allows(tmp_path: Path, size: int, dtype: str) -> None:
     words = [f"w{number}" for number in range(size)]  # and the unknown one
     blocks = ["w0\n", f"{words[-1]}\n", "what\n"]
-    file = write_symbols(blocks, Words([*words, "\n"][1:]), tmp_path / "symbols.bin")
+    file = write_tokens(blocks, Words([*words, "\n"][1:]), tmp_path / "tokens.bin")
     assert file.dtype == dtype
     assert file.path.stat().st_size == file.length * np.dtype(dtype).itemsize
     assert file.open().tolist() == [0, size, size - 1, size, 0, size]
@@ -121,12 +121,10 @@ def test_symbols_are_as_narrow_as_the_vocabulary_allows(tmp_path: Path, size: in
 
 
 @given(blocks=st.lists(st.text("abc春\n", max_size=20), max_size=6))
-def test_a_symbol_file_holds_the_symbols_of_the_text(
-    tmp_path_factory: pytest.TempPathFactory, blocks: list[str]
-) -> None:
-    path = tmp_path_factory.mktemp("symbols") / "symbols.bin"
+def test_a_token_file_holds_the_tokens_of_the_text(tmp_path_factory: pytest.TempPathFactory, blocks: list[str]) -> None:
+    path = tmp_path_factory.mktemp("tokens") / "tokens.bin"
     tokenizer = Characters(["a", "b", "\n"])
-    file = write_symbols(iter(blocks), tokenizer, path)
+    file = write_tokens(iter(blocks), tokenizer, path)
     text = "".join(blocks)
     assert file.open().tolist() == tokenizer.encode(text).tolist()
     assert file.length == len(text)
@@ -135,11 +133,11 @@ def test_a_symbol_file_holds_the_symbols_of_the_text(
     assert len(file.open()) == len(text)
 
 
-def test_symbols_are_mapped_not_read_and_cannot_be_changed(tmp_path: Path) -> None:
-    symbols = write_symbols(["abc"], Bytes(), tmp_path / "symbols.bin").open()
-    assert isinstance(symbols, np.memmap)
+def test_tokens_are_mapped_not_read_and_cannot_be_changed(tmp_path: Path) -> None:
+    tokens = write_tokens(["abc"], Bytes(), tmp_path / "tokens.bin").open()
+    assert isinstance(tokens, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
-        symbols[0] = 1
+        tokens[0] = 1
 
 
 def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
@@ -147,31 +145,31 @@ def test_a_full_disk_is_one_sentence(tmp_path: Path) -> None:
     if not full.exists():
         pytest.skip("this system has no /dev/full")
     with pytest.raises(RecurraError, match="writing /dev/full failed: the disk is full; free some space") as error:
-        write_symbols(["abc" * 100_000], Bytes(), full)
+        write_tokens(["abc" * 100_000], Bytes(), full)
     assert isinstance(error.value.__cause__, OSError)
     assert error.value.__cause__.errno == errno.ENOSPC
 
 
 @st.composite
 def varied_streams(draw: st.DrawFn) -> VariedStreams:
-    """Symbols below 50 in pieces of any length; the variants add 100, 200, ..., so that a batch tells them apart."""
+    """Tokens below 50 in pieces of any length; the variants add 100, 200, ..., so that a batch tells them apart."""
     plain = draw(streams())
-    length = len(plain.symbols)
+    length = len(plain.tokens)
     begins = np.array(sorted({0, *draw(st.sets(st.integers(1, length - 1), max_size=12))}))
     variants = np.arange(50)[None] + 100 * np.arange(draw(st.integers(1, 4)))[:, None]
-    symbols = plain.symbols % 50
-    return VariedStreams(symbols, plain.batch_size, plain.chunk, plain.seed, begins=begins, variants=variants)
+    tokens = plain.tokens % 50
+    return VariedStreams(tokens, plain.batch_size, plain.sequence_length, plain.seed, begins=begins, variants=variants)
 
 
 @given(data=varied_streams(), epoch=st.integers(0, 3))
 def test_varied_streams_read_each_piece_in_one_variant_a_pass(data: VariedStreams, epoch: int) -> None:
-    places = Streams(np.arange(len(data.symbols)), data.batch_size, data.chunk, data.seed, data.restart)
+    places = Streams(np.arange(len(data.tokens)), data.batch_size, data.sequence_length, data.seed, data.restart)
     drawn: dict[int, set[int]] = {}
     for step in range(epoch * data.steps_per_epoch, (epoch + 1) * data.steps_per_epoch):
         batch, where = (one.batch(step, slice(0, data.batch_size)) for one in (data, places))
         np.testing.assert_array_equal(batch.carried, where.carried)
         for mine, theirs in ((batch.inputs, where.inputs), (batch.targets, where.targets)):
-            np.testing.assert_array_equal(mine % 100, data.symbols[theirs])
+            np.testing.assert_array_equal(mine % 100, data.tokens[theirs])
             for variant, place in zip((mine // 100).ravel(), theirs.ravel(), strict=True):
                 drawn.setdefault(max(at for at, begin in enumerate(data.begins) if begin <= place), set()).add(variant)
     assert all(len(variants) == 1 for variants in drawn.values())

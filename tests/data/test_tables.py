@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from recurra.data import tables as module
 from recurra.data import text as texts
-from recurra.data.tables import MAX_CHARACTERS, Pairs, hold_out, open_pairs, read_lines
+from recurra.data.tables import MAX_CHARACTERS, Pairs, open_pairs, read_lines, split_validation
 from recurra.errors import OptionError, RecurraError
 from recurra.tasks.translation.dates import dates
 
@@ -332,7 +332,7 @@ def test_the_sample_of_dates() -> None:
     read = open_pairs(["sample:dates"])
     assert pairs_of(read) == dates()
     assert read.name == "sample:dates"
-    train, held = hold_out(read)
+    train, held = split_validation(read)
     assert (len(train), len(held)) == (19_000, 1000)
     assert held.name == "1,000 pairs of sample:dates, drawn at random"
 
@@ -347,9 +347,9 @@ def test_no_source_is_on_both_sides_of_the_cut(sources: list[str], share: float,
     pairs = Pairs("letters", sources, [str(place) for place in range(len(sources))], ["left out"])
     if len(set(sources)) < 2:
         with pytest.raises(RecurraError, match="fewer than two different sources"):
-            hold_out(pairs, share, most, seed)
+            split_validation(pairs, share, most, seed)
         return
-    train, held = hold_out(pairs, share, most, seed)
+    train, held = split_validation(pairs, share, most, seed)
     assert not set(train.sources) & set(held.sources)
     assert len(train) >= 1
     assert len(held) >= 1
@@ -358,16 +358,16 @@ def test_no_source_is_on_both_sides_of_the_cut(sources: list[str], share: float,
         assert [int(target) for target in part.targets] == sorted(int(target) for target in part.targets)
     smallest = min(sources.count(source) for source in sources)
     assert len(held) <= max(smallest, min(int(np.ceil(share * len(sources))), most))
-    assert (train, held) == hold_out(pairs, share, most, seed)
+    assert (train, held) == split_validation(pairs, share, most, seed)
 
 
 def test_the_cut_is_as_large_as_asked_for_and_drawn_by_the_seed() -> None:
     numbers = [str(number) for number in range(1000)]
     pairs = Pairs("numbers", numbers, numbers, [])
-    assert len(hold_out(pairs)[1]) == 100
-    assert len(hold_out(pairs, 0.5, 30)[1]) == 30
-    assert hold_out(pairs, seed=1)[1] != hold_out(pairs, seed=2)[1]
-    assert len({int(number) // 100 for number in hold_out(pairs)[1].sources}) > 5
+    assert len(split_validation(pairs)[1]) == 100
+    assert len(split_validation(pairs, 0.5, 30)[1]) == 30
+    assert split_validation(pairs, seed=1)[1] != split_validation(pairs, seed=2)[1]
+    assert len({int(number) // 100 for number in split_validation(pairs)[1].sources}) > 5
     for share, most in ((0, 1), (1, 1), (0.1, 0)):
-        with pytest.raises(OptionError, match="cannot be held out"):
-            hold_out(pairs, share, most)
+        with pytest.raises(OptionError, match="cannot be kept for validation"):
+            split_validation(pairs, share, most)

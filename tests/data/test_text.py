@@ -179,7 +179,7 @@ def test_a_binary_file_is_named_with_the_place_of_its_first_zero(
     path = tmp_path / "photo.txt"
     path.write_bytes(b"GIF89a \0\1\0\0")
     for encoding in ("utf-8", "latin-1", "iso8859-16"):
-        with pytest.raises(RecurraError, match=r"photo\.txt is not text \(a zero byte at byte 7\).*--symbols bytes"):
+        with pytest.raises(RecurraError, match=r"photo\.txt is not text \(a zero byte at byte 7\).*--tokens bytes"):
             open_corpus([path], encoding)
 
 

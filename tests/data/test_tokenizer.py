@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.data import tokenizer as module
-from recurra.data.tokenizer import Bytes, Characters, Pieces, Tokenizer, Words, build, decode, decoder, from_json
+from recurra.data.tokenizer import Bytes, Characters, Subwords, Tokenizer, Words, build, decode, decoder, from_json
 from recurra.errors import RecurraError
 
-KINDS = ("characters", "bytes", "words", "pieces")
+KINDS = ("characters", "bytes", "words", "subwords")
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 HARD = [
@@ -37,35 +37,35 @@ texts = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def pieces() -> Pieces:
-    """Pieces of something else than what they are tried on."""
-    return Pieces.build(["the cat, which ate already, was full\n" * 20, "春眠不觉晓\n" * 20], 300, 2)
+def pieces() -> Subwords:
+    """Subwords of something else than what they are tried on."""
+    return Subwords.build(["the cat, which ate already, was full\n" * 20, "春眠不觉晓\n" * 20], 300, 2)
 
 
 @each_kind
 @given(text=texts)
 def test_nothing_is_lost_when_everything_is_known(kind: str, text: str) -> None:
     tokenizer = build(kind, [text], limit=10_000, min_count=1)
-    symbols = tokenizer.encode(text)
-    assert decode(tokenizer, symbols) == text
-    assert tokenizer.unknown is None or tokenizer.unknown not in symbols
-    assert all(0 <= symbol < tokenizer.size for symbol in symbols)
+    tokens = tokenizer.encode(text)
+    assert decode(tokenizer, tokens) == text
+    assert tokenizer.unknown is None or tokenizer.unknown not in tokens
+    assert all(0 <= token < tokenizer.size for token in tokens)
 
 
 @given(text=texts)
-def test_bytes_and_pieces_lose_nothing_of_any_text(pieces: Pieces, text: str) -> None:
+def test_bytes_and_pieces_lose_nothing_of_any_text(pieces: Subwords, text: str) -> None:
     for tokenizer in (Bytes(), pieces):
         assert decode(tokenizer, tokenizer.encode(text)) == text
     assert Bytes().encode(text).tobytes() == text.encode()
 
 
 @given(text=texts)
-def test_the_parts_of_a_text_are_the_text_and_stand_one_to_one_with_its_symbols(text: str) -> None:
+def test_the_parts_of_a_text_are_the_text_and_stand_one_to_one_with_its_tokens(text: str) -> None:
     for kind in ("characters", "words"):
         tokenizer = build(kind, [text], limit=10_000, min_count=1)
         parts = tokenizer.split(text)
         assert "".join(parts) == text
-        assert [tokenizer.piece(int(symbol)).decode() for symbol in tokenizer.encode(text)] == parts
+        assert [tokenizer.piece(int(token)).decode() for token in tokenizer.encode(text)] == parts
 
 
 def test_words_are_what_a_reader_would_call_words() -> None:
@@ -78,10 +78,10 @@ def test_words_are_what_a_reader_would_call_words() -> None:
 
 @each_kind
 @given(blocks=st.lists(texts, min_size=1, max_size=4))
-def test_text_in_blocks_ending_in_newlines_has_the_symbols_of_the_whole(kind: str, blocks: list[str]) -> None:
+def test_text_in_blocks_ending_in_newlines_has_the_tokens_of_the_whole(kind: str, blocks: list[str]) -> None:
     blocks = [block + "\n" for block in blocks]
     tokenizer = build(kind, blocks, limit=10_000, min_count=1)
-    if kind == "pieces":  # the library's pieces may hold several line ends
+    if kind == "subwords":  # the library's pieces may hold several line ends
         blocks = [block + "x" for block in blocks]
     parts = np.concatenate([tokenizer.encode(block) for block in blocks])
     np.testing.assert_array_equal(parts, tokenizer.encode("".join(blocks)))
@@ -93,7 +93,7 @@ def test_text_in_blocks_ending_in_newlines_has_the_symbols_of_the_whole(kind: st
     limit=st.integers(1, 12),
     min_count=st.integers(1, 4),
 )
-def test_the_most_frequent_symbols_are_kept_and_the_rest_unknown(
+def test_the_most_frequent_tokens_are_kept_and_the_rest_unknown(
     kind: str, counts: dict[str, int], limit: int, min_count: int
 ) -> None:
     text = "".join(f"{name}\n" * count for name, count in counts.items())
@@ -107,28 +107,28 @@ def test_the_most_frequent_symbols_are_kept_and_the_rest_unknown(
         return
     tokenizer = build(kind, [text], limit, min_count)
     assert tokenizer.size == len(kept) + 1
-    symbols = tokenizer.encode(text)
-    assert int((symbols == tokenizer.unknown).sum()) == every.total() - known
-    shown = decode(tokenizer, symbols).replace(" ", "")
+    tokens = tokenizer.encode(text)
+    assert int((tokens == tokenizer.unknown).sum()) == every.total() - known
+    shown = decode(tokenizer, tokens).replace(" ", "")
     assert shown == "".join(c if c in kept else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 @pytest.mark.parametrize("kind", ["characters", "words"])
 def test_what_was_not_in_the_corpus_is_unknown(kind: str) -> None:
     tokenizer = build(kind, ["a b a b\n"], 100, 1)
-    symbols = tokenizer.encode("a Z b")
-    assert (symbols == tokenizer.unknown).sum() == 1
-    assert decode(tokenizer, symbols) in ("a \ufffd b", "a  \ufffd b", "a \ufffd b")
+    tokens = tokenizer.encode("a Z b")
+    assert (tokens == tokenizer.unknown).sum() == 1
+    assert decode(tokenizer, tokens) in ("a \ufffd b", "a  \ufffd b", "a \ufffd b")
 
 
 def test_pieces_are_at_most_as_many_as_allowed_and_at_least_all_bytes() -> None:
     text = "the cat sat on the mat and the dog sat on the cat\n" * 50
-    assert build("pieces", [text], 300, 2).size <= 300
-    assert build("pieces", [text], 10, 2).size == 256
-    several = build("pieces", [text], 300, 2)
+    assert build("subwords", [text], 300, 2).size <= 300
+    assert build("subwords", [text], 10, 2).size == 256
+    several = build("subwords", [text], 300, 2)
     assert len(several.encode(text)) < len(text) / 2
     once = "qzqz"
-    assert len(build("pieces", [text + once], 10_000, 2).encode(once)) > 1
+    assert len(build("subwords", [text + once], 10_000, 2).encode(once)) > 1
 
 
 @each_kind
@@ -144,7 +144,7 @@ def test_a_tokenizer_from_its_json_encodes_the_same(kind: str, corpus: str, text
     assert [again.piece(n) for n in range(again.size)] == [tokenizer.piece(n) for n in range(again.size)]
 
 
-BYTE_PIECES = Pieces.build([], 256, 1).symbols
+BYTE_PIECES = Subwords.build([], 256, 1).tokens
 
 HOSTILE: list[Any] = [
     None,
@@ -152,34 +152,34 @@ HOSTILE: list[Any] = [
     "characters",
     {},
     {"kind": "characters"},
-    {"kind": "characters", "symbols": None},
-    {"kind": "characters", "symbols": "abc"},
-    {"kind": "characters", "symbols": ["a", "a"]},
-    {"kind": "characters", "symbols": ["ab"]},
-    {"kind": "characters", "symbols": [""]},
-    {"kind": "characters", "symbols": [1]},
-    {"kind": "characters", "symbols": [["a"]]},
-    {"kind": "characters", "symbols": ["a", None]},
-    {"kind": "words", "symbols": ["a", "a"]},
-    {"kind": "words", "symbols": [""]},
-    {"kind": "words", "symbols": [{}]},
-    {"kind": "words", "symbols": {"a": 1}},
-    {"kind": "pieces"},
-    {"kind": "pieces", "symbols": [], "merges": []},
-    {"kind": "pieces", "symbols": BYTE_PIECES},
-    {"kind": "pieces", "symbols": BYTE_PIECES[1:], "merges": []},
-    {"kind": "pieces", "symbols": [*BYTE_PIECES, "a"], "merges": []},
-    {"kind": "pieces", "symbols": [*BYTE_PIECES, ""], "merges": []},
-    {"kind": "pieces", "symbols": [*BYTE_PIECES, "春"], "merges": []},
-    {"kind": "pieces", "symbols": [*BYTE_PIECES, 5], "merges": []},
-    {"kind": "pieces", "symbols": BYTE_PIECES, "merges": [["a", "b"]]},
-    {"kind": "pieces", "symbols": [*BYTE_PIECES, "ab"], "merges": [["a"]]},
-    {"kind": "pieces", "symbols": [*BYTE_PIECES, "ab"], "merges": [["", "ab"]]},
-    {"kind": "pieces", "symbols": [*BYTE_PIECES, "ab"], "merges": ["a b"]},
-    {"kind": "pieces", "symbols": [*BYTE_PIECES, "ab"], "merges": [None]},
-    {"kind": "pieces", "definition": '{"model": {"type": "WordLevel"}}'},
-    {"kind": "os.system", "symbols": ["a"]},
-    {"kind": ["characters"], "symbols": ["a"]},
+    {"kind": "characters", "tokens": None},
+    {"kind": "characters", "tokens": "abc"},
+    {"kind": "characters", "tokens": ["a", "a"]},
+    {"kind": "characters", "tokens": ["ab"]},
+    {"kind": "characters", "tokens": [""]},
+    {"kind": "characters", "tokens": [1]},
+    {"kind": "characters", "tokens": [["a"]]},
+    {"kind": "characters", "tokens": ["a", None]},
+    {"kind": "words", "tokens": ["a", "a"]},
+    {"kind": "words", "tokens": [""]},
+    {"kind": "words", "tokens": [{}]},
+    {"kind": "words", "tokens": {"a": 1}},
+    {"kind": "subwords"},
+    {"kind": "subwords", "tokens": [], "merges": []},
+    {"kind": "subwords", "tokens": BYTE_PIECES},
+    {"kind": "subwords", "tokens": BYTE_PIECES[1:], "merges": []},
+    {"kind": "subwords", "tokens": [*BYTE_PIECES, "a"], "merges": []},
+    {"kind": "subwords", "tokens": [*BYTE_PIECES, ""], "merges": []},
+    {"kind": "subwords", "tokens": [*BYTE_PIECES, "春"], "merges": []},
+    {"kind": "subwords", "tokens": [*BYTE_PIECES, 5], "merges": []},
+    {"kind": "subwords", "tokens": BYTE_PIECES, "merges": [["a", "b"]]},
+    {"kind": "subwords", "tokens": [*BYTE_PIECES, "ab"], "merges": [["a"]]},
+    {"kind": "subwords", "tokens": [*BYTE_PIECES, "ab"], "merges": [["", "ab"]]},
+    {"kind": "subwords", "tokens": [*BYTE_PIECES, "ab"], "merges": ["a b"]},
+    {"kind": "subwords", "tokens": [*BYTE_PIECES, "ab"], "merges": [None]},
+    {"kind": "subwords", "definition": '{"model": {"type": "WordLevel"}}'},
+    {"kind": "os.system", "tokens": ["a"]},
+    {"kind": ["characters"], "tokens": ["a"]},
 ]
 
 
@@ -190,16 +190,16 @@ def test_unsound_vocabularies_are_refused(values: Any) -> None:
 
 
 def test_sound_pieces_are_believed() -> None:
-    values = {"kind": "pieces", "symbols": [*BYTE_PIECES, "ab", "abc"], "merges": [["a", "b"], ["ab", "c"]]}
+    values = {"kind": "subwords", "tokens": [*BYTE_PIECES, "ab", "abc"], "merges": [["a", "b"], ["ab", "c"]]}
     tokenizer = from_json(values, "here")
     assert tokenizer.encode("abcab").tolist() == [257, 256]
 
 
 @given(text=texts, cuts=st.lists(st.integers(0, 500)))
-def test_decoding_piece_by_piece_is_decoding_at_once(pieces: Pieces, text: str, cuts: list[int]) -> None:
+def test_decoding_piece_by_piece_is_decoding_at_once(pieces: Subwords, text: str, cuts: list[int]) -> None:
     for tokenizer in (Bytes(), pieces):
         show = decoder()
-        assert "".join(show(tokenizer.piece(int(symbol))) for symbol in tokenizer.encode(text)) == text
+        assert "".join(show(tokenizer.piece(int(token))) for token in tokenizer.encode(text)) == text
     data = text.encode()
     borders = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     show = decoder()
@@ -224,7 +224,7 @@ def test_lone_surrogates_are_encoded_somehow() -> None:
     characters: Tokenizer = Characters.build(["a b"], 10, 1)
     assert characters.encode(text).tolist().count(0) == 1
     assert Words.build(["a b"], 10, 1).encode(text).tolist().count(0) == 1
-    pieces = Pieces.build([], 256, 1)
+    pieces = Subwords.build([], 256, 1)
     assert decode(pieces, pieces.encode(text)) == "a\ufffd b"
 
 
@@ -232,7 +232,7 @@ class TestAbsurdVocabularies:
     def test_random_chinese_characters(self) -> None:
         codes = np.random.default_rng(0).integers(0x4E00, 0x9FA6, size=700_000)
         text = codes.astype("<u4").tobytes().decode("utf-32-le")
-        with pytest.raises(RecurraError, match=r"absurd vocabulary: .*--encoding\?.*--symbols bytes"):
+        with pytest.raises(RecurraError, match=r"absurd vocabulary: .*--encoding\?.*--tokens bytes"):
             build("characters", [text], 20_000, 2)
 
     def test_random_characters_of_all_scripts(self) -> None:

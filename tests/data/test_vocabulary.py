@@ -1,4 +1,4 @@
-"""Languages: sentences come back as they were, the end is last, files are believed only if they are sound."""
+"""VocabularyPair: sentences come back as they were, the end is last, files are believed only if they are sound."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.data import vocabulary as module
-from recurra.data.tokenizer import Bytes, Characters, Kind, Pieces, Words
-from recurra.data.vocabulary import SPACED, Language, Languages
+from recurra.data.tokenizer import Bytes, Characters, Subwords, TokenKind, Words
+from recurra.data.vocabulary import SPACED, Vocabulary, VocabularyPair
 from recurra.errors import RecurraError
 
-KINDS: tuple[Kind, ...] = ("characters", "bytes", "words", "pieces")
+KINDS: tuple[TokenKind, ...] = ("characters", "bytes", "words", "subwords")
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 HARD = [
@@ -36,56 +36,58 @@ sentences = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def strange() -> dict[str, Language]:
-    """Languages that can say anything, made of something else."""
-    pieces = Pieces.build(["the cat, which ate already, was full\n" * 20, "春眠不觉晓\n" * 20], 300, 2)
-    return {"pieces": Language(pieces), "bytes": Language(Bytes())}
+def strange() -> dict[str, Vocabulary]:
+    """VocabularyPair that can say anything, made of something else."""
+    pieces = Subwords.build(["the cat, which ate already, was full\n" * 20, "春眠不觉晓\n" * 20], 300, 2)
+    return {"subwords": Vocabulary(pieces), "bytes": Vocabulary(Bytes())}
 
 
-def make(kind: Kind, sources: list[str], targets: list[str], joint: bool = True, min_count: int = 1) -> Languages:
-    return Languages.build(kind, sources, targets, joint, 10_000, min_count)
+def make(
+    kind: TokenKind, sources: list[str], targets: list[str], joint: bool = True, min_count: int = 1
+) -> VocabularyPair:
+    return VocabularyPair.build(kind, sources, targets, joint, 10_000, min_count)
 
 
-def line_ends(language: Language) -> set[int]:
-    """The symbols that would put what is written on two lines."""
+def line_ends(language: Vocabulary) -> set[int]:
+    """The tokens that would put what is written on two lines."""
     tokenizer = language.tokenizer
     return {
-        symbol
-        for symbol in range(tokenizer.size)
-        if tokenizer.piece(symbol).translate(None, b"\r\n") != tokenizer.piece(symbol)
+        token
+        for token in range(tokenizer.size)
+        if tokenizer.piece(token).translate(None, b"\r\n") != tokenizer.piece(token)
     }
 
 
 @each_kind
 @given(known=st.lists(sentences, min_size=1, max_size=4))
-def test_what_is_known_comes_back(kind: Kind, known: list[str]) -> None:
+def test_what_is_known_comes_back(kind: TokenKind, known: list[str]) -> None:
     language = make(kind, known, known, joint=False).source
     for sentence in known:
-        symbols = language.encode(sentence)
-        assert symbols.ndim == 1
-        assert symbols[-1] == language.end
-        assert not set(symbols[:-1].tolist()) & {language.start, language.end}
-        assert symbols.max() < language.size
-        assert language.decode(symbols[:-1]) == sentence
+        tokens = language.encode(sentence)
+        assert tokens.ndim == 1
+        assert tokens[-1] == language.end
+        assert not set(tokens[:-1].tolist()) & {language.start, language.end}
+        assert tokens.max() < language.size
+        assert language.decode(tokens[:-1]) == sentence
         assert language.unknown_in(sentence) == []
 
 
-@pytest.mark.parametrize("kind", ["pieces", "bytes"])
+@pytest.mark.parametrize("kind", ["subwords", "bytes"])
 @given(sentence=sentences)
-def test_pieces_and_bytes_say_anything(strange: dict[str, Language], kind: str, sentence: str) -> None:
+def test_pieces_and_bytes_say_anything(strange: dict[str, Vocabulary], kind: str, sentence: str) -> None:
     language = strange[kind]
-    symbols = language.encode(sentence)
-    assert language.decode(symbols[:-1]) == sentence
+    tokens = language.encode(sentence)
+    assert language.decode(tokens[:-1]) == sentence
     assert language.unknown_in(sentence) == []
     assert set(language.unwritable) == {language.start} | line_ends(language)
-    assert bytes.fromhex("".join(language.tokenizer.piece(int(s)).hex() for s in symbols[:-1])).decode() in (
+    assert bytes.fromhex("".join(language.tokenizer.piece(int(s)).hex() for s in tokens[:-1])).decode() in (
         sentence,
         " " + sentence,
     )
 
 
 @each_kind
-def test_start_and_end_are_two_symbols_more(kind: Kind) -> None:
+def test_start_and_end_are_two_tokens_more(kind: TokenKind) -> None:
     language = make(kind, ["a b c"], ["a b c"]).source
     assert {language.start, language.end} == {language.size - 2, language.size - 1}
     assert language.size == language.tokenizer.size + 2
@@ -96,17 +98,17 @@ def test_start_and_end_are_two_symbols_more(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", SPACED)
-def test_a_word_is_one_symbol_wherever_it_stands(kind: Kind) -> None:
+def test_a_word_is_one_token_wherever_it_stands(kind: TokenKind) -> None:
     language = make(kind, ["cat sees cat"] * 9, ["cat"]).source
     first, *_, last, _ = language.encode("cat sees cat").tolist()
     assert first == last == language.encode("cat")[0]
 
 
 def test_a_decoder_need_not_begin_with_a_space() -> None:
-    language = Language(Words(["a", " a"]))
+    language = Vocabulary(Words(["a", " a"]))
     assert language.decode([1, 2]) == "a a"
     assert language.decode([2, 2]) == "a a"
-    assert Language(Characters(" a")).decode([1, 2]) == " a"
+    assert Vocabulary(Characters(" a")).decode([1, 2]) == " a"
 
 
 def test_what_is_unknown_is_told_once() -> None:
@@ -122,17 +124,17 @@ def test_the_share_of_what_is_unknown() -> None:
     sequences = [words.encode("the dog"), words.encode("cat")]
     assert words.unknown_share(sequences) == 1 / 5  # two ends count
     assert words.unknown_share([]) == 0
-    pieces = make("pieces", ["the cat"] * 3, []).source
+    pieces = make("subwords", ["the cat"] * 3, []).source
     assert pieces.unknown_share([pieces.encode("春")]) == 0
 
 
 @each_kind
-def test_a_part_is_shown_for_each_symbol(kind: Kind) -> None:
+def test_a_part_is_shown_for_each_token(kind: TokenKind) -> None:
     sentence = "né 春"
     language = make(kind, [sentence] * 3, []).source
-    symbols = language.encode(sentence)[:-1].tolist()
-    shown = language.shown(symbols)
-    assert len(shown) == len(symbols) == (len(language.split(sentence)) if kind != "bytes" else 7)
+    tokens = language.encode(sentence)[:-1].tolist()
+    shown = language.shown(tokens)
+    assert len(shown) == len(tokens) == (len(language.split(sentence)) if kind != "bytes" else 7)
     if kind in ("characters", "words"):
         assert shown == language.split(sentence)
     if kind == "bytes":
@@ -141,17 +143,17 @@ def test_a_part_is_shown_for_each_symbol(kind: Kind) -> None:
 
 @each_kind
 @given(known=st.lists(sentences, min_size=1, max_size=3), other=sentences, joint=st.booleans())
-def test_languages_from_their_json_encode_the_same(kind: Kind, known: list[str], other: str, joint: bool) -> None:
-    languages = make(kind, known, [known[0] + "xyz"], joint)
-    again = Languages.from_json(json.loads(json.dumps(languages.to_json())), "here")
-    assert again.joint == languages.joint == joint
-    assert again.to_json() == languages.to_json()
-    for one, side in ((again.source, languages.source), (again.target, languages.target)):
+def test_languages_from_their_json_encode_the_same(kind: TokenKind, known: list[str], other: str, joint: bool) -> None:
+    vocabularies = make(kind, known, [known[0] + "xyz"], joint)
+    again = VocabularyPair.from_json(json.loads(json.dumps(vocabularies.to_json())), "here")
+    assert again.joint == vocabularies.joint == joint
+    assert again.to_json() == vocabularies.to_json()
+    for one, side in ((again.source, vocabularies.source), (again.target, vocabularies.target)):
         assert one.size == side.size
         np.testing.assert_array_equal(one.encode(other), side.encode(other))
 
 
-GOOD = {"kind": "characters", "symbols": ["a", "b"]}
+GOOD = {"kind": "characters", "tokens": ["a", "b"]}
 HOSTILE: list[Any] = [
     None,
     [],
@@ -162,16 +164,16 @@ HOSTILE: list[Any] = [
     {"source": None},
     {"source": {}},
     {"source": GOOD, "target": None},
-    {"source": GOOD, "target": {"kind": "words", "symbols": ["a", "a"]}},
-    {"source": {"kind": "os.system", "symbols": []}, "target": GOOD},
-    {"source": {"kind": "pieces", "symbols": ["a"], "merges": []}},
+    {"source": GOOD, "target": {"kind": "words", "tokens": ["a", "a"]}},
+    {"source": {"kind": "os.system", "tokens": []}, "target": GOOD},
+    {"source": {"kind": "subwords", "tokens": ["a"], "merges": []}},
 ]
 
 
 @pytest.mark.parametrize("values", HOSTILE, ids=range(len(HOSTILE)))
 def test_unsound_vocabularies_are_refused(values: Any) -> None:
     with pytest.raises(RecurraError, match=r"^m/vocabulary\.json[^\n]*the file is damaged[^\n]*$"):
-        Languages.from_json(values, "m/vocabulary.json")
+        VocabularyPair.from_json(values, "m/vocabulary.json")
 
 
 def test_one_vocabulary_or_two() -> None:
@@ -187,7 +189,7 @@ def test_one_vocabulary_or_two() -> None:
 
 @each_kind
 def test_the_vocabulary_does_not_depend_on_how_many_sentences_are_counted_at_once(
-    kind: Kind, monkeypatch: pytest.MonkeyPatch
+    kind: TokenKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sentences = [f"{n} cats don't see {n % 3} dogs; they're {'春眠'[n % 2]}" for n in range(50)]
     whole = make(kind, sentences, sentences[:7], min_count=2).to_json()
@@ -201,6 +203,6 @@ def test_runs_of_sentences() -> None:
 
 
 def test_line_ends_are_not_written() -> None:
-    language = Language(Bytes())
+    language = Vocabulary(Bytes())
     assert set(b"\r\n") <= set(language.unwritable)
     assert ord("n") not in language.unwritable

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recurra.decoding.beam_search import Found, Normalization, Search, length_penalty, search
-from recurra.decoding.candidates import BLOCK, Rules, most_probable
+from recurra.decoding.beam_search import BeamResult, BeamSearch, Normalization, length_penalty, search
+from recurra.decoding.candidates import BLOCK, OutputRules, most_probable
 from recurra.decoding.sampling import Sampling
 from recurra.decoding.sequence_sampling import sample
-from recurra.decoding.step import Step, Stepped, select_rows
+from recurra.decoding.step import DecoderStep, StepOutput, select_rows
 from recurra.errors import OptionError, RecurraError
 
 START, END, A, B = 0, 1, 2, 3
@@ -35,17 +35,17 @@ class Said:
     def state(self, sentences: int = 1) -> tuple[Tensor, Tensor]:
         return torch.zeros(1, sentences, 8, dtype=torch.int64), torch.full((1, sentences), -1)
 
-    def step(self, symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
+    def step(self, tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
         letters, lengths = state[0][0].clone(), state[1][0] + 1
-        self.rows.append(len(symbols))
+        self.rows.append(len(tokens))
         texts = []
-        for row, symbol in enumerate(symbols.tolist()):
+        for row, token in enumerate(tokens.tolist()):
             if lengths[row] > 0:
-                letters[row, lengths[row] - 1] = symbol
+                letters[row, lengths[row] - 1] = token
             texts.append("".join("se ab"[number + (number > 1)] for number in letters[row, : lengths[row]].tolist()))
         log_probs = torch.tensor([self.probabilities[text] for text in texts], dtype=torch.float64).log()
         weights = None if self.weights is None else torch.tensor([self.weights[text] for text in texts])
-        return Stepped(log_probs, (letters[None], lengths[None]), weights)
+        return StepOutput(log_probs, (letters[None], lengths[None]), weights)
 
 
 GARDEN: Probabilities = {
@@ -57,16 +57,16 @@ GARDEN: Probabilities = {
     "ba": (0, 1, 0, 0),
     "bb": (0, 1, 0, 0),
 }
-"""Where the most probable first symbol leads away from the most probable output: b has 0.27, a only 0.24."""
+"""Where the most probable first token leads away from the most probable output: b has 0.27, a only 0.24."""
 
 
-def find(model: Said, limit: int = 2, trees: bool = False, **options: Any) -> Found:
+def find(model: Said, limit: int = 2, trees: bool = False, **options: Any) -> BeamResult:
     (found,) = search(
         model.step,
         model.state(),
         start=START,
         end=END,
-        options=Search(**{"normalization": "none", **options}),
+        options=BeamSearch(**{"normalization": "none", **options}),
         limits=[limit],
         trees=trees,
     )
@@ -75,10 +75,10 @@ def find(model: Said, limit: int = 2, trees: bool = False, **options: Any) -> Fo
 
 def test_greedy_is_led_away_and_a_beam_is_not() -> None:
     (greedy,) = find(Said(GARDEN), beam_size=1).hypotheses
-    assert greedy.symbols == (A,)
+    assert greedy.tokens == (A,)
     assert math.exp(greedy.score) == pytest.approx(0.24)
     (best,) = find(Said(GARDEN), beam_size=2).hypotheses
-    assert best.symbols == (B,)
+    assert best.tokens == (B,)
     assert math.exp(best.score) == pytest.approx(0.27)
     assert np.exp(best.log_probs) == pytest.approx([0.3, 0.9])
     assert best.weights is None
@@ -90,22 +90,22 @@ def test_greedy_is_led_away_and_a_beam_is_not() -> None:
     [("none", math.log(0.27)), ("average", math.log(0.27) / 2), ("gnmt", math.log(0.27) / (7 / 6) ** 0.6)],
 )
 def test_normalizations_by_hand(normalization: Normalization, expected: float) -> None:
-    scores = {each.symbols: each.score for each in find(Said(GARDEN), n_best=5, normalization=normalization).hypotheses}
+    scores = {each.tokens: each.score for each in find(Said(GARDEN), n_best=5, normalization=normalization).hypotheses}
     assert scores[B,] == pytest.approx(expected)
 
 
 def test_a_long_output_wins_by_its_average() -> None:
     """With log 0.24 / 2 = -0.714 for "a", log 0.168 / 3 = -0.595 for "aa" and log 0.27 / 2 = -0.655 for "b"."""
-    assert find(Said(GARDEN), normalization="average").hypotheses[0].symbols == (A, A)
+    assert find(Said(GARDEN), normalization="average").hypotheses[0].tokens == (A, A)
 
 
 def test_coverage_by_hand() -> None:
     """Positions that are seen by 0.5 and by more than 1: only the first is missed, by log 0.5. The third is padding."""
     weights = {"": (0.25, 0.75, 0.0), "a": (0.25, 0.75, 0.0), "b": (0.9, 0.1, 0.0)}
     model = Said(GARDEN, {**weights, **dict.fromkeys(["aa", "ab", "ba", "bb"], (0.0, 1.0, 0.0))})
-    options = Search(n_best=5, normalization="none", coverage_penalty=0.5)
+    options = BeamSearch(n_best=5, normalization="none", coverage_penalty=0.5)
     (found,) = search(model.step, model.state(), start=START, end=END, options=options, limits=[1], positions=[2])
-    outputs = {each.symbols: each for each in found.hypotheses}
+    outputs = {each.tokens: each for each in found.hypotheses}
     assert outputs[A,].score == pytest.approx(math.log(0.24) + 0.5 * math.log(0.5), abs=1e-6)
     assert outputs[B,].score == pytest.approx(math.log(0.27) + 0.5 * math.log(0.85), abs=1e-6)
     np.testing.assert_allclose(outputs[B,].weights, [[0.25, 0.75], [0.9, 0.1]])
@@ -124,17 +124,17 @@ def test_a_coverage_penalty_without_attention_is_refused() -> None:
 def test_what_is_done_leaves_the_batch() -> None:
     """Four sentences: limits 0 and 1 end first; the others stop as soon as nothing better can come."""
     model = Said(GARDEN)
-    options = Search(beam_size=2, normalization="none")
+    options = BeamSearch(beam_size=2, normalization="none")
     found = search(model.step, model.state(4), start=START, end=END, options=options, limits=[0, 1, 2, 2])
     # All start; the first must end. The others keep a and b. "b" ends with 0.27, above whatever follows "a" (0.21).
     assert model.rows == [4, 6]
-    assert [each.hypotheses[0].symbols for each in found] == [(), (B,), (B,), (B,)]
+    assert [each.hypotheses[0].tokens for each in found] == [(), (B,), (B,), (B,)]
 
 
 def test_of_equal_scores_what_ended_earlier_is_first() -> None:
     model = Said({"": (0, 0.5, 0.5, 0), "a": (0, 1, 0, 0)})
     found = find(model, limit=3, n_best=2, beam_size=2).hypotheses
-    assert [(each.symbols, each.score) for each in found] == [((), math.log(0.5)), ((A,), math.log(0.5))]
+    assert [(each.tokens, each.score) for each in found] == [((), math.log(0.5)), ((A,), math.log(0.5))]
 
 
 def test_what_gets_better_late_is_waited_for() -> None:
@@ -144,17 +144,20 @@ def test_what_gets_better_late_is_waited_for() -> None:
         | {"aaa": (0, 1, 0, 0)}
     )
     for limit, expected in [(1, ()), (3, (A, A, A)), (6, (A, A, A))]:
-        assert find(model, limit, beam_size=2, normalization="average").hypotheses[0].symbols == expected
+        assert find(model, limit, beam_size=2, normalization="average").hypotheses[0].tokens == expected
 
 
 def test_max_length_takes_the_place_of_the_limits() -> None:
-    assert find(Said(GARDEN), limit=1, max_length=2, min_length=2).hypotheses[0].symbols == (A, A)
-    assert find(Said(GARDEN), limit=2, max_length=0).hypotheses[0].symbols == ()
+    assert find(Said(GARDEN), limit=1, max_length=2, min_length=2).hypotheses[0].tokens == (A, A)
+    assert find(Said(GARDEN), limit=2, max_length=0).hypotheses[0].tokens == ()
 
 
 def test_no_repeat_ends_where_nothing_else_is_left() -> None:
-    """With a and b written and no symbol twice, the end comes before the shortest length."""
-    assert find(Said(GARDEN), limit=5, min_length=4, no_repeat=1, n_best=2).hypotheses[0].symbols in [(A, B), (B, A)]
+    """With a and b written and no token twice, the end comes before the shortest length."""
+    assert find(Said(GARDEN), limit=5, min_length=4, no_repeat_ngram_size=1, n_best=2).hypotheses[0].tokens in [
+        (A, B),
+        (B, A),
+    ]
 
 
 def test_a_prefix_may_be_impossible_banned_and_too_long() -> None:
@@ -165,13 +168,13 @@ def test_a_prefix_may_be_impossible_banned_and_too_long() -> None:
             model.state(),
             start=START,
             end=END,
-            options=Search(no_repeat=1),
+            options=BeamSearch(no_repeat_ngram_size=1),
             limits=[1],
             prefixes=[prefix],
-            banned=[A, B],
+            suppressed=[A, B],
         )
         (hypothesis,) = found.hypotheses
-        assert hypothesis.symbols == prefix
+        assert hypothesis.tokens == prefix
         assert np.exp(hypothesis.log_probs)[:2] == pytest.approx([0.3, 0.05])
     # The end of the longer one is impossible, and its score is low, but a number.
     assert hypothesis.log_probs[-1] == -math.inf
@@ -182,7 +185,7 @@ def test_the_tree_by_hand() -> None:
     found = find(Said(GARDEN), beam_size=2, n_best=2, trees=True)
     assert found.tree is not None
     shown = [
-        (node.parent, node.symbol, node.depth, node.state, round(math.exp(node.total), 6)) for node in found.tree.nodes
+        (node.parent, node.token, node.depth, node.state, round(math.exp(node.total), 6)) for node in found.tree.nodes
     ]
     assert shown == [
         (None, START, 0, "kept", 1),
@@ -201,29 +204,31 @@ def test_a_tree_leads_to_every_output() -> None:
     found = find(Said(GARDEN), beam_size=5, n_best=5, trees=True)
     assert found.tree is not None
     plain = find(Said(GARDEN), beam_size=5, n_best=5)
-    assert [each.symbols for each in plain.hypotheses] == [each.symbols for each in found.hypotheses]
+    assert [each.tokens for each in plain.hypotheses] == [each.tokens for each in found.hypotheses]
     for hypothesis in found.hypotheses:
         path, place = [], hypothesis.node
         while place is not None:
             path.append(found.tree.nodes[place])
             place = path[-1].parent
-        assert [node.symbol for node in reversed(path)] == [START, *hypothesis.symbols, END]
+        assert [node.token for node in reversed(path)] == [START, *hypothesis.tokens, END]
         assert [node.depth for node in reversed(path)] == list(range(len(path)))
         assert [node.log_prob for node in reversed(path[:-1])] == list(hypothesis.log_probs)
         assert path[0].state == "finished"
         assert {node.state for node in path[1:]} == {"kept"}
 
 
-def uniform(size: int) -> Step:
+def uniform(size: int) -> DecoderStep:
     """A model of which nothing is to be seen."""
-    return lambda symbols, state: Stepped(torch.full((len(symbols), size), -math.log(size)), state, None)
+    return lambda tokens, state: StepOutput(torch.full((len(tokens), size), -math.log(size)), state, None)
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_of_equal_outputs_the_same_is_found_alone_and_in_company(beam_size: int) -> None:
     def found(sentences: int) -> list[tuple[int, ...]]:
-        results = search(uniform(2000), (), start=0, end=1, options=Search(beam_size=beam_size), limits=[3] * sentences)
-        return [result.hypotheses[0].symbols for result in results]
+        results = search(
+            uniform(2000), (), start=0, end=1, options=BeamSearch(beam_size=beam_size), limits=[3] * sentences
+        )
+        return [result.hypotheses[0].tokens for result in results]
 
     assert found(6) == found(1) * 6
 
@@ -233,30 +238,30 @@ def test_the_tree_has_the_best_of_what_fell_out_of_the_beam(beam_size: int, seed
     size = 4 * beam_size + 3
     chances = torch.randn(size, size, generator=torch.Generator().manual_seed(seed)).mul(3).log_softmax(dim=1)
 
-    def step(symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
-        return Stepped(chances[symbols], state, None)
+    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
+        return StepOutput(chances[tokens], state, None)
 
-    options = Search(beam_size=beam_size, normalization="none")
-    (found,) = search(step, (), start=0, end=1, options=options, limits=[3], banned=[0, 2], trees=True)
+    options = BeamSearch(beam_size=beam_size, normalization="none")
+    (found,) = search(step, (), start=0, end=1, options=options, limits=[3], suppressed=[0, 2], trees=True)
     assert found.tree is not None
     nodes = found.tree.nodes
     for depth in (1, 2, 3):
         parents = [place for place, node in enumerate(nodes) if node.depth == depth - 1 and node.state == "kept"]
         scored = sorted(
-            (nodes[place].total + float(chances[nodes[place].symbol, symbol]), place, symbol)
+            (nodes[place].total + float(chances[nodes[place].token, token]), place, token)
             for place in parents
-            for symbol in range(size)
-            if symbol not in (0, 2)
+            for token in range(size)
+            if token not in (0, 2)
         )
         best = scored[::-1][: 2 * beam_size]
         there = [node for node in nodes if node.depth == depth]
-        assert {(node.parent, node.symbol) for node in there} == {(place, symbol) for _, place, symbol in best}
-        within = {(place, symbol) for _, place, symbol in best[:beam_size]}
+        assert {(node.parent, node.token) for node in there} == {(place, token) for _, place, token in best}
+        within = {(place, token) for _, place, token in best[:beam_size]}
         for node in there:
-            if node.symbol == 1 and (node.parent, 1) in within:
+            if node.token == 1 and (node.parent, 1) in within:
                 assert node.state == "finished"
             elif node.state == "kept":
-                assert (node.parent, node.symbol) in within
+                assert (node.parent, node.token) in within
             else:
                 assert node.state == "pruned"
                 assert not any(other.parent == nodes.index(node) for other in nodes)
@@ -264,12 +269,12 @@ def test_the_tree_has_the_best_of_what_fell_out_of_the_beam(beam_size: int, seed
 
 def test_no_sentences() -> None:
     nothing = (torch.zeros(1, 0, 3),)
-    assert search(uniform(4), nothing, start=0, end=1, options=Search(), limits=[]) == []
+    assert search(uniform(4), nothing, start=0, end=1, options=BeamSearch(), limits=[]) == []
     assert sample(uniform(4), nothing, start=0, end=1, sampling=Sampling(), limits=[]) == []
 
 
 def test_a_model_without_state() -> None:
-    (found,) = search(uniform(4), (), start=0, end=1, options=Search(n_best=3), limits=[2])
+    (found,) = search(uniform(4), (), start=0, end=1, options=BeamSearch(n_best=3), limits=[2])
     assert len(found.hypotheses) == 3
     assert len(sample(uniform(4), (), start=0, end=1, sampling=Sampling(), limits=[2, 1])) == 2
 
@@ -278,20 +283,24 @@ def test_what_the_step_gave_is_not_written_on() -> None:
     table = torch.randn(1, 6, generator=torch.Generator().manual_seed(0)).log_softmax(dim=1)
     before = table.clone()
 
-    def step(symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
-        return Stepped(table.expand(len(symbols), 6), state, None)
+    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
+        return StepOutput(table.expand(len(tokens), 6), state, None)
 
-    search(step, (), start=0, end=1, options=Search(no_repeat=1, min_length=2), limits=[4], banned=[0])
-    sample(step, (), start=0, end=1, sampling=Sampling(), limits=[4], banned=[0], no_repeat=1, min_length=2)
+    search(
+        step, (), start=0, end=1, options=BeamSearch(no_repeat_ngram_size=1, min_length=2), limits=[4], suppressed=[0]
+    )
+    sample(
+        step, (), start=0, end=1, sampling=Sampling(), limits=[4], suppressed=[0], no_repeat_ngram_size=1, min_length=2
+    )
     torch.testing.assert_close(table, before, rtol=0, atol=0)
 
 
 def test_nan_is_refused() -> None:
-    def step(symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
-        return Stepped(torch.full((len(symbols), 5), math.nan), state, None)
+    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
+        return StepOutput(torch.full((len(tokens), 5), math.nan), state, None)
 
     with pytest.raises(RecurraError, match="NaN"):
-        search(step, (), start=0, end=1, options=Search(), limits=[3])
+        search(step, (), start=0, end=1, options=BeamSearch(), limits=[3])
     with pytest.raises(RecurraError, match="NaN"):
         sample(step, (), start=0, end=1, sampling=Sampling(), limits=[3])
 
@@ -299,12 +308,12 @@ def test_nan_is_refused() -> None:
 def test_nothing_is_differentiated() -> None:
     weight = torch.zeros(5, requires_grad=True)
 
-    def step(symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
-        log_probs = weight.log_softmax(dim=0).expand(len(symbols), 5)
+    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
+        log_probs = weight.log_softmax(dim=0).expand(len(tokens), 5)
         assert not log_probs.requires_grad
-        return Stepped(log_probs, state, None)
+        return StepOutput(log_probs, state, None)
 
-    search(step, (), start=0, end=1, options=Search(), limits=[3])
+    search(step, (), start=0, end=1, options=BeamSearch(), limits=[3])
     sample(step, (), start=0, end=1, sampling=Sampling(), limits=[3])
 
 
@@ -322,12 +331,12 @@ def test_nothing_is_differentiated() -> None:
         ({"min_length": -1}, "--min-length is -1"),
         ({"max_length": -1}, "--max-length is -1"),
         ({"min_length": 4, "max_length": 3}, "--min-length is 4, but must be at most --max-length, which is 3"),
-        ({"no_repeat": -1}, "--no-repeat is -1"),
+        ({"no_repeat_ngram_size": -1}, "--no-repeat-ngram-size is -1"),
     ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        Search(**options)
+        BeamSearch(**options)
 
 
 @pytest.mark.parametrize(
@@ -341,7 +350,7 @@ def test_impossible_options_are_refused(options: dict[str, Any], message: str) -
 )
 def test_arguments_that_do_not_fit_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        search(uniform(4), (), start=0, end=1, options=Search(), **arguments)
+        search(uniform(4), (), start=0, end=1, options=BeamSearch(), **arguments)
     with pytest.raises(ValueError, match=message):
         sample(uniform(4), (), start=0, end=1, sampling=Sampling(), **arguments)
 
@@ -387,29 +396,29 @@ def test_most_probable_is_topk(rows: int, size: int, count: int, seed: int, kind
 )
 def test_no_run_ends_twice(written: list[list[int]], length: int, run: int) -> None:
     """Against the plain definition."""
-    rules = Rules(end=4, limits=[9] * len(written), no_repeat=run)
+    rules = OutputRules(end=4, limits=[9] * len(written), no_repeat_ngram_size=run)
     shortened = np.array([row[:length] for row in written], dtype=np.int64).reshape(len(written), length)
     log_probs = rules.without_repeats(torch.zeros(len(written), 5), shortened)
     for row, allowed in zip(shortened.tolist(), (log_probs == 0).tolist(), strict=True):
-        for symbol in range(5):
-            longer = [*row, symbol]
+        for token in range(5):
+            longer = [*row, token]
             runs = [tuple(longer[begin : begin + run]) for begin in range(len(longer) - run + 1)]
             earlier = runs[:-1]
-            assert allowed[symbol] == (not runs or runs[-1] not in earlier)
+            assert allowed[token] == (not runs or runs[-1] not in earlier)
 
 
 def test_a_large_vocabulary_at_full_width_of_one_step() -> None:
-    """One symbol and the end: every one of 1,000 outputs, in order, none of them banned."""
+    """One token and the end: every one of 1,000 outputs, in order, none of them suppressed."""
     size = 1003
     log_probs = torch.randn(2, size, generator=torch.Generator().manual_seed(1)).log_softmax(dim=1)
 
-    def step(symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
-        return Stepped(log_probs[(symbols != 0).long()], state, None)
+    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
+        return StepOutput(log_probs[(tokens != 0).long()], state, None)
 
-    options = Search(beam_size=1000, n_best=1000, normalization="none", min_length=1)
-    (found,) = search(step, (), start=0, end=1, options=options, limits=[1], banned=[0, 7])
-    expected = sorted(set(range(size)) - {0, 1, 7}, key=lambda symbol: -float(log_probs[0, symbol]))
-    assert [each.symbols for each in found.hypotheses] == [(symbol,) for symbol in expected]
+    options = BeamSearch(beam_size=1000, n_best=1000, normalization="none", min_length=1)
+    (found,) = search(step, (), start=0, end=1, options=options, limits=[1], suppressed=[0, 7])
+    expected = sorted(set(range(size)) - {0, 1, 7}, key=lambda token: -float(log_probs[0, token]))
+    assert [each.tokens for each in found.hypotheses] == [(token,) for token in expected]
 
 
 def test_rows_of_a_state() -> None:
@@ -426,7 +435,7 @@ def test_drawn_numbers_decide() -> None:
     def draw(numbers: Sequence[int]) -> list[tuple[int, ...]]:
         limits = [8] * len(numbers)
         drawn = sample(uniform(50), (), start=0, end=1, sampling=sampling, limits=limits, numbers=numbers)
-        return [each.symbols for each in drawn]
+        return [each.tokens for each in drawn]
 
     assert draw([0, 1, 2, 3])[1:] == draw([1, 2, 3])
     assert len(set(draw(range(6)))) == 6

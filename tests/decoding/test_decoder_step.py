@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from recurra.data.buckets import Padded, pad
-from recurra.decoding.beam_search import Search, search
+from recurra.decoding.beam_search import BeamSearch, search
 from recurra.decoding.decoder_step import stepper
 from recurra.decoding.step import select_rows
 from recurra.models.architecture import Architecture
@@ -37,14 +37,14 @@ def make(attention: Any, cell: Any = "lstm", num_layers: int = 2) -> EncoderDeco
 
 
 def tensors(padded: Padded) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(padded.symbols), torch.from_numpy(padded.mask)
+    return torch.from_numpy(padded.tokens), torch.from_numpy(padded.mask)
 
 
 @torch.no_grad()
-def told(model: EncoderDecoder, source: np.ndarray, symbols: list[int]) -> tuple[Tensor, Tensor | None]:
-    """Log-probabilities of everything before each of the symbols and after the last; and the weights."""
+def told(model: EncoderDecoder, source: np.ndarray, tokens: list[int]) -> tuple[Tensor, Tensor | None]:
+    """Log-probabilities of everything before each of the tokens and after the last; and the weights."""
     mask = torch.ones(1, len(source), dtype=torch.bool)
-    features, weights = model.trace(torch.from_numpy(source)[None], mask, torch.tensor([[START, *symbols]]))
+    features, weights = model.trace(torch.from_numpy(source)[None], mask, torch.tensor([[START, *tokens]]))
     return torch.log_softmax(model.read_out(features)[0], dim=-1), None if weights is None else weights[0]
 
 
@@ -60,9 +60,9 @@ def test_steps_say_what_teacher_forcing_says(
     step, state = stepper(model.decoder, model.encode(*tensors(pad(sources))))
     texts: list[list[int]] = [[] for _ in sources]
     owners = list(range(len(sources)))
-    symbols = [START] * len(sources)
+    tokens = [START] * len(sources)
     for _ in range(3):
-        said = step(torch.tensor(symbols), state)
+        said = step(torch.tensor(tokens), state)
         assert bool((said.log_probs <= 0).all())
         torch.testing.assert_close(said.log_probs.exp().sum(dim=1), torch.ones(len(owners)))
         assert said.state[-1][0].tolist() == owners
@@ -77,9 +77,9 @@ def test_steps_say_what_teacher_forcing_says(
                 torch.testing.assert_close(said.weights[row, :length], weights[-1], rtol=1e-5, atol=1e-6)
                 assert torch.count_nonzero(said.weights[row, length:]) == 0
         rows = sorted(data.draw(st.lists(st.integers(0, len(owners) - 1), min_size=1, max_size=6)))
-        symbols = [data.draw(st.integers(0, TARGETS - 1)) for _ in rows]
+        tokens = [data.draw(st.integers(0, TARGETS - 1)) for _ in rows]
         state = select_rows(said.state, torch.tensor(rows))
-        texts = [[*texts[row], symbol] for row, symbol in zip(rows, symbols, strict=True)]
+        texts = [[*texts[row], token] for row, token in zip(rows, tokens, strict=True)]
         owners = [owners[row] for row in rows]
 
 
@@ -92,17 +92,17 @@ def test_the_scores_of_a_search_are_those_of_teacher_forcing(
 ) -> None:
     model = make(attention, cell)
     step, state = stepper(model.decoder, model.encode(*tensors(pad(sources))))
-    options = Search(beam_size=3, n_best=3, normalization="none")
+    options = BeamSearch(beam_size=3, n_best=3, normalization="none")
     limits = [2 + len(source) for source in sources]
     positions = [len(source) for source in sources]
     found = search(
-        step, state, start=START, end=END, options=options, limits=limits, positions=positions, banned=[START]
+        step, state, start=START, end=END, options=options, limits=limits, positions=positions, suppressed=[START]
     )
     for source, sentence in zip(sources, found, strict=True):
         assert len(sentence.hypotheses) == 3
         for hypothesis in sentence.hypotheses:
-            written = [*hypothesis.symbols, END]
-            log_probs, weights = told(model, source, list(hypothesis.symbols))
+            written = [*hypothesis.tokens, END]
+            log_probs, weights = told(model, source, list(hypothesis.tokens))
             expected = log_probs[torch.arange(len(written)), torch.tensor(written)]
             assert START not in written
             assert hypothesis.score == pytest.approx(float(expected.sum()), abs=1e-4)
@@ -129,10 +129,10 @@ def test_a_source_that_was_left_out_may_be_asked_for_again(attention: str) -> No
     """A step is a function of its arguments, whatever was asked for between."""
     model = make(attention)
     step, state = stepper(model.decoder, model.encode(*tensors(pad([np.array([n, 2, n]) for n in range(6)]))))
-    symbols = torch.arange(6)
-    first = step(symbols, state)
+    tokens = torch.arange(6)
+    first = step(tokens, state)
     for rows in ([3], [0, 3, 5, 5], [1, 1], [5], [0, 1, 2, 3, 4, 5]):
-        said = step(symbols[rows], select_rows(state, torch.tensor(rows)))
+        said = step(tokens[rows], select_rows(state, torch.tensor(rows)))
         torch.testing.assert_close(said.log_probs, first.log_probs[rows], rtol=1e-5, atol=1e-6)
         assert said.weights is not None
         assert first.weights is not None

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recurra.decoding.beam_search import Search, search
+from recurra.decoding.beam_search import BeamSearch, search
 from recurra.decoding.ensemble import ensemble, join, split
-from recurra.decoding.step import Step, Stepped
+from recurra.decoding.step import DecoderStep, StepOutput
 
 SIZE = 6
 
@@ -29,17 +29,17 @@ class Member:
     def state(self, rows: int) -> tuple[Tensor, ...]:
         return tuple(torch.zeros(1, rows, dtype=torch.int64) for _ in range(self.parts))
 
-    def step(self, symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
-        state = tuple((part * (place + 3) + symbols + 1) % 1000 for place, part in enumerate(state))
+    def step(self, tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
+        state = tuple((part * (place + 3) + tokens + 1) % 1000 for place, part in enumerate(state))
         place = sum(state)[0] % 40  # type: ignore[index]
         weights = None if self.weights is None else self.weights[place]
-        return Stepped(self.table[place], state, weights)
+        return StepOutput(self.table[place], state, weights)
 
 
-def run(step: Step, state: tuple[Tensor, ...], symbols: list[list[int]]) -> list[Stepped]:
-    """What a step says to each row of symbols."""
+def run(step: DecoderStep, state: tuple[Tensor, ...], tokens: list[list[int]]) -> list[StepOutput]:
+    """What a step says to each row of tokens."""
     said = []
-    for column in zip(*symbols, strict=True):
+    for column in zip(*tokens, strict=True):
         said.append(step(torch.tensor(column), state))
         state = said[-1].state
     return said
@@ -48,12 +48,12 @@ def run(step: Step, state: tuple[Tensor, ...], symbols: list[list[int]]) -> list
 texts = st.lists(st.lists(st.integers(0, SIZE - 1), min_size=4, max_size=4), min_size=1, max_size=3)
 
 
-@given(parts=st.lists(st.integers(1, 3), min_size=1, max_size=4), symbols=texts, data=st.data())
-def test_the_mean_of_probabilities(parts: list[int], symbols: list[list[int]], data: st.DataObject) -> None:
+@given(parts=st.lists(st.integers(1, 3), min_size=1, max_size=4), tokens=texts, data=st.data())
+def test_the_mean_of_probabilities(parts: list[int], tokens: list[list[int]], data: st.DataObject) -> None:
     members = [Member(seed, count, data.draw(st.booleans())) for seed, count in enumerate(parts)]
-    rows = len(symbols)
-    together = run(ensemble([m.step for m in members], parts), join([m.state(rows) for m in members]), symbols)
-    alone = [run(member.step, member.state(rows), symbols) for member in members]
+    rows = len(tokens)
+    together = run(ensemble([m.step for m in members], parts), join([m.state(rows) for m in members]), tokens)
+    alone = [run(member.step, member.state(rows), tokens) for member in members]
     for place, said in enumerate(together):
         each = [one[place] for one in alone]
         mean = np.mean([stepped.log_probs.exp().numpy() for stepped in each], axis=0)
@@ -70,17 +70,17 @@ def test_the_mean_of_probabilities(parts: list[int], symbols: list[list[int]], d
 def test_copies_of_a_model_are_that_model() -> None:
     member = Member(1, 2)
 
-    def find(step: Step, state: Callable[[int], tuple[Tensor, ...]]) -> list[tuple[int, ...]]:
-        found = search(step, state(5), start=0, end=1, options=Search(n_best=3), limits=[3, 4, 5, 6, 7])
-        return [each.symbols for sentence in found for each in sentence.hypotheses]
+    def find(step: DecoderStep, state: Callable[[int], tuple[Tensor, ...]]) -> list[tuple[int, ...]]:
+        found = search(step, state(5), start=0, end=1, options=BeamSearch(n_best=3), limits=[3, 4, 5, 6, 7])
+        return [each.tokens for sentence in found for each in sentence.hypotheses]
 
     three = ensemble([member.step] * 3, [2] * 3)
     assert find(three, lambda rows: join([member.state(rows)] * 3)) == find(member.step, member.state)
 
 
 def test_what_one_member_thinks_impossible_is_left_to_the_other() -> None:
-    def said(*probs: float) -> Step:
-        return lambda symbols, state: Stepped(torch.tensor([probs]).log(), state, None)
+    def said(*probs: float) -> DecoderStep:
+        return lambda tokens, state: StepOutput(torch.tensor([probs]).log(), state, None)
 
     step = ensemble([said(1.0, 0.0, 0.0), said(0.5, 0.5, 0.0)], [0, 0])
     log_probs = step(torch.tensor([0]), ()).log_probs[0].tolist()
@@ -90,7 +90,7 @@ def test_what_one_member_thinks_impossible_is_left_to_the_other() -> None:
 def test_certainty_is_not_above_0() -> None:
     certain = torch.tensor([[0.0, -math.inf]])
     for count in range(1, 20):
-        step = ensemble([lambda symbols, state: Stepped(certain, state, None)] * count, [0] * count)
+        step = ensemble([lambda tokens, state: StepOutput(certain, state, None)] * count, [0] * count)
         assert float(step(torch.tensor([0]), ()).log_probs.max()) <= 0
 
 

@@ -1,4 +1,4 @@
-"""Drawing symbols one after another: what may be drawn, how often, and that a seed says it all."""
+"""Drawing tokens one after another: what may be drawn, how often, and that a seed says it all."""
 
 import math
 from collections import Counter
@@ -19,23 +19,23 @@ FloatArray = NDArray[np.float32]
 
 
 class Table:
-    """A model whose next symbol depends on the last one and on how many there were, to be seen through."""
+    """A model whose next token depends on the last one and on how many there were, to be seen through."""
 
     def __init__(self, size: int, seed: int, scale: float = 2.0) -> None:
         rng = np.random.default_rng(seed)
         self.logits = (scale * rng.standard_normal((size, size))).astype(np.float32)
         self.read: list[int] = []
 
-    def step(self, symbol: int, state: int) -> tuple[FloatArray, int]:
-        self.read.append(symbol)
-        return np.roll(self.logits[symbol], state), state + 1
+    def step(self, token: int, state: int) -> tuple[FloatArray, int]:
+        self.read.append(token)
+        return np.roll(self.logits[token], state), state + 1
 
 
 def draws(table: Table, length: int, sampling: Sampling, seed: int = 0, forbidden: Sequence[int] = ()) -> list[Drawn]:
     logits, state = read(table.step, [0], 0)
-    banned = np.array(forbidden, dtype=np.int64)
+    suppressed = np.array(forbidden, dtype=np.int64)
     generator = np.random.default_rng(seed)
-    return list(islice(sample(table.step, logits, state, sampling, generator, lambda state: banned), length))
+    return list(islice(sample(table.step, logits, state, sampling, generator, lambda state: suppressed), length))
 
 
 def log_softmax(logits: FloatArray) -> NDArray[np.float64]:
@@ -44,15 +44,15 @@ def log_softmax(logits: FloatArray) -> NDArray[np.float64]:
 
 
 def first(logits: Sequence[float], sampling: Sampling, count: int = 4000, **options: Any) -> Counter[int]:
-    """How often each symbol is drawn first in `count` texts that differ in nothing but chance."""
+    """How often each token is drawn first in `count` texts that differ in nothing but chance."""
     array = np.array(logits, dtype=np.float32)
     generator = np.random.default_rng(0)
 
-    def still(symbol: int, state: None) -> tuple[FloatArray, None]:
+    def still(token: int, state: None) -> tuple[FloatArray, None]:
         return array, None
 
     drawn = islice(sample(still, array, None, sampling, generator, **options), count)
-    return Counter(item.symbol for item in drawn)
+    return Counter(item.token for item in drawn)
 
 
 samplings = st.builds(
@@ -60,7 +60,7 @@ samplings = st.builds(
     temperature=st.floats(0.1, 3),
     top_k=st.integers(0, 6),
     top_p=st.floats(0.05, 1),
-    argmax=st.booleans(),
+    greedy=st.booleans(),
 )
 
 
@@ -72,14 +72,14 @@ def test_each_draw_is_fed_back_and_has_the_models_own_log_probability(
     table = Table(size, seed)
     before = table.logits.copy()
     drawn = draws(table, 12, sampling, seed, forbidden)
-    assert table.read == [0, *(item.symbol for item in drawn)][: len(table.read)]
+    assert table.read == [0, *(item.token for item in drawn)][: len(table.read)]
     last = 0
     for place, item in enumerate(drawn):
         # As if there were no options: temperature 1, nothing cut off, nothing forbidden.
-        expected = log_softmax(np.roll(before[last], place))[item.symbol]
+        expected = log_softmax(np.roll(before[last], place))[item.token]
         assert item.log_prob == pytest.approx(expected, abs=1e-5)
-        assert item.symbol not in forbidden
-        last = item.symbol
+        assert item.token not in forbidden
+        last = item.token
     np.testing.assert_array_equal(table.logits, before)
 
 
@@ -89,21 +89,21 @@ def test_the_same_seed_draws_the_same(seed: int, sampling: Sampling) -> None:
 
 
 def test_another_seed_draws_something_else() -> None:
-    drawn = {tuple(item.symbol for item in draws(Table(7, 1), 20, Sampling(), seed)) for seed in range(20)}
+    drawn = {tuple(item.token for item in draws(Table(7, 1), 20, Sampling(), seed)) for seed in range(20)}
     assert len(drawn) == 20
 
 
 @given(seed=st.integers(0, 1000), forbidden=st.none() | st.integers(0, 6))
 def test_argmax_takes_the_most_probable_whatever_else_is_asked(seed: int, forbidden: int | None) -> None:
     table = Table(7, seed)
-    options = Sampling(argmax=True, temperature=50.0, top_k=3, top_p=0.9)
-    banned = [] if forbidden is None else [forbidden]
+    options = Sampling(greedy=True, temperature=50.0, top_k=3, top_p=0.9)
+    suppressed = [] if forbidden is None else [forbidden]
     last = 0
-    for place, item in enumerate(draws(table, 15, options, seed, banned)):
+    for place, item in enumerate(draws(table, 15, options, seed, suppressed)):
         logits = np.roll(table.logits[last], place)
-        logits[banned] = -np.inf
-        assert item.symbol == int(np.argmax(logits))
-        last = item.symbol
+        logits[suppressed] = -np.inf
+        assert item.token == int(np.argmax(logits))
+        last = item.token
 
 
 @pytest.mark.parametrize("temperature", [0.25, 1.0, 4.0])
@@ -112,8 +112,8 @@ def test_frequencies_are_those_of_the_distribution_at_its_temperature(temperatur
     count = 20_000
     seen = first(logits.tolist(), Sampling(temperature=temperature), count)
     shares = np.exp(log_softmax(logits / np.float32(temperature)))
-    for symbol, share in enumerate(shares):
-        assert abs(seen[symbol] / count - share) < 5 * math.sqrt(share * (1 - share) / count) + 1e-9
+    for token, share in enumerate(shares):
+        assert abs(seen[token] / count - share) < 5 * math.sqrt(share * (1 - share) / count) + 1e-9
 
 
 @pytest.mark.parametrize("top_k", [1, 2, 3, 5, 100])
@@ -123,9 +123,9 @@ def test_top_k_keeps_the_k_most_probable_in_their_proportion(top_k: int) -> None
     seen = first(logits, Sampling(temperature=1.0, top_k=top_k), count)
     kept = np.argsort(logits)[::-1][:top_k]
     assert set(seen) == set(kept.tolist())
-    shares = np.exp([logits[symbol] for symbol in kept])
-    for symbol, share in zip(kept, shares / shares.sum(), strict=True):
-        assert abs(seen[int(symbol)] / count - share) < 5 * math.sqrt(share * (1 - share) / count) + 1e-9
+    shares = np.exp([logits[token] for token in kept])
+    for token, share in zip(kept, shares / shares.sum(), strict=True):
+        assert abs(seen[int(token)] / count - share) < 5 * math.sqrt(share * (1 - share) / count) + 1e-9
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_what_is_forbidden_is_never_drawn_and_the_rest_keep_their_proportion() -
 
 
 class Rule(NamedTuple):
-    """A state in which a symbol is forbidden that comes out of all before it."""
+    """A state in which a token is forbidden that comes out of all before it."""
 
     seen: int = 0
 
@@ -164,8 +164,8 @@ class Rule(NamedTuple):
 def test_what_is_forbidden_may_depend_on_the_state(size: int, seed: int, sampling: Sampling) -> None:
     logits = np.random.default_rng(seed).normal(0, 3, (50, size)).astype(np.float32)
 
-    def step(symbol: int, state: Rule) -> tuple[FloatArray, Rule]:
-        after = Rule(state.seen + 1 + symbol)
+    def step(token: int, state: Rule) -> tuple[FloatArray, Rule]:
+        after = Rule(state.seen + 1 + token)
         return logits[after.seen % 50], after
 
     def draw() -> list[Drawn]:
@@ -175,15 +175,15 @@ def test_what_is_forbidden_may_depend_on_the_state(size: int, seed: int, samplin
 
     state = Rule()
     for item in draw():
-        banned = state.forbidden(size)
-        assert item.symbol not in banned
-        # Of the whole distribution, the forbidden symbols in it.
-        assert item.log_prob == pytest.approx(log_softmax(logits[state.seen % 50])[item.symbol], abs=1e-5)
-        if sampling.argmax:
+        suppressed = state.forbidden(size)
+        assert item.token not in suppressed
+        # Of the whole distribution, the forbidden tokens in it.
+        assert item.log_prob == pytest.approx(log_softmax(logits[state.seen % 50])[item.token], abs=1e-5)
+        if sampling.greedy:
             allowed = logits[state.seen % 50].copy()
-            allowed[banned] = -np.inf
-            assert item.symbol == int(allowed.argmax())
-        state = Rule(state.seen + 1 + item.symbol)
+            allowed[suppressed] = -np.inf
+            assert item.token == int(allowed.argmax())
+        state = Rule(state.seen + 1 + item.token)
     assert draw() == draw()
 
 
@@ -207,7 +207,7 @@ def test_without_a_rule_nothing_is_forbidden() -> None:
     assert set(first([0.0, 0.0, 0.0], Sampling(temperature=1.0), 200)) == {0, 1, 2}
 
 
-def test_reading_feeds_every_symbol_and_gives_the_last_answer() -> None:
+def test_reading_feeds_every_token_and_gives_the_last_answer() -> None:
     table = Table(5, 3)
     logits, state = read(table.step, [2, 4, 1], 0)
     assert table.read == [2, 4, 1]
@@ -218,8 +218,8 @@ def test_reading_feeds_every_symbol_and_gives_the_last_answer() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"temperature": 0.0}, "--temperature is 0.0, but must be above 0; --argmax"),
-        ({"temperature": -1.0}, "--temperature is -1.0, but must be above 0; --argmax"),
+        ({"temperature": 0.0}, "--temperature is 0.0, but must be above 0; --greedy"),
+        ({"temperature": -1.0}, "--temperature is -1.0, but must be above 0; --greedy"),
         ({"temperature": float("nan")}, "--temperature is nan"),
         ({"temperature": float("inf")}, "--temperature is inf, but must be between"),
         ({"temperature": 1e-300}, "--temperature is 1e-300, but must be between"),

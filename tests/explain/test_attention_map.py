@@ -1,4 +1,4 @@
-"""The map has each weight in its place, and no symbol makes matplotlib or the markup fail (warnings are errors)."""
+"""The map has each weight in its place, and no token makes matplotlib or the markup fail (warnings are errors)."""
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -31,18 +31,18 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(image.convert("L"), dtype=float)
 
 
-def test_symbols_can_be_seen() -> None:
-    assert [shown(symbol) for symbol in (" two", "ish", "\n", "", " ", "\t", "a\u202eb")] == [
+def test_tokens_can_be_seen() -> None:
+    assert [shown(token) for token in (" two", "ish", "\n", "", " ", "\t", "a\u202eb")] == [
         "␣two", "ish", "↵", END, "␣", "→", "a\N{REPLACEMENT CHARACTER}b",
     ]  # fmt: skip
-    # Spaces, joiners and hyphens of ordinary French, Persian, emoji and German are no unknown symbols.
-    for symbol, seen in (
+    # Spaces, joiners and hyphens of ordinary French, Persian, emoji and German are no unknown tokens.
+    for token, seen in (
         ("10\xa0h\u202f?", "10␣h␣?"),
         ("می\u200cخواهم", "می\u200cخواهم"),
         ("👩\u200d🔬",) * 2,
         ("a\xadb", "a-b"),
     ):
-        assert shown(symbol) == seen
+        assert shown(token) == seen
 
 
 @given(st.text(), st.integers(1, 20))
@@ -68,7 +68,7 @@ def test_dark_is_where_the_weight_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("title", ["", "$x_1$ 好 a very long title " * 9])
-def test_strange_symbols_are_drawn(title: str, tmp_path: Path) -> None:
+def test_strange_tokens_are_drawn(title: str, tmp_path: Path) -> None:
     weights = np.random.default_rng(0).random((len(STRANGE), len(STRANGE)), dtype=np.float32)
     draw_attention(weights, STRANGE, STRANGE, tmp_path / "map.png", title)
     assert min(pixels(tmp_path / "map.png").shape) > 300
@@ -108,8 +108,8 @@ def test_svg_has_each_weight_in_its_cell(weights: np.ndarray) -> None:
     assert [text.text for text in svg.iterfind("text[@class='target']")] == targets
 
 
-def test_weights_must_fit_the_symbols(tmp_path: Path) -> None:
+def test_weights_must_fit_the_tokens(tmp_path: Path) -> None:
     for shape in ((2, 3), (3, 1), (0, 2)):
-        with pytest.raises(ValueError, match="source symbols"):
+        with pytest.raises(ValueError, match="source tokens"):
             draw_attention(np.ones(shape, np.float32), list("ab"), list("xyz")[: shape[0]], tmp_path / "map.png")
     assert not list(tmp_path.iterdir())

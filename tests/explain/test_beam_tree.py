@@ -31,9 +31,9 @@ def trees(draw: st.DrawFn) -> Tree:
         open_ones = [index for index, node in enumerate(tree.nodes) if node.state == "kept"]
         parent = draw(st.sampled_from(open_ones))
         log_prob = -draw(st.floats(0, 9) | st.just(math.inf))
-        symbol = draw(st.integers(0, len(NAMES) - 1))
-        state = draw(st.sampled_from(["kept", "pruned"])) if symbol else "finished"
-        tree.add(parent, symbol, log_prob, tree.nodes[parent].total + log_prob, state)
+        token = draw(st.integers(0, len(NAMES) - 1))
+        state = draw(st.sampled_from(["kept", "pruned"])) if token else "finished"
+        tree.add(parent, token, log_prob, tree.nodes[parent].total + log_prob, state)
     return tree
 
 
@@ -98,7 +98,7 @@ def test_every_node_is_drawn_once_as_what_it_is(tree: Tree) -> None:
         assert len(groups[f"node-{index}"].findall("rect")) == (2 if node.state == "finished" else 1)
 
 
-def test_symbols_stay_text() -> None:
+def test_tokens_stay_text() -> None:
     svg = tree_svg(small(), NAMES.__getitem__)
     assert "<b>" not in svg
     assert [text for text in ET.fromstring(svg).itertext() if text == "<b>"] == ["<b>"]

@@ -36,7 +36,7 @@ class Elements(HTMLParser):
 
 @pytest.fixture(scope="module")
 def measured(make_model, text_passage: Passage) -> Measured:
-    vocabulary = int(text_passage.symbols.max()) + 1
+    vocabulary = int(text_passage.tokens.max()) + 1
     subjects = [Subject(NASTY, make_model(vocabulary), {NASTY: NASTY}), Subject("b", make_model(vocabulary, "gru"))]
     return measure(subjects, text_passage)
 
@@ -86,10 +86,10 @@ def test_figures_are_those_measured(measured: Measured) -> None:
     assert tracker["auc"] == pytest.approx(first.auc, abs=1e-3)
     holds = measured.passage.features[first.feature]
     assert [mark == "1" for mark in tracker["holds"]] == holds[: measured.shown].tolist()
-    assert [model["effective"] for model in data["reach"]] == [context.effective for context in measured.contexts]
-    np.testing.assert_allclose(data["surprise"]["bits"], measured.surprise.bits, rtol=6e-3)
-    shown = data["surprise"]["names"][str(measured.surprise.alternatives[5, 0])]
-    assert shown == measured.passage.name(int(measured.surprise.alternatives[5, 0]))
+    assert [model["effective"] for model in data["context"]] == [context.effective for context in measured.contexts]
+    np.testing.assert_allclose(data["surprisal"]["bits"], measured.surprisal.bits, rtol=6e-3)
+    shown = data["surprisal"]["names"][str(measured.surprisal.alternatives[5, 0])]
+    assert shown == measured.passage.name(int(measured.surprisal.alternatives[5, 0]))
 
 
 def test_data_hold_no_markup_and_no_nan() -> None:
@@ -102,8 +102,8 @@ def test_data_hold_no_markup_and_no_nan() -> None:
 
 
 @pytest.fixture(scope="module")
-def measured_music(music_model, music_passage: Passage) -> Measured:
-    return measure([Subject("a", music_model)], music_passage)
+def measured_music(music_network, music_passage: Passage) -> Measured:
+    return measure([Subject("a", music_network)], music_passage)
 
 
 def test_text_has_no_roll(measured: Measured) -> None:
@@ -121,7 +121,7 @@ def test_a_roll_is_the_passage_as_notes(measured_music: Measured, music_passage:
     for note, cost in zip(roll["notes"], roll["bits"], strict=True):
         own = range(note["first"], note["last"] + 1)
         assert data["labels"][note["first"] :][:3].count("→1/4") == 0
-        assert cost == pytest.approx(sum(measured_music.surprise.bits[place - 1] for place in own), rel=6e-3)
+        assert cost == pytest.approx(sum(measured_music.surprisal.bits[place - 1] for place in own), rel=6e-3)
         assert note["name"].split()[0] in [data["labels"][place] for place in own]
         assert 0 <= note["lane"] < len(roll["lanes"])
     assert roll["mean"] == pytest.approx(np.mean(roll["bits"]), rel=6e-3)

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from recurra.explain.effective_context import ContextLoss, GradientReach
+from recurra.explain.effective_context import ContextLoss, GradientNorms
 from recurra.explain.passage import Passage
 from recurra.explain.pictures import (
     DIVERGING,
     SEQUENTIAL,
     colours_of,
+    draw_context,
     draw_neurons,
-    draw_reach,
-    draw_surprise,
-    surprise_scale,
+    draw_surprisal,
+    surprisal_scale,
     telling_window,
 )
 from recurra.explain.units import Tracker
@@ -43,19 +43,19 @@ def test_strange_text_is_drawn(strange: Passage, tmp_path: Path) -> None:
     draw_neurons(strange, values, [], tmp_path / "none.png")
     heights = [size(tmp_path / f"{name}.png")[1] for name in ("two", "one", "none")]
     assert heights[0] > heights[1]
-    draw_surprise(strange, np.linspace(0, 20, len(LABELS) - 1), tmp_path / "surprise.png")
-    assert min(size(tmp_path / "surprise.png")) > 100
+    draw_surprisal(strange, np.linspace(0, 20, len(LABELS) - 1), tmp_path / "surprisal.png")
+    assert min(size(tmp_path / "surprisal.png")) > 100
 
 
 def test_reach_is_drawn_whatever_the_figures(tmp_path: Path) -> None:
     gradients = [
-        GradientReach(norms)
+        GradientNorms(norms)
         for norms in (np.ones((2, 9)), np.zeros((1, 9)), np.array([[1.0, 2.0, np.inf]]), 0.1 ** np.arange(40.0)[None])
     ]
     contexts = [ContextLoss((1, 2, 4), np.full((3, 3), value)) for value in (1.0, 2.0, 3.0, np.nan)]
     names = ["_hidden", "$\\frac$", "好", "</b>"]
-    draw_reach(names, gradients, contexts, "symbol", tmp_path / "reach.png")
-    assert min(size(tmp_path / "reach.png")) > 400
+    draw_context(names, gradients, contexts, "token", tmp_path / "context.png")
+    assert min(size(tmp_path / "context.png")) > 400
 
 
 def test_scales_of_colour() -> None:
@@ -69,8 +69,8 @@ def test_scales_of_colour() -> None:
 
 
 def test_strongest_surprise_leaves_out_a_few_outliers() -> None:
-    assert surprise_scale(np.array([2.5] * 99 + [40.0])) == 3.0
-    assert surprise_scale(np.zeros(3)) == 1.0
+    assert surprisal_scale(np.array([2.5] * 99 + [40.0])) == 3.0
+    assert surprisal_scale(np.zeros(3)) == 1.0
 
 
 def test_window_shows_the_feature_and_its_absence() -> None:

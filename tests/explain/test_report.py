@@ -18,10 +18,10 @@ from recurra.tasks.music.notation import Notation
 
 
 def test_page_and_pictures_are_written(make_model, text_passage: Passage, tmp_path: Path) -> None:
-    vocabulary = int(text_passage.symbols.max()) + 1
+    vocabulary = int(text_passage.tokens.max()) + 1
     subjects = [Subject(cell, make_model(vocabulary, cell)) for cell in ("lstm", "rnn")]
     result = explain(subjects, text_passage, tmp_path / "new" / "page.html")
-    names = ["page.html", "page-neurons.png", "page-reach.png", "page-surprise.png"]
+    names = ["page.html", "page-neurons.png", "page-context.png", "page-surprisal.png"]
     assert [path.name for path in result.files] == names
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(names)
     for path in result.files[1:]:
@@ -30,15 +30,15 @@ def test_page_and_pictures_are_written(make_model, text_passage: Passage, tmp_pa
             assert min(image.size) > 100
     page = result.files[0].read_text(encoding="utf-8")
     data = json.loads(page.partition('id="data">')[2].partition("</script>")[0])
-    assert [model["name"] for model in data["reach"]] == ["LSTM", "RNN"]
+    assert [model["name"] for model in data["context"]] == ["LSTM", "RNN"]
     assert result.measured.findings.trackers
     assert len(data["labels"]) == len(text_passage)
 
 
-def test_music_is_drawn_as_a_roll(music_model, music_passage: Passage, tmp_path: Path, monkeypatch) -> None:
+def test_music_is_drawn_as_a_roll(music_network, music_passage: Passage, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(measuring, "MAX_ACTIVATIONS", 12 * 350)
     monkeypatch.setattr(measuring, "MAX_SHOWN_ACTIVATIONS", 12 * 301)
-    result = explain([Subject("a", music_model)], music_passage, tmp_path / "page.html")
+    result = explain([Subject("a", music_network)], music_passage, tmp_path / "page.html")
     measured = result.measured
     assert (len(measured.passage), measured.shown) == (350, 301)
     assert len(measured.passage.roll.times) == 350
@@ -54,25 +54,25 @@ def test_music_is_drawn_as_a_roll(music_model, music_passage: Passage, tmp_path:
 
 
 def test_music_without_notes_will_do(
-    music_model, music_notation: Notation, music_passage: Passage, tmp_path: Path
+    music_network, music_notation: Notation, music_passage: Passage, tmp_path: Path
 ) -> None:
     step = music_passage.labels.index("→1/4")
-    silence = music_features.passage(music_notation, np.full(40, music_passage.symbols[step]), "silence")
-    explain([Subject("a", music_model)], silence, tmp_path / "page.html")
+    silence = music_features.passage(music_notation, np.full(40, music_passage.tokens[step]), "silence")
+    explain([Subject("a", music_network)], silence, tmp_path / "page.html")
     starts = music_features.passage(music_notation, np.zeros(40, dtype=int), "starts")
-    explain([Subject("a", music_model)], starts, tmp_path / "page.html")
+    explain([Subject("a", music_network)], starts, tmp_path / "page.html")
 
 
 def test_a_long_passage_is_read_and_shown_in_part(make_model, text_passage: Passage, monkeypatch) -> None:
-    model = make_model(int(text_passage.symbols.max()) + 1)
+    model = make_model(int(text_passage.tokens.max()) + 1)
     monkeypatch.setattr(measuring, "MAX_ACTIVATIONS", 12 * 350)
     monkeypatch.setattr(measuring, "MAX_SHOWN_ACTIVATIONS", 12 * 300)
     assert searched_length(model) == 350
     result = measure([Subject("a", model)], text_passage)
     assert len(result.passage) == len(result.activations) == 350
     assert result.shown == 300
-    assert len(result.surprise.bits) == 299
-    np.testing.assert_array_equal(result.passage.symbols, text_passage.symbols[:350])
+    assert len(result.surprisal.bits) == 299
+    np.testing.assert_array_equal(result.passage.tokens, text_passage.tokens[:350])
 
 
 def test_a_short_passage_is_refused(make_model) -> None:
@@ -87,7 +87,7 @@ def test_the_shortest_passage_will_do(make_model, tmp_path: Path) -> None:
 
 
 def test_a_model_that_explodes_is_refused(make_model, text_passage: Passage) -> None:
-    model = make_model(int(text_passage.symbols.max()) + 1, "rnn-relu")
+    model = make_model(int(text_passage.tokens.max()) + 1, "rnn-relu")
     with torch.no_grad():
         for parameter in model.recurrent.parameters():
             parameter.fill_(9.0)

@@ -1,4 +1,4 @@
-"""Surprise against single steps."""
+"""Surprisal against single steps."""
 
 import math
 
@@ -7,42 +7,42 @@ import pytest
 import torch
 
 from recurra.explain import surprisal as module
-from recurra.explain.surprisal import surprise
+from recurra.explain.surprisal import surprisal
 from recurra.training.language_modeling import log_probs
 
 
-def test_every_symbol_as_by_single_steps(make_model, symbols, monkeypatch) -> None:
+def test_every_token_as_by_single_steps(make_model, tokens, monkeypatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 40)
     model = make_model()
-    measured = surprise(model, symbols, top=3)
+    measured = surprisal(model, tokens, top=3)
     state = None
     with torch.no_grad():
-        for place, symbol in enumerate(symbols[:-1]):
-            logits, state = model.step(torch.tensor([int(symbol)]), state)
+        for place, token in enumerate(tokens[:-1]):
+            logits, state = model.step(torch.tensor([int(token)]), state)
             probs = torch.softmax(logits[0].double(), dim=0).numpy()
-            assert measured.bits[place] == pytest.approx(-math.log2(probs[symbols[place + 1]]), abs=1e-4)
+            assert measured.bits[place] == pytest.approx(-math.log2(probs[tokens[place + 1]]), abs=1e-4)
             assert measured.entropy[place] == pytest.approx(-(probs * np.log2(probs)).sum(), abs=1e-4)
             best = np.argsort(-probs)[:3]
             assert measured.alternatives[place].tolist() == best.tolist()
             np.testing.assert_allclose(measured.probabilities[place], probs[best], atol=1e-5)
 
 
-def test_agrees_with_scoring(make_model, symbols) -> None:
+def test_agrees_with_scoring(make_model, tokens) -> None:
     model = make_model(cell="gru")
-    nats = -log_probs(model, symbols, torch.device("cpu")).numpy()
-    np.testing.assert_allclose(surprise(model, symbols).bits, nats / math.log(2), atol=1e-4)
+    nats = -log_probs(model, tokens, torch.device("cpu")).numpy()
+    np.testing.assert_allclose(surprisal(model, tokens).bits, nats / math.log(2), atol=1e-4)
 
 
-def test_certainty_has_no_entropy(make_model, symbols) -> None:
+def test_certainty_has_no_entropy(make_model, tokens) -> None:
     model = make_model()
     with torch.no_grad():
         model.output.bias[3] = 1e4
-    measured = surprise(model, np.full(5, 3))
+    measured = surprisal(model, np.full(5, 3))
     assert measured.bits.tolist() == measured.entropy.tolist() == [0.0] * 4
     assert measured.alternatives.shape == (4, 5)
 
 
-def test_few_symbols(make_model) -> None:
-    assert surprise(make_model(vocabulary=2), np.array([0, 1])).alternatives.shape == (1, 2)
+def test_few_tokens(make_model) -> None:
+    assert surprisal(make_model(vocabulary=2), np.array([0, 1])).alternatives.shape == (1, 2)
     with pytest.raises(ValueError, match="at least two"):
-        surprise(make_model(), np.array([1]))
+        surprisal(make_model(), np.array([1]))

@@ -31,15 +31,15 @@ def test_auc_counts_pairs(rows: list[tuple[int, float, bool, bool]], at_once: in
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "rnn-relu"])
-def test_activations_are_the_states_of_single_steps(make_model, symbols, cell, monkeypatch) -> None:
+def test_activations_are_the_states_of_single_steps(make_model, tokens, cell, monkeypatch) -> None:
     monkeypatch.setattr(neurons, "CHUNK", 32)
     model = make_model(cell=cell)
     state, rows = None, []
     with torch.no_grad():
-        for symbol in symbols:
-            _, state = model.step(torch.tensor([int(symbol)]), state)
+        for token in tokens:
+            _, state = model.step(torch.tensor([int(token)]), state)
             rows.append(state[0][:, 0].flatten().numpy())
-    np.testing.assert_allclose(activations(model, symbols), rows, rtol=1e-6, atol=2e-5)
+    np.testing.assert_allclose(activations(model, tokens), rows, rtol=1e-6, atol=2e-5)
 
 
 def planted() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
@@ -54,19 +54,19 @@ def planted() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
 
 
 def test_planted_units_are_found_with_their_signs() -> None:
-    values, symbols, features = planted()
-    found = {tracker.feature: tracker for tracker in find(values, symbols, features).trackers}
+    values, tokens, features = planted()
+    found = {tracker.feature: tracker for tracker in find(values, tokens, features).trackers}
     assert (found["high"].unit, found["high"].sign) == (7, 1)
     assert (found["low"].unit, found["low"].sign) == (11, -1)
     assert min(found["high"].auc, found["low"].auc) > 0.99
     assert found["high"].share == pytest.approx(features["high"][200:].mean())
-    assert found["high"].symbol_auc == pytest.approx(0.5, abs=0.12)
+    assert found["high"].token_auc == pytest.approx(0.5, abs=0.12)
 
 
 def test_measured_on_the_part_it_was_not_chosen_on() -> None:
-    values, symbols, features = planted()
+    values, tokens, features = planted()
     values[200:, 7] *= -1  # the unit changes its mind in the second half
-    tracker = next(t for t in find(values, symbols, features).trackers if t.feature == "high")
+    tracker = next(t for t in find(values, tokens, features).trackers if t.feature == "high")
     assert tracker.unit == 7
     assert tracker.chosen_auc == pytest.approx(counted_auc(values[:200, 7], features["high"][:200]))
     assert tracker.auc == pytest.approx(counted_auc(values[200:, 7], features["high"][200:]))
@@ -83,56 +83,56 @@ def test_luck_is_not_credited() -> None:
     assert np.mean([tracker.auc for tracker in trackers]) == pytest.approx(0.5, abs=0.05)
 
 
-def test_what_the_symbol_alone_tells() -> None:
-    values, symbols, _ = planted()
-    trackers = find(values, symbols, {"is symbol 2": symbols == 2}).trackers
-    assert trackers[0].symbol_auc == 1.0
+def test_what_the_token_alone_tells() -> None:
+    values, tokens, _ = planted()
+    trackers = find(values, tokens, {"is token 2": tokens == 2}).trackers
+    assert trackers[0].token_auc == 1.0
 
 
-def test_symbols_seen_only_in_the_second_half_tell_nothing() -> None:
-    values, symbols, features = planted()
-    symbols[200:] = 9
-    assert all(tracker.symbol_auc == 0.5 for tracker in find(values, symbols, features).trackers)
+def test_tokens_seen_only_in_the_second_half_tell_nothing() -> None:
+    values, tokens, features = planted()
+    tokens[200:] = 9
+    assert all(tracker.token_auc == 0.5 for tracker in find(values, tokens, features).trackers)
 
 
 def test_rare_and_too_common_features_are_named_and_left_out() -> None:
-    values, symbols, features = planted()
+    values, tokens, features = planted()
     never, first_half = np.zeros(400, dtype=bool), np.arange(400) < 150
-    findings = find(values, symbols, {"never": never, "always": ~never, "first half": first_half, **features})
+    findings = find(values, tokens, {"never": never, "always": ~never, "first half": first_half, **features})
     assert findings.rare == ("never", "always", "first half")
     assert {tracker.feature for tracker in findings.trackers} == {"high", "low"}
-    assert find(values, symbols, {"never": never}).trackers == ()
+    assert find(values, tokens, {"never": never}).trackers == ()
 
 
 def test_constant_units_track_nothing_and_the_first_of_equals_is_taken() -> None:
-    values, symbols, features = planted()
+    values, tokens, features = planted()
     values[:] = 1.0
-    tracker = find(values, symbols, features).trackers[0]
+    tracker = find(values, tokens, features).trackers[0]
     assert (tracker.unit, tracker.auc) == (0, 0.5)
     values[:, 4] = values[:, 9] = features["high"]
-    tracker = next(t for t in find(values, symbols, features).trackers if t.feature == "high")
+    tracker = next(t for t in find(values, tokens, features).trackers if t.feature == "high")
     assert (tracker.unit, tracker.auc) == (4, 1.0)
 
 
 def test_a_unit_is_held_against_what_the_model_is_given() -> None:
-    values, symbols, features = planted()
+    values, tokens, features = planted()
     rng = np.random.default_rng(5)
-    switches = (rng.random((400, 7)) < 0.5).astype(np.float32)
-    switches[:, 3] = ~features["high"]  # tells it by being off
-    findings = find(values, symbols, features, switches=switches)
+    rule_features = (rng.random((400, 7)) < 0.5).astype(np.float32)
+    rule_features[:, 3] = ~features["high"]  # tells it by being off
+    findings = find(values, tokens, features, rule_features=rule_features)
     told = {tracker.feature: tracker.given_auc for tracker in findings.trackers}
     assert told["high"] == 1.0
     assert told["low"] < 0.7
     assert findings.trackers[-1].feature == "high"  # however good the unit is
     assert all(tracker.own <= tracker.auc - tracker.given_auc for tracker in findings.trackers)
-    assert {tracker.given_auc for tracker in find(values, symbols, features).trackers} == {None}
+    assert {tracker.given_auc for tracker in find(values, tokens, features).trackers} == {None}
 
 
-def test_what_a_model_is_given_is_what_its_reader_shows(make_model, music_model, music_passage) -> None:
-    symbols = music_passage.symbols
-    switches = neurons.given(music_model, symbols.astype(np.uint8))
-    state = np.zeros((1, music_model.reader.state_size), dtype=np.float32)
-    for place, symbol in enumerate(symbols):
-        shown, state = music_model.reader.read(np.array([[symbol]]), state)
-        assert switches[place].tolist() == shown[0, 0].tolist()
-    assert neurons.given(make_model(), symbols) is None
+def test_what_a_model_is_given_is_what_its_reader_shows(make_model, music_network, music_passage) -> None:
+    tokens = music_passage.tokens
+    rule_features = neurons.given(music_network, tokens.astype(np.uint8))
+    state = np.zeros((1, music_network.rules.state_size), dtype=np.float32)
+    for place, token in enumerate(tokens):
+        shown, state = music_network.rules.read(np.array([[token]]), state)
+        assert rule_features[place].tolist() == shown[0, 0].tolist()
+    assert neurons.given(make_model(), tokens) is None

@@ -9,9 +9,9 @@ import torch
 from recurra.data.tokenizer import Characters
 from recurra.explain.passage import Passage
 from recurra.models.cells import CellName
-from recurra.models.language_model import Architecture, LanguageModel, Reader
+from recurra.models.language_model import Architecture, LanguageModel, RuleFeatures
 from recurra.tasks.music import features as music_features
-from recurra.tasks.music.notation import Notation, NotationReader
+from recurra.tasks.music.notation import MusicRules, Notation
 from recurra.tasks.music.pieces import Note, Piece, Track
 from recurra.tasks.music.transcription import encode
 from recurra.tasks.text.features import passage
@@ -32,7 +32,7 @@ def make_model() -> MakeModel:
         layers: int = 2,
         embedding: int = 5,
         seed: int = 0,
-        reader: Reader | None = None,
+        rules: RuleFeatures | None = None,
     ) -> LanguageModel:
         torch.manual_seed(seed)
         model = LanguageModel(
@@ -46,7 +46,7 @@ def make_model() -> MakeModel:
                 forget_bias=1.0,
                 tied=False,
             ),
-            reader,
+            rules,
         )
         with torch.no_grad():
             for name, parameter in model.named_parameters():
@@ -59,7 +59,7 @@ def make_model() -> MakeModel:
 
 
 @pytest.fixture(scope="session")
-def symbols() -> np.ndarray:
+def tokens() -> np.ndarray:
     return np.random.default_rng(1).integers(0, 7, size=90).astype(np.uint8)
 
 
@@ -95,16 +95,16 @@ def music_notation() -> Notation:
 def music_passage() -> Passage:
     """Two pieces in two voices, some notes of each moment random."""
     rng = np.random.default_rng(2)
-    symbols = []
+    tokens = []
     for _ in range(2):
         tune = [Note(12 * place, 12, int(pitch)) for place, pitch in enumerate(rng.integers(60, 73, size=40))]
         bass = [Note(24 * place, 24, int(pitch), track=1) for place, pitch in enumerate(rng.integers(48, 60, size=20))]
         piece = Piece("p", NOTATION.tracks, tuple(sorted([*tune, *bass])), 480)
-        symbols.append(encode(piece, NOTATION)[0])
-    return music_features.passage(NOTATION, np.concatenate(symbols), "a $song_ of^ \u597d", ["<b>one</b>"])
+        tokens.append(encode(piece, NOTATION)[0])
+    return music_features.passage(NOTATION, np.concatenate(tokens), "a $song_ of^ \u597d", ["<b>one</b>"])
 
 
 @pytest.fixture(scope="session")
 def music_network(make_model: MakeModel) -> LanguageModel:
     """A model with random weights that reads what `music_passage` is written in."""
-    return make_model(NOTATION.size, reader=NotationReader(NOTATION))
+    return make_model(NOTATION.size, rules=MusicRules(NOTATION))

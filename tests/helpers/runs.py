@@ -9,7 +9,7 @@ from pathlib import Path
 
 TINY = [
     *("--hidden-size", "12", "--embedding-size", "8", "--num-layers", "2", "--dropout", "0.2"),
-    *("--batch-size", "4", "--chunk", "16", "--evaluations", "4", "--learning-rate", "0.01"),
+    *("--batch-size", "4", "--sequence-length", "16", "--evaluations", "4", "--learning-rate", "0.01"),
     *("--checkpoint-seconds", "0.05"),
 ]
 
@@ -23,7 +23,7 @@ def corpus(folder: Path, repeats: int = 120) -> Path:
 
 TINY_PAIRS = [
     *("--hidden-size", "12", "--embedding-size", "8", "--num-layers", "2", "--dropout", "0.2"),
-    *("--batch-size", "120", "--evaluations", "4", "--learning-rate", "0.01", "--symbols", "characters"),
+    *("--batch-size", "120", "--evaluations", "4", "--learning-rate", "0.01", "--tokens", "characters"),
     *("--checkpoint-seconds", "0.05", "--average", "0.5"),
 ]
 

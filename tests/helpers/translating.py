@@ -1,4 +1,4 @@
-"""Translations and their probabilities, read in other ways than the room's own."""
+"""Translations and their probabilities, read in other ways than the task's own."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ import torch
 
 from recurra import modelfile
 from recurra.config import from_dict
-from recurra.data.vocabulary import Languages
+from recurra.data.vocabulary import VocabularyPair
 from recurra.models.encoder_decoder import EncoderDecoder
 from recurra.tasks.translation.model import Config
 
 Command = Callable[..., Any]
 
 
-def network_of(folder: Path) -> tuple[EncoderDecoder, Languages]:
-    """The network and the languages of a model, put together by other code than the room's."""
+def network_of(folder: Path) -> tuple[EncoderDecoder, VocabularyPair]:
+    """The network and the vocabularies of a model, put together by other code than the task's."""
     file = modelfile.load(folder, "translation")
-    languages = Languages.from_json(file.vocabulary, "here")
-    target_size = None if languages.joint else languages.target.size
-    network = EncoderDecoder(languages.source.size, target_size, from_dict(Config, file.config, "here"))
+    vocabularies = VocabularyPair.from_json(file.vocabulary, "here")
+    target_size = None if vocabularies.joint else vocabularies.target.size
+    network = EncoderDecoder(vocabularies.source.size, target_size, from_dict(Config, file.config, "here"))
     modelfile.fill(network, file.tensors, "here")
-    return network, languages
+    return network, vocabularies
 
 
 @torch.no_grad()
 def log_probs(folder: Path, pairs: Sequence[tuple[str, str]]) -> list[list[float]]:
-    """Log p of every symbol of targets and of their ends, given their sources, each by one run over the whole."""
-    network, languages = network_of(folder)
+    """Log p of every token of targets and of their ends, given their sources, each by one run over the whole."""
+    network, vocabularies = network_of(folder)
     found = []
     for source, target in pairs:
-        read = torch.from_numpy(languages.source.encode(source).astype(np.int64))[None]
-        right = torch.from_numpy(languages.target.encode(target).astype(np.int64))[None]
-        before = torch.cat([torch.tensor([[languages.target.start]]), right[:, :-1]], dim=1)
+        read = torch.from_numpy(vocabularies.source.encode(source).astype(np.int64))[None]
+        right = torch.from_numpy(vocabularies.target.encode(target).astype(np.int64))[None]
+        before = torch.cat([torch.tensor([[vocabularies.target.start]]), right[:, :-1]], dim=1)
         logits = network(
             read, torch.ones_like(read, dtype=torch.bool), before, torch.ones_like(right, dtype=torch.bool)
         )
@@ -46,7 +46,7 @@ def log_probs(folder: Path, pairs: Sequence[tuple[str, str]]) -> list[list[float
 
 
 def nats(folder: Path, pairs: Sequence[tuple[str, str]]) -> float:
-    """Mean -log p of the symbols of targets, their ends counted."""
+    """Mean -log p of the tokens of targets, their ends counted."""
     return -float(np.mean(np.concatenate(log_probs(folder, pairs))))
 
 

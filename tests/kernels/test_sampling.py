@@ -50,7 +50,7 @@ def test_draw_is_its_reference() -> None:
         top_k = int(rng.choice([0, 0, 1, 2, 5, 40, 3000]))
         top_p = float(rng.choice([1.0, 1.0, rng.uniform(0.001, 1), 0.95]))
         uniform = float(rng.random())
-        symbol, log_prob = sample(logits, temperature, top_k, top_p, uniform)
+        token, log_prob = sample(logits, temperature, top_k, top_p, uniform)
 
         # Within float32's rounding of a boundary either side of it is right.
         expected = [
@@ -58,8 +58,8 @@ def test_draw_is_its_reference() -> None:
             for near_top_p in {top_p, min(top_p + 2e-6, 1.0) if top_p < 1 else 1.0, max(top_p - 2e-6, 1e-9)}
             for near_uniform in {uniform, max(uniform - 2e-6, 0.0), min(uniform + 2e-6, LAST_UNIFORM)}
         ]
-        assert symbol in [expected_symbol for expected_symbol, _ in expected]
-        assert log_prob == pytest.approx(dict(expected)[symbol], abs=1e-5)
+        assert token in [expected_token for expected_token, _ in expected]
+        assert log_prob == pytest.approx(dict(expected)[token], abs=1e-5)
 
 
 @settings(deadline=None, max_examples=400)
@@ -69,19 +69,19 @@ def test_what_is_drawn_is_possible_and_kept(
 ) -> None:
     logits = np.array(values, np.float32)
     before = logits.copy()
-    symbol, log_prob = sample(logits, temperature, top_k, top_p, uniform)
+    token, log_prob = sample(logits, temperature, top_k, top_p, uniform)
 
-    assert logits[symbol] > -np.inf
+    assert logits[token] > -np.inf
     np.testing.assert_array_equal(logits, before)
-    # The rank of the symbol: how many are more probable, or as probable and earlier.
-    rank = int(np.sum(logits > logits[symbol]) + np.sum(logits[:symbol] == logits[symbol]))
+    # The rank of the token: how many are more probable, or as probable and earlier.
+    rank = int(np.sum(logits > logits[token]) + np.sum(logits[:token] == logits[token]))
     if temperature == 0:
         assert rank == 0
     elif top_k > 0:
         assert rank < top_k
-    expected = torch.log_softmax(torch.from_numpy(logits).double(), dim=0)[symbol]
+    expected = torch.log_softmax(torch.from_numpy(logits).double(), dim=0)[token]
     assert log_prob == pytest.approx(float(expected), rel=1e-6, abs=2e-6)
-    assert type(symbol) is int
+    assert type(token) is int
     assert type(log_prob) is float
 
 
@@ -91,11 +91,11 @@ def test_top_p_draws_from_the_smallest_set_with_that_mass(
     values: list[float], temperature: float, top_p: float, uniform: float
 ) -> None:
     logits = np.array(values, np.float32)
-    symbol, _ = sample(logits, temperature, 0, top_p, uniform)
+    token, _ = sample(logits, temperature, 0, top_p, uniform)
     with np.errstate(over="ignore"):
         probs = torch.softmax(torch.from_numpy((logits.astype(np.float64) - logits.max()) / temperature), dim=0).numpy()
-    assert probs[symbol] > 0
-    before_it = probs[logits > logits[symbol]].sum() + probs[:symbol][logits[:symbol] == logits[symbol]].sum()
+    assert probs[token] > 0
+    before_it = probs[logits > logits[token]].sum() + probs[:token][logits[:token] == logits[token]].sum()
     assert before_it < top_p + 1e-5
 
 
@@ -115,8 +115,8 @@ def test_frequencies_are_the_probabilities(temperature: float, top_k: int, top_p
         probs /= probs.sum()
 
     draws = 20_000
-    symbols = [sample(logits, temperature, top_k, top_p, float(uniform))[0] for uniform in rng.random(draws)]
-    counts = np.bincount(symbols, minlength=12)
+    tokens = [sample(logits, temperature, top_k, top_p, float(uniform))[0] for uniform in rng.random(draws)]
+    counts = np.bincount(tokens, minlength=12)
     sigma = np.sqrt(draws * probs * (1 - probs))
     assert np.all(np.abs(counts - draws * probs) <= 4.5 * sigma)  # also: zero where the probability is
 
@@ -126,9 +126,9 @@ def test_uniform_inverts_the_cumulative_distribution() -> None:
     at = {0.0: 0, 0.49: 0, 0.51: 1, 0.74: 1, 0.76: 2, 0.87: 2, 0.88: 3, LAST_UNIFORM: 3}
     assert {uniform: sample(logits, uniform=uniform)[0] for uniform in at} == at
     equal = np.zeros(4096, np.float32)  # Its weights are ones: every boundary is exact.
-    for symbol in (0, 1, 511, 512, 513, 1023, 1024, 4095):
-        assert sample(equal, uniform=symbol / 4096)[0] == symbol
-        assert sample(equal, uniform=(symbol + 1) / 4096 - 1e-12)[0] == symbol
+    for token in (0, 1, 511, 512, 513, 1023, 1024, 4095):
+        assert sample(equal, uniform=token / 4096)[0] == token
+        assert sample(equal, uniform=(token + 1) / 4096 - 1e-12)[0] == token
 
 
 def test_temperature_zero_takes_the_first_of_the_most_probable() -> None:
@@ -155,15 +155,15 @@ def test_top_k_of_one_and_a_tiny_top_p_take_the_most_probable() -> None:
     assert len(drawable(logits, 1e6, top_k=300)) > 200
 
 
-def test_masked_symbols_are_never_drawn() -> None:
+def test_masked_tokens_are_never_drawn() -> None:
     logits = np.zeros(2000, np.float32)
     logits[::2] = -np.inf
     logits[1500:] = -np.inf
     for options in ({}, {"top_k": 1800}, {"top_p": 0.999}, {"temperature": 1e300}, {"temperature": 5e-324}):
         for uniform in (0.0, 0.3, 0.9999999, LAST_UNIFORM):
-            symbol = sample(logits, uniform=uniform, **options)[0]  # type: ignore[arg-type]
-            assert symbol % 2 == 1
-            assert symbol < 1500
+            token = sample(logits, uniform=uniform, **options)[0]  # type: ignore[arg-type]
+            assert token % 2 == 1
+            assert token < 1500
 
 
 def test_the_last_uniform_is_safe_whatever_the_sums_round_to() -> None:
@@ -172,8 +172,8 @@ def test_the_last_uniform_is_safe_whatever_the_sums_round_to() -> None:
         logits = (rng.uniform(1, 40) * rng.standard_normal(int(rng.integers(1, 3000)))).astype(np.float32)
         logits[rng.random(len(logits)) < 0.2] = -np.inf
         logits[0] = 0
-        symbol = sample(logits, uniform=LAST_UNIFORM)[0]
-        assert logits[symbol] > logits.max() - 87.001
+        token = sample(logits, uniform=LAST_UNIFORM)[0]
+        assert logits[token] > logits.max() - 87.001
 
 
 def test_the_result_is_the_same_each_time() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.models import attention as module
-from recurra.models.attention import Attention, AttentionName, score
+from recurra.models.attention import Attention, AttentionName, attention_scores
 
 sizes = st.integers(1, 5)
 each_kind = pytest.mark.parametrize("kind", ["additive", "multiplicative"])
@@ -16,10 +16,10 @@ each_kind = pytest.mark.parametrize("kind", ["additive", "multiplicative"])
 
 def test_many_scores_are_worked_out_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     query, keys, vector = torch.randn(2, 7, 4), torch.randn(2, 3, 4), torch.randn(4)
-    whole = score(query, keys, vector)
+    whole = attention_scores(query, keys, vector)
     for most in (1, 2 * keys.numel(), 5 * keys.numel()):
         monkeypatch.setattr(module, "MOST_FEATURES", most)
-        torch.testing.assert_close(score(query, keys, vector), whole, rtol=0, atol=1e-6)
+        torch.testing.assert_close(attention_scores(query, keys, vector), whole, rtol=0, atol=1e-6)
 
 
 @each_kind
@@ -32,7 +32,7 @@ def test_scores_are_the_formula(
     if attention.score is not None:
         attention.key.bias.data.normal_()
     query, values = torch.randn(batch, queries, 3).double(), torch.randn(batch, positions, 4).double()
-    scores = score(attention.query(query), attention.key(values), attention.score).detach()
+    scores = attention_scores(attention.query(query), attention.key(values), attention.score).detach()
     assert scores.shape == (batch, queries, positions)
     w, u = attention.query.weight.tolist(), attention.key.weight.tolist()
     for row in range(batch):
@@ -54,7 +54,7 @@ def test_scores_begin_with_a_variance_of_about_one(kind: AttentionName) -> None:
     torch.manual_seed(0)
     attention = Attention(kind, 64, 96, 128)
     query, values = torch.randn(40, 10, 64), torch.randn(40, 12, 96)
-    scores = score(attention.query(query), attention.key(values), attention.score)
+    scores = attention_scores(attention.query(query), attention.key(values), attention.score)
     assert 0.4 < float(scores.std()) < 1.4
     assert abs(float(scores.mean())) < 0.2
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from recurra.models.attention_loop import Attending, AttendingCell, attend, attend_plainly, step
-from recurra.models.cells import GATES, State, state_parts
+from recurra.models.attention_loop import AttentionCell, AttentionMemory, attend, attend_plainly, step
+from recurra.models.cells import GATE_COUNTS, State, state_parts
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-11)
 identically = partial(torch.testing.assert_close, rtol=0, atol=0)
@@ -29,35 +29,35 @@ seeds = st.integers(0, 1000)
 class Problem(NamedTuple):
     """Arguments of the loop, all random."""
 
-    cell: AttendingCell
+    cell: AttentionCell
     inputs: Tensor
     state: State
-    attending: Attending
+    attending: AttentionMemory
 
     def tensors(self) -> list[Tensor]:
         """All that has a gradient."""
-        keys, fed, _, weight, bias, vector = self.attending
-        return [self.inputs, keys, fed, weight, bias, *([] if vector is None else [vector]), *self.state]
+        keys, projected_values, _, weight, bias, vector = self.attending
+        return [self.inputs, keys, projected_values, weight, bias, *([] if vector is None else [vector]), *self.state]
 
     def attending_to(self, mask: Tensor) -> Problem:
         return self._replace(attending=self.attending._replace(mask=mask))
 
 
 def problem(
-    cell: AttendingCell, additive: bool, seed: int, time: int = 3, batch: int = 2, positions: int = 3, size: int = 2
+    cell: AttentionCell, additive: bool, seed: int, time: int = 3, batch: int = 2, positions: int = 3, size: int = 2
 ) -> Problem:
     generator = torch.Generator().manual_seed(seed)
     hidden = 3
-    gates = GATES[cell] * hidden
+    gates = GATE_COUNTS[cell] * hidden
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, dtype=torch.float64, generator=generator, requires_grad=True)
 
     mask = torch.rand(batch, positions, generator=generator) < 0.6
     mask[torch.arange(batch), torch.randint(positions, (batch,), generator=generator)] = True
-    keys, fed = normal(batch, positions, size), normal(batch, positions, gates)
+    keys, projected_values = normal(batch, positions, size), normal(batch, positions, gates)
     weight, bias = normal(size + gates, hidden), normal(size + gates)
-    attending = Attending(keys, fed, mask, weight, bias, normal(size) if additive else None)
+    attending = AttentionMemory(keys, projected_values, mask, weight, bias, normal(size) if additive else None)
     state = tuple(normal(batch, hidden) for _ in range(state_parts(cell)))
     return Problem(cell, normal(time, batch, size + gates), state, attending)
 
@@ -77,7 +77,7 @@ def weighted_sum(results: list[Tensor]) -> Tensor:
 @each_kind
 @given(time=sizes, batch=sizes, positions=sizes, size=sizes, seed=seeds)
 def test_the_written_out_gradients_are_those_of_automatic_differentiation(
-    cell: AttendingCell, additive: bool, time: int, batch: int, positions: int, size: int, seed: int
+    cell: AttentionCell, additive: bool, time: int, batch: int, positions: int, size: int, seed: int
 ) -> None:
     case = problem(cell, additive, seed, time, batch, positions, size)
     fast, plain = run(attend, case), run(attend_plainly, case)
@@ -93,7 +93,7 @@ def test_the_written_out_gradients_are_those_of_automatic_differentiation(
 
 @each_cell
 @each_kind
-def test_without_gradients_it_is_the_same_and_keeps_no_features(cell: AttendingCell, additive: bool) -> None:
+def test_without_gradients_it_is_the_same_and_keeps_no_features(cell: AttentionCell, additive: bool) -> None:
     case = problem(cell, additive, seed=1, time=30, batch=4, positions=20, size=50)
     results, largest = [], []
     for gradients in (True, False):
@@ -112,13 +112,13 @@ def test_without_gradients_it_is_the_same_and_keeps_no_features(cell: AttendingC
 @settings(deadline=None)  # the first call compiles
 @given(time=sizes, batch=sizes, positions=sizes, size=sizes, seed=seeds)
 def test_gradients_in_single_precision_are_those_in_double(
-    cell: AttendingCell, additive: bool, time: int, batch: int, positions: int, size: int, seed: int
+    cell: AttentionCell, additive: bool, time: int, batch: int, positions: int, size: int, seed: int
 ) -> None:
     case = problem(cell, additive, seed, time, batch, positions, size)
     single = [part.detach().float().requires_grad_() for part in case.tensors()]
-    inputs, keys, fed, weight, bias, *rest = single
+    inputs, keys, projected_values, weight, bias, *rest = single
     vector = rest.pop(0) if additive else None
-    attending = Attending(keys, fed, case.attending.mask, weight, bias, vector)
+    attending = AttentionMemory(keys, projected_values, case.attending.mask, weight, bias, vector)
     loss = weighted_sum([part.double() for part in run(attend, Problem(cell, inputs, tuple(rest), attending))])
     expected = torch.autograd.grad(weighted_sum(run(attend, case)), case.tensors())
     for one, other in zip(torch.autograd.grad(loss, single), expected, strict=True):
@@ -128,7 +128,7 @@ def test_gradients_in_single_precision_are_those_in_double(
 @each_cell
 @each_kind
 @given(counted=st.sampled_from(["outputs", "weights", "end"]), seed=seeds)
-def test_gradients_of_each_result_alone(cell: AttendingCell, additive: bool, counted: str, seed: int) -> None:
+def test_gradients_of_each_result_alone(cell: AttentionCell, additive: bool, counted: str, seed: int) -> None:
     case = problem(cell, additive, seed)
     chosen = {"outputs": slice(0, 1), "weights": slice(1, 2), "end": slice(2, None)}[counted]
     grads = [
@@ -141,16 +141,21 @@ def test_gradients_of_each_result_alone(cell: AttendingCell, additive: bool, cou
 
 @each_cell
 @each_kind
-def test_gradients_against_differences(cell: AttendingCell, additive: bool) -> None:
+def test_gradients_against_differences(cell: AttentionCell, additive: bool) -> None:
     case = problem(cell, additive, seed=3, time=2, batch=2, positions=3, size=2)
 
     def results(*tensors: Tensor) -> tuple[Tensor, ...]:
-        inputs, keys, fed, weight, bias, *rest = tensors
+        inputs, keys, projected_values, weight, bias, *rest = tensors
         vector = rest.pop(0) if additive else None
         return tuple(
             run(
                 attend,
-                Problem(cell, inputs, tuple(rest), Attending(keys, fed, case.attending.mask, weight, bias, vector)),
+                Problem(
+                    cell,
+                    inputs,
+                    tuple(rest),
+                    AttentionMemory(keys, projected_values, case.attending.mask, weight, bias, vector),
+                ),
             )
         )
 
@@ -162,7 +167,7 @@ def test_gradients_against_differences(cell: AttendingCell, additive: bool) -> N
 @each_kind
 @given(positions=sizes, seed=seeds, garbage=st.sampled_from([7.0, -1e6, 1e30, -1e100]))
 def test_weights_sum_to_one_and_padding_has_none_whatever_stands_there(
-    loop: object, cell: AttendingCell, additive: bool, positions: int, seed: int, garbage: float
+    loop: object, cell: AttentionCell, additive: bool, positions: int, seed: int, garbage: float
 ) -> None:
     case = problem(cell, additive, seed, positions=positions)
     mask = case.attending.mask
@@ -175,7 +180,7 @@ def test_weights_sum_to_one_and_padding_has_none_whatever_stands_there(
 
     with torch.no_grad():
         case.attending.keys[~mask] = garbage
-        case.attending.fed[~mask] = garbage
+        case.attending.projected_values[~mask] = garbage
     again = run(loop, case)
     for one, other in zip(results, again, strict=True):
         exactly(one, other)
@@ -191,16 +196,16 @@ def test_weights_sum_to_one_and_padding_has_none_whatever_stands_there(
 @each_kind
 @given(time=sizes, batch=sizes, positions=sizes, seed=seeds)
 def test_it_is_pytorchs_cell_fed_with_input_and_context(
-    loop: object, cell: AttendingCell, additive: bool, time: int, batch: int, positions: int, seed: int
+    loop: object, cell: AttentionCell, additive: bool, time: int, batch: int, positions: int, seed: int
 ) -> None:
     """With the context of Bahdanau et al. 2015, equations 5 and 6, computed in NumPy, a row at a time."""
     case = problem(cell, additive, seed, time, batch, positions)
     input_size, value_size, hidden, size = 2, 4, 3, 2
     module = (nn.LSTMCell if cell == "lstm" else nn.GRUCell)(input_size + value_size, hidden).double()
-    symbols, values = torch.randn(time, batch, input_size).double(), torch.randn(batch, positions, value_size).double()
+    tokens, values = torch.randn(time, batch, input_size).double(), torch.randn(batch, positions, value_size).double()
     of_input, of_context = module.weight_ih.split([input_size, value_size], dim=1)
     keys, _, mask, weight, _, vector = case.attending
-    attending = Attending(
+    attending = AttentionMemory(
         keys,
         values @ of_context.T,
         mask,
@@ -209,7 +214,7 @@ def test_it_is_pytorchs_cell_fed_with_input_and_context(
         vector,
     )
     asked = torch.randn(time, batch, size).double()
-    entering = torch.cat([asked, symbols @ of_input.T + module.bias_ih], dim=-1)
+    entering = torch.cat([asked, tokens @ of_input.T + module.bias_ih], dim=-1)
     outputs, weights, end = loop(cell, entering, case.state, attending)  # type: ignore[operator]
     h, *rest = case.state
     for number in range(time):
@@ -217,8 +222,8 @@ def test_it_is_pytorchs_cell_fed_with_input_and_context(
         looks = [plain_weights(keys[row], queries[row], vector, mask[row]) for row in range(batch)]
         exactly(weights[number], torch.tensor(np.stack(looks)))
         contexts = torch.tensor(np.stack([look @ values[row].numpy() for row, look in enumerate(looks)]))
-        fed = torch.cat([symbols[number], contexts], dim=1)
-        result = module(fed, (h, *rest) if rest else h)
+        projected_values = torch.cat([tokens[number], contexts], dim=1)
+        result = module(projected_values, (h, *rest) if rest else h)
         h, *rest = result if isinstance(result, tuple) else (result,)
         exactly(outputs[number], h)
     for one, other in zip(end, (h, *rest), strict=True):
@@ -241,7 +246,7 @@ def plain_weights(keys: Tensor, asked: Tensor, vector: Tensor | None, mask: Tens
 @each_kind
 @given(rows=st.lists(st.integers(0, 4), min_size=1, max_size=9), seed=seeds)
 def test_several_rows_may_look_at_one_memory_and_some_memories_at_none(
-    cell: AttendingCell, additive: bool, rows: list[int], seed: int
+    cell: AttentionCell, additive: bool, rows: list[int], seed: int
 ) -> None:
     rows = sorted(rows)
     case = problem(cell, additive, seed, time=1, batch=5)
@@ -249,10 +254,10 @@ def test_several_rows_may_look_at_one_memory_and_some_memories_at_none(
     state = tuple(torch.randn(len(rows), 3).double() for _ in case.state)
     inputs = torch.randn(len(rows), case.inputs.shape[-1]).double()
     values = torch.randn(5, 3, 7).double()
-    keys, fed, mask, *rest = case.attending
+    keys, projected_values, mask, *rest = case.attending
     with torch.no_grad():
         end, context, weights = step(cell, inputs, state, case.attending, values, torch.tensor(rows))
-        copied = Attending(keys[rows], fed[rows], mask[rows], *rest)
+        copied = AttentionMemory(keys[rows], projected_values[rows], mask[rows], *rest)
         expected_end, _, expected = step(cell, inputs, state, copied, values[rows])
     exactly(weights, expected)
     assert torch.count_nonzero(weights[~mask[rows]]) == 0
@@ -264,14 +269,14 @@ def test_several_rows_may_look_at_one_memory_and_some_memories_at_none(
 @each_cell
 @each_kind
 @given(lengths=st.lists(st.integers(1, 4), min_size=2, max_size=4), seed=seeds)
-def test_batch_mates_change_nothing(cell: AttendingCell, additive: bool, lengths: list[int], seed: int) -> None:
+def test_batch_mates_change_nothing(cell: AttentionCell, additive: bool, lengths: list[int], seed: int) -> None:
     case = problem(cell, additive, seed, batch=len(lengths), positions=5)
     case = case.attending_to(torch.arange(5) < torch.tensor(lengths)[:, None])
     outputs, weights, end = attend(*case)
-    keys, fed, mask, *rest = case.attending
+    keys, projected_values, mask, *rest = case.attending
     for row, length in enumerate(lengths):
         one = slice(row, row + 1)
-        alone = Attending(keys[one, :length], fed[one, :length], mask[one, :length], *rest)
+        alone = AttentionMemory(keys[one, :length], projected_values[one, :length], mask[one, :length], *rest)
         their_outputs, their_weights, their_end = attend(
             cell, case.inputs[:, one], tuple(part[one] for part in case.state), alone
         )

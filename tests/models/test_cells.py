@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from recurra.models.cells import CELLS, GATES, CellName, Weights, state_parts
+from recurra.models.cells import CELLS, GATE_COUNTS, CellName, Weights, state_parts
 
 ORACLES: dict[CellName, Callable[[int, int], nn.RNNCellBase]] = {
     "lstm": nn.LSTMCell,
@@ -27,7 +27,7 @@ def random(*shape: int, generator: torch.Generator) -> Tensor:
 def test_a_cell_is_pytorchs(cell: CellName, batch: int, input_size: int, hidden_size: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     oracle = ORACLES[cell](input_size, hidden_size).double()
-    rows = GATES[cell] * hidden_size
+    rows = GATE_COUNTS[cell] * hidden_size
     weights = Weights(
         random(rows, input_size, generator=generator),
         random(rows, hidden_size, generator=generator),
@@ -59,4 +59,4 @@ def test_a_cell_is_pytorchs(cell: CellName, batch: int, input_size: int, hidden_
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_gates_are_those_of_pytorchs_weights(cell: CellName) -> None:
-    assert ORACLES[cell](3, 5).weight_hh.shape == (GATES[cell] * 5, 5)
+    assert ORACLES[cell](3, 5).weight_hh.shape == (GATE_COUNTS[cell] * 5, 5)

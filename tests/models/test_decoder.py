@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from recurra.models.architecture import Architecture
-from recurra.models.attention import score
-from recurra.models.attention_loop import AttendingCell
+from recurra.models.attention import attention_scores
+from recurra.models.attention_loop import AttentionCell
 from recurra.models.cells import CELLS, State, Weights, state_parts
 from recurra.models.decoder import Decoder, Looked
-from recurra.models.dropout import Noise
+from recurra.models.dropout import DropoutGenerator
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
 identically = partial(torch.testing.assert_close, rtol=0, atol=0)
@@ -31,14 +31,14 @@ times = st.integers(1, 5)
 some_lengths = st.lists(st.integers(1, 5), min_size=1, max_size=4)
 seeds = st.integers(0, 1000)
 
-SYMBOLS, SIZE, VALUE_SIZE, HIDDEN, SCALE = 7, 3, 6, 4, 1.3
+TOKENS, SIZE, VALUE_SIZE, HIDDEN, SCALE = 7, 3, 6, 4, 1.3
 
 
 def make(
-    cell: AttendingCell, attention: AttentionKind, num_layers: int = 1, tied: bool = False, seed: int = 0, **more: Any
+    cell: AttentionCell, attention: AttentionKind, num_layers: int = 1, tied: bool = False, seed: int = 0, **more: Any
 ) -> Decoder:
     torch.manual_seed(seed)
-    options = {"dropout": 0.0, "symbol_dropout": 0.0, "forget_bias": 0.5} | more
+    options = {"dropout": 0.0, "word_dropout": 0.0, "forget_bias": 0.5} | more
     architecture = Architecture(
         cell=cell,
         attention=attention,
@@ -48,7 +48,7 @@ def make(
         tied=tied,
         **options,
     )
-    decoder = Decoder(nn.Embedding(SYMBOLS, SIZE), SCALE, VALUE_SIZE, architecture).double()
+    decoder = Decoder(nn.Embedding(TOKENS, SIZE), SCALE, VALUE_SIZE, architecture).double()
     with torch.no_grad():
         for parameter in decoder.parameters():
             parameter.normal_(std=0.6)
@@ -58,7 +58,7 @@ def make(
 class Given(NamedTuple):
     """What a decoder is run with."""
 
-    symbols: Tensor
+    tokens: Tensor
     state: State
     values: Tensor
     mask: Tensor
@@ -72,7 +72,7 @@ def arguments(decoder: Decoder, lengths: list[int], time: int, seed: int) -> Giv
     shape = (decoder.num_layers, len(lengths), HIDDEN)
     state = tuple(torch.randn(shape).double() for _ in range(state_parts(decoder.cell)))
     looked = decoder.look(values, mask) if decoder.attention else None
-    return Given(torch.randint(SYMBOLS, (len(lengths), time)), state, values, mask, looked)
+    return Given(torch.randint(TOKENS, (len(lengths), time)), state, values, mask, looked)
 
 
 def same_state(one: State, other: State) -> None:
@@ -81,12 +81,12 @@ def same_state(one: State, other: State) -> None:
 
 
 def run_row(decoder: Decoder, case: Given, row: int) -> tuple[list[Tensor], list[Tensor], State]:
-    """The slow reference: one row, a symbol at a time, by the equations of `models.cells` on input beside context."""
+    """The slow reference: one row, a token at a time, by the equations of `models.cells` on input beside context."""
     state = [tuple(part[number, row : row + 1] for part in case.state) for number in range(decoder.num_layers)]
     values = case.values[row, case.mask[row]]
     features, looks = [], []
-    for symbol in case.symbols[row]:
-        embedded = decoder.embedding.weight[symbol][None] * SCALE
+    for token in case.tokens[row]:
+        embedded = decoder.embedding.weight[token][None] * SCALE
         read, outputs = [embedded], embedded
         for number in range(decoder.num_layers):
             if decoder.attention and number == 0:
@@ -94,7 +94,9 @@ def run_row(decoder: Decoder, case: Given, row: int) -> tuple[list[Tensor], list
                 entering = F.linear(embedded, decoder.inputs.weight[:size], decoder.inputs.bias[:size])
                 query = decoder.attention.query(state[0][0]) + entering
                 keys = decoder.attention.key(values)
-                looks.append(torch.softmax(score(query[None], keys[None], decoder.attention.score)[0, 0], dim=0))
+                looks.append(
+                    torch.softmax(attention_scores(query[None], keys[None], decoder.attention.score)[0, 0], dim=0)
+                )
                 read.insert(0, (looks[-1] @ values)[None])
                 outputs = torch.cat([embedded, read[0]], dim=1)
                 both = torch.cat([decoder.inputs.weight[size:], decoder.context.weight], dim=1)
@@ -112,11 +114,11 @@ def run_row(decoder: Decoder, case: Given, row: int) -> tuple[list[Tensor], list
 @each_attention
 @given(lengths=some_lengths, time=times, num_layers=layers, tied=st.booleans(), seed=seeds)
 def test_forward_is_a_loop_over_the_equations_a_row_at_a_time(
-    cell: AttendingCell, attention: AttentionKind, lengths: list[int], time: int, num_layers: int, tied: bool, seed: int
+    cell: AttentionCell, attention: AttentionKind, lengths: list[int], time: int, num_layers: int, tied: bool, seed: int
 ) -> None:
     decoder = make(cell, attention, num_layers, tied, seed)
     case = arguments(decoder, lengths, time, seed)
-    features, weights, end = decoder(case.symbols, case.state, case.looked)
+    features, weights, end = decoder(case.tokens, case.state, case.looked)
     for row, length in enumerate(lengths):
         expected, looks, expected_end = run_row(decoder, case, row)
         exactly(features[row], torch.stack(expected))
@@ -130,15 +132,15 @@ def test_forward_is_a_loop_over_the_equations_a_row_at_a_time(
 @each_cell
 @each_attention
 @given(lengths=some_lengths, time=times, num_layers=layers, tied=st.booleans(), seed=seeds)
-def test_step_is_forward_one_symbol_at_a_time(
-    cell: AttendingCell, attention: AttentionKind, lengths: list[int], time: int, num_layers: int, tied: bool, seed: int
+def test_step_is_forward_one_token_at_a_time(
+    cell: AttentionCell, attention: AttentionKind, lengths: list[int], time: int, num_layers: int, tied: bool, seed: int
 ) -> None:
     decoder = make(cell, attention, num_layers, tied, seed)
     case = arguments(decoder, lengths, time, seed)
-    features, weights, end = decoder(case.symbols, case.state, case.looked)
+    features, weights, end = decoder(case.tokens, case.state, case.looked)
     state = case.state
     for place in range(time):
-        feature, look, state = decoder.step(case.symbols[:, place], state, case.looked)
+        feature, look, state = decoder.step(case.tokens[:, place], state, case.looked)
         exactly(feature, features[:, place])
         if weights is None:
             assert look is None
@@ -151,7 +153,7 @@ def test_step_is_forward_one_symbol_at_a_time(
 @each_attention
 @given(lengths=some_lengths, num_layers=layers, seed=seeds, data=st.data())
 def test_rows_of_any_sources_are_those_sources_each_alone(
-    cell: AttendingCell, attention: AttentionKind, lengths: list[int], num_layers: int, seed: int, data: st.DataObject
+    cell: AttentionCell, attention: AttentionKind, lengths: list[int], num_layers: int, seed: int, data: st.DataObject
 ) -> None:
     """Several rows of one source, none of another, in two steps between which rows go and are repeated."""
     decoder = make(cell, attention, num_layers, seed=seed)
@@ -160,15 +162,15 @@ def test_rows_of_any_sources_are_those_sources_each_alone(
     rows = torch.tensor(sorted(data.draw(st.lists(number, min_size=1, max_size=8))))
     state = tuple(part[:, rows] + torch.randn(len(rows), 1) for part in case.state)
     for _ in range(2):
-        symbols = torch.randint(SYMBOLS, (len(rows),))
-        features, weights, end = decoder.step(symbols, state, case.looked, rows)
+        tokens = torch.randint(TOKENS, (len(rows),))
+        features, weights, end = decoder.step(tokens, state, case.looked, rows)
         for place, source in enumerate(rows.tolist()):
             length = lengths[source]
             alone = None
             if case.looked:
                 alone = decoder.look(case.values[source : source + 1, :length], case.mask[source : source + 1, :length])
             one = slice(place, place + 1)
-            expected = decoder.step(symbols[one], tuple(part[:, one] for part in state), alone)
+            expected = decoder.step(tokens[one], tuple(part[:, one] for part in state), alone)
             exactly(features[one], expected[0])
             same_state(tuple(part[:, one] for part in end), expected[2])
             if weights is not None:
@@ -182,15 +184,15 @@ def test_rows_of_any_sources_are_those_sources_each_alone(
 @each_attention
 @given(borders=st.lists(st.integers(1, 6), max_size=3), num_layers=layers, seed=seeds)
 def test_a_sequence_in_parts_is_the_sequence_whole(
-    cell: AttendingCell, attention: AttentionKind, borders: list[int], num_layers: int, seed: int
+    cell: AttentionCell, attention: AttentionKind, borders: list[int], num_layers: int, seed: int
 ) -> None:
     decoder = make(cell, attention, num_layers, seed=seed)
     case = arguments(decoder, [3, 5], 7, seed)
-    features, weights, end = decoder(case.symbols, case.state, case.looked)
+    features, weights, end = decoder(case.tokens, case.state, case.looked)
     kept = tuple(part.clone() for part in case.state)
     parts, looks, state = [], [], case.state
     for begin, stop in pairwise([0, *sorted(set(borders)), 7]):
-        part, look, state = decoder(case.symbols[:, begin:stop], state, case.looked)
+        part, look, state = decoder(case.tokens[:, begin:stop], state, case.looked)
         parts.append(part)
         looks.append(look)
     exactly(torch.cat(parts, dim=1), features)
@@ -202,7 +204,7 @@ def test_a_sequence_in_parts_is_the_sequence_whole(
 
 
 @pytest.mark.parametrize(("cell", "num_layers"), list(product(["lstm", "gru"], [1, 3])))
-def test_the_first_state_is_a_layer_of_the_summary(cell: AttendingCell, num_layers: int) -> None:
+def test_the_first_state_is_a_layer_of_the_summary(cell: AttentionCell, num_layers: int) -> None:
     decoder = make(cell, "additive", num_layers)
     summary = torch.randn(2, VALUE_SIZE).double()
     blocks = (summary @ decoder.begin.weight.T + decoder.begin.bias).split(HIDDEN, dim=1)
@@ -218,13 +220,13 @@ def test_a_tied_decoder_has_one_table(attention: AttentionKind) -> None:
     tied, free = (make("gru", attention, tied=tied) for tied in (True, False))
     assert tied.output.weight is tied.embedding.weight
     assert free.output.weight is not free.embedding.weight
-    assert free.output.weight.shape == (SYMBOLS, HIDDEN)
+    assert free.output.weight.shape == (TOKENS, HIDDEN)
 
 
 @torch.no_grad()
 @each_cell
 @each_attention
-def test_what_it_begins_with(cell: AttendingCell, attention: AttentionKind) -> None:
+def test_what_it_begins_with(cell: AttentionCell, attention: AttentionKind) -> None:
     torch.manual_seed(0)
     options = Architecture(cell, attention, 64, 2, 32, 0.0, 0.0, forget_bias=2.0, tied=False)
     decoder = Decoder(nn.Embedding(50, 32), 1.0, 96, options)
@@ -250,38 +252,38 @@ def test_dropout_is_before_between_and_after_the_layers_and_the_same_at_all_step
     decoder = make("lstm", "additive", 2, dropout=0.5)
     case = arguments(decoder, [3, 4], 4, 0)
 
-    def source() -> Noise:
-        return Noise.of_step(5, 6, slice(0, 2), 2)
+    def source() -> DropoutGenerator:
+        return DropoutGenerator.of_step(5, 6, slice(0, 2), 2)
 
-    features, weights, end = decoder(case.symbols, case.state, case.looked, source())
-    first, looks, state = decoder(case.symbols[:, :3], case.state, case.looked, source())
-    last, last_look, state = decoder(case.symbols[:, 3:], state, case.looked, source())
+    features, weights, end = decoder(case.tokens, case.state, case.looked, source())
+    first, looks, state = decoder(case.tokens[:, :3], case.state, case.looked, source())
+    last, last_look, state = decoder(case.tokens[:, 3:], state, case.looked, source())
     exactly(torch.cat([first, last], dim=1), features)
     exactly(torch.cat([looks, last_look], dim=1), weights)
     same_state(state, end)
 
     calls: list[tuple[int, ...]] = []
 
-    class Recording(Noise):
+    class Recording(DropoutGenerator):
         def drop_units(self, inputs: Tensor, rate: float) -> Tensor:
             assert rate == 0.5
             calls.append(tuple(inputs.shape))
             return super().drop_units(inputs, rate)
 
-    decoder(case.symbols, case.state, case.looked, Recording(torch.Generator(), slice(0, 2), 2))
+    decoder(case.tokens, case.state, case.looked, Recording(torch.Generator(), slice(0, 2), 2))
     assert calls == [(2, 4, SIZE), (2, 4, HIDDEN), (2, 4, HIDDEN), (2, 4, HIDDEN)]
 
 
-def test_hidden_symbols_enter_as_nothing() -> None:
-    decoder = make("gru", "multiplicative", symbol_dropout=0.5)
+def test_hidden_tokens_enter_as_nothing() -> None:
+    decoder = make("gru", "multiplicative", word_dropout=0.5)
     case = arguments(decoder, [3, 4], 6, 0)
-    kept = Noise.of_step(1, 2, slice(0, 2), 2).drop_steps(torch.ones(2, 6, 1), 0.5)[:, :, 0]
+    kept = DropoutGenerator.of_step(1, 2, slice(0, 2), 2).drop_steps(torch.ones(2, 6, 1), 0.5)[:, :, 0]
     assert 0 < int(kept.sum()) < 12
     with torch.no_grad():
-        decoder.embedding.weight[SYMBOLS - 1] = 0
-    case.symbols.clamp_(max=SYMBOLS - 2)
-    noisy, _, _ = decoder(case.symbols, case.state, case.looked, Noise.of_step(1, 2, slice(0, 2), 2))
-    hidden = torch.where(kept == 1, case.symbols, SYMBOLS - 1)
+        decoder.embedding.weight[TOKENS - 1] = 0
+    case.tokens.clamp_(max=TOKENS - 2)
+    noisy, _, _ = decoder(case.tokens, case.state, case.looked, DropoutGenerator.of_step(1, 2, slice(0, 2), 2))
+    hidden = torch.where(kept == 1, case.tokens, TOKENS - 1)
     exactly(noisy, decoder(hidden, case.state, case.looked)[0])
 
 

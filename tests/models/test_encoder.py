@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from recurra.models.architecture import Architecture
-from recurra.models.attention_loop import AttendingCell
-from recurra.models.dropout import Noise
+from recurra.models.attention_loop import AttentionCell
+from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder import Encoder
 from recurra.models.recurrent import Recurrent
 
@@ -21,10 +21,10 @@ each_cell = pytest.mark.parametrize("cell", ["lstm", "gru"])
 some_lengths = st.lists(st.integers(1, 6), min_size=1, max_size=5)
 seeds = st.integers(0, 1000)
 
-SYMBOLS, SIZE, HIDDEN, SCALE = 9, 3, 4, 1.7
+TOKENS, SIZE, HIDDEN, SCALE = 9, 3, 4, 1.7
 
 
-def make(cell: AttendingCell, seed: int, layers: int = 1, dropout: float = 0.0, symbol_dropout: float = 0.0) -> Encoder:
+def make(cell: AttentionCell, seed: int, layers: int = 1, dropout: float = 0.0, word_dropout: float = 0.0) -> Encoder:
     torch.manual_seed(seed)
     architecture = Architecture(
         cell=cell,
@@ -32,11 +32,11 @@ def make(cell: AttendingCell, seed: int, layers: int = 1, dropout: float = 0.0, 
         num_layers=layers,
         embedding_size=SIZE,
         dropout=dropout,
-        symbol_dropout=symbol_dropout,
+        word_dropout=word_dropout,
         forget_bias=0.5,
         tied=False,
     )
-    encoder = Encoder(nn.Embedding(SYMBOLS, SIZE), SCALE, architecture).double()
+    encoder = Encoder(nn.Embedding(TOKENS, SIZE), SCALE, architecture).double()
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.normal_(std=0.7)
@@ -44,37 +44,37 @@ def make(cell: AttendingCell, seed: int, layers: int = 1, dropout: float = 0.0, 
 
 
 def batch(lengths: list[int], more: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Symbols, any at padding too, and the mask."""
+    """Tokens, any at padding too, and the mask."""
     torch.manual_seed(seed + 1)
     time = max(lengths) + more
-    return torch.randint(SYMBOLS, (len(lengths), time)), torch.arange(time) < torch.tensor(lengths)[:, None]
+    return torch.randint(TOKENS, (len(lengths), time)), torch.arange(time) < torch.tensor(lengths)[:, None]
 
 
 @each_cell
 @given(lengths=some_lengths, more=st.integers(0, 3), layers=st.integers(1, 3), seed=seeds)
 def test_padding_and_batch_mates_change_nothing(
-    cell: AttendingCell, lengths: list[int], more: int, layers: int, seed: int
+    cell: AttentionCell, lengths: list[int], more: int, layers: int, seed: int
 ) -> None:
     encoder = make(cell, seed, layers)
-    symbols, mask = batch(lengths, more, seed)
-    annotations, summary = encoder(symbols, mask)
-    assert annotations.shape == (*symbols.shape, encoder.output_size)
+    tokens, mask = batch(lengths, more, seed)
+    annotations, summary = encoder(tokens, mask)
+    assert annotations.shape == (*tokens.shape, encoder.output_size)
     assert torch.count_nonzero(annotations[~mask]) == 0
     for row, length in enumerate(lengths):
-        alone, alone_summary = encoder(symbols[row : row + 1, :length], mask[row : row + 1, :length])
+        alone, alone_summary = encoder(tokens[row : row + 1, :length], mask[row : row + 1, :length])
         exactly(annotations[row, :length], alone[0])
         exactly(summary[row], alone_summary[0])
 
 
 @each_cell
 @given(lengths=some_lengths, seed=seeds)
-def test_backward_is_flip_run_flip(cell: AttendingCell, lengths: list[int], seed: int) -> None:
+def test_backward_is_flip_run_flip(cell: AttentionCell, lengths: list[int], seed: int) -> None:
     encoder = make(cell, seed)
-    symbols, mask = batch(lengths, 0, seed)
-    annotations, summary = encoder(symbols, mask)
+    tokens, mask = batch(lengths, 0, seed)
+    annotations, summary = encoder(tokens, mask)
     one_way = Recurrent(cell, SIZE, HIDDEN).double()
     for row, length in enumerate(lengths):
-        inputs = encoder.embedding.weight[symbols[row : row + 1, :length]] * SCALE
+        inputs = encoder.embedding.weight[tokens[row : row + 1, :length]] * SCALE
         for direction, half in enumerate((slice(0, HIDDEN), slice(HIDDEN, 2 * HIDDEN))):
             for mine, theirs in zip(
                 one_way.weights(0), encoder.recurrent.weights(0, reverse=direction == 1), strict=True
@@ -88,24 +88,24 @@ def test_backward_is_flip_run_flip(cell: AttendingCell, lengths: list[int], seed
 @each_cell
 @given(lengths=some_lengths, layers=st.integers(1, 3), seed=seeds)
 def test_the_summary_is_where_both_directions_of_the_top_layer_end(
-    cell: AttendingCell, lengths: list[int], layers: int, seed: int
+    cell: AttentionCell, lengths: list[int], layers: int, seed: int
 ) -> None:
     encoder = make(cell, seed, layers)
-    symbols, mask = batch(lengths, 1, seed)
-    _, (h, *_) = encoder.recurrent(encoder.embedding(symbols) * SCALE, mask=mask)
-    exactly(encoder(symbols, mask)[1], torch.cat([h[-2], h[-1]], dim=-1))
+    tokens, mask = batch(lengths, 1, seed)
+    _, (h, *_) = encoder.recurrent(encoder.embedding(tokens) * SCALE, mask=mask)
+    exactly(encoder(tokens, mask)[1], torch.cat([h[-2], h[-1]], dim=-1))
 
 
-def test_dropout_hides_symbols_then_units_then_parts_of_the_annotations() -> None:
-    encoder = make("lstm", 0, layers=2, dropout=0.4, symbol_dropout=0.3)
-    symbols, mask = batch([6, 4, 5], 0, 0)
-    source, again = (Noise.of_step(2, 3, slice(0, 3), 3) for _ in range(2))
-    inputs = again.drop_units(again.drop_steps(encoder.embedding(symbols) * SCALE, 0.3), 0.4)
+def test_dropout_hides_tokens_then_units_then_parts_of_the_annotations() -> None:
+    encoder = make("lstm", 0, layers=2, dropout=0.4, word_dropout=0.3)
+    tokens, mask = batch([6, 4, 5], 0, 0)
+    source, again = (DropoutGenerator.of_step(2, 3, slice(0, 3), 3) for _ in range(2))
+    inputs = again.drop_units(again.drop_steps(encoder.embedding(tokens) * SCALE, 0.3), 0.4)
     annotations = again.drop_units(encoder.recurrent.annotate(inputs, mask, again), 0.4)
-    noisy, summary = encoder(symbols, mask, source)
+    noisy, summary = encoder(tokens, mask, source)
     exactly(noisy, annotations)
     exactly(summary[:, HIDDEN:], annotations[:, 0, HIDDEN:])
-    assert not torch.allclose(noisy, encoder(symbols, mask)[0])
+    assert not torch.allclose(noisy, encoder(tokens, mask)[0])
 
 
 @pytest.mark.parametrize("mask", [[[True, False, True]], [[False, False, False]]])

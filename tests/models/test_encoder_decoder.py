@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from recurra.models.architecture import Architecture
-from recurra.models.attention_loop import AttendingCell
-from recurra.models.dropout import Noise
+from recurra.models.attention_loop import AttentionCell
+from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import EncoderDecoder
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
 AttentionKind = Literal["additive", "multiplicative", "none"]
-KINDS: list[tuple[AttendingCell, AttentionKind]] = list(
+KINDS: list[tuple[AttentionCell, AttentionKind]] = list(
     product(("lstm", "gru"), ("additive", "multiplicative", "none"))
 )
 each_kind = pytest.mark.parametrize(("cell", "attention"), KINDS)
@@ -29,14 +29,14 @@ SOURCES, TARGETS = 8, 6
 
 
 def make(
-    cell: AttendingCell, attention: AttentionKind, target_size: int | None = TARGETS, **more: Any
+    cell: AttentionCell, attention: AttentionKind, target_size: int | None = TARGETS, **more: Any
 ) -> EncoderDecoder:
     options: dict[str, Any] = {
         "hidden_size": 5,
         "num_layers": 1,
         "embedding_size": 4,
         "dropout": 0.0,
-        "symbol_dropout": 0.0,
+        "word_dropout": 0.0,
         "forget_bias": 0.0,
         "tied": False,
     }
@@ -45,7 +45,7 @@ def make(
 
 
 def batch(sources: list[int], targets: list[int], seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Arguments of `forward`: symbols are random at padding too."""
+    """Arguments of `forward`: tokens are random at padding too."""
     torch.manual_seed(seed)
     mask, there = (torch.arange(max(sides)) < torch.tensor(sides)[:, None] for sides in (sources, targets))
     return torch.randint(SOURCES, mask.shape), mask, torch.randint(TARGETS, there.shape), there
@@ -57,7 +57,7 @@ lengths = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=1, 
 @each_kind
 @given(lengths=lengths, num_layers=st.integers(1, 2), tied=st.booleans(), seed=st.integers(0, 1000))
 def test_logits_are_those_of_each_pair_alone_in_order(
-    cell: AttendingCell,
+    cell: AttentionCell,
     attention: AttentionKind,
     lengths: list[tuple[int, int]],
     num_layers: int,
@@ -85,7 +85,7 @@ def test_logits_are_those_of_each_pair_alone_in_order(
 
 
 @each_kind
-def test_one_batch_can_be_learnt_by_heart(cell: AttendingCell, attention: AttentionKind) -> None:
+def test_one_batch_can_be_learnt_by_heart(cell: AttentionCell, attention: AttentionKind) -> None:
     model = make(cell, attention, hidden_size=24, embedding_size=12, tied=cell == "lstm")
     sources, mask, targets, there = batch([4, 2, 5, 3, 5, 4], [3, 5, 4, 4, 2, 5], 1)
     sources[:, 0] = torch.arange(6)  # no two sources are the same
@@ -105,11 +105,11 @@ def test_one_batch_can_be_learnt_by_heart(cell: AttendingCell, attention: Attent
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("target_size", [TARGETS, None])
 def test_every_parameter_learns(
-    cell: AttendingCell, attention: AttentionKind, tied: bool, target_size: int | None
+    cell: AttentionCell, attention: AttentionKind, tied: bool, target_size: int | None
 ) -> None:
-    model = make(cell, attention, target_size, num_layers=2, tied=tied, dropout=0.1, symbol_dropout=0.1)
+    model = make(cell, attention, target_size, num_layers=2, tied=tied, dropout=0.1, word_dropout=0.1)
     sources, mask, targets, there = batch([4, 2], [3, 5], 1)
-    model(sources, mask, targets, there, Noise.of_step(0, 0, slice(0, 2), 2)).square().sum().backward()
+    model(sources, mask, targets, there, DropoutGenerator.of_step(0, 0, slice(0, 2), 2)).square().sum().backward()
     still = [name for name, each in model.named_parameters() if each.grad is None or not each.grad.any()]
     assert not still
 
@@ -127,7 +127,7 @@ def test_one_vocabulary_has_one_embedding(tied: bool) -> None:
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_symbols_enter_with_a_variance_of_about_one(tied: bool) -> None:
+def test_tokens_enter_with_a_variance_of_about_one(tied: bool) -> None:
     torch.manual_seed(0)
     options = Architecture("gru", "additive", 4, 1, 256, 0.0, 0.0, 0.0, tied)
     model = EncoderDecoder(500, 400, options)
@@ -138,7 +138,7 @@ def test_symbols_enter_with_a_variance_of_about_one(tied: bool) -> None:
 
 
 @each_kind
-def test_noise_of_no_dropout_changes_nothing(cell: AttendingCell, attention: AttentionKind) -> None:
+def test_noise_of_no_dropout_changes_nothing(cell: AttentionCell, attention: AttentionKind) -> None:
     model = make(cell, attention, num_layers=2).double()
     case = batch([4, 2], [3, 5], 1)
-    exactly(model(*case, Noise.of_step(0, 0, slice(0, 2), 2)), model(*case))
+    exactly(model(*case, DropoutGenerator.of_step(0, 0, slice(0, 2), 2)), model(*case))

@@ -1,4 +1,4 @@
-"""The language model and its packed twin: whole sequences and single symbols agree, tied weights are one tensor."""
+"""The language model and its packed twin: whole sequences and single tokens agree, tied weights are one tensor."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from recurra import modelfile
 from recurra.errors import OptionError
 from recurra.models import packed as packing
 from recurra.models.cells import CELLS, CellName, state_parts
-from recurra.models.dropout import Noise
+from recurra.models.dropout import DropoutGenerator
 from recurra.models.language_model import Architecture, LanguageModel
 from recurra.models.packed import PackedLanguageModel
 
@@ -47,12 +47,12 @@ def make(cell: CellName, architecture: Architecture, vocabulary_size: int = 11, 
 @given(architecture=architectures, batch=st.integers(1, 3), time=st.integers(1, 6), seed=st.integers(0, 1000))
 def test_step_is_forward(cell: CellName, architecture: Architecture, batch: int, time: int, seed: int) -> None:
     model = make(cell, architecture, seed=seed).double()
-    symbols = torch.randint(11, (batch, time))
-    logits, end = model(symbols)
+    tokens = torch.randint(11, (batch, time))
+    logits, end = model(tokens)
     assert logits.shape == (batch, time, 11)
     state = None
     for place in range(time):
-        one, state = model.step(symbols[:, place], state)
+        one, state = model.step(tokens[:, place], state)
         torch.testing.assert_close(one, logits[:, place], rtol=1e-10, atol=1e-12)
     assert state is not None
     for mine, theirs in zip(state, end, strict=True):
@@ -60,15 +60,15 @@ def test_step_is_forward(cell: CellName, architecture: Architecture, batch: int,
 
 
 @each_cell
-@given(architecture=architectures, symbols=st.lists(st.integers(0, 10), min_size=1, max_size=8))
-def test_packed_step_is_step(cell: CellName, architecture: Architecture, symbols: list[int]) -> None:
+@given(architecture=architectures, tokens=st.lists(st.integers(0, 10), min_size=1, max_size=8))
+def test_packed_step_is_step(cell: CellName, architecture: Architecture, tokens: list[int]) -> None:
     model = make(cell, architecture)
     packed = PackedLanguageModel(model)
     state, packed_state = None, packed.zero_state()
     with torch.no_grad():
-        for symbol in symbols:
-            expected, state = model.step(torch.tensor([symbol]), state)
-            logits, packed_state = packed.step(symbol, packed_state)
+        for token in tokens:
+            expected, state = model.step(torch.tensor([token]), state)
+            logits, packed_state = packed.step(token, packed_state)
             np.testing.assert_allclose(logits, expected[0].numpy(), rtol=1e-5, atol=1e-5)
             assert logits.shape == (11,)
             assert len(packed_state) == architecture.num_layers
@@ -139,26 +139,26 @@ def test_untied_weights_are_two() -> None:
 def test_a_fresh_model_is_near_the_uniform_distribution() -> None:
     torch.manual_seed(0)
     model = LanguageModel(50, replace(SMALL, hidden_size=32, embedding_size=32))
-    symbols = torch.randint(50, (8, 30))
-    loss = F.cross_entropy(model(symbols[:, :-1])[0].flatten(0, 1), symbols[:, 1:].flatten())
+    tokens = torch.randint(50, (8, 30))
+    loss = F.cross_entropy(model(tokens[:, :-1])[0].flatten(0, 1), tokens[:, 1:].flatten())
     assert abs(float(loss.detach()) - np.log(50)) < 0.3
 
 
 def test_dropout_needs_noise_and_reaches_inputs_and_outputs() -> None:
     model = make("gru", replace(SMALL, dropout=0.5, embedding_size=64, hidden_size=64))
-    symbols = torch.randint(11, (2, 5))
-    plain, _ = model(symbols)
-    assert torch.equal(model(symbols)[0], plain)
+    tokens = torch.randint(11, (2, 5))
+    plain, _ = model(tokens)
+    assert torch.equal(model(tokens)[0], plain)
 
-    def noise(step: int) -> Noise:
-        return Noise.of_step(seed=1, step=step, rows=slice(0, 2), batch_size=2)
+    def generator(step: int) -> DropoutGenerator:
+        return DropoutGenerator.of_step(seed=1, step=step, rows=slice(0, 2), batch_size=2)
 
-    noisy, _ = model(symbols, noise=noise(0))
-    assert torch.equal(model(symbols, noise=noise(0))[0], noisy)
-    assert not torch.equal(model(symbols, noise=noise(1))[0], noisy)
+    noisy, _ = model(tokens, generator=generator(0))
+    assert torch.equal(model(tokens, generator=generator(0))[0], noisy)
+    assert not torch.equal(model(tokens, generator=generator(1))[0], noisy)
     # By hand: the first mask on the embeddings, the second on the stack's outputs.
-    source = noise(0)
-    outputs, _ = model.recurrent(source.drop_units(model.embedding(symbols), 0.5))
+    source = generator(0)
+    outputs, _ = model.recurrent(source.drop_units(model.embedding(tokens), 0.5))
     torch.testing.assert_close(noisy, model.read_out(source.drop_units(outputs, 0.5)))
 
 
@@ -168,11 +168,11 @@ def test_one_batch_can_be_overfitted(cell: CellName, tied: bool) -> None:
     torch.manual_seed(0)
     architecture = replace(SMALL, cell=cell, hidden_size=32, embedding_size=16, tied=tied)
     model = LanguageModel(7, architecture)
-    # Random symbols after a first one of their own: to know them all, the state must remember where it is.
-    symbols = torch.cat([torch.arange(4)[:, None], torch.randint(7, (4, 12))], dim=1)
+    # Random tokens after a first one of their own: to know them all, the state must remember where it is.
+    tokens = torch.cat([torch.arange(4)[:, None], torch.randint(7, (4, 12))], dim=1)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(300):
-        loss = F.cross_entropy(model(symbols[:, :-1])[0].flatten(0, 1), symbols[:, 1:].flatten())
+        loss = F.cross_entropy(model(tokens[:, :-1])[0].flatten(0, 1), tokens[:, 1:].flatten())
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -200,22 +200,22 @@ def test_impossible_architectures_are_refused_by_the_options_name(field: str, va
 
 
 class Sums:
-    """A reader for tests: which symbols were read an odd number of times, and the remainder of their sum by four."""
+    """A rules for tests: which tokens were read an odd number of times, and the remainder of their sum by four."""
 
     size = VOCABULARY + 4
     state_size = VOCABULARY + 1
 
     def read(
-        self, symbols: NDArray[np.int64], state: NDArray[np.float32]
+        self, tokens: NDArray[np.int64], state: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        once = np.concatenate([np.eye(VOCABULARY)[symbols], symbols[..., None]], axis=-1)
+        once = np.concatenate([np.eye(VOCABULARY)[tokens], tokens[..., None]], axis=-1)
         states = state[:, None] + np.cumsum(once, axis=1)
-        switches = np.concatenate([states[..., :-1] % 2, np.eye(4)[states[..., -1].astype(int) % 4]], axis=-1)
-        return switches.astype(np.float32), states[:, -1].astype(np.float32)
+        rule_features = np.concatenate([states[..., :-1] % 2, np.eye(4)[states[..., -1].astype(int) % 4]], axis=-1)
+        return rule_features.astype(np.float32), states[:, -1].astype(np.float32)
 
 
 def make_reading(cell: CellName, architecture: Architecture, seed: int = 0) -> LanguageModel:
-    """`make` with a reader."""
+    """`make` with rules."""
     torch.manual_seed(seed)
     model = LanguageModel(VOCABULARY, replace(architecture, cell=cell), Sums())
     with torch.no_grad():
@@ -230,19 +230,19 @@ def test_with_a_reader_step_is_forward_and_its_state_is_carried(
     cell: CellName, architecture: Architecture, batch: int, time: int, cut: int
 ) -> None:
     model = make_reading(cell, architecture).double()
-    symbols = torch.randint(VOCABULARY, (batch, time))
-    logits, end = model(symbols)
+    tokens = torch.randint(VOCABULARY, (batch, time))
+    logits, end = model(tokens)
     assert len(end) == state_parts(cell) + 1
     assert end[-1].shape == (1, batch, Sums.state_size)
-    torch.testing.assert_close(end[-1][0, :, -1], symbols.sum(1).float())
+    torch.testing.assert_close(end[-1][0, :, -1], tokens.sum(1).float())
     state = None
     for place in range(time):
-        one, state = model.step(symbols[:, place], state)
+        one, state = model.step(tokens[:, place], state)
         torch.testing.assert_close(one, logits[:, place], rtol=1e-10, atol=1e-12)
     if cut < time:
-        first, between = model(symbols[:, :cut])
+        first, between = model(tokens[:, :cut])
         kept = between[-1].clone()
-        second, state = model(symbols[:, cut:], between)
+        second, state = model(tokens[:, cut:], between)
         assert torch.equal(between[-1], kept)
         torch.testing.assert_close(torch.cat([first, second], dim=1), logits, rtol=1e-10, atol=1e-12)
     assert state is not None
@@ -252,21 +252,21 @@ def test_with_a_reader_step_is_forward_and_its_state_is_carried(
 
 @each_cell
 @pytest.mark.parametrize("with_table", [True, False])
-@given(architecture=architectures, symbols=st.lists(st.integers(0, 10), min_size=1, max_size=8))
+@given(architecture=architectures, tokens=st.lists(st.integers(0, 10), min_size=1, max_size=8))
 def test_with_a_reader_packed_step_is_step(
-    cell: CellName, with_table: bool, architecture: Architecture, symbols: list[int]
+    cell: CellName, with_table: bool, architecture: Architecture, tokens: list[int]
 ) -> None:
     model = make_reading(cell, architecture)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "MAX_TABLE", packing.MAX_TABLE if with_table else 0)
         packed = PackedLanguageModel(model)
     state, packed_state = None, packed.zero_state()
-    for symbol in symbols:
+    for token in tokens:
         before = packed_state[-1][0].copy()
         with torch.no_grad():
-            expected, state = model.step(torch.tensor([symbol]), state)
+            expected, state = model.step(torch.tensor([token]), state)
         given_state = packed_state
-        logits, packed_state = packed.step(symbol, packed_state)
+        logits, packed_state = packed.step(token, packed_state)
         np.testing.assert_allclose(logits, expected[0].numpy(), rtol=1e-4, atol=1e-4)
         np.testing.assert_array_equal(packed_state[-1][0], state[-1][0, 0].numpy())
         np.testing.assert_array_equal(given_state[-1][0], before)
@@ -275,16 +275,16 @@ def test_with_a_reader_packed_step_is_step(
 
 def test_what_a_reader_shows_matters_and_learns() -> None:
     model = make_reading("lstm", SMALL)
-    # The same last symbol and an equal embedding, other switches: the stack is told apart what came before.
+    # The same last token and an equal embedding, other rule_features: the stack is told apart what came before.
     states = [model(torch.tensor([[first]]))[1] for first in (1, 2)]
     fresh = [(*(torch.zeros_like(part) for part in state[:-1]), state[-1]) for state in states]
     one, other = (model.step(torch.tensor([3]), state)[0] for state in fresh)
     assert not torch.allclose(one, other)
     F.cross_entropy(model(torch.tensor([[2, 3]]))[0][0], torch.tensor([4, 5])).backward()
-    assert model.switches is not None
-    assert model.switches.weight.grad is not None
-    assert model.switches.weight.grad.abs().sum() > 0
-    assert all(name != "reader" for name, _ in model.named_parameters())
+    assert model.rule_embedding is not None
+    assert model.rule_embedding.weight.grad is not None
+    assert model.rule_embedding.weight.grad.abs().sum() > 0
+    assert all(name != "rules" for name, _ in model.named_parameters())
 
 
 def test_a_model_with_a_reader_is_saved_and_loaded(tmp_path: Path) -> None:
@@ -294,16 +294,16 @@ def test_a_model_with_a_reader_is_saved_and_loaded(tmp_path: Path) -> None:
     with torch.device("meta"):
         again = LanguageModel(VOCABULARY, replace(SMALL, num_layers=2, cell="gru"), Sums())
     modelfile.fill(again, modelfile.load(tmp_path / "model", "music").tensors, "here")
-    symbols = torch.randint(VOCABULARY, (2, 9))
-    for one, other in zip(model(symbols), again(symbols), strict=True):
+    tokens = torch.randint(VOCABULARY, (2, 9))
+    for one, other in zip(model(tokens), again(tokens), strict=True):
         for mine, theirs in zip(one, other, strict=True):
             assert torch.equal(mine, theirs)
 
 
-def test_a_mask_spares_the_stack_but_not_the_reader() -> None:
+def test_a_mask_spares_the_stack_but_not_the_rules() -> None:
     model = make_reading("lstm", SMALL)
-    symbols = torch.tensor([[1, 2, 3]])
-    _, state = model.trace(symbols, mask=torch.tensor([[True, False, False]]))
-    _, short = model.trace(symbols[:, :1])
+    tokens = torch.tensor([[1, 2, 3]])
+    _, state = model.trace(tokens, mask=torch.tensor([[True, False, False]]))
+    _, short = model.trace(tokens[:, :1])
     assert torch.equal(state[0], short[0])
     assert state[-1][0, 0, -1] == 6

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from recurra.models.cells import CELLS, GATES, CellName, State, state_parts
-from recurra.models.dropout import Noise
+from recurra.models.cells import CELLS, GATE_COUNTS, CellName, State, state_parts
+from recurra.models.dropout import DropoutGenerator
 from recurra.models.recurrent import Recurrent
 
 MODULES: dict[CellName, Callable[..., nn.RNNBase]] = {
@@ -252,8 +252,8 @@ def test_annotating_drops_the_same_units_as_running(cell: CellName) -> None:
     stack = make(cell, 3, 4, 3, True, seed=0)
     stack.dropout = 0.5
     inputs, mask = random_inputs(stack, 2, 5), torch.arange(5) < torch.tensor([[5], [3]])
-    annotations = stack.annotate(inputs, mask, Noise.of_step(1, 1, slice(0, 2), 2))
-    exactly(annotations, stack(inputs, mask=mask, noise=Noise.of_step(1, 1, slice(0, 2), 2))[0])
+    annotations = stack.annotate(inputs, mask, DropoutGenerator.of_step(1, 1, slice(0, 2), 2))
+    exactly(annotations, stack(inputs, mask=mask, generator=DropoutGenerator.of_step(1, 1, slice(0, 2), 2))[0])
     assert not torch.allclose(annotations, stack.annotate(inputs, mask))
 
 
@@ -324,12 +324,12 @@ def test_recurrent_weights_begin_orthogonal_and_biases_zero(cell: CellName, bidi
     blocks = []
     for layer, direction in product(range(2), range(stack.directions)):
         weights = stack.weights(layer, reverse=direction == 1)
-        for block in weights.weight_hh.view(GATES[cell], 16, 16):
+        for block in weights.weight_hh.view(GATE_COUNTS[cell], 16, 16):
             torch.testing.assert_close(block @ block.T, torch.eye(16), rtol=0, atol=1e-5)
             if cell == "rnn-relu":
                 torch.testing.assert_close(block, torch.eye(16), rtol=0, atol=0)
             blocks.append(block)
-        bias = (weights.bias_ih + weights.bias_hh).view(GATES[cell], 16)
+        bias = (weights.bias_ih + weights.bias_hh).view(GATE_COUNTS[cell], 16)
         if cell == "lstm":  # the second gate is the one that forgets
             torch.testing.assert_close(bias[1], torch.full((16,), 1.5), rtol=0, atol=0)
             bias = bias[[0, 2, 3]]
@@ -345,13 +345,13 @@ def test_dropout_is_between_the_layers_only() -> None:
     stack = make("gru", 3, 40, 2, False, seed=0)
     stack.dropout = 0.5
     inputs = random_inputs(stack, 2, 5)
-    noise = Noise.of_step(seed=1, step=1, rows=slice(0, 2), batch_size=2)
-    (first, second), _ = stack.trace(inputs, noise=noise)
+    generator = DropoutGenerator.of_step(seed=1, step=1, rows=slice(0, 2), batch_size=2)
+    (first, second), _ = stack.trace(inputs, generator=generator)
     (plain_first, plain_second), _ = stack.trace(inputs)
     torch.testing.assert_close(first, plain_first, rtol=0, atol=0)
     assert not torch.allclose(second, plain_second)
     # What entered the second layer: the first one's outputs through one mask for all time steps.
-    mask = Noise.of_step(1, 1, slice(0, 2), 2).drop_units(torch.ones_like(first), 0.5)
+    mask = DropoutGenerator.of_step(1, 1, slice(0, 2), 2).drop_units(torch.ones_like(first), 0.5)
     upper = Recurrent("gru", 40, 40).double()
     upper.layers[0].load_state_dict(stack.layers[1].state_dict())
     exactly(second, upper(first * mask)[0])

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recurra.decoding.beam_search import Found, Hypothesis, Search, search
+from recurra.decoding.beam_search import BeamResult, BeamSearch, Hypothesis, search
 from recurra.decoding.sampling import Sampling
 from recurra.decoding.sequence_sampling import sample
-from recurra.decoding.step import Stepped
+from recurra.decoding.step import StepOutput
 
 MODELS = 24
 """In a case; each is the model of one sentence of the batch."""
@@ -34,13 +34,13 @@ START = 0
 
 
 class Models:
-    """Models whose next symbol depends on all before: a tree of random distributions each, and random weights.
+    """Models whose next token depends on all before: a tree of random distributions each, and random weights.
 
     State: (number of the model, node of its tree), each `(1, rows)`; node -1 is before the start. The children of a
     node n are n * size + 1 and those after it.
 
     Args:
-        size: symbols, the end included.
+        size: tokens, the end included.
         kinds: of the models, any letters of "p" peaked, "f" flat, "l" loath to end, "z" with zero probabilities, and
             "s", in doubt only whether to end at once or, for surely, later: with the better average.
     """
@@ -50,7 +50,7 @@ class Models:
         self.size, self.count = size, count
         nodes = sum(size**depth for depth in range(DEPTH + 1))
         logits = rng.standard_normal((count, nodes, size)) * np.where("p" in kinds, 4.0, 0.7)
-        # The first of these leave it to chance which symbol is the most probable.
+        # The first of these leave it to chance which token is the most probable.
         self.flat = count // 4 if "f" in kinds else 0
         logits[: self.flat] = 0.0
         if "s" in kinds:
@@ -74,16 +74,16 @@ class Models:
     def state(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
         return torch.tensor([list(numbers)]), torch.full((1, len(numbers)), -1)
 
-    def step(self, symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
+    def step(self, tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
         (model,), (node,) = state
-        node = torch.where(node < 0, 0, node * self.size + symbols + 1)
-        return Stepped(self.log_probs[model, node], (model[None], node[None]), self.weights[model, node])
+        node = torch.where(node < 0, 0, node * self.size + tokens + 1)
+        return StepOutput(self.log_probs[model, node], (model[None], node[None]), self.weights[model, node])
 
-    def say(self, model: int, symbols: Sequence[int]) -> tuple[list[float], list[float]]:
-        """Log-probabilities and weights after some symbols."""
+    def say(self, model: int, tokens: Sequence[int]) -> tuple[list[float], list[float]]:
+        """Log-probabilities and weights after some tokens."""
         node = 0
-        for symbol in symbols:
-            node = node * self.size + symbol + 1
+        for token in tokens:
+            node = node * self.size + token + 1
         return self.log_probs[model, node].tolist(), self.weights[model, node, : self.positions[model]].tolist()
 
 
@@ -92,12 +92,12 @@ class Case:
     """Models, and what is asked of each."""
 
     models: Models
-    options: Search
+    options: BeamSearch
     limits: list[int]
     prefixes: list[list[int]]
-    banned: list[int]
+    suppressed: list[int]
 
-    def find(self, numbers: Sequence[int] | None = None, **changed: Any) -> list[Found]:
+    def find(self, numbers: Sequence[int] | None = None, **changed: Any) -> list[BeamResult]:
         """What is found for some of the sentences, in one batch."""
         numbers = range(self.models.count) if numbers is None else numbers
         stop_early, trees = changed.pop("stop_early", True), changed.pop("trees", False)
@@ -110,45 +110,50 @@ class Case:
             limits=[self.limits[number] for number in numbers],
             positions=[self.models.positions[number] for number in numbers],
             prefixes=[self.prefixes[number] for number in numbers],
-            banned=self.banned,
+            suppressed=self.suppressed,
             stop_early=stop_early,
             trees=trees,
         )
 
-    def follow(self, number: int, symbols: tuple[int, ...]) -> list[int]:
-        """What may come after some symbols of a sentence."""
+    def follow(self, number: int, tokens: tuple[int, ...]) -> list[int]:
+        """What may come after some tokens of a sentence."""
         options, prefix = self.options, self.prefixes[number]
-        if len(symbols) < len(prefix):
-            return [prefix[len(symbols)]]
-        if len(symbols) >= self.limits[number]:
+        if len(tokens) < len(prefix):
+            return [prefix[len(tokens)]]
+        if len(tokens) >= self.limits[number]:
             return [END]
-        log_probs, _ = self.models.say(number, symbols)
+        log_probs, _ = self.models.say(number, tokens)
         found = []
-        for symbol, log_prob in enumerate(log_probs):
-            early = symbol == END and len(symbols) < options.min_length
-            banned = symbol in self.banned and symbol != END
-            if log_prob > -math.inf and not early and not banned and not repeats(symbols, symbol, options.no_repeat):
-                found.append(symbol)
+        for token, log_prob in enumerate(log_probs):
+            early = token == END and len(tokens) < options.min_length
+            suppressed = token in self.suppressed and token != END
+            if (
+                log_prob > -math.inf
+                and not early
+                and not suppressed
+                and not repeats(tokens, token, options.no_repeat_ngram_size)
+            ):
+                found.append(token)
         return found or [END]
 
-    def outputs(self, number: int, symbols: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
+    def outputs(self, number: int, tokens: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
         """Every output of a sentence that is admitted."""
-        for symbol in self.follow(number, symbols):
-            if symbol == END:
-                yield symbols
+        for token in self.follow(number, tokens):
+            if token == END:
+                yield tokens
             else:
-                yield from self.outputs(number, (*symbols, symbol))
+                yield from self.outputs(number, (*tokens, token))
 
-    def forced(self, number: int, symbols: Sequence[int]) -> tuple[list[float], list[list[float]]]:
-        """Log-probabilities of the symbols of an output and its end, and what each attended to."""
-        said = [self.models.say(number, symbols[:length]) for length in range(len(symbols) + 1)]
-        log_probs = [each[symbol] for (each, _), symbol in zip(said, [*symbols, END], strict=True)]
+    def forced(self, number: int, tokens: Sequence[int]) -> tuple[list[float], list[list[float]]]:
+        """Log-probabilities of the tokens of an output and its end, and what each attended to."""
+        said = [self.models.say(number, tokens[:length]) for length in range(len(tokens) + 1)]
+        log_probs = [each[token] for (each, _), token in zip(said, [*tokens, END], strict=True)]
         return log_probs, [weights for _, weights in said]
 
-    def score(self, number: int, symbols: Sequence[int]) -> float:
+    def score(self, number: int, tokens: Sequence[int]) -> float:
         """What an output is ranked by, from the equations."""
-        log_probs, weights = self.forced(number, symbols)
-        length, total = len(symbols) + 1, counted(log_probs)
+        log_probs, weights = self.forced(number, tokens)
+        length, total = len(tokens) + 1, counted(log_probs)
         score = {
             "none": total,
             "average": total / length,
@@ -165,11 +170,11 @@ def counted(log_probs: Sequence[float]) -> float:
     return sum(max(log_prob, -1e6) for log_prob in log_probs)
 
 
-def repeats(symbols: Sequence[int], symbol: int, run: int) -> bool:
-    """Whether one more symbol would end a run of that many for the second time."""
-    longer = [*symbols, symbol]
+def repeats(tokens: Sequence[int], token: int, run: int) -> bool:
+    """Whether one more token would end a run of that many for the second time."""
+    longer = [*tokens, token]
     runs = [longer[begin : begin + run] for begin in range(len(longer) - run + 1)]
-    return run > 0 and symbol != END and runs[-1:] != [] and runs[-1] in runs[:-1]
+    return run > 0 and token != END and runs[-1:] != [] and runs[-1] in runs[:-1]
 
 
 def make_case(seed: int) -> Case:
@@ -177,20 +182,20 @@ def make_case(seed: int) -> Case:
     rng = np.random.default_rng(seed)
     kinds = ["", "p", "f", "l", "z", "pl", "lz", "flz", "s", "s", "s", "sz"]
     models = Models(seed, int(rng.choice([2, 3, 3, 4, 4, 5, 5])), str(rng.choice(kinds)))
-    options = Search(
+    options = BeamSearch(
         beam_size=int(rng.integers(1, 7)),
         normalization=rng.choice(["none", "average", "gnmt"]),
         alpha=float(rng.choice([0.0, 0.6, 1.0, 2.0])),
         coverage_penalty=float(rng.choice([0.0, 0.0, 0.2, 1.0])),
         min_length=int(rng.choice([0, 0, 0, 1, 2, 3])),
-        no_repeat=int(rng.choice([0, 0, 0, 0, 0, 0, 1, 2])),
+        no_repeat_ngram_size=int(rng.choice([0, 0, 0, 0, 0, 0, 1, 2])),
     )
     limits = np.minimum(rng.integers(0, 12, size=MODELS), 4 if models.size > 3 else DEPTH).tolist()
-    others = [symbol for symbol in range(models.size) if symbol != END]
+    others = [token for token in range(models.size) if token != END]
     longest = int(rng.choice([1, 1, 1, 4]))
     prefixes = [rng.choice(others, size=rng.integers(0, longest)).tolist() for _ in limits]
-    banned = [int(rng.choice(others))] if models.size > 2 and rng.random() < 0.25 else []
-    return Case(models, options, limits, prefixes, banned)
+    suppressed = [int(rng.choice(others))] if models.size > 2 and rng.random() < 0.25 else []
+    return Case(models, options, limits, prefixes, suppressed)
 
 
 cases = st.builds(make_case, st.integers(0, 2**62))
@@ -201,7 +206,7 @@ def same(found: Hypothesis, other: Hypothesis) -> bool:
     assert found.weights is not None
     assert other.weights is not None
     return (
-        (found.symbols, found.log_probs, found.score) == (other.symbols, other.log_probs, other.score)
+        (found.tokens, found.log_probs, found.score) == (other.tokens, other.log_probs, other.score)
         and found.weights.shape == other.weights.shape
         and bool((found.weights == other.weights).all())
     )
@@ -219,11 +224,11 @@ def close(value: float) -> Any:
 @given(case=cases, n_best=st.sampled_from([1, 3, 1000]))
 def test_full_width_is_exhaustive(case: Case, n_best: int, tried: Counter[str]) -> None:
     for number, found in enumerate(case.find(beam_size=1000, n_best=n_best)):
-        scores = {symbols: case.score(number, symbols) for symbols in case.outputs(number)}
+        scores = {tokens: case.score(number, tokens) for tokens in case.outputs(number)}
         hypotheses = found.hypotheses
-        assert len({hypothesis.symbols for hypothesis in hypotheses}) == len(hypotheses) == min(n_best, len(scores))
+        assert len({hypothesis.tokens for hypothesis in hypotheses}) == len(hypotheses) == min(n_best, len(scores))
         assert [each.score for each in hypotheses] == close(sorted(scores.values(), reverse=True)[:n_best])
-        assert [each.score for each in hypotheses] == close([scores[each.symbols] for each in hypotheses])
+        assert [each.score for each in hypotheses] == close([scores[each.tokens] for each in hypotheses])
         tried["beam search, models: the full width gives what exhaustive enumeration gives"] += 1
         tried["beam search, outputs enumerated for that"] += len(scores)
 
@@ -269,16 +274,16 @@ def test_scores_and_weights_are_the_teacher_forced_ones(case: Case, tried: Count
     for number, found in enumerate(case.find(n_best=case.options.beam_size)):
         assert found.hypotheses
         for hypothesis in found.hypotheses:
-            # One row, one symbol at a time, through the step itself.
+            # One row, one token at a time, through the step itself.
             log_probs, weights, state = [], [], case.models.state([number])
-            symbol = START
-            for following in (*hypothesis.symbols, END):
-                stepped = case.models.step(torch.tensor([symbol]), state)
-                state, symbol = stepped.state, following  # type: ignore[assignment]
+            token = START
+            for following in (*hypothesis.tokens, END):
+                stepped = case.models.step(torch.tensor([token]), state)
+                state, token = stepped.state, following  # type: ignore[assignment]
                 log_probs.append(float(stepped.log_probs[0, following]))
                 weights.append(stepped.weights[0, : case.models.positions[number]].numpy())
             assert hypothesis.log_probs == tuple(log_probs)
-            assert hypothesis.score == close(case.score(number, hypothesis.symbols))
+            assert hypothesis.score == close(case.score(number, hypothesis.tokens))
             assert hypothesis.weights is not None
             np.testing.assert_array_equal(hypothesis.weights, np.stack(weights))
             tried["beam search, outputs: score, log-probabilities and weights are the teacher-forced ones"] += 1
@@ -286,24 +291,24 @@ def test_scores_and_weights_are_the_teacher_forced_ones(case: Case, tried: Count
 
 
 def greedy(case: Case, number: int) -> tuple[int, ...]:
-    """The most probable symbol each time; of equally probable ones the end, then the first."""
-    symbols: tuple[int, ...] = ()
+    """The most probable token each time; of equally probable ones the end, then the first."""
+    tokens: tuple[int, ...] = ()
     while True:
-        log_probs, _ = case.models.say(number, symbols)
-        ranked = sorted(case.follow(number, symbols), key=lambda symbol: (-log_probs[symbol], symbol != END, symbol))
+        log_probs, _ = case.models.say(number, tokens)
+        ranked = sorted(case.follow(number, tokens), key=lambda token: (-log_probs[token], token != END, token))
         if ranked[0] == END:
-            return symbols
-        symbols = (*symbols, ranked[0])
+            return tokens
+        tokens = (*tokens, ranked[0])
 
 
 @many
 @given(case=cases)
 def test_width_1_is_greedy(case: Case, tried: Counter[str]) -> None:
-    drawn = draw_all(case, range(MODELS), Sampling(argmax=True, seed=1))
+    drawn = draw_all(case, range(MODELS), Sampling(greedy=True, seed=1))
     for number, (found, one) in enumerate(zip(case.find(beam_size=1), drawn, strict=True)):
         (hypothesis,) = found.hypotheses
         if number >= case.models.flat:
-            assert hypothesis.symbols == one.symbols == greedy(case, number)
+            assert hypothesis.tokens == one.tokens == greedy(case, number)
             assert hypothesis.log_probs == one.log_probs
             assert one.weights is not None
             assert hypothesis.weights is not None
@@ -321,9 +326,9 @@ def draw_all(case: Case, numbers: Sequence[int], sampling: Sampling) -> list[Hyp
         limits=[case.limits[number] for number in numbers],
         prefixes=[case.prefixes[number] for number in numbers],
         positions=[case.models.positions[number] for number in numbers],
-        banned=case.banned,
+        suppressed=case.suppressed,
         min_length=case.options.min_length,
-        no_repeat=case.options.no_repeat,
+        no_repeat_ngram_size=case.options.no_repeat_ngram_size,
         numbers=numbers,
     )
 
@@ -336,8 +341,8 @@ def test_what_is_drawn_is_admitted_and_does_not_depend_on_the_batch(
     sampling = Sampling(temperature=temperature, seed=seed)
     together = draw_all(case, range(MODELS), sampling)
     for number, hypothesis in enumerate(together):
-        assert hypothesis.symbols in set(case.outputs(number))
-        log_probs, weights = case.forced(number, hypothesis.symbols)
+        assert hypothesis.tokens in set(case.outputs(number))
+        log_probs, weights = case.forced(number, hypothesis.tokens)
         assert hypothesis.log_probs == tuple(log_probs)
         assert hypothesis.score == close(counted(log_probs))
         np.testing.assert_array_equal(hypothesis.weights, np.array(weights, dtype=np.float32))
@@ -351,7 +356,7 @@ def test_what_is_drawn_is_admitted_and_does_not_depend_on_the_batch(
 def test_frequencies_of_what_is_drawn() -> None:
     """How often each output of a tiny model is drawn, against its probability."""
     limits: list[int] = [2] * MODELS
-    case = Case(Models(3, 3, ""), Search(min_length=1), limits, [[] for _ in limits], [])
+    case = Case(Models(3, 3, ""), BeamSearch(min_length=1), limits, [[] for _ in limits], [])
     draws = 6000
     drawn = sample(
         case.models.step,
@@ -362,16 +367,16 @@ def test_frequencies_of_what_is_drawn() -> None:
         limits=[2] * draws,
         min_length=1,
     )
-    frequencies = Counter(each.symbols for each in drawn)
+    frequencies = Counter(each.tokens for each in drawn)
     mass = 0.0
-    for symbols in case.outputs(7):
-        # What is banned is drawn by nobody; the others have its share.
+    for tokens in case.outputs(7):
+        # What is suppressed is drawn by nobody; the others have its share.
         probability = 1.0
-        for length, symbol in enumerate([*symbols, END]):
-            log_probs, _ = case.models.say(7, symbols[:length])
-            allowed = case.follow(7, symbols[:length])
-            probability *= math.exp(log_probs[symbol]) / sum(math.exp(log_probs[each]) for each in allowed)
+        for length, token in enumerate([*tokens, END]):
+            log_probs, _ = case.models.say(7, tokens[:length])
+            allowed = case.follow(7, tokens[:length])
+            probability *= math.exp(log_probs[token]) / sum(math.exp(log_probs[each]) for each in allowed)
         deviation = math.sqrt(draws * probability * (1 - probability))
-        assert abs(frequencies[symbols] - draws * probability) < 4 * deviation
+        assert abs(frequencies[tokens] - draws * probability) < 4 * deviation
         mass += probability
     assert mass == pytest.approx(1)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from recurra.decoding.beam_search import Found, Search, search
-from recurra.decoding.step import Stepped
+from recurra.decoding.beam_search import BeamResult, BeamSearch, search
+from recurra.decoding.step import StepOutput
 
 
 class Net(NamedTuple):
@@ -20,13 +20,13 @@ class Net(NamedTuple):
     recurrent: Tensor
     output: Tensor
 
-    def step(self, symbols: Tensor, state: tuple[Tensor, ...]) -> Stepped:
+    def step(self, tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
         hidden, keys = state[0][0], state[1][0]
         scores = (keys * hidden[:, None]).sum(dim=2)
         weights = scores.masked_fill((keys == 0).all(dim=2), -torch.inf).softmax(dim=1)
         context = (weights[:, :, None] * keys).sum(dim=1)
-        hidden = torch.tanh(torch.cat([self.embedding[symbols], hidden, context], dim=1) @ self.recurrent)
-        return Stepped((hidden @ self.output).log_softmax(dim=1), (hidden[None], keys[None]), weights)
+        hidden = torch.tanh(torch.cat([self.embedding[tokens], hidden, context], dim=1) @ self.recurrent)
+        return StepOutput((hidden @ self.output).log_softmax(dim=1), (hidden[None], keys[None]), weights)
 
 
 def test_a_network_in_batches_of_1_7_and_64(tried: Counter[str]) -> None:
@@ -43,9 +43,9 @@ def test_a_network_in_batches_of_1_7_and_64(tried: Counter[str]) -> None:
     for row, real in zip(keys, positions, strict=True):
         row[real:] = 0
     hidden = torch.randn(count, units, generator=generator)
-    options = Search(beam_size=4, n_best=4, coverage_penalty=0.1, no_repeat=2)
+    options = BeamSearch(beam_size=4, n_best=4, coverage_penalty=0.1, no_repeat_ngram_size=2)
 
-    def find(begin: int, batch: int) -> list[Found]:
+    def find(begin: int, batch: int) -> list[BeamResult]:
         some = slice(begin, begin + batch)
         longest = max(positions[some])
         state = (hidden[None, some], keys[None, some, :longest])
@@ -56,7 +56,7 @@ def test_a_network_in_batches_of_1_7_and_64(tried: Counter[str]) -> None:
     for batch in (1, 7):
         found = list(itertools.chain(*(find(begin, batch) for begin in range(0, count, batch))))
         for one, other in zip(found, large, strict=True):
-            assert [each.symbols for each in one.hypotheses] == [each.symbols for each in other.hypotheses]
+            assert [each.tokens for each in one.hypotheses] == [each.tokens for each in other.hypotheses]
             for hypothesis, twin in zip(one.hypotheses, other.hypotheses, strict=True):
                 assert hypothesis.score == pytest.approx(twin.score, abs=1e-5)
                 assert hypothesis.log_probs == pytest.approx(twin.log_probs, abs=1e-4)

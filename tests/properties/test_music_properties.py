@@ -64,15 +64,15 @@ def models(tunes: tuple[Piece, ...], trained_music: Path) -> Mapping[str, Model]
 
 @pytest.fixture(autouse=True)
 def no_dead_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After every symbol there is one that may come next."""
-    forbidden = composing.Rules.forbidden
+    """After every token there is one that may come next."""
+    forbidden = composing.PlanRules.forbidden
 
-    def watched(self: composing.Rules, draft: composing.Draft) -> Any:
-        banned = forbidden(self, draft)
-        assert len(banned) < self.notation.size, draft
-        return banned
+    def watched(self: composing.PlanRules, draft: composing.Draft) -> Any:
+        suppressed = forbidden(self, draft)
+        assert len(suppressed) < self.notation.size, draft
+        return suppressed
 
-    monkeypatch.setattr(composing.Rules, "forbidden", watched)
+    monkeypatch.setattr(composing.PlanRules, "forbidden", watched)
 
 
 class Case(NamedTuple):
@@ -135,8 +135,8 @@ def check_chords(piece: Piece, case: Case) -> None:
         return
     for tick, notes in enumerate(sounding(pitched(piece), piece.length)):
         bar, place = divmod(tick, case.bar)
-        symbols = case.chords[bar % len(case.chords)]
-        chord = symbols[place * len(symbols) // case.bar]
+        tokens = case.chords[bar % len(case.chords)]
+        chord = tokens[place * len(tokens) // case.bar]
         for note in notes:
             assert note.pitch % 12 in CHORDS[chord], (tick, chord, note)
 
@@ -420,7 +420,7 @@ def test_the_same_seed_composes_the_same_and_another_something_else(models: Mapp
 
     assert compose(seed=3) == compose(seed=3)
     assert len({compose(seed=seed).notes for seed in range(5)} | {compose().notes}) == 6
-    likeliest = compose(argmax=True)
+    likeliest = compose(greedy=True)
     assert likeliest.notes == compose(top_k=1, seed=9).notes == compose(top_p=1e-9, temperature=1.0, seed=9).notes
 
 

@@ -15,7 +15,7 @@ from recurra import text
 from recurra.data import text as text_files
 from recurra.decoding.sampling import Sampling
 from recurra.tasks.text.model import Config, Model
-from recurra.training import language_modeling as next_symbol
+from recurra.training import language_modeling as next_token
 from recurra.training.language_modeling import log_probs, score
 
 CPU = torch.device("cpu")
@@ -31,12 +31,12 @@ texts = st.text(st.sampled_from("the cat was full.\né春🙂"), min_size=2, max
 
 @given(characters=texts, chunk=st.integers(1, 90))
 def test_a_score_does_not_depend_on_the_pieces_it_is_computed_in(model: Model, characters: str, chunk: int) -> None:
-    symbols = model.tokenizer.encode(characters)
-    whole = score(model.network, symbols, CPU)
+    tokens = model.tokenizer.encode(characters)
+    whole = score(model.network, tokens, CPU)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(next_symbol, "SCORING_CHUNK", chunk)
-        pieces = score(model.network, symbols, CPU)
-        each = log_probs(model.network, symbols, CPU)
+        patch.setattr(next_token, "SCORING_CHUNK", chunk)
+        pieces = score(model.network, tokens, CPU)
+        each = log_probs(model.network, tokens, CPU)
     assert pieces.count == whole.count == len(characters) - 1 == len(each)
     assert pieces.total == pytest.approx(whole.total, rel=1e-5)
     assert -float(each.double().sum()) == pytest.approx(whole.total, rel=1e-5)
@@ -46,10 +46,10 @@ def test_a_score_does_not_depend_on_the_pieces_it_is_computed_in(model: Model, c
 @torch.no_grad()
 def test_no_prediction_depends_on_what_comes_later(model: Model, characters: str, place: int) -> None:
     place = min(place, len(characters) - 1)
-    symbols = torch.from_numpy(model.tokenizer.encode(characters).astype("int64"))[None]
-    changed = symbols.clone()
+    tokens = torch.from_numpy(model.tokenizer.encode(characters).astype("int64"))[None]
+    changed = tokens.clone()
     changed[:, place:] = (changed[:, place:] + 1) % model.tokenizer.size
-    before, after = model.network(symbols)[0][:, :place], model.network(changed)[0][:, :place]
+    before, after = model.network(tokens)[0][:, :place], model.network(changed)[0][:, :place]
     torch.testing.assert_close(before, after)
 
 
@@ -66,7 +66,7 @@ def test_what_is_written_has_the_probabilities_with_which_it_would_be_scored(
 @given(cut=st.integers(1, 24), seed=st.integers(0, 10**6))
 def test_what_was_written_is_a_prompt_like_any_other(model: Model, cut: int, seed: int) -> None:
     """The likeliest text goes on the same way from any place in it."""
-    likeliest = Sampling(argmax=True, seed=seed)
+    likeliest = Sampling(greedy=True, seed=seed)
     whole = model.write("The", 25, likeliest)
     assert model.write(whole[: 3 + cut], 25 - cut, likeliest) == whole
 
@@ -105,7 +105,7 @@ def test_how_the_text_is_packed_makes_no_difference(
 def test_every_cell_learns_a_text_that_repeats_itself(tmp_path: Path, tiny: dict[str, Any], cell: str) -> None:
     (tmp_path / "c.txt").write_text("abcdefgh ijklm\n" * 200)
     # Long enough that guessing by frequency, 2.7 nats, is far behind.
-    options = tiny | {"steps": 150, "hidden_size": 24, "learning_rate": 0.02, "chunk": 16}
+    options = tiny | {"steps": 150, "hidden_size": 24, "learning_rate": 0.02, "sequence_length": 16}
     model = text.train(tmp_path / "c.txt", tmp_path / "m", Config(**options, cell=cell))
     assert model.record["nats"] < 0.3
-    assert model.write("abc", 12, Sampling(argmax=True)) == "abcdefgh ijklm\n"
+    assert model.write("abc", 12, Sampling(greedy=True)) == "abcdefgh ijklm\n"

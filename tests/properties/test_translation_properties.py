@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from recurra import translation
 from recurra.data.buckets import pad
 from recurra.decoding import seq2seq as outputs
-from recurra.decoding.beam_search import Search
+from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.errors import RecurraError
 from recurra.tasks.translation.model import Config, Model
 
-KINDS: tuple[Any, ...] = ("characters", "bytes", "words", "pieces")
+KINDS: tuple[Any, ...] = ("characters", "bytes", "words", "subwords")
 LETTERS = "abcdefgh"
 ROWS = [
     ("The cat, “naïve”, sat.", "春眠不觉晓"),
@@ -33,12 +33,12 @@ ROWS = [
 words = st.text(st.sampled_from(LETTERS), min_size=1, max_size=9)
 sentences = st.lists(words, min_size=1, max_size=12)
 searches = st.builds(
-    Search,
+    BeamSearch,
     beam_size=st.integers(3, 7),
     n_best=st.integers(1, 3),
     normalization=st.sampled_from(["none", "average", "gnmt"]),
     coverage_penalty=st.sampled_from([0.0, 0.3]),
-    no_repeat=st.sampled_from([0, 2]),
+    no_repeat_ngram_size=st.sampled_from([0, 2]),
     min_length=st.integers(0, 4),
 )
 
@@ -53,18 +53,19 @@ def undecided(tmp_path_factory: pytest.TempPathFactory, pairs_file: Path) -> Mod
     """A model of the same letters that has hardly learnt anything, so that much of what it could write is near."""
     options = dict(steps=4, hidden_size=8, embedding_size=8, evaluations=1, batch_size=200, num_layers=2)
     folder = tmp_path_factory.mktemp("undecided") / "model"
-    return translation.train(pairs_file, folder, Config(**options, symbols="characters", cell="gru"))
+    return translation.train(pairs_file, folder, Config(**options, tokens="characters", cell="gru"))
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Model]:
-    """A model of every kind of symbols that has hardly learnt anything."""
+    """A model of every kind of tokens that has hardly learnt anything."""
     folder = tmp_path_factory.mktemp("kinds")
     table = folder / "p.tsv"
     table.write_text("".join(f"{source}\t{target}\n" for source, target in ROWS[:3] * 5), encoding="utf-8")
     options = dict(steps=2, hidden_size=8, embedding_size=8, evaluations=1, vocabulary_size=300)
     return {
-        kind: translation.train(table, folder / kind, Config(**options, symbols=kind), held_out=table) for kind in KINDS
+        kind: translation.train(table, folder / kind, Config(**options, tokens=kind), validation=table)
+        for kind in KINDS
     }
 
 
@@ -73,7 +74,7 @@ def alike(some: list[Hypothesis], others: list[Hypothesis]) -> None:
     assert len(some) == len(others)
     for one, other in zip(some, others, strict=True):
         assert one.score == pytest.approx(other.score, abs=1e-5)
-        if one.symbols == other.symbols:
+        if one.tokens == other.tokens:
             np.testing.assert_allclose(one.log_probs, other.log_probs, atol=1e-5)
             assert one.weights is not None
             assert other.weights is not None
@@ -83,7 +84,7 @@ def alike(some: list[Hypothesis], others: list[Hypothesis]) -> None:
 
 @given(given_sentences=sentences, options=searches, size=st.integers(1, 7))
 def test_batches_and_order_change_nothing(
-    reverser: Model, undecided: Model, tried: Counter[str], given_sentences: list[str], options: Search, size: int
+    reverser: Model, undecided: Model, tried: Counter[str], given_sentences: list[str], options: BeamSearch, size: int
 ) -> None:
     for model in (reverser, undecided):
         alone = [model.outputs([sentence], options)[0] for sentence in given_sentences]
@@ -99,23 +100,23 @@ def test_batches_and_order_change_nothing(
 
 @given(sentence=words, prefix=st.text(st.sampled_from(LETTERS), max_size=12), options=searches)
 def test_outputs_begin_as_forced_and_have_the_probabilities_of_teacher_forcing(
-    reverser: Model, undecided: Model, tried: Counter[str], sentence: str, prefix: str, options: Search
+    reverser: Model, undecided: Model, tried: Counter[str], sentence: str, prefix: str, options: BeamSearch
 ) -> None:
     for model in (reverser, undecided):
         (found,) = model.outputs([sentence], options, prefix=prefix)
         assert 1 <= len(found) <= options.n_best
         assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
-        assert len({each.symbols for each in found}) == len(found)
-        target = model.languages.target
-        source = pad([model.languages.source.encode(sentence)])
+        assert len({each.tokens for each in found}) == len(found)
+        target = model.vocabularies.target
+        source = pad([model.vocabularies.source.encode(sentence)])
         for each in found:
             text = model.text_of(each)
             assert text.startswith(prefix)
-            right = torch.tensor([[*each.symbols, target.end]])
-            before = torch.tensor([[target.start, *each.symbols]])
+            right = torch.tensor([[*each.tokens, target.end]])
+            before = torch.tensor([[target.start, *each.tokens]])
             with torch.no_grad():
                 logits = model.network(
-                    torch.from_numpy(source.symbols),
+                    torch.from_numpy(source.tokens),
                     torch.from_numpy(source.mask),
                     before,
                     torch.ones_like(right, dtype=torch.bool),
@@ -127,7 +128,7 @@ def test_outputs_begin_as_forced_and_have_the_probabilities_of_teacher_forcing(
 
 @given(given_sentences=sentences, options=searches)
 def test_a_model_together_with_itself_is_the_model(
-    reverser: Model, given_sentences: list[str], options: Search
+    reverser: Model, given_sentences: list[str], options: BeamSearch
 ) -> None:
     for one, other in zip(
         reverser.outputs(given_sentences, options),
@@ -151,15 +152,15 @@ def test_the_order_of_an_ensemble_does_not_matter(
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(sentence=st.text(max_size=40))
-def test_any_text_at_all_has_one_line_of_real_symbols_for_an_answer(
+def test_any_text_at_all_has_one_line_of_real_tokens_for_an_answer(
     models: dict[str, Model], kind: str, sentence: str
 ) -> None:
     model = models[kind]
-    (found,) = model.outputs([sentence], Search(beam_size=2, n_best=2))
+    (found,) = model.outputs([sentence], BeamSearch(beam_size=2, n_best=2))
     assert bool(found) == bool(sentence.strip())
-    banned = {*model.languages.target.unwritable, model.languages.target.end}
+    suppressed = {*model.vocabularies.target.unwritable, model.vocabularies.target.end}
     for each in found:
-        assert not banned & set(each.symbols)
+        assert not suppressed & set(each.tokens)
         assert not set("\r\n") & set(model.text_of(each))
 
 
@@ -195,9 +196,9 @@ def test_whatever_comes_in_is_answered_line_by_line_or_refused_in_one(
 @given(sentence=st.text(max_size=30), prefix=st.text(max_size=5))
 def test_any_prefix_is_kept_or_refused(models: dict[str, Model], sentence: str, prefix: str) -> None:
     for model in models.values():
-        if sentence.strip() and model.languages.target.unknown_in(prefix):
+        if sentence.strip() and model.vocabularies.target.unknown_in(prefix):
             with pytest.raises(RecurraError, match="which the model cannot write"):
-                model.outputs([sentence], Search(beam_size=1), prefix=prefix)
+                model.outputs([sentence], BeamSearch(beam_size=1), prefix=prefix)
         else:
-            (found,) = model.outputs([sentence], Search(beam_size=1), prefix=prefix)
+            (found,) = model.outputs([sentence], BeamSearch(beam_size=1), prefix=prefix)
             assert all(model.text_of(each).startswith(prefix) for each in found)

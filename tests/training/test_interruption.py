@@ -46,7 +46,7 @@ def wait_for_step(work: Path, step: int) -> None:
     """Until the run in a folder has written a checkpoint of this step or later."""
     for _ in range(2000):
         path = work / checkpoint.FILE
-        if path.exists() and checkpoint.read_figures(path)["course"]["step"] >= step:
+        if path.exists() and checkpoint.read_figures(path)["trainer_state"]["step"] >= step:
             return
         time.sleep(0.02)
     raise AssertionError("no checkpoint came")
@@ -114,7 +114,7 @@ def test_sigterm_stops_every_process_at_the_same_step_and_one_process_can_go_on(
     _, said = process.communicate(timeout=60)
     assert said.count("everything is saved") == 1, said
     groups, figures = checkpoint.load(tmp_path / "model.training")
-    step = figures["course"]["step"]
+    step = figures["trainer_state"]["step"]
     assert f"stopped at step {step}" in said
     assert groups["state"]["0"].shape[1] == 4, "the rows of both processes are in the checkpoint"
 

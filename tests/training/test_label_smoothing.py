@@ -17,10 +17,10 @@ from recurra.training.label_smoothing import smoothed_cross_entropy
     st.integers(0, 10**6),
     st.floats(0.1, 3),
 )
-def test_it_is_pytorchs(rows: int, symbols: int, smoothing: float, spread: float, seed: int, scale: float) -> None:
+def test_it_is_pytorchs(rows: int, tokens: int, smoothing: float, spread: float, seed: int, scale: float) -> None:
     torch.manual_seed(seed)
-    logits = (torch.randn(rows, symbols, dtype=torch.float64) * spread).requires_grad_()
-    right = torch.randint(symbols, (rows,))
+    logits = (torch.randn(rows, tokens, dtype=torch.float64) * spread).requires_grad_()
+    right = torch.randint(tokens, (rows,))
     ours = smoothed_cross_entropy(logits, right, smoothing)
     theirs = F.cross_entropy(logits, right, reduction="sum", label_smoothing=smoothing)
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)

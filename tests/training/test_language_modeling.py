@@ -23,7 +23,7 @@ def model() -> LanguageModel:
 
 
 @pytest.fixture
-def symbols() -> np.ndarray:
+def tokens() -> np.ndarray:
     """A sequence that repeats, with a fault now and then: there is something to learn on the way."""
     chance = np.random.default_rng(0)
     sequence = np.tile([1, 4, 2, 6, 3], 300)
@@ -31,45 +31,45 @@ def symbols() -> np.ndarray:
     return sequence.astype(np.uint8)
 
 
-def test_a_score_is_the_cross_entropy_of_one_long_run(model: LanguageModel, symbols: np.ndarray) -> None:
-    whole = torch.from_numpy(symbols.astype(np.int64))[None]
+def test_a_score_is_the_cross_entropy_of_one_long_run(model: LanguageModel, tokens: np.ndarray) -> None:
+    whole = torch.from_numpy(tokens.astype(np.int64))[None]
     with torch.no_grad():
         expected = F.cross_entropy(model(whole[:, :-1])[0][0], whole[0, 1:])
-    figure = score(model, symbols, CPU)
-    assert figure.count == len(symbols) - 1
+    figure = score(model, tokens, CPU)
+    assert figure.count == len(tokens) - 1
     assert figure.nats == pytest.approx(float(expected), abs=1e-5)
     assert figure.bits == pytest.approx(float(expected) / math.log(2), abs=1e-5)
     assert figure.perplexity == pytest.approx(math.exp(float(expected)), rel=1e-4)
-    assert float(-log_probs(model, symbols, CPU).mean()) == pytest.approx(float(expected), abs=1e-5)
+    assert float(-log_probs(model, tokens, CPU).mean()) == pytest.approx(float(expected), abs=1e-5)
 
 
 def test_a_perplexity_beyond_all_numbers_is_infinite() -> None:
     assert Score(2000.0, 2).perplexity == math.inf
 
 
-def test_without_learning_dynamic_evaluation_is_the_plain_one(model: LanguageModel, symbols: np.ndarray) -> None:
-    still = score_dynamic(model, symbols, CPU, Dynamic(segment=17, learning_rate=0.0))
-    assert still.count == len(symbols) - 1
-    assert still.nats == pytest.approx(score(model, symbols, CPU).nats, abs=1e-5)
+def test_without_learning_dynamic_evaluation_is_the_plain_one(model: LanguageModel, tokens: np.ndarray) -> None:
+    still = score_dynamic(model, tokens, CPU, Dynamic(segment=17, learning_rate=0.0))
+    assert still.count == len(tokens) - 1
+    assert still.nats == pytest.approx(score(model, tokens, CPU).nats, abs=1e-5)
 
 
 def test_dynamic_evaluation_learns_from_the_text_and_leaves_the_model_alone(
-    model: LanguageModel, symbols: np.ndarray
+    model: LanguageModel, tokens: np.ndarray
 ) -> None:
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    dynamic = score_dynamic(model, symbols, CPU, Dynamic(learning_rate=5e-3))
-    assert dynamic.nats < score(model, symbols, CPU).nats - 0.3
+    dynamic = score_dynamic(model, tokens, CPU, Dynamic(learning_rate=5e-3))
+    assert dynamic.nats < score(model, tokens, CPU).nats - 0.3
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
 
-def test_dynamic_evaluation_does_not_look_ahead(model: LanguageModel, symbols: np.ndarray) -> None:
+def test_dynamic_evaluation_does_not_look_ahead(model: LanguageModel, tokens: np.ndarray) -> None:
     """What comes later in a text does not change how its beginning is scored."""
     how = Dynamic(segment=20, learning_rate=5e-3)
-    other = symbols.copy()
+    other = tokens.copy()
     other[601:] = 5
-    beginning = score_dynamic(model, symbols[:601], CPU, how).total
-    rest = [score_dynamic(model, text, CPU, how).total - beginning for text in (symbols, other)]
+    beginning = score_dynamic(model, tokens[:601], CPU, how).total
+    rest = [score_dynamic(model, text, CPU, how).total - beginning for text in (tokens, other)]
     assert rest[0] != pytest.approx(rest[1], rel=1e-3)
     assert score_dynamic(model, other[:601], CPU, how).total == pytest.approx(beginning)
-    first_segment = score(model, symbols[:21], CPU).total
-    assert score_dynamic(model, symbols[:21], CPU, how).total == pytest.approx(first_segment, rel=1e-5)
+    first_segment = score(model, tokens[:21], CPU).total
+    assert score_dynamic(model, tokens[:21], CPU, how).total == pytest.approx(first_segment, rel=1e-5)

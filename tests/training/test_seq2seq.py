@@ -1,4 +1,4 @@
-"""Teacher forcing: losses and scores against a loop over one pair and one symbol at a time; any number of processes."""
+"""Teacher forcing: losses and scores against a loop over one pair and one token at a time; any number of processes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from torch import Tensor
 from recurra.data.buckets import Buckets
 from recurra.errors import OptionError
 from recurra.models.architecture import Architecture
-from recurra.models.dropout import Noise
+from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import EncoderDecoder
 from recurra.training import seq2seq as module
-from recurra.training.seq2seq import PairTraining, Sequences, TeacherForced, score
+from recurra.training.seq2seq import PairTraining, Sequences, TeacherForced, score_pairs
 
 CPU = torch.device("cpu")
 SOURCES, TARGETS, START = 9, 7, 6
@@ -41,19 +41,19 @@ def pairs_of(lengths: list[tuple[int, int]], seed: int = 0) -> Sequences:
     sides = zip(
         *[(chance.integers(SOURCES, size=a), chance.integers(TARGETS, size=b)) for a, b in lengths], strict=True
     )
-    return Sequences(*([symbols.astype(np.int32) for symbols in side] for side in sides))
+    return Sequences(*([tokens.astype(np.int32) for tokens in side] for side in sides))
 
 
 def objective(pairs: Sequences, size: int, smoothing: float = 0.0) -> TeacherForced:
     return TeacherForced(pairs, pairs, START, Buckets(pairs.lengths(), size), smoothing, 0.0)
 
 
-def whole(size: int, step: int = 0) -> Noise:
-    return Noise.of_step(0, step, slice(0, size), size)
+def whole(size: int, step: int = 0) -> DropoutGenerator:
+    return DropoutGenerator.of_step(0, step, slice(0, size), size)
 
 
 def plain_loss(model: EncoderDecoder, pairs: Sequences, numbers: Any, smoothing: float) -> Tensor:
-    """Of each target symbol -(1 - e) log p(right) - e mean log p(any), e the smoothing (Szegedy et al. 2016, 7)."""
+    """Of each target token -(1 - e) log p(right) - e mean log p(any), e the smoothing (Szegedy et al. 2016, 7)."""
     total = torch.zeros((), dtype=torch.float64)
     for number in numbers:
         source = torch.from_numpy(pairs.sources[number].astype(np.int64))[None]
@@ -72,7 +72,7 @@ lengths = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, 
 
 @each_attention
 @given(lengths=lengths, size=st.integers(1, 30), smoothing=st.sampled_from([0.0, 0.1, 0.6]), seed=st.integers(0, 99))
-def test_the_loss_is_the_sum_over_single_symbols(
+def test_the_loss_is_the_sum_over_single_tokens(
     attention: str, lengths: list[tuple[int, int]], size: int, smoothing: float, seed: int
 ) -> None:
     model, pairs = make(attention), pairs_of(lengths, seed)
@@ -101,7 +101,7 @@ def test_a_score_is_the_same_sum_without_smoothing(attention: str, lengths: list
     model, pairs = make(attention), pairs_of(lengths)
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
         patch.setattr(module, "SCORING_SIZE", limit)
-        figure = score(model, pairs, START, CPU)
+        figure = score_pairs(model, pairs, START, CPU)
         expected = float(plain_loss(model, pairs, range(len(lengths)), 0.0))
     assert figure.count == sum(b for _, b in lengths)
     assert figure.total == pytest.approx(expected, rel=1e-5)
@@ -110,15 +110,15 @@ def test_a_score_is_the_same_sum_without_smoothing(attention: str, lengths: list
 def test_a_score_has_no_dropout_and_asks_for_no_gradient() -> None:
     pairs = pairs_of([(3, 4), (2, 5)])
     model = make("additive", dropout=0.5)
-    figures = {score(model, pairs, START, CPU).nats for _ in range(3)}
+    figures = {score_pairs(model, pairs, START, CPU).nats for _ in range(3)}
     model.requires_grad_(False)
-    assert figures == {score(make("additive"), pairs, START, CPU).nats}
+    assert figures == {score_pairs(make("additive"), pairs, START, CPU).nats}
 
 
 def test_several_models_are_scored_by_their_mean_probability() -> None:
     pairs = pairs_of([(3, 4), (2, 5), (6, 1)])
     models = [make(attention) for attention in ("additive", "multiplicative", "none")]
-    figure = score(models[0], pairs, START, CPU, models[1:])
+    figure = score_pairs(models[0], pairs, START, CPU, models[1:])
     expected = 0.0
     with torch.no_grad():
         for number, target in enumerate(pairs.targets):
@@ -142,7 +142,7 @@ def test_while_training_the_first_held_out_pairs_are_scored(monkeypatch: pytest.
     forced = TeacherForced(pairs_of([(1, 1)]), pairs, START, Buckets(np.array([[1, 1]]), 8), 0.3, 0.0)
     with torch.no_grad():
         expected = float(plain_loss(model, pairs, range(2), 0.0)) / 9
-    assert forced.held_out(model, CPU) == pytest.approx(expected, rel=1e-5)
+    assert forced.validation_loss(model, CPU) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -160,9 +160,9 @@ def test_processes_together_have_the_loss_and_the_gradients_of_one(cell: str, at
             losses, counts, grads = [], [], []
             for number in range(processes):
                 rows = slice(size // processes * number, size // processes * (number + 1))
-                part, symbols, _ = forced.loss(model, step, None, Noise.of_step(0, step, rows, size), CPU)
+                part, tokens, _ = forced.loss(model, step, None, DropoutGenerator.of_step(0, step, rows, size), CPU)
                 losses.append(part.detach())
-                counts.append(symbols)
+                counts.append(tokens)
                 grads.append(torch.autograd.grad(part, list(model.parameters()), materialize_grads=True))
             assert sum(counts) == count
             torch.testing.assert_close(torch.stack(losses).sum(), loss.detach(), rtol=1e-5, atol=1e-6)

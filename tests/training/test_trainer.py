@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from recurra import files
 from recurra.errors import RecurraError
 from recurra.models.cells import State
-from recurra.models.dropout import Noise
+from recurra.models.dropout import DropoutGenerator
 from recurra.training import checkpoint
 from recurra.training import run_folder as runfolder
 from recurra.training.history import Measurement, plot_history
@@ -35,25 +35,25 @@ class Line(nn.Module):
 
 
 class Parabola:
-    """Minimise (weight - 3)^2; the held-out loss can be told to do something else."""
+    """Minimise (weight - 3)^2; the validation loss can be told to do something else."""
 
     batch_size = 4
 
-    def __init__(self, held_out: list[float] | None = None, bad_at: int | None = None) -> None:
-        self.figures = held_out
+    def __init__(self, validation: list[float] | None = None, bad_at: int | None = None) -> None:
+        self.figures = validation
         self.bad_at = bad_at
         self.seen: list[float] = []
 
     def loss(
-        self, model: nn.Module, step: int, state: State | None, noise: Noise, device: torch.device
+        self, model: nn.Module, step: int, state: State | None, generator: DropoutGenerator, device: torch.device
     ) -> tuple[Tensor, int, State | None]:
-        rows = noise.rows.stop - noise.rows.start
+        rows = generator.rows.stop - generator.rows.start
         loss = rows * (model.weight - 3).square().sum()
         if step == self.bad_at:
             loss = loss * math.nan
         return loss, rows, None
 
-    def held_out(self, model: nn.Module, device: torch.device) -> float:
+    def validation_loss(self, model: nn.Module, device: torch.device) -> float:
         self.seen.append(float(model.weight.detach()))
         return self.figures.pop(0) if self.figures else float((model.weight.detach() - 3).square())
 
@@ -64,7 +64,7 @@ def trainer(folder: Path, training: Training = SMALL, objective: Parabola | None
 
 def test_the_course_of_plain_adamw_is_followed(tmp_path: Path) -> None:
     """The oracle: the same number learned by a bare loop with PyTorch's optimiser, clipping and a schedule by hand."""
-    ours = trainer(tmp_path, replace(SMALL, weight_decay=0.1, warm_up=0.25))
+    ours = trainer(tmp_path, replace(SMALL, weight_decay=0.1, warmup=0.25))
     ours.run()
     model = Line()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.05, betas=(0.9, 0.99), weight_decay=0.1)
@@ -83,8 +83,8 @@ def test_the_best_weights_are_kept_not_the_last(tmp_path: Path) -> None:
     figures = [5.0, 4.0, 1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0]
     ours = trainer(tmp_path, objective=Parabola(list(figures)))
     outcome = ours.run()
-    assert outcome.course.best == 1.0
-    assert outcome.course.best_step == 12
+    assert outcome.state.best == 1.0
+    assert outcome.state.best_step == 12
 
     assert float(outcome.best["weight"]) < float(ours.model.weight.detach())
 
@@ -95,12 +95,12 @@ def test_the_average_of_the_last_weights_is_kept_if_it_is_the_best(tmp_path: Pat
     objective = Parabola([5.0, 4.0, 1.0, 2.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 0.5 if better else 1.5])
     ours = trainer(tmp_path, replace(SMALL, average=0.5), objective)
     outcome = ours.run()
-    *looks, average = objective.seen
-    assert average == pytest.approx(np.mean(looks[-5:]), abs=1e-6)
-    assert len(looks) == 10
-    assert float(outcome.best["weight"]) == pytest.approx(average if better else looks[2], abs=1e-6)
-    assert outcome.course.best == (0.5 if better else 1.0)
-    assert float(ours.model.weight.detach()) == looks[-1]
+    *evaluations, average = objective.seen
+    assert average == pytest.approx(np.mean(evaluations[-5:]), abs=1e-6)
+    assert len(evaluations) == 10
+    assert float(outcome.best["weight"]) == pytest.approx(average if better else evaluations[2], abs=1e-6)
+    assert outcome.state.best == (0.5 if better else 1.0)
+    assert float(ours.model.weight.detach()) == evaluations[-1]
 
 
 def test_an_average_goes_on_where_a_run_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +116,7 @@ def test_an_average_goes_on_where_a_run_was_stopped(tmp_path: Path, monkeypatch:
     step = stopped._step
 
     def until_33(learning_rate: float) -> None:
-        if stopped.course.step == 33:
+        if stopped.trainer_state.step == 33:
             stopped._save()
             raise Stop
         step(learning_rate)
@@ -125,7 +125,7 @@ def test_an_average_goes_on_where_a_run_was_stopped(tmp_path: Path, monkeypatch:
     with pytest.raises(Stop):
         stopped.run()
     resumed = trainer(tmp_path / "cut", training).run()
-    assert resumed.course.averaged == whole.course.averaged == 5
+    assert resumed.state.averaged == whole.state.averaged == 5
     assert float(resumed.best["weight"]) == float(whole.best["weight"])
 
 
@@ -133,14 +133,14 @@ def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
     figures = [5.0, 4.0, 4.5, 4.5, 4.5, 4.5, 4.5, 4.5, 4.5, 4.5]
     outcome = trainer(tmp_path, replace(SMALL, patience=3), Parabola(figures)).run()
     assert outcome.reason == "patience"
-    assert outcome.course.step == 20
+    assert outcome.state.step == 20
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
     with pytest.raises(RecurraError, match=r"not finite at step 31.*--learning-rate"):
         trainer(tmp_path, objective=Parabola(bad_at=30)).run()
     groups, figures = checkpoint.load(tmp_path)
-    assert figures["course"]["best_step"] > 0
+    assert figures["trainer_state"]["best_step"] > 0
     assert bool(torch.isfinite(groups["best"]["weight"]).all())
     assert float(groups["best"]["weight"]) > 0.5
 
@@ -165,7 +165,7 @@ def test_resuming_continues_the_figures(tmp_path: Path) -> None:
     outcome = trainer(tmp_path, replace(SMALL, steps=80)).run()
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == sorted({row["step"] for row in rows})
-    assert rows[-1]["step"] == outcome.course.step == 80
+    assert rows[-1]["step"] == outcome.state.step == 80
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -174,11 +174,11 @@ def test_a_run_made_longer_is_scored_and_averaged_as_a_part_of_the_longer_one(tm
     trainer(tmp_path, training).run()
     objective = Parabola()
     outcome = trainer(tmp_path, replace(training, steps=80), objective).run()
-    *looks, average = objective.seen
-    scored = [row.step for row in outcome.course.history if row.held_out is not None]
+    *evaluations, average = objective.seen
+    scored = [row.step for row in outcome.state.history if row.validation_loss is not None]
     assert scored == [4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72, 80]
-    assert len(looks) == outcome.course.averaged == 5
-    assert average == pytest.approx(np.mean(looks), abs=1e-6)
+    assert len(evaluations) == outcome.state.averaged == 5
+    assert average == pytest.approx(np.mean(evaluations), abs=1e-6)
 
 
 def test_a_run_that_ends_before_its_first_look_is_scored_all_the_same(tmp_path: Path) -> None:
@@ -187,25 +187,25 @@ def test_a_run_that_ends_before_its_first_look_is_scored_all_the_same(tmp_path: 
         first._step(0.05)
     first._save()
     outcome = trainer(tmp_path, replace(SMALL, steps=3)).run()
-    assert outcome.course.best == pytest.approx((float(outcome.best["weight"]) - 3) ** 2)
+    assert outcome.state.best == pytest.approx((float(outcome.best["weight"]) - 3) ** 2)
     assert closing(tmp_path, outcome, "x", "y").startswith(f"{tmp_path}: all steps are done")
 
 
 def test_patience_begins_anew_in_a_run_made_longer(tmp_path: Path) -> None:
-    """At a high learning rate the held-out loss is at first above that of the first run's end."""
+    """At a high learning rate the validation loss is at first above that of the first run's end."""
     training = replace(SMALL, patience=3)
     trainer(tmp_path, training, Parabola([5.0, 4.0, 3.0, 2.0, 1.0, 1.0, 0.9, 0.8, 0.8, 0.8])).run()
     longer = replace(training, steps=160)
     outcome = trainer(tmp_path, longer, Parabola([3.0, 2.9, 2.8, 2.0, 1.0, 0.5, 0.6, 0.7])).run()
     assert outcome.reason == "steps"
-    assert (outcome.course.best, outcome.course.best_step) == (0.5, 128)
+    assert (outcome.state.best, outcome.state.best_step) == (0.5, 128)
     worse = trainer(tmp_path, replace(training, steps=320), Parabola([3.0, 2.9, 3.0, 3.0, 3.0])).run()
     assert worse.reason == "patience"
-    assert worse.course.best == 0.5
+    assert worse.state.best == 0.5
 
 
 def test_steps_given_to_a_resumed_run_hold_whatever_its_clock_said() -> None:
-    saved = runfolder.Saved(asdict(replace(SMALL, minutes=10.0)), "", Path(), Path())
+    saved = runfolder.SavedRun(asdict(replace(SMALL, minutes=10.0)), "", Path(), Path())
     longer = runfolder.resumed(saved, Training(steps=500))
     assert (longer.steps, longer.minutes) == (500, None)
     both = runfolder.resumed(saved, Training(steps=500, minutes=20.0))
@@ -223,7 +223,7 @@ def test_a_damaged_checkpoint_is_refused_in_a_sentence(tmp_path: Path, damage: s
     elif damage == "garbage":
         path.write_bytes(np.random.default_rng(0).bytes(1000))
     else:
-        checkpoint.save(tmp_path, {"model": {"other": torch.zeros(1)}}, {"course": {}})
+        checkpoint.save(tmp_path, {"model": {"other": torch.zeros(1)}}, {"run": {}})
     with pytest.raises(RecurraError, match="--overwrite"):
         trainer(tmp_path)
 
@@ -233,8 +233,8 @@ def test_the_clock_ends_a_run_and_its_schedule(tmp_path: Path) -> None:
     assert training.progress(10**9, 0.3) == pytest.approx(0.5)
     outcome = trainer(tmp_path, training).run()
     assert outcome.reason == "time"
-    assert 0.6 <= outcome.course.seconds < 5
-    assert outcome.course.history[-1].learning_rate < 0.01 * training.learning_rate + 0.005
+    assert 0.6 <= outcome.state.seconds < 5
+    assert outcome.state.history[-1].learning_rate < 0.01 * training.learning_rate + 0.005
 
 
 def test_runs_of_one_process_may_choose_differently(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.tokenizer import Symbols
+from recurra.data.tokenizer import Tokens
 
 
 @dataclass(frozen=True)
@@ -17,21 +17,21 @@ class Padded:
     """Sequences of different lengths as one array.
 
     Attributes:
-        symbols: `(rows, longest)`, 0 where nothing is.
+        tokens: `(rows, longest)`, 0 where nothing is.
         mask: `(rows, longest)`, True for what is there.
     """
 
-    symbols: NDArray[np.int64]
+    tokens: NDArray[np.int64]
     mask: NDArray[np.bool_]
 
 
-def pad(sequences: Sequence[Symbols]) -> Padded:
+def pad(sequences: Sequence[Tokens]) -> Padded:
     """Put sequences into one array, each from the left."""
     lengths = np.array([len(sequence) for sequence in sequences])
     mask = np.arange(lengths.max(initial=0)) < lengths[:, None]
-    symbols = np.zeros(mask.shape, np.int64)
-    symbols[mask] = np.concatenate(sequences)
-    return Padded(symbols, mask)
+    tokens = np.zeros(mask.shape, np.int64)
+    tokens[mask] = np.concatenate(sequences)
+    return Padded(tokens, mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +39,12 @@ class Buckets:
     """The batches of all passes over pairs: which pairs make up the batch of a step.
 
     In each pass the pairs are sorted by the length of their longer side, then by how much longer the first side is than
-    the second, those of equal lengths in random order, and cut into batches of at most `size` symbols of the longer
+    the second, those of equal lengths in random order, and cut into batches of at most `size` tokens of the longer
     side, padding included; the batches come in random order. All is a function of seed and step.
 
     Attributes:
         lengths: of the two sides of each pair, `(pairs, 2)`.
-        size: symbols in a batch; a pair that is longer makes a batch of its own.
+        size: tokens in a batch; a pair that is longer makes a batch of its own.
         seed: of the order.
     """
 
@@ -57,9 +57,9 @@ class Buckets:
         """Where the sorted pairs are cut into batches, `(batches + 1,)`; the same in every pass."""
         longest = np.sort(self.lengths.max(axis=1))
         cuts = [0]
-        for place, length in enumerate(longest):
-            if place > cuts[-1] and (place + 1 - cuts[-1]) * length > self.size:
-                cuts.append(place)
+        for index, length in enumerate(longest):
+            if index > cuts[-1] and (index + 1 - cuts[-1]) * length > self.size:
+                cuts.append(index)
         return np.array([*cuts, len(longest)])
 
     @property
@@ -69,9 +69,9 @@ class Buckets:
 
     def batch(self, step: int) -> NDArray[np.int64]:
         """The pairs of one step's batch, `(rows,)`; steps are counted from 0 over all passes."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        order, places = _ordered(self, epoch)
-        cut = places[place]
+        epoch, index = divmod(step, self.steps_per_epoch)
+        order, indices = _ordered(self, epoch)
+        cut = indices[index]
         return order[self._cuts[cut] : self._cuts[cut + 1]]
 
 

@@ -1,4 +1,4 @@
-"""Symbols on disk, and batches of them as a pure function of the step, so that a resumed run sees the same ones."""
+"""Tokens on disk, and batches of them as a pure function of the step, so that a resumed run sees the same ones."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.tokenizer import Symbols, Tokenizer
+from recurra.data.tokenizer import Tokenizer, Tokens
 from recurra.errors import os_errors
 
 
 @dataclass(frozen=True)
-class SymbolFile:
-    """What was written by `write_symbols`: `(length,)` symbols in a flat binary file, to be mapped into memory.
+class TokenFile:
+    """What was written by `write_tokens`: `(length,)` tokens in a flat binary file, to be mapped into memory.
 
     Attributes:
         path: the file.
-        dtype: NumPy name of the symbols' type, as narrow as the vocabulary allows.
-        length: number of symbols.
-        unknown: how many of them are the unknown symbol.
+        dtype: NumPy name of the tokens' type, as narrow as the vocabulary allows.
+        length: number of tokens.
+        unknown: how many of them are the unknown token.
         sha256: of the file's bytes; tells whether a resumed run has the same data.
     """
 
@@ -33,28 +33,28 @@ class SymbolFile:
     unknown: int
     sha256: str
 
-    def open(self) -> Symbols:
-        """The symbols, mapped: nothing is read before it is used."""
+    def open(self) -> Tokens:
+        """The tokens, mapped: nothing is read before it is used."""
         if self.length == 0:
             return np.zeros(0, dtype=self.dtype)
         return np.memmap(self.path, dtype=self.dtype, mode="r", shape=(self.length,))
 
 
-def write_symbols(blocks: Iterable[str], tokenizer: Tokenizer, path: Path) -> SymbolFile:
+def write_tokens(blocks: Iterable[str], tokenizer: Tokenizer, path: Path) -> TokenFile:
     """Encode a text block by block into a file; memory does not grow with the text."""
     dtype = "uint8" if tokenizer.size <= 2**8 else "uint16" if tokenizer.size <= 2**16 else "uint32"
     digest = hashlib.sha256()
     length = unknown = 0
     with os_errors("writing", path), open(path, "wb") as file:
         for block in blocks:
-            symbols = tokenizer.encode(block).astype(dtype)
-            length += len(symbols)
+            tokens = tokenizer.encode(block).astype(dtype)
+            length += len(tokens)
             if tokenizer.unknown is not None:
-                unknown += int((symbols == tokenizer.unknown).sum())
-            data = symbols.tobytes()
+                unknown += int((tokens == tokenizer.unknown).sum())
+            data = tokens.tobytes()
             digest.update(data)
             file.write(data)
-    return SymbolFile(path, dtype, length, unknown, digest.hexdigest())
+    return TokenFile(path, dtype, length, unknown, digest.hexdigest())
 
 
 RESTART = 1 / 64
@@ -63,7 +63,9 @@ starts, and can end up in a state that it does not come out of."""
 
 
 class Batch(NamedTuple):
-    """A step's share of the data: `inputs` and `targets` `(rows, chunk)`; which rows' state is `carried`, `(rows,)`."""
+    """A step's share of the data: `inputs` and `targets` `(rows, sequence_length)`; which rows' state is `carried`,
+    `(rows,)`.
+    """
 
     inputs: NDArray[np.int64]
     targets: NDArray[np.int64]
@@ -72,41 +74,41 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Streams:
-    """A long sequence read as `batch_size` streams side by side, a chunk at a time (truncated back-propagation).
+    """A long sequence read as `batch_size` streams side by side, a sequence at a time (truncated back-propagation).
 
     Each row of a batch goes on where the same row of the last batch stopped, so the recurrent state is carried from
     one to the next; at the start of a pass over the data (an epoch), and for a row now and then, it begins afresh. The
-    chunk borders shift from epoch to epoch.
+    borders of the sequences shift from epoch to epoch.
 
     Attributes:
-        symbols: `(length,)`.
+        tokens: `(length,)`.
         batch_size: rows of a whole batch, all processes together.
-        chunk: time steps in a batch.
+        sequence_length: time steps in a batch.
         seed: of shifts and restarts.
         restart: chance of a row to begin a step from an empty state.
     """
 
-    symbols: Symbols
+    tokens: Tokens
     batch_size: int
-    chunk: int
+    sequence_length: int
     seed: int = 0
     restart: float = RESTART
 
     def __post_init__(self) -> None:
-        if self.stream_length < 2 * self.chunk:
+        if self.stream_length < 2 * self.sequence_length:
             raise ValueError(
-                f"{len(self.symbols)} symbols are too few for {self.batch_size} rows of {self.chunk} steps"
+                f"{len(self.tokens)} tokens are too few for {self.batch_size} rows of {self.sequence_length} steps"
             )
 
     @property
     def stream_length(self) -> int:
-        """Predictions in one stream; the last symbol of all is only ever a target."""
-        return (len(self.symbols) - 1) // self.batch_size
+        """Predictions in one stream; the last token of all is only ever a target."""
+        return (len(self.tokens) - 1) // self.batch_size
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches in one pass over the data."""
-        return (self.stream_length - self.chunk + 1) // self.chunk
+        return (self.stream_length - self.sequence_length + 1) // self.sequence_length
 
     def batch(self, step: int, rows: slice) -> Batch:
         """The batch of one step.
@@ -115,18 +117,18 @@ class Streams:
             step: counted from 0 over all epochs.
             rows: which rows of the whole batch (a process's share).
         """
-        epoch, place = divmod(step, self.steps_per_epoch)
-        spare = self.stream_length - self.steps_per_epoch * self.chunk
+        epoch, index = divmod(step, self.steps_per_epoch)
+        spare = self.stream_length - self.steps_per_epoch * self.sequence_length
         shift = int(np.random.default_rng([self.seed, epoch]).integers(spare + 1))
         carried = np.random.default_rng([self.seed, step, 1]).random(self.batch_size) >= self.restart
-        carried &= place > 0
-        starts = np.arange(self.batch_size)[rows] * self.stream_length + shift + place * self.chunk
+        carried &= index > 0
+        starts = np.arange(self.batch_size)[rows] * self.stream_length + shift + index * self.sequence_length
         both = self.cut(starts, epoch)
         return Batch(both[:, :-1], both[:, 1:], carried[rows])
 
     def cut(self, starts: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
-        """The symbols from some places on, `(rows, chunk + 1)`, as they are in one pass over the data."""
-        return np.stack([self.symbols[start : start + self.chunk + 1] for start in starts]).astype(np.int64)
+        """The tokens from some places on, `(rows, sequence_length + 1)`, as they are in one pass over the data."""
+        return np.stack([self.tokens[start : start + self.sequence_length + 1] for start in starts]).astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +137,7 @@ class VariedStreams(Streams):
 
     Attributes:
         begins: where each piece begins, `(pieces,)`, ascending from 0.
-        variants: what stands for each symbol in each variant, `(variants, vocabulary_size)`; all are equally likely.
+        variants: what stands for each token in each variant, `(variants, vocabulary_size)`; all are equally likely.
     """
 
     begins: NDArray[np.int64]
@@ -144,7 +146,7 @@ class VariedStreams(Streams):
     def cut(self, starts: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
         """As in `Streams`, each piece in the variant that this pass drew for it."""
         chosen = np.random.default_rng([self.seed, epoch, 2]).integers(len(self.variants), size=len(self.begins))
-        places = starts[:, None] + np.arange(self.chunk + 1)
-        piece = np.searchsorted(self.begins, places, side="right") - 1
+        indices = starts[:, None] + np.arange(self.sequence_length + 1)
+        piece = np.searchsorted(self.begins, indices, side="right") - 1
         varied: NDArray[np.int64] = self.variants[chosen[piece], super().cut(starts, epoch)]
         return varied

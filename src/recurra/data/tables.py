@@ -160,13 +160,15 @@ def _parallel(first: Path, second: Path, encoding: str) -> Pairs:
             del lines[len(other) :]
             told.append(f"{path}: the last {len(rest)} line(s), which are empty")
     if len(sources) != len(targets):
-        place = parting(sources, targets)
-        hint = f", and the files part probably near line {place:,}" if place else ""
+        position = parting(sources, targets)
+        hint = f", and the files part probably near line {position:,}" if position else ""
         raise RecurraError(
             f"{first} has {len(sources):,} lines but {second} has {len(targets):,}{hint}; line n of one must be the "
             "translation of line n of the other: put in what is missing or cut off what is too much"
         )
-    rows = ((place, [source, target]) for place, (source, target) in enumerate(zip(sources, targets, strict=True), 1))
+    rows = (
+        (position, [source, target]) for position, (source, target) in enumerate(zip(sources, targets, strict=True), 1)
+    )
     name = f"{first.name} and {second.name}"
     return _collect(name, name, rows, told)
 
@@ -301,9 +303,9 @@ def _columns(path: Path, rows: list[Row]) -> tuple[list[Row], list[str]]:
 
 def _first(rows: list[Row]) -> tuple[int, list[str]]:
     """The place of the first row with two texts, and they in small letters; none if there is no such row."""
-    for place, (_, cells) in enumerate(rows):
+    for position, (_, cells) in enumerate(rows):
         if isinstance(cells, list) and sum(bool(cell.strip()) for cell in cells) > 1:
-            return place, [cell.strip().lower() for cell in cells]
+            return position, [cell.strip().lower() for cell in cells]
     return 0, []
 
 
@@ -313,7 +315,7 @@ def _taken(cells: list[str] | str, source: int, target: int) -> list[str] | str:
     return [cells[source], cells[target]] if len(cells) > max(source, target) else "there are too few columns"
 
 
-def _collect(name: str, place: str, rows: Iterable[Row], told: list[str]) -> Pairs:
+def _collect(name: str, position: str, rows: Iterable[Row], told: list[str]) -> Pairs:
     """The pairs of all rows that hold one, and sentences on the others."""
     pairs: list[tuple[str, str]] = []
     left_out: dict[str, list[int]] = {}
@@ -327,9 +329,9 @@ def _collect(name: str, place: str, rows: Iterable[Row], told: list[str]) -> Pai
             left_out.setdefault(reason, []).append(line)
         else:
             pairs.append((source, target))
-    skipped = told + [_sentence(place, lines, reason) for reason, lines in left_out.items()]
+    skipped = told + [_sentence(position, lines, reason) for reason, lines in left_out.items()]
     if not pairs:
-        raise RecurraError(f"{place} has no pair of sentences ({'; '.join(skipped) or 'only a header'}); give some")
+        raise RecurraError(f"{position} has no pair of sentences ({'; '.join(skipped) or 'only a header'}); give some")
     return Pairs(name, [source for source, _ in pairs], [target for _, target in pairs], skipped)
 
 
@@ -344,39 +346,43 @@ def _fault(source: str, target: str) -> str | None:
     return None
 
 
-def _sentence(place: str, lines: Sequence[int], reason: str) -> str:
+def _sentence(position: str, lines: Sequence[int], reason: str) -> str:
     """Where something was left out, and why; of many lines the first three and the count."""
     first = ", ".join(str(line) for line in lines[:3])
     more = f" and {len(lines) - 3:,} more" if len(lines) > 3 else ""
-    return f"{place}, line{'s' if len(lines) > 1 else ''} {first}{more}: {reason}"
+    return f"{position}, line{'s' if len(lines) > 1 else ''} {first}{more}: {reason}"
 
 
-def hold_out(pairs: Pairs, share: float = 0.1, most: int = 1000, seed: int = 0) -> tuple[Pairs, Pairs]:
+def split_validation(pairs: Pairs, share: float = 0.1, most: int = 1000, seed: int = 0) -> tuple[Pairs, Pairs]:
     """Cut a random part off for validation, none of whose sources is left in the rest.
 
     Args:
         pairs: all there are.
-        share: of them that is held out, above 0 and below 1, ...
+        share: of them that is kept for validation, above 0 and below 1, ...
         most: ... but not more pairs than this.
         seed: of the draw.
 
     Returns:
-        What is left to train on, and what is held out; both in their old order. The part is larger than asked for
-        only if every single source has more translations than that.
+        What is left to train on, and what is kept for validation; both in their old order. The part is larger than
+        asked for only if every single source has more translations than that.
 
     Raises:
         RecurraError: if there are fewer than two different sources.
     """
     if not 0 < share < 1 or most < 1:
-        raise OptionError(f"a share of {share} and {most} at most cannot be held out; give above 0 and below 1, and 1")
+        raise OptionError(
+            f"a share of {share} and {most} at most cannot be kept for validation; give above 0 and below 1, and 1"
+        )
     groups: dict[str, list[int]] = {}
-    for place, source in enumerate(pairs.sources):
-        groups.setdefault(source, []).append(place)
+    for position, source in enumerate(pairs.sources):
+        groups.setdefault(source, []).append(position)
     if len(groups) < 2:
-        raise RecurraError(f"{pairs.name} has fewer than two different sources, so none can be held out; give more")
+        raise RecurraError(
+            f"{pairs.name} has fewer than two different sources, so none can be kept for validation; give more"
+        )
     wanted = min(int(np.ceil(share * len(pairs))), most, len(pairs) - 1)
     held = set(_drawn(list(groups.values()), wanted, seed))
-    rest = (place for place in range(len(pairs)) if place not in held)
+    rest = (position for position in range(len(pairs)) if position not in held)
     name = f"{len(held):,} pairs of {pairs.name}, drawn at random"
     return _part(pairs, rest, pairs.name, pairs.skipped), _part(pairs, sorted(held), name, [])
 
@@ -392,6 +398,8 @@ def _drawn(groups: list[list[int]], wanted: int, seed: int) -> Iterator[int]:
         yield from min(groups, key=lambda group: len(group))
 
 
-def _part(pairs: Pairs, places: Iterable[int], name: str, skipped: list[str]) -> Pairs:
-    kept = list(places)
-    return Pairs(name, [pairs.sources[place] for place in kept], [pairs.targets[place] for place in kept], skipped)
+def _part(pairs: Pairs, indices: Iterable[int], name: str, skipped: list[str]) -> Pairs:
+    kept = list(indices)
+    return Pairs(
+        name, [pairs.sources[position] for position in kept], [pairs.targets[position] for position in kept], skipped
+    )

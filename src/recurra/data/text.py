@@ -53,7 +53,7 @@ class Corpus:
     def blocks(self) -> Iterator[str]:
         """The text in blocks of about a megabyte, each cut after a line end wherever there is one.
 
-        A symbol that does not span lines is therefore never cut in two. Line ends are read as one newline character
+        A token that does not span lines is therefore never cut in two. Line ends are read as one newline character
         each, unless `raw`.
         """
         if not self.files:
@@ -125,24 +125,24 @@ def _decode(path: Path, encoding: str, raw: bool) -> Iterator[str]:
     else:
         decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)  # type: ignore[assignment]
     wide = encoding.startswith(("utf-16", "utf-32"))
-    place = 0
+    index = 0
     for data in read_blocks(path):
         if not raw and not wide and (zero := data.find(b"\0")) >= 0:
             raise RecurraError(
-                f"{path} is not text (a zero byte at byte {place + zero}); give a text file, name its --encoding, "
-                "or model it as it is with --symbols bytes"
+                f"{path} is not text (a zero byte at byte {index + zero}); give a text file, name its --encoding, "
+                "or model it as it is with --tokens bytes"
             )
-        place += len(data)
+        index += len(data)
         try:
             text = decoder.decode(data)
         except UnicodeError as error:
-            raise _encoding_error(path, encoding, place, error) from error
+            raise _encoding_error(path, encoding, index, error) from error
         if text:
             yield text
     try:
         text = decoder.decode(b"", True)
     except UnicodeError as error:
-        raise _encoding_error(path, encoding, place, error) from error
+        raise _encoding_error(path, encoding, index, error) from error
     if text:
         yield text
 

@@ -1,6 +1,6 @@
-"""Text to symbols and back: characters, bytes, words or byte-pair pieces.
+"""Text to tokens and back: characters, bytes, words or byte-pair subwords.
 
-Every tokenizer is lossless but for its unknown symbol: the pieces of a text, joined, are the text. So any symbol has a
+Every tokenizer is lossless but for its unknown token: the pieces of a text, joined, are the text. So any token has a
 piece of UTF-8 of its own, and text can be shown while it is made.
 """
 
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from recurra.errors import RecurraError
 
-Kind = Literal["characters", "bytes", "words", "pieces"]
-Symbols = NDArray[Any]
+TokenKind = Literal["characters", "bytes", "words", "subwords"]
+Tokens = NDArray[Any]
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-"""How the unknown symbol is written."""
+"""How the unknown token is written."""
 
 MAX_UNKNOWN_SHARE = 0.5
 """With more than this share of a corpus unknown, its vocabulary is absurd and training is refused."""
@@ -34,35 +34,35 @@ _WORD = re.compile(r" ?<\w+>| ?\w+(?:['’]\w+)*| ?[^\w\s]|\s")  # noqa: RUF001 
 
 
 class Tokenizer(Protocol):
-    """What every kind of symbols can do.
+    """What every kind of tokens can do.
 
     Attributes:
         kind: the name it goes by in options and files.
-        size: number of distinct symbols.
-        unknown: the symbol for what was not seen in training, or None if there can be no such thing.
+        size: number of distinct tokens.
+        unknown: the token for what was not seen in training, or None if there can be no such thing.
     """
 
-    kind: Kind
+    kind: TokenKind
     size: int
     unknown: int | None
 
-    def encode(self, text: str) -> Symbols:
-        """The symbols of a text, `(length,)`; what is unknown becomes `unknown`."""
+    def encode(self, text: str) -> Tokens:
+        """The tokens of a text, `(length,)`; what is unknown becomes `unknown`."""
 
     def split(self, text: str) -> list[str]:
         """The parts of a text that `encode` looks up, in order."""
 
-    def piece(self, symbol: int) -> bytes:
-        """The UTF-8 bytes one symbol stands for; a byte or a byte-pair piece may be part of a character."""
+    def piece(self, token: int) -> bytes:
+        """The UTF-8 bytes one token stands for; a byte or a byte-pair subword may be part of a character."""
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make it again, as JSON values."""
 
 
 class Characters:
-    """One symbol a Unicode character; symbol 0 is the unknown one."""
+    """One token a Unicode character; token 0 is the unknown one."""
 
-    kind: Kind = "characters"
+    kind: TokenKind = "characters"
     unknown: int | None = 0
 
     def __init__(self, characters: Sequence[str]) -> None:
@@ -70,8 +70,8 @@ class Characters:
             raise ValueError("the characters of a vocabulary must be single and distinct")
         self.characters = list(characters)
         self.size = len(self.characters) + 1
-        self._symbols = np.zeros(0x110000, dtype=np.uint32)
-        self._symbols[[ord(c) for c in self.characters]] = np.arange(1, self.size)
+        self._tokens = np.zeros(0x110000, dtype=np.uint32)
+        self._tokens[[ord(c) for c in self.characters]] = np.arange(1, self.size)
 
     @classmethod
     def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Characters:
@@ -84,41 +84,41 @@ class Characters:
         _require_favourites(counts)
         return cls(sorted(chr(code) for code in kept))
 
-    def encode(self, text: str) -> Symbols:
-        """One symbol a character, `(len(text),)`."""
-        return self._symbols[_code_points(text)]
+    def encode(self, text: str) -> Tokens:
+        """One token a character, `(len(text),)`."""
+        return self._tokens[_code_points(text)]
 
     def split(self, text: str) -> list[str]:
         """The characters."""
         return list(text)
 
-    def piece(self, symbol: int) -> bytes:
+    def piece(self, token: int) -> bytes:
         """The character in UTF-8."""
-        return (self.characters[symbol - 1] if symbol else UNKNOWN).encode("utf-8", "surrogatepass")
+        return (self.characters[token - 1] if token else UNKNOWN).encode("utf-8", "surrogatepass")
 
     def to_json(self) -> dict[str, Any]:
-        """The characters in the order of their symbols."""
-        return {"kind": self.kind, "symbols": self.characters}
+        """The characters in the order of their tokens."""
+        return {"kind": self.kind, "tokens": self.characters}
 
 
 class Bytes:
-    """One symbol a byte of UTF-8 (or of whatever the files hold); nothing is ever unknown."""
+    """One token a byte of UTF-8 (or of whatever the files hold); nothing is ever unknown."""
 
-    kind: Kind = "bytes"
+    kind: TokenKind = "bytes"
     size = 256
     unknown: int | None = None
 
-    def encode(self, text: str) -> Symbols:
-        """One symbol a byte."""
+    def encode(self, text: str) -> Tokens:
+        """One token a byte."""
         return np.frombuffer(text.encode("utf-8", "surrogateescape"), dtype=np.uint8)
 
     def split(self, text: str) -> list[str]:
         """The characters, some of several bytes."""
         return list(text)
 
-    def piece(self, symbol: int) -> bytes:
+    def piece(self, token: int) -> bytes:
         """The byte itself."""
-        return bytes([symbol])
+        return bytes([token])
 
     def to_json(self) -> dict[str, Any]:
         """Nothing but the kind."""
@@ -126,12 +126,12 @@ class Bytes:
 
 
 class Words:
-    """One symbol a word with the space before it, a mark or a line end; symbol 0 is the unknown one.
+    """One token a word with the space before it, a mark or a line end; token 0 is the unknown one.
 
     For writing that puts spaces between words.
     """
 
-    kind: Kind = "words"
+    kind: TokenKind = "words"
     unknown: int | None = 0
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -139,7 +139,7 @@ class Words:
             raise ValueError("the words of a vocabulary must be non-empty and distinct")
         self.words = list(words)
         self.size = len(self.words) + 1
-        self._symbols = {word: symbol for symbol, word in enumerate(self.words, 1)}
+        self._tokens = {word: token for token, word in enumerate(self.words, 1)}
 
     @classmethod
     def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Words:
@@ -151,46 +151,46 @@ class Words:
         _require_sense(sum(counts[word] for word in ranked[:limit]), counts.total(), "words")
         return cls(ranked[:limit])
 
-    def encode(self, text: str) -> Symbols:
-        """One symbol a word."""
-        return np.array([self._symbols.get(word, 0) for word in _WORD.findall(text)], dtype=np.uint32)
+    def encode(self, text: str) -> Tokens:
+        """One token a word."""
+        return np.array([self._tokens.get(word, 0) for word in _WORD.findall(text)], dtype=np.uint32)
 
     def split(self, text: str) -> list[str]:
         """The words, each with the space before it."""
         return _WORD.findall(text)
 
-    def piece(self, symbol: int) -> bytes:
+    def piece(self, token: int) -> bytes:
         """The word in UTF-8, with its space."""
-        return (self.words[symbol - 1] if symbol else " " + UNKNOWN).encode("utf-8", "surrogatepass")
+        return (self.words[token - 1] if token else " " + UNKNOWN).encode("utf-8", "surrogatepass")
 
     def to_json(self) -> dict[str, Any]:
-        """The words in the order of their symbols."""
-        return {"kind": self.kind, "symbols": self.words}
+        """The words in the order of their tokens."""
+        return {"kind": self.kind, "tokens": self.words}
 
 
-class Pieces:
-    """Byte-pair pieces over bytes (Sennrich et al. 2016; made and run by `tokenizers`); nothing is ever unknown."""
+class Subwords:
+    """Byte-pair subwords over bytes (Sennrich et al. 2016; made and run by `tokenizers`); nothing is ever unknown."""
 
-    kind: Kind = "pieces"
+    kind: TokenKind = "subwords"
     unknown: int | None = None
 
-    def __init__(self, symbols: Sequence[str], merges: Sequence[Sequence[str]]) -> None:
+    def __init__(self, tokens: Sequence[str], merges: Sequence[Sequence[str]]) -> None:
         to_byte = {character: byte for byte, character in _byte_characters().items()}
-        if any(not isinstance(name, str) or not name or not to_byte.keys() >= set(name) for name in symbols):
+        if any(not isinstance(name, str) or not name or not to_byte.keys() >= set(name) for name in tokens):
             raise ValueError("the pieces of a vocabulary must be non-empty and of bytes")
-        known = set(symbols)
-        if len(known) < len(symbols) or not known >= to_byte.keys():
+        known = set(tokens)
+        if len(known) < len(tokens) or not known >= to_byte.keys():
             raise ValueError("the pieces of a vocabulary must be distinct, and all bytes among them")
         if any(not _is_merge(merge, known) for merge in merges):
             raise ValueError("the merges of a vocabulary must be pairs of its pieces that make another")
-        self.symbols = list(symbols)
+        self.tokens = list(tokens)
         self.merges = [list(merge) for merge in merges]
-        self.size = len(self.symbols)
-        self._tokenizer = _byte_pair_tokenizer(self.symbols, self.merges)
-        self._pieces = [bytes(to_byte[c] for c in name) for name in self.symbols]
+        self.size = len(self.tokens)
+        self._tokenizer = _byte_pair_tokenizer(self.tokens, self.merges)
+        self._pieces = [bytes(to_byte[c] for c in name) for name in self.tokens]
 
     @classmethod
-    def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Pieces:
+    def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Subwords:
         """At most `limit` pieces, but at least the bytes, merged from pairs seen at least `min_count` times."""
         from tokenizers import pre_tokenizers, trainers
 
@@ -205,31 +205,31 @@ class Pieces:
         model = json.loads(tokenizer.to_str())["model"]
         return cls(sorted(model["vocab"], key=model["vocab"].__getitem__), model["merges"])
 
-    def encode(self, text: str) -> Symbols:
-        """One symbol a piece."""
+    def encode(self, text: str) -> Tokens:
+        """One token a piece."""
         return np.array(self._tokenizer.encode(_without_surrogates(text)).ids, dtype=np.uint32)
 
     def split(self, text: str) -> list[str]:
         """The pieces, in the library's own spelling."""
         return list(self._tokenizer.encode(_without_surrogates(text)).tokens)
 
-    def piece(self, symbol: int) -> bytes:
+    def piece(self, token: int) -> bytes:
         """The bytes of the piece."""
-        return self._pieces[symbol]
+        return self._pieces[token]
 
     def to_json(self) -> dict[str, Any]:
-        """The pieces in the order of their symbols, and the merges in the order they are tried."""
-        return {"kind": self.kind, "symbols": self.symbols, "merges": self.merges}
+        """The pieces in the order of their tokens, and the merges in the order they are tried."""
+        return {"kind": self.kind, "tokens": self.tokens, "merges": self.merges}
 
 
-def build(kind: Kind, blocks: Iterable[str], limit: int, min_count: int) -> Tokenizer:
+def build(kind: TokenKind, blocks: Iterable[str], limit: int, min_count: int) -> Tokenizer:
     """Make the tokenizer of a corpus.
 
     Args:
-        kind: which symbols.
+        kind: which tokens.
         blocks: the text, as `Corpus.blocks` gives it.
-        limit: largest number of symbols to keep.
-        min_count: what is seen less often becomes the unknown symbol.
+        limit: largest number of tokens to keep.
+        min_count: what is seen less often becomes the unknown token.
 
     Raises:
         RecurraError: if most of the text would be unknown.
@@ -238,8 +238,8 @@ def build(kind: Kind, blocks: Iterable[str], limit: int, min_count: int) -> Toke
         return Characters.build(blocks, limit, min_count)
     if kind == "words":
         return Words.build(blocks, limit, min_count)
-    if kind == "pieces":
-        return Pieces.build(blocks, limit, min_count)
+    if kind == "subwords":
+        return Subwords.build(blocks, limit, min_count)
     return Bytes()
 
 
@@ -247,12 +247,12 @@ def from_json(values: object, where: str) -> Tokenizer:
     """The tokenizer that `to_json` described; `where` names the origin in errors."""
     try:
         match values:
-            case {"kind": "characters", "symbols": list(symbols)}:
-                return Characters(symbols)
-            case {"kind": "words", "symbols": list(symbols)}:
-                return Words(symbols)
-            case {"kind": "pieces", "symbols": list(symbols), "merges": list(merges)}:
-                return Pieces(symbols, merges)
+            case {"kind": "characters", "tokens": list(tokens)}:
+                return Characters(tokens)
+            case {"kind": "words", "tokens": list(tokens)}:
+                return Words(tokens)
+            case {"kind": "subwords", "tokens": list(tokens), "merges": list(merges)}:
+                return Subwords(tokens, merges)
             case {"kind": "bytes"}:
                 return Bytes()
     except ValueError as error:
@@ -260,13 +260,13 @@ def from_json(values: object, where: str) -> Tokenizer:
     raise RecurraError(f"{where} holds no vocabulary; the file is damaged, copy or train the model again")
 
 
-def decode(tokenizer: Tokenizer, symbols: Iterable[int]) -> str:
-    """The text of symbols; bytes that make no character show as U+FFFD."""
-    return b"".join(tokenizer.piece(int(symbol)) for symbol in symbols).decode("utf-8", "replace")
+def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
+    """The text of tokens; bytes that make no character show as U+FFFD."""
+    return b"".join(tokenizer.piece(int(token)) for token in tokens).decode("utf-8", "replace")
 
 
 def decoder() -> Callable[[bytes], str]:
-    """A function from each symbol's bytes to the text they complete, for text that is shown while it is made."""
+    """A function from each token's bytes to the text they complete, for text that is shown while it is made."""
     incremental = codecs.getincrementaldecoder("utf-8")("replace")
     return incremental.decode
 
@@ -284,7 +284,7 @@ def _require_sense(known: int, total: int, what: str) -> None:
     if total and known < (1 - MAX_UNKNOWN_SHARE) * total:
         raise RecurraError(
             f"this text has an absurd vocabulary: {total - known} of its {total} {what} are rarer than --min-count "
-            "or beyond --vocabulary-size; is it text in the right --encoding? --symbols bytes models anything"
+            "or beyond --vocabulary-size; is it text in the right --encoding? --tokens bytes models anything"
         )
 
 
@@ -295,7 +295,7 @@ def _require_favourites(counts: NDArray[np.int64]) -> None:
     if perplexity > MAX_CHARACTER_PERPLEXITY:
         raise RecurraError(
             f"this text has an absurd vocabulary: {len(shares)} different characters, nearly all as frequent as each "
-            "other; is it text in the right --encoding? --symbols bytes models anything"
+            "other; is it text in the right --encoding? --tokens bytes models anything"
         )
 
 
@@ -306,12 +306,12 @@ def _is_merge(merge: object, known: set[str]) -> bool:
     return False
 
 
-def _byte_pair_tokenizer(symbols: Sequence[str], merges: Sequence[Sequence[str]]) -> Any:
+def _byte_pair_tokenizer(tokens: Sequence[str], merges: Sequence[Sequence[str]]) -> Any:
     """The library's tokenizer; the arguments must be sound, since it dies of a merge that is not."""
     import tokenizers
     from tokenizers import models, pre_tokenizers
 
-    vocabulary = {name: symbol for symbol, name in enumerate(symbols)}
+    vocabulary = {name: token for token, name in enumerate(tokens)}
     tokenizer = tokenizers.Tokenizer(models.BPE(vocab=vocabulary, merges=[(left, right) for left, right in merges]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     return tokenizer

@@ -1,4 +1,4 @@
-"""Sentences to symbols and back, for one side of sentence pairs."""
+"""Sentences to tokens and back, for one side of sentence pairs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data import tokenizer as tokenizers
-from recurra.data.tokenizer import Kind, Symbols, Tokenizer
+from recurra.data.tokenizer import Tokenizer, TokenKind, Tokens
 from recurra.errors import RecurraError
 
-SPACED: tuple[Kind, ...] = ("words", "pieces")
-"""Symbols that hold the space before a word: a sentence is read with one before its first word too."""
+SPACED: tuple[TokenKind, ...] = ("words", "subwords")
+"""Tokens that hold the space before a word: a sentence is read with one before its first word too."""
 
 
 BLOCK = 10_000
@@ -23,68 +23,68 @@ BLOCK = 10_000
 
 
 @dataclass(frozen=True)
-class Language:
-    """A tokenizer of single sentences, with two symbols more: what every output is begun with, and what ends it.
+class Vocabulary:
+    """A tokenizer of single sentences, with two tokens more: what every output is begun with, and what ends it.
 
     Attributes:
-        tokenizer: text to symbols and back.
+        tokenizer: text to tokens and back.
     """
 
     tokenizer: Tokenizer
 
     @property
     def start(self) -> int:
-        """The symbol before the first."""
+        """The token before the first."""
         return self.tokenizer.size
 
     @property
     def end(self) -> int:
-        """The symbol after the last."""
+        """The token after the last."""
         return self.tokenizer.size + 1
 
     @property
     def size(self) -> int:
-        """Number of distinct symbols."""
+        """Number of distinct tokens."""
         return self.tokenizer.size + 2
 
     @cached_property
     def unwritable(self) -> list[int]:
-        """The symbols that no output may have: the start, the unknown one, and whatever ends a line."""
-        ends = [symbol for symbol in range(self.tokenizer.size) if set(self.tokenizer.piece(symbol)) & set(b"\r\n")]
+        """The tokens that no output may have: the start, the unknown one, and whatever ends a line."""
+        ends = [token for token in range(self.tokenizer.size) if set(self.tokenizer.piece(token)) & set(b"\r\n")]
         unknown = [] if self.tokenizer.unknown is None else [self.tokenizer.unknown]
         return sorted({self.start, *unknown, *ends})
 
-    def encode(self, sentence: str) -> Symbols:
-        """The symbols of a sentence, the end at last, `(length,)`, at least one."""
-        symbols = self.tokenizer.encode(self._spaced(sentence))
-        return np.append(symbols, self.end).astype(np.int32)
+    def encode(self, sentence: str) -> Tokens:
+        """The tokens of a sentence, the end at last, `(length,)`, at least one."""
+        tokens = self.tokenizer.encode(self._spaced(sentence))
+        return np.append(tokens, self.end).astype(np.int32)
 
     def split(self, sentence: str) -> list[str]:
         """The parts of a sentence that `encode` looks up, in order, without the end."""
         return self.tokenizer.split(self._spaced(sentence))
 
     def unknown_in(self, sentence: str) -> list[str]:
-        """The characters or words of a sentence that there is no symbol for, each once."""
+        """The characters or words of a sentence that there is no token for, each once."""
         unknown = self.tokenizer.unknown
         if unknown is None:
             return []
         parts = (part for part in self.split(sentence) if unknown in self.tokenizer.encode(part))
         return list(dict.fromkeys(part.strip(" ") or part for part in parts))
 
-    def unknown_share(self, sequences: Sequence[Symbols]) -> float:
-        """The share of all symbols that are the unknown one."""
+    def unknown_share(self, sequences: Sequence[Tokens]) -> float:
+        """The share of all tokens that are the unknown one."""
         if self.tokenizer.unknown is None or not sequences:
             return 0.0
         return float((np.concatenate(sequences) == self.tokenizer.unknown).mean())
 
-    def decode(self, symbols: Iterable[int]) -> str:
-        """The sentence of symbols without start and end."""
-        text = tokenizers.decode(self.tokenizer, symbols)
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The sentence of tokens without start and end."""
+        text = tokenizers.decode(self.tokenizer, tokens)
         return text[1:] if self.tokenizer.kind in SPACED and text.startswith(" ") else text
 
-    def shown(self, symbols: Sequence[int]) -> list[str]:
-        """Symbols as a person reads them one by one; a part of a character as its bytes."""
-        return [_shown(self.tokenizer.piece(symbol)) for symbol in symbols]
+    def shown(self, tokens: Sequence[int]) -> list[str]:
+        """Tokens as a person reads them one by one; a part of a character as its bytes."""
+        return [_shown(self.tokenizer.piece(token)) for token in tokens]
 
     def _spaced(self, sentence: str) -> str:
         return " " + sentence if self.tokenizer.kind in SPACED and sentence else sentence
@@ -103,15 +103,15 @@ def _shown(piece: bytes) -> str:
 
 
 class Sequences(NamedTuple):
-    """Sentence pairs as symbols.
+    """Sentence pairs as tokens.
 
     Attributes:
-        sources: each with its end symbol.
-        targets: each with its end symbol.
+        sources: each with its end token.
+        targets: each with its end token.
     """
 
-    sources: Sequence[Symbols]
-    targets: Sequence[Symbols]
+    sources: Sequence[Tokens]
+    targets: Sequence[Tokens]
 
     def lengths(self) -> NDArray[np.int64]:
         """Of both sides of each pair, `(pairs, 2)`."""
@@ -119,7 +119,7 @@ class Sequences(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Languages:
+class VocabularyPair:
     """Both sides.
 
     Attributes:
@@ -127,8 +127,8 @@ class Languages:
         target: of what is written; the source's own if they share one vocabulary.
     """
 
-    source: Language
-    target: Language
+    source: Vocabulary
+    target: Vocabulary
 
     @property
     def joint(self) -> bool:
@@ -137,26 +137,26 @@ class Languages:
 
     @classmethod
     def build(
-        cls, kind: Kind, sources: Sequence[str], targets: Sequence[str], joint: bool, limit: int, min_count: int
-    ) -> Languages:
+        cls, kind: TokenKind, sources: Sequence[str], targets: Sequence[str], joint: bool, limit: int, min_count: int
+    ) -> VocabularyPair:
         """Make the vocabularies of sentence pairs.
 
         Args:
-            kind: which symbols.
+            kind: which tokens.
             sources: sentences.
             targets: their translations.
             joint: one vocabulary for both sides.
-            limit: largest number of symbols in a vocabulary.
-            min_count: what a side has less often becomes the unknown symbol.
+            limit: largest number of tokens in a vocabulary.
+            min_count: what a side has less often becomes the unknown token.
 
         Raises:
             RecurraError: if most of a side would be unknown.
         """
 
-        def make(*sides: Sequence[str]) -> Language:
+        def make(*sides: Sequence[str]) -> Vocabulary:
             between = " " if kind in SPACED else ""
             blocks = (between + between.join(block) for side in sides for block in batched(side, BLOCK))
-            return Language(tokenizers.build(kind, blocks, limit, min_count))
+            return Vocabulary(tokenizers.build(kind, blocks, limit, min_count))
 
         if joint:
             both = make(sources, targets)
@@ -164,7 +164,7 @@ class Languages:
         return cls(make(sources), make(targets))
 
     def encode(self, sources: Sequence[str], targets: Sequence[str], longest: int) -> tuple[Sequences, int]:
-        """Pairs as symbols, but for those with more than `longest` on a side; and how many these are."""
+        """Pairs as tokens, but for those with more than `longest` on a side; and how many these are."""
         pairs = zip(map(self.source.encode, sources), map(self.target.encode, targets), strict=True)
         kept = [pair for pair in pairs if max(map(len, pair)) <= longest + 1]
         return Sequences([source for source, _ in kept], [target for _, target in kept]), len(sources) - len(kept)
@@ -175,12 +175,12 @@ class Languages:
         return {"source": self.source.tokenizer.to_json()} | target
 
     @classmethod
-    def from_json(cls, values: object, where: str) -> Languages:
-        """The languages that `to_json` described; `where` names the origin in errors."""
+    def from_json(cls, values: object, where: str) -> VocabularyPair:
+        """The vocabularies that `to_json` described; `where` names the origin in errors."""
         match values:
             case {"source": source, "target": target}:
-                return cls(*(Language(tokenizers.from_json(side, where)) for side in (source, target)))
+                return cls(*(Vocabulary(tokenizers.from_json(side, where)) for side in (source, target)))
             case {"source": source}:
-                both = Language(tokenizers.from_json(source, where))
+                both = Vocabulary(tokenizers.from_json(source, where))
                 return cls(both, both)
         raise RecurraError(f"{where} holds no vocabularies; the file is damaged, copy or train the model again")

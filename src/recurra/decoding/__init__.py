@@ -1,1 +1,1 @@
-"""From distributions to symbols; knows nothing of a model but its `step`."""
+"""From distributions to tokens; knows nothing of a model but its `step`."""

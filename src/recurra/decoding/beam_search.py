@@ -11,26 +11,26 @@ import numpy as np
 import torch
 
 from recurra.config import check_range
-from recurra.decoding.candidates import IMPOSSIBLE, BoolArray, Candidates, DoubleArray, IntArray, Rules
+from recurra.decoding.candidates import IMPOSSIBLE, BoolArray, Candidates, DoubleArray, IntArray, OutputRules
 from recurra.decoding.hypothesis import Ended, History, Hypothesis
 from recurra.decoding.sampling import FloatArray
 from recurra.decoding.search_tree import Node, NodeState, Tree, rooted
-from recurra.decoding.step import Step, select_rows
+from recurra.decoding.step import DecoderStep, select_rows
 from recurra.errors import OptionError
 from recurra.models.cells import State
 
-__all__ = ["Found", "Hypothesis", "Node", "Normalization", "Search", "Tree", "length_penalty", "search"]
+__all__ = ["BeamResult", "BeamSearch", "Hypothesis", "Node", "Normalization", "Tree", "length_penalty", "search"]
 
 Normalization = Literal["none", "average", "gnmt"]
 """What a sum of log-probabilities is divided by: 1, the length, or ((5 + length) / 6) ** alpha (Wu et al. 2016)."""
 
 
 @dataclass(frozen=True)
-class Search:
+class BeamSearch:
     """How the best output is looked for."""
 
     beam_size: int = 5
-    """How many unfinished outputs are followed at once; 1 takes the most probable symbol each time."""
+    """How many unfinished outputs are followed at once; 1 takes the most probable token each time."""
     n_best: int = 1
     """How many outputs translate gives, the best first; at most --beam-size."""
     normalization: Normalization = "average"
@@ -41,11 +41,11 @@ class Search:
     coverage_penalty: float = 0.0
     """How much outputs lose that leave parts of the source unattended (beta of Wu et al. 2016, eq. 14); 0 for none."""
     min_length: int = 0
-    """Shortest output, in symbols."""
+    """Shortest output, in tokens."""
     max_length: int | None = None
-    """Longest output, in symbols; a limit that suits each sentence if not given."""
-    no_repeat: int = 0
-    """No run of this many symbols comes twice in an output; 0 for any."""
+    """Longest output, in tokens; a limit that suits each sentence if not given."""
+    no_repeat_ngram_size: int = 0
+    """No run of this many tokens comes twice in an output; 0 for any."""
 
     def __post_init__(self) -> None:
         check_range("beam_size", self.beam_size, 1, 1000)
@@ -62,10 +62,10 @@ class Search:
             raise OptionError(
                 f"--min-length is {self.min_length}, but must be at most --max-length, which is {self.max_length}"
             )
-        check_range("no_repeat", self.no_repeat, 0, 10**6)
+        check_range("no_repeat_ngram_size", self.no_repeat_ngram_size, 0, 10**6)
 
 
-class Found(NamedTuple):
+class BeamResult(NamedTuple):
     """What came of a search for one sentence: the outputs, the best first, and the tree if it was asked for."""
 
     hypotheses: list[Hypothesis]
@@ -80,7 +80,7 @@ def length_penalty(length: int, normalization: Normalization, alpha: float) -> f
     """What the sum of log-probabilities of an output is divided by to rank it.
 
     Args:
-        length: of the output, in symbols, the end counted; at least 1.
+        length: of the output, in tokens, the end counted; at least 1.
         normalization: which penalty.
         alpha: its exponent, for "gnmt".
 
@@ -93,23 +93,23 @@ def length_penalty(length: int, normalization: Normalization, alpha: float) -> f
 
 
 def search(
-    step: Step,
+    step: DecoderStep,
     state: State,
     *,
     start: int,
     end: int,
-    options: Search,
+    options: BeamSearch,
     limits: Sequence[int],
     positions: Sequence[int] | None = None,
     prefixes: Sequence[Sequence[int]] | None = None,
-    banned: Sequence[int] = (),
+    suppressed: Sequence[int] = (),
     trees: bool = False,
     stop_early: bool = True,
-) -> list[Found]:
+) -> list[BeamResult]:
     """Look for the best outputs of some sentences at once; what is found for one does not depend on the others.
 
-    At each step every unfinished output of a sentence is continued by every symbol that may come (`Rules`), and the
-    `beam_size` continuations with the largest sums of log-probabilities are kept. Those among them that end are
+    At each step every unfinished output of a sentence is continued by every token that may come (`OutputRules`), and
+    the `beam_size` continuations with the largest sums of log-probabilities are kept. Those among them that end are
     finished, and ranked by their scores. Among equal sums the better output's continuations come first, and of one
     output the end; among equal scores what ended earlier, then the larger sum.
 
@@ -120,14 +120,14 @@ def search(
 
     Args:
         step: the decoder.
-        state: before the first symbol, one row a sentence.
+        state: before the first token, one row a sentence.
         start: what the first step reads.
-        end: the symbol that ends an output.
+        end: the token that ends an output.
         options: how to search; its `max_length`, if it has one, takes the place of all the limits.
-        limits: longest output of each sentence, in symbols, the end not counted.
+        limits: longest output of each sentence, in tokens, the end not counted.
         positions: how many positions of each sentence are real, the rest being padding; None where all are.
         prefixes: forced beginning of each sentence's output.
-        banned: symbols that are never written, such as padding.
+        suppressed: tokens that are never written, such as padding.
         trees: keep what was considered.
         stop_early: False gives nothing up, for the same result.
 
@@ -143,13 +143,13 @@ def search(
         limits = [options.max_length] * len(limits)
     if positions is not None and len(positions) != len(limits):
         raise ValueError(f"there are {len(limits)} limits, but positions of {len(positions)} sentences")
-    rules = Rules(
+    rules = OutputRules(
         end=end,
         limits=limits,
         prefixes=prefixes,
-        banned=banned,
+        suppressed=suppressed,
         min_length=options.min_length,
-        no_repeat=options.no_repeat,
+        no_repeat_ngram_size=options.no_repeat_ngram_size,
     )
     grown = [rooted(start) for _ in limits] if trees else None
     history = History(positions)
@@ -158,8 +158,8 @@ def search(
     device = state[0].device if state else torch.device("cpu")
     length = 0
     with torch.no_grad():
-        while len(rows.symbols):
-            stepped = step(torch.from_numpy(rows.symbols).to(device), state)
+        while len(rows.tokens):
+            stepped = step(torch.from_numpy(rows.tokens).to(device), state)
             rows = rows._replace(covered=_cover(rows.covered, history.attend(stepped.weights)))
             wanted = 2 * options.beam_size if trees else options.beam_size
             candidates = rules.candidates(stepped.log_probs, rows.sentences, length, rows.written, wanted)
@@ -170,12 +170,12 @@ def search(
             if grown:
                 _give_up(grown, chosen, rows, kept, end)
             left = chosen.at(kept)
-            history.extend(left.parents, left.symbols, left.log_probs)
+            history.extend(left.parents, left.tokens, left.log_probs)
             state = _follow(stepped.state, left.parents)
             rows = _next_rows(rows, left)
             length += 1
     return [
-        Found([history.read(ended, sentence) for ended in ranked], grown[sentence] if grown else None)
+        BeamResult([history.read(ended, sentence) for ended in ranked], grown[sentence] if grown else None)
         for sentence, ranked in enumerate(ranking.ranked)
     ]
 
@@ -185,29 +185,29 @@ class _Rows(NamedTuple):
 
     Attributes:
         sentences: number of each one's sentence, ascending.
-        symbols: the last of each.
+        tokens: the last of each.
         totals: sums of log-probabilities, nats.
         covered: sums of weights, `(rows, positions)`; None where they do not count.
-        written: all symbols, `(rows, length)`; None where they do not count.
+        written: all tokens, `(rows, length)`; None where they do not count.
         nodes: places in their trees; None without trees.
     """
 
     sentences: IntArray
-    symbols: IntArray
+    tokens: IntArray
     totals: DoubleArray
     covered: DoubleArray | None
     written: IntArray | None
     nodes: IntArray | None
 
 
-def _first_rows(rules: Rules, options: Search, start: int, trees: bool) -> _Rows:
+def _first_rows(rules: OutputRules, options: BeamSearch, start: int, trees: bool) -> _Rows:
     count = len(rules.limits)
     return _Rows(
         np.arange(count),
         np.full(count, start, dtype=np.int64),
         np.zeros(count),
         np.zeros((count, 1)) if options.coverage_penalty else None,
-        np.empty((count, 0), dtype=np.int64) if options.no_repeat else None,
+        np.empty((count, 0), dtype=np.int64) if options.no_repeat_ngram_size else None,
         np.zeros(count, dtype=np.int64) if trees else None,
     )
 
@@ -219,7 +219,7 @@ class _Chosen(NamedTuple):
     """
 
     parents: IntArray
-    symbols: IntArray
+    tokens: IntArray
     log_probs: DoubleArray
     totals: DoubleArray
     ranks: IntArray
@@ -229,16 +229,16 @@ class _Chosen(NamedTuple):
         """Some of them."""
         nodes = None if self.nodes is None else self.nodes[kept]
         return _Chosen(
-            self.parents[kept], self.symbols[kept], self.log_probs[kept], self.totals[kept], self.ranks[kept], nodes
+            self.parents[kept], self.tokens[kept], self.log_probs[kept], self.totals[kept], self.ranks[kept], nodes
         )
 
 
 def _next_rows(rows: _Rows, left: _Chosen) -> _Rows:
     written = None
     if rows.written is not None:
-        written = np.concatenate([rows.written[left.parents], left.symbols[:, None]], axis=1)
+        written = np.concatenate([rows.written[left.parents], left.tokens[:, None]], axis=1)
     covered = None if rows.covered is None else rows.covered[left.parents]
-    return _Rows(rows.sentences[left.parents], left.symbols, left.totals, covered, written, left.nodes)
+    return _Rows(rows.sentences[left.parents], left.tokens, left.totals, covered, written, left.nodes)
 
 
 def _follow(state: State, parents: IntArray) -> State:
@@ -260,7 +260,7 @@ def _cover(covered: DoubleArray | None, weights: FloatArray | None) -> DoubleArr
 
 def _choose(candidates: Candidates, rows: _Rows, count: int) -> _Chosen:
     """The `count` best candidates of each sentence by their sums."""
-    columns = candidates.symbols.shape[1]
+    columns = candidates.tokens.shape[1]
     totals = rows.totals[:, None] + np.maximum(candidates.log_probs, IMPOSSIBLE)
 
     # Candidates of a sentence side by side, sentences with fewer rows filled up: (groups, slots, columns).
@@ -274,11 +274,11 @@ def _choose(candidates: Candidates, rows: _Rows, count: int) -> _Chosen:
 
     order = np.argsort(-flat, axis=1, kind="stable")[:, :count]
     groups, ranks = np.nonzero(np.take_along_axis(flat, order, axis=1) > -np.inf)
-    places = order[groups, ranks]
-    parents, column = begins[groups] + places // columns, places % columns
+    indices = order[groups, ranks]
+    parents, column = begins[groups] + indices // columns, indices % columns
     return _Chosen(
         parents,
-        candidates.symbols[parents, column],
+        candidates.tokens[parents, column],
         candidates.log_probs[parents, column],
         totals[parents, column],
         ranks,
@@ -289,24 +289,26 @@ def _grow(grown: list[Tree], chosen: _Chosen, rows: _Rows, beam_size: int, end: 
     """Put continuations into the trees; those within the beam, with their nodes."""
     assert rows.nodes is not None
     nodes = []
-    for parent, symbol, log_prob, total, rank in zip(*chosen[:5], strict=True):
-        state: NodeState = "pruned" if rank >= beam_size else "finished" if symbol == end else "kept"
+    for parent, token, log_prob, total, rank in zip(*chosen[:5], strict=True):
+        state: NodeState = "pruned" if rank >= beam_size else "finished" if token == end else "kept"
         tree = grown[rows.sentences[parent]]
-        nodes.append(tree.add(int(rows.nodes[parent]), int(symbol), float(log_prob), float(total), state))
+        nodes.append(tree.add(int(rows.nodes[parent]), int(token), float(log_prob), float(total), state))
     return chosen._replace(nodes=np.array(nodes, dtype=np.int64)).at(chosen.ranks < beam_size)
 
 
 def _give_up(grown: list[Tree], chosen: _Chosen, rows: _Rows, kept: BoolArray, end: int) -> None:
     """What is within the beam and not at an end, but is not gone on with, is pruned after all."""
     assert chosen.nodes is not None
-    for place in np.flatnonzero(~kept & (chosen.symbols != end)):
-        grown[rows.sentences[chosen.parents[place]]].prune(int(chosen.nodes[place]))
+    for index in np.flatnonzero(~kept & (chosen.tokens != end)):
+        grown[rows.sentences[chosen.parents[index]]].prune(int(chosen.nodes[index]))
 
 
 class _Ranking:
     """The best outputs of each sentence that have ended, and whether anything can still come among them."""
 
-    def __init__(self, rules: Rules, options: Search, positions: Sequence[int] | None, stop_early: bool) -> None:
+    def __init__(
+        self, rules: OutputRules, options: BeamSearch, positions: Sequence[int] | None, stop_early: bool
+    ) -> None:
         self.end, self.options, self.positions, self.stop_early = rules.end, options, positions, stop_early
         self.ranked: list[list[Ended]] = [[] for _ in rules.limits]
         # The score of the last of n_best; NaN, which nothing is below, while there are fewer.
@@ -317,16 +319,16 @@ class _Ranking:
         return length_penalty(length, self.options.normalization, self.options.alpha)
 
     def finish(self, chosen: _Chosen, rows: _Rows, length: int) -> BoolArray:
-        """Rank the continuations that end after `length` symbols; which of the others are to be gone on with."""
-        ends = chosen.symbols == self.end
-        for place in np.flatnonzero(ends):
-            row = int(chosen.parents[place])
+        """Rank the continuations that end after `length` tokens; which of the others are to be gone on with."""
+        ends = chosen.tokens == self.end
+        for index in np.flatnonzero(ends):
+            row = int(chosen.parents[index])
             sentence = int(rows.sentences[row])
-            score = float(chosen.totals[place]) / self._penalty(length + 1)
+            score = float(chosen.totals[index]) / self._penalty(length + 1)
             if rows.covered is not None:
                 score += self.options.coverage_penalty * self._coverage(rows.covered[row], sentence)
-            node = None if chosen.nodes is None else int(chosen.nodes[place])
-            self._rank(sentence, Ended(score, length, row, float(chosen.log_probs[place]), node))
+            node = None if chosen.nodes is None else int(chosen.nodes[index])
+            self._rank(sentence, Ended(score, length, row, float(chosen.log_probs[index]), node))
         left: BoolArray = ~ends
         if self.stop_early:
             sentences = rows.sentences[chosen.parents]

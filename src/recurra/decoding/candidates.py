@@ -17,40 +17,40 @@ DoubleArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 BLOCK = 64
-"""Symbols of which `most_probable` first looks at the largest only."""
+"""Tokens of which `most_probable` first looks at the largest only."""
 
 
 IMPOSSIBLE = -1e6
-"""What a log-probability of -inf counts in sums, nats: what follows a forced but impossible symbol still compares."""
+"""What a log-probability of -inf counts in sums, nats: what follows a forced but impossible token still compares."""
 
 
 class Candidates(NamedTuple):
-    """Possible next symbols of each row, `(rows, columns)`: the end or what is forced first, then the most probable.
+    """Possible next tokens of each row, `(rows, columns)`: the end or what is forced first, then the most probable.
 
     Attributes:
-        symbols: their numbers.
+        tokens: their numbers.
         log_probs: the model's own, nats.
         allowed: whether it may come. At least one of each row may, and its log-probability is -inf only where it is
             forced or nothing else is left.
     """
 
-    symbols: IntArray
+    tokens: IntArray
     log_probs: DoubleArray
     allowed: BoolArray
 
 
-class Rules:
-    """The outputs that are admitted: long enough, not too long, with what is forced and without what is banned.
+class OutputRules:
+    """The outputs that are admitted: long enough, not too long, with what is forced and without what is suppressed.
 
-    A symbol of probability 0 does not come, unless it is forced. Where nothing else may come the end does.
+    A token of probability 0 does not come, unless it is forced. Where nothing else may come the end does.
 
     Args:
-        end: the symbol that ends an output.
-        limits: longest output of each sentence, in symbols, the end not counted; not below 0.
+        end: the token that ends an output.
+        limits: longest output of each sentence, in tokens, the end not counted; not below 0.
         prefixes: forced beginning of each sentence's output, which no other rule applies to; None for none.
-        banned: symbols that are never written.
-        min_length: shortest output, in symbols, where the limit is not below it.
-        no_repeat: no run of this many symbols comes twice; 0 for any.
+        suppressed: tokens that are never written.
+        min_length: shortest output, in tokens, where the limit is not below it.
+        no_repeat_ngram_size: no run of this many tokens comes twice; 0 for any.
 
     Raises:
         ValueError: if the numbers of limits and prefixes differ, a limit is below 0, or a prefix holds the end.
@@ -62,9 +62,9 @@ class Rules:
         end: int,
         limits: Sequence[int],
         prefixes: Sequence[Sequence[int]] | None = None,
-        banned: Sequence[int] = (),
+        suppressed: Sequence[int] = (),
         min_length: int = 0,
-        no_repeat: int = 0,
+        no_repeat_ngram_size: int = 0,
     ) -> None:
         prefixes = [()] * len(limits) if prefixes is None else prefixes
         if len(prefixes) != len(limits):
@@ -73,9 +73,9 @@ class Rules:
             raise ValueError("a limit is below 0")
         if any(end in prefix for prefix in prefixes):
             raise ValueError("a prefix holds the end")
-        self.end, self.min_length, self.no_repeat = end, min_length, no_repeat
-        self.excluded = np.array(sorted({*banned, end}), dtype=np.int64)
-        # By symbol; the last place stands for all that are larger.
+        self.end, self.min_length, self.no_repeat_ngram_size = end, min_length, no_repeat_ngram_size
+        self.excluded = np.array(sorted({*suppressed, end}), dtype=np.int64)
+        # By token; the last place stands for all that are larger.
         self._is_excluded = np.zeros(self.excluded[-1] + 2, dtype=np.bool_)
         self._is_excluded[self.excluded] = True
         lengths = np.array([len(prefix) for prefix in prefixes], dtype=np.int64)
@@ -86,42 +86,42 @@ class Rules:
             row[: len(prefix)] = prefix
 
     def forced(self, sentences: IntArray, length: int) -> IntArray:
-        """What must follow `length` symbols: the prefix's next, or the end at the limit, or -1 for no such thing.
+        """What must follow `length` tokens: the prefix's next, or the end at the limit, or -1 for no such thing.
 
         Args:
             sentences: number of each row's, `(rows,)`.
             length: of all rows.
         """
         column = min(length, self._prefixes.shape[1] - 1)
-        symbols: IntArray = np.where(length < self.limits[sentences], self._prefixes[sentences, column], self.end)
-        return symbols
+        tokens: IntArray = np.where(length < self.limits[sentences], self._prefixes[sentences, column], self.end)
+        return tokens
 
     def without_repeats(self, log_probs: Tensor, written: IntArray | None) -> Tensor:
-        """Log-probabilities with -inf for every symbol that would end a run for the second time.
+        """Log-probabilities with -inf for every token that would end a run for the second time.
 
         Args:
             log_probs: `(rows, vocabulary_size)`; not changed.
-            written: the symbols so far, `(rows, length)`; None where repeats are allowed.
+            written: the tokens so far, `(rows, length)`; None where repeats are allowed.
         """
-        if written is None or written.shape[1] < self.no_repeat:
+        if written is None or written.shape[1] < self.no_repeat_ngram_size:
             return log_probs
-        runs = np.lib.stride_tricks.sliding_window_view(written, self.no_repeat, axis=1)
-        last = written[:, written.shape[1] - self.no_repeat + 1 :]
-        rows, places = np.nonzero((runs[:, :, :-1] == last[:, None]).all(axis=2))
-        index = torch.from_numpy(rows), torch.from_numpy(runs[rows, places, -1])
+        runs = np.lib.stride_tricks.sliding_window_view(written, self.no_repeat_ngram_size, axis=1)
+        last = written[:, written.shape[1] - self.no_repeat_ngram_size + 1 :]
+        rows, positions = np.nonzero((runs[:, :, :-1] == last[:, None]).all(axis=2))
+        index = torch.from_numpy(rows), torch.from_numpy(runs[rows, positions, -1])
         never = torch.tensor(-torch.inf, dtype=log_probs.dtype, device=log_probs.device)
         return log_probs.index_put([part.to(log_probs.device) for part in index], never)
 
     def candidates(
         self, log_probs: Tensor, sentences: IntArray, length: int, written: IntArray | None, count: int
     ) -> Candidates:
-        """The most probable symbols that may come next, and the end if it may.
+        """The most probable tokens that may come next, and the end if it may.
 
         Args:
-            log_probs: of the next symbol, `(rows, vocabulary_size)`.
+            log_probs: of the next token, `(rows, vocabulary_size)`.
             sentences: number of each row's, `(rows,)`.
-            length: symbols so far in every row.
-            written: the symbols so far, `(rows, length)`, for `without_repeats`.
+            length: tokens so far in every row.
+            written: the tokens so far, `(rows, length)`, for `without_repeats`.
             count: how many, beside the end, are certain to be among them.
 
         Raises:
@@ -132,16 +132,16 @@ class Rules:
         own = log_probs.gather(1, torch.from_numpy(first).to(log_probs.device))
         columns = min(count + len(self.excluded), log_probs.shape[1])
         top, indices = most_probable(self.without_repeats(log_probs, written), columns)
-        symbols = np.concatenate([first, indices.cpu().numpy()], axis=1)
+        tokens = np.concatenate([first, indices.cpu().numpy()], axis=1)
         values = torch.cat([own, top], dim=1).to("cpu", torch.float64).numpy()
         check_numbers(values)
 
         allowed = values > -np.inf
-        barred = self._is_excluded[np.minimum(symbols[:, 1:], len(self._is_excluded) - 1)]
+        barred = self._is_excluded[np.minimum(tokens[:, 1:], len(self._is_excluded) - 1)]
         allowed[:, 1:] &= (forced < 0)[:, None] & ~barred
         allowed[:, 0] &= length >= self.min_length
         allowed[:, 0] |= (forced >= 0) | ~allowed[:, 1:].any(axis=1)
-        return Candidates(symbols, values, allowed)
+        return Candidates(tokens, values, allowed)
 
 
 def most_probable(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -166,9 +166,11 @@ def most_probable(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     chosen = view.amax(dim=2).topk(count).indices
     inside = view[torch.arange(rows)[:, None], chosen].flatten(1)
     rest = log_probs[:, blocks * BLOCK :]
-    values, places = torch.cat([inside, rest], dim=1).topk(count)
-    block = chosen.gather(1, (places // BLOCK).clamp(max=count - 1))
-    indices = torch.where(places < count * BLOCK, block * BLOCK + places % BLOCK, places + (blocks - count) * BLOCK)
+    values, positions = torch.cat([inside, rest], dim=1).topk(count)
+    block = chosen.gather(1, (positions // BLOCK).clamp(max=count - 1))
+    indices = torch.where(
+        positions < count * BLOCK, block * BLOCK + positions % BLOCK, positions + (blocks - count) * BLOCK
+    )
     return values, indices
 
 

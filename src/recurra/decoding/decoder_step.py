@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from recurra.decoding.step import Step, Stepped
+from recurra.decoding.step import DecoderStep, StepOutput
 from recurra.models.cells import State
 from recurra.models.decoder import Decoder, Looked
 from recurra.models.encoder_decoder import Encoded
@@ -14,12 +14,12 @@ NARROW = 0.75
 """The share of the sources looked at that must still be asked for, or the others are left out."""
 
 
-def stepper(decoder: Decoder, encoded: Encoded) -> tuple[Step, State]:
+def stepper(decoder: Decoder, encoded: Encoded) -> tuple[DecoderStep, State]:
     """A decoder that has a batch of sources before it.
 
     Args:
         decoder: what writes.
-        encoded: what it looks at, and its state before the first symbol.
+        encoded: what it looks at, and its state before the first token.
 
     Returns:
         The step, and the first state, a row a source. Its last part, `(1, rows)`, is the number of the source of each
@@ -28,11 +28,11 @@ def stepper(decoder: Decoder, encoded: Encoded) -> tuple[Step, State]:
     looked, begin = encoded
     narrowed = None if looked is None else _Narrowed(looked)
 
-    def step(symbols: Tensor, state: State) -> Stepped:
+    def step(tokens: Tensor, state: State) -> StepOutput:
         seen, rows = (None, None) if narrowed is None else narrowed.of(state[-1][0])
-        features, weights, after = decoder.step(symbols, state[:-1], seen, rows)
+        features, weights, after = decoder.step(tokens, state[:-1], seen, rows)
         log_probs = torch.log_softmax(decoder.output(features).float(), dim=-1)
-        return Stepped(log_probs, (*after, state[-1]), weights)
+        return StepOutput(log_probs, (*after, state[-1]), weights)
 
     rows = torch.arange(begin[0].shape[1], device=begin[0].device)
     return step, (*begin, rows[None])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from recurra.decoding.step import Step, Stepped
+from recurra.decoding.step import DecoderStep, StepOutput
 from recurra.models.cells import State
 
 
@@ -29,12 +29,12 @@ def split(state: State, parts: Sequence[int]) -> list[State]:
     """
     if sum(parts) != len(state):
         raise ValueError(f"a joined state of {len(state)} tensors cannot be split into {list(parts)}")
-    ends = [sum(parts[: place + 1]) for place in range(len(parts))]
+    ends = [sum(parts[: index + 1]) for index in range(len(parts))]
     return [state[end - count : end] for end, count in zip(ends, parts, strict=True)]
 
 
-def ensemble(steps: Sequence[Step], parts: Sequence[int]) -> Step:
-    """One step of several models that share their symbols: what comes next by the mean of their probabilities.
+def ensemble(steps: Sequence[DecoderStep], parts: Sequence[int]) -> DecoderStep:
+    """One step of several models that share their tokens: what comes next by the mean of their probabilities.
 
     The weights are the mean of those of the members that have some; they must attend to the same positions.
 
@@ -49,12 +49,12 @@ def ensemble(steps: Sequence[Step], parts: Sequence[int]) -> Step:
     if not steps or len(parts) != len(steps):
         raise ValueError(f"an ensemble needs members, and parts of each: there are {len(steps)} and {len(parts)}")
 
-    def step(symbols: Tensor, state: State) -> Stepped:
-        each = [member(symbols, part) for member, part in zip(steps, split(state, parts), strict=True)]
+    def step(tokens: Tensor, state: State) -> StepOutput:
+        each = [member(tokens, part) for member, part in zip(steps, split(state, parts), strict=True)]
         log_probs = _log_mean([stepped.log_probs for stepped in each])
         attended = [stepped.weights for stepped in each if stepped.weights is not None]
         weights = torch.stack(_alike(attended, "positions")).mean(dim=0) if attended else None
-        return Stepped(log_probs, join([stepped.state for stepped in each]), weights)
+        return StepOutput(log_probs, join([stepped.state for stepped in each]), weights)
 
     return step
 

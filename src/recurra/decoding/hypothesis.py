@@ -18,15 +18,15 @@ class Hypothesis:
     """An output that has ended.
 
     Attributes:
-        symbols: without start and end, a forced prefix included.
-        log_probs: of every symbol and, last, of the end, nats, `(len(symbols) + 1,)`.
+        tokens: without start and end, a forced prefix included.
+        log_probs: of every token and, last, of the end, nats, `(len(tokens) + 1,)`.
         score: what it is ranked by.
-        weights: what each symbol and the end attended to, `(len(symbols) + 1, positions)`, the padding of its sentence
+        weights: what each token and the end attended to, `(len(tokens) + 1, positions)`, the padding of its sentence
             left out; None without attention.
         node: place of its end in the tree; None without one.
     """
 
-    symbols: tuple[int, ...]
+    tokens: tuple[int, ...]
     log_probs: tuple[float, ...]
     score: float
     weights: FloatArray | None
@@ -38,7 +38,7 @@ class Ended(NamedTuple):
 
     Attributes:
         score: what it is ranked by.
-        length: its symbols, the end not counted.
+        length: its tokens, the end not counted.
         row: its row after that many.
         log_prob: of the end, nats.
         node: place of the end in the tree; None without one.
@@ -53,7 +53,7 @@ class Ended(NamedTuple):
 
 class _Layer(NamedTuple):
     parents: IntArray
-    symbols: IntArray
+    tokens: IntArray
     log_probs: DoubleArray
 
 
@@ -77,16 +77,16 @@ class History:
         self._weights.append(np.array(weights.float().cpu().numpy()))
         return self._weights[-1]
 
-    def extend(self, parents: IntArray, symbols: IntArray, log_probs: DoubleArray) -> None:
-        """Go on to new rows, `(rows,)` each: the row before, the symbol that was added, and its log-probability."""
-        self._layers.append(_Layer(parents, symbols, log_probs))
+    def extend(self, parents: IntArray, tokens: IntArray, log_probs: DoubleArray) -> None:
+        """Go on to new rows, `(rows,)` each: the row before, the token that was added, and its log-probability."""
+        self._layers.append(_Layer(parents, tokens, log_probs))
 
     def read(self, ended: Ended, sentence: int) -> Hypothesis:
         """An output that has ended, of the sentence of that number."""
         row = ended.row
-        symbols, log_probs, rows = [], [ended.log_prob], [row]
+        tokens, log_probs, rows = [], [ended.log_prob], [row]
         for layer in reversed(self._layers[: ended.length]):
-            symbols.append(int(layer.symbols[row]))
+            tokens.append(int(layer.tokens[row]))
             log_probs.append(float(layer.log_probs[row]))
             row = int(layer.parents[row])
             rows.append(row)
@@ -94,6 +94,6 @@ class History:
         if self._weights:
             real = None if self._positions is None else self._positions[sentence]
             weights = np.empty((len(rows), self._weights[0][0, :real].size), self._weights[0].dtype)
-            for place, (step, row) in enumerate(zip(self._weights, reversed(rows), strict=False)):
-                weights[place] = step[row, :real]
-        return Hypothesis(tuple(reversed(symbols)), tuple(reversed(log_probs)), ended.score, weights, ended.node)
+            for index, (step, row) in enumerate(zip(self._weights, reversed(rows), strict=False)):
+                weights[index] = step[row, :real]
+        return Hypothesis(tuple(reversed(tokens)), tuple(reversed(log_probs)), ended.score, weights, ended.node)

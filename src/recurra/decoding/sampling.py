@@ -1,4 +1,4 @@
-"""Drawing symbols one after another, each fed back as the next input."""
+"""Drawing tokens one after another, each fed back as the next input."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from recurra.kernels.sampling import draw
 
 FloatArray = NDArray[np.float32]
 StateT = TypeVar("StateT")
-Step = Callable[[int, StateT], tuple[FloatArray, StateT]]
-"""Takes a symbol and a state to the next symbol's logits `(vocabulary_size,)` and the new state."""
+TokenStep = Callable[[int, StateT], tuple[FloatArray, StateT]]
+"""Takes a token and a state to the next token's logits `(vocabulary_size,)` and the new state."""
 
 Forbidden = Callable[[StateT], NDArray[np.int64]]
-"""The symbols that must not come next after a state."""
+"""The tokens that must not come next after a state."""
 
 NONE: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next symbol is chosen from its distribution."""
+    """How the next token is chosen from its distribution."""
 
     temperature: float = 0.8
     """What the logits are divided by: below 1 bolder choices of the likely, above 1 more even ones."""
     top_k: int = 0
-    """Choose among this many most probable symbols only; 0 for all."""
+    """Choose among this many most probable tokens only; 0 for all."""
     top_p: float = 1.0
-    """Choose among the most probable symbols that together have this probability (Holtzman et al. 2020)."""
-    argmax: bool = False
-    """Always take the most probable symbol."""
+    """Choose among the most probable tokens that together have this probability (Holtzman et al. 2020)."""
+    greedy: bool = False
+    """Always take the most probable token."""
     seed: int | None = None
     """Of the choices; the same seed writes the same. A new one each time if not given."""
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
-            raise OptionError(f"--temperature is {self.temperature}, but must be above 0; --argmax takes the likeliest")
+            raise OptionError(f"--temperature is {self.temperature}, but must be above 0; --greedy takes the likeliest")
         check_range("temperature", self.temperature, 1e-6, 1e6)
         check_range("top_k", self.top_k, 0, 2**31)
         check_range("top_p", self.top_p, 1e-9, 1.0)
@@ -55,54 +55,54 @@ def fresh_seed() -> int:
 
 
 class Drawn(NamedTuple):
-    """A symbol, and its log-probability under the model itself (temperature 1, nothing cut off), nats."""
+    """A token, and its log-probability under the model itself (temperature 1, nothing cut off), nats."""
 
-    symbol: int
+    token: int
     log_prob: float
 
 
-def read(step: Step[StateT], symbols: Sequence[int], state: StateT) -> tuple[FloatArray, StateT]:
-    """Feed symbols (at least one); the logits after the last, and the state."""
-    logits, state = step(int(symbols[0]), state)
-    for symbol in symbols[1:]:
-        logits, state = step(int(symbol), state)
+def read(step: TokenStep[StateT], tokens: Sequence[int], state: StateT) -> tuple[FloatArray, StateT]:
+    """Feed tokens (at least one); the logits after the last, and the state."""
+    logits, state = step(int(tokens[0]), state)
+    for token in tokens[1:]:
+        logits, state = step(int(token), state)
     return logits, state
 
 
 def sample(
-    step: Step[StateT],
+    step: TokenStep[StateT],
     logits: FloatArray,
     state: StateT,
     sampling: Sampling,
     generator: np.random.Generator,
     forbidden: Forbidden[StateT] | None = None,
 ) -> Iterator[Drawn]:
-    """Draw symbols without end.
+    """Draw tokens without end.
 
     Args:
         step: the model.
-        logits: of the first symbol to draw, `(vocabulary_size,)`.
+        logits: of the first token to draw, `(vocabulary_size,)`.
         state: the state that goes with them.
         sampling: how to choose.
-        generator: one number is taken from it for each symbol.
-        forbidden: symbols that must not be drawn next; never all of them. None where all may.
+        generator: one number is taken from it for each token.
+        forbidden: tokens that must not be drawn next; never all of them. None where all may.
     """
-    temperature = 0.0 if sampling.argmax else sampling.temperature
+    temperature = 0.0 if sampling.greedy else sampling.temperature
     weights, keys = np.empty(len(logits), np.float32), np.empty(len(logits), np.int32)
     while True:
         allowed = logits
-        banned = NONE if forbidden is None else forbidden(state)
-        if len(banned):
+        suppressed = NONE if forbidden is None else forbidden(state)
+        if len(suppressed):
             allowed = logits.copy()
-            allowed[banned] = -np.inf
-        symbol, log_prob = draw(allowed, temperature, sampling.top_k, sampling.top_p, generator.random(), weights, keys)
-        if len(banned):
-            log_prob = _among_all(log_prob, logits[symbol], logits[banned])
-        yield Drawn(int(symbol), float(log_prob))
-        logits, state = step(int(symbol), state)
+            allowed[suppressed] = -np.inf
+        token, log_prob = draw(allowed, temperature, sampling.top_k, sampling.top_p, generator.random(), weights, keys)
+        if len(suppressed):
+            log_prob = _among_all(log_prob, logits[token], logits[suppressed])
+        yield Drawn(int(token), float(log_prob))
+        logits, state = step(int(token), state)
 
 
-def _among_all(log_prob: float, logit: float, banned: FloatArray) -> float:
-    """A symbol's log-probability with the banned logits back in the distribution."""
+def _among_all(log_prob: float, logit: float, suppressed: FloatArray) -> float:
+    """A token's log-probability with the suppressed logits back in the distribution."""
     log_normaliser = float(logit) - log_prob
-    return float(logit) - float(np.logaddexp.reduce([log_normaliser, *banned.astype(np.float64)]))
+    return float(logit) - float(np.logaddexp.reduce([log_normaliser, *suppressed.astype(np.float64)]))

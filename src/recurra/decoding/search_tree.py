@@ -8,19 +8,19 @@ NodeState = Literal["kept", "pruned", "finished"]
 
 
 class Node(NamedTuple):
-    """A symbol that was considered.
+    """A token that was considered.
 
     Attributes:
-        parent: the node of the symbol before it; None for the root.
-        symbol: its number.
+        parent: the node of the token before it; None for the root.
+        token: its number.
         log_prob: its own, nats.
         total: the sum from the root to it, nats.
-        depth: symbols from the root to it; 0 for the root.
+        depth: tokens from the root to it; 0 for the root.
         state: whether the search went on with it, dropped it, or was at an end with it.
     """
 
     parent: int | None
-    symbol: int
+    token: int
     log_prob: float
     total: float
     depth: int
@@ -28,7 +28,7 @@ class Node(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """What was considered for one sentence: the root, whose symbol is the start, then parents before children.
+    """What was considered for one sentence: the root, whose token is the start, then parents before children.
 
     Of what fell out of the beam there are the best of each step only, as many as the beam is wide; what was within it
     and given up, since nothing better could come of it, is there too.
@@ -36,14 +36,14 @@ class Tree(NamedTuple):
 
     nodes: list[Node]
 
-    def add(self, parent: int, symbol: int, log_prob: float, total: float, state: NodeState) -> int:
+    def add(self, parent: int, token: int, log_prob: float, total: float, state: NodeState) -> int:
         """Add a node; its place."""
-        self.nodes.append(Node(parent, symbol, log_prob, total, self.nodes[parent].depth + 1, state))
+        self.nodes.append(Node(parent, token, log_prob, total, self.nodes[parent].depth + 1, state))
         return len(self.nodes) - 1
 
-    def prune(self, place: int) -> None:
+    def prune(self, index: int) -> None:
         """Say of a node that the search dropped it."""
-        self.nodes[place] = self.nodes[place]._replace(state="pruned")
+        self.nodes[index] = self.nodes[index]._replace(state="pruned")
 
 
 def rooted(start: int) -> Tree:

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 import torch
 
 from recurra.data.buckets import pad
-from recurra.data.tokenizer import Symbols
-from recurra.data.vocabulary import Language
-from recurra.decoding.beam_search import Found, Search, search
+from recurra.data.tokenizer import Tokens
+from recurra.data.vocabulary import Vocabulary
+from recurra.decoding.beam_search import BeamResult, BeamSearch, search
 from recurra.decoding.decoder_step import stepper
 from recurra.decoding.ensemble import ensemble, join
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.sampling import Sampling
 from recurra.decoding.sequence_sampling import sample
-from recurra.decoding.step import Step
+from recurra.decoding.step import DecoderStep
 from recurra.errors import OptionError
 from recurra.models.cells import State
 from recurra.models.encoder_decoder import EncoderDecoder
@@ -41,15 +41,15 @@ class Request(NamedTuple):
 
     Attributes:
         networks: those that write together, by the mean of their probabilities; at least one.
-        sources: symbols, each with its end.
+        sources: tokens, each with its end.
         target: what is written.
-        limits: the longest output of each source, in symbols.
+        limits: the longest output of each source, in tokens.
         prefixes: forced beginning of each output.
     """
 
     networks: Sequence[EncoderDecoder]
-    sources: Sequence[Symbols]
-    target: Language
+    sources: Sequence[Tokens]
+    target: Vocabulary
     limits: Sequence[int]
     prefixes: Sequence[Sequence[int]]
 
@@ -61,11 +61,11 @@ class Request(NamedTuple):
             "limits": [self.limits[number] for number in numbers],
             "positions": [len(self.sources[number]) for number in numbers],
             "prefixes": [self.prefixes[number] for number in numbers],
-            "banned": self.target.unwritable,
+            "suppressed": self.target.unwritable,
         }
 
 
-def search_all(request: Request, options: Search, trees: bool = False) -> list[Found]:
+def search_all(request: Request, options: BeamSearch, trees: bool = False) -> list[BeamResult]:
     """The best outputs of each source; see `beam.search`.
 
     Raises:
@@ -75,7 +75,7 @@ def search_all(request: Request, options: Search, trees: bool = False) -> list[F
         for source, limit in zip(request.sources, request.limits, strict=True):
             require_room(len(source), limit, options.beam_size)
     request = _for_many(request)
-    found: dict[int, Found] = {}
+    found: dict[int, BeamResult] = {}
     for numbers in _batches([len(source) for source in request.sources], options.beam_size):
         step, state = _begin(request, numbers)
         results = search(step, state, options=options, trees=trees, **request.asked(numbers))
@@ -84,7 +84,7 @@ def search_all(request: Request, options: Search, trees: bool = False) -> list[F
 
 
 def require_room(length: int, limit: int, beam_size: int) -> None:
-    """Refuse a beam that looks at a source of `length` symbols with more weights than can be kept.
+    """Refuse a beam that looks at a source of `length` tokens with more weights than can be kept.
 
     Raises:
         OptionError: if it does, should an output be as long as its `limit`.
@@ -93,19 +93,19 @@ def require_room(length: int, limit: int, beam_size: int) -> None:
     widest = max(MOST_WEIGHTS // (length * steps), 1)
     if beam_size > widest:
         raise OptionError(
-            f"--beam-size {beam_size} takes too much memory for a source of {length:,} symbols and outputs of "
+            f"--beam-size {beam_size} takes too much memory for a source of {length:,} tokens and outputs of "
             f"up to {steps:,}; at most {widest} will do, or a --max-length"
         )
 
 
-def draw_all(request: Request, options: Search, sampling: Sampling, places: Sequence[int]) -> list[Hypothesis]:
+def draw_all(request: Request, options: BeamSearch, sampling: Sampling, indices: Sequence[int]) -> list[Hypothesis]:
     """An output of each source, drawn at random; see `drawing.sample`.
 
     Args:
         request: what is asked for.
-        options: of these the least length and the repetition of symbols count.
+        options: of these the least length and the repetition of tokens count.
         sampling: how to draw.
-        places: the number of each source among all that are drawn for with this seed.
+        indices: the number of each source among all that are drawn for with this seed.
     """
     request = _for_many(request)
     drawn: dict[int, Hypothesis] = {}
@@ -116,8 +116,8 @@ def draw_all(request: Request, options: Search, sampling: Sampling, places: Sequ
             state,
             sampling=sampling,
             min_length=options.min_length,
-            no_repeat=options.no_repeat,
-            numbers=[places[number] for number in numbers],
+            no_repeat_ngram_size=options.no_repeat_ngram_size,
+            numbers=[indices[number] for number in numbers],
             **request.asked(numbers),
         )
         drawn.update(zip(numbers, results, strict=True))
@@ -144,15 +144,15 @@ def _batches(lengths: Sequence[int], beam_size: int) -> Iterator[list[int]]:
         yield batch
 
 
-def _begin(request: Request, numbers: Sequence[int]) -> tuple[Step, State]:
+def _begin(request: Request, numbers: Sequence[int]) -> tuple[DecoderStep, State]:
     """The step of one or several networks before a batch of sources, and its first state."""
     padded = pad([request.sources[number] for number in numbers])
     steps, states = [], []
     with torch.no_grad():
         for network in request.networks:
             device = network.decoder.output.weight.device
-            symbols, mask = (torch.from_numpy(array).to(device) for array in (padded.symbols, padded.mask))
-            step, state = stepper(network.decoder, network.encode(symbols, mask))
+            tokens, mask = (torch.from_numpy(array).to(device) for array in (padded.tokens, padded.mask))
+            step, state = stepper(network.decoder, network.encode(tokens, mask))
             steps.append(step)
             states.append(state)
     if len(steps) == 1:

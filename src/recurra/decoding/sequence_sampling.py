@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recurra.decoding.candidates import IMPOSSIBLE, DoubleArray, IntArray, Rules, check_numbers
+from recurra.decoding.candidates import IMPOSSIBLE, DoubleArray, IntArray, OutputRules, check_numbers
 from recurra.decoding.hypothesis import Ended, History, Hypothesis
 from recurra.decoding.sampling import Sampling, fresh_seed
-from recurra.decoding.step import Step, select_rows
+from recurra.decoding.step import DecoderStep, select_rows
 from recurra.kernels.sampling import draw
 from recurra.models.cells import State
 
 
 def sample(
-    step: Step,
+    step: DecoderStep,
     state: State,
     *,
     start: int,
@@ -26,9 +26,9 @@ def sample(
     limits: Sequence[int],
     positions: Sequence[int] | None = None,
     prefixes: Sequence[Sequence[int]] | None = None,
-    banned: Sequence[int] = (),
+    suppressed: Sequence[int] = (),
     min_length: int = 0,
-    no_repeat: int = 0,
+    no_repeat_ngram_size: int = 0,
     numbers: Sequence[int] | None = None,
 ) -> list[Hypothesis]:
     """Draw one output for each sentence; what is drawn for one does not depend on the others.
@@ -38,16 +38,16 @@ def sample(
 
     Args:
         step: the decoder.
-        state: before the first symbol, one row a sentence.
+        state: before the first token, one row a sentence.
         start: what the first step reads.
-        end: the symbol that ends an output.
+        end: the token that ends an output.
         sampling: how to choose.
-        limits: longest output of each sentence, in symbols, the end not counted.
+        limits: longest output of each sentence, in tokens, the end not counted.
         positions: how many positions of each sentence are real, the rest being padding; None where all are.
         prefixes: forced beginning of each sentence's output.
-        banned: symbols that are never written, such as padding.
-        min_length: shortest output, in symbols.
-        no_repeat: no run of this many symbols comes twice in an output; 0 for any.
+        suppressed: tokens that are never written, such as padding.
+        min_length: shortest output, in tokens.
+        no_repeat_ngram_size: no run of this many tokens comes twice in an output; 0 for any.
         numbers: what, with the seed, decides the choices of each sentence: its number among all that are asked for.
             0, 1, ... if not given.
 
@@ -55,7 +55,14 @@ def sample(
         RecurraError: if the step gives NaN.
         ValueError: if the arguments do not fit each other.
     """
-    rules = Rules(end=end, limits=limits, prefixes=prefixes, banned=banned, min_length=min_length, no_repeat=no_repeat)
+    rules = OutputRules(
+        end=end,
+        limits=limits,
+        prefixes=prefixes,
+        suppressed=suppressed,
+        min_length=min_length,
+        no_repeat_ngram_size=no_repeat_ngram_size,
+    )
     numbers = range(len(limits)) if numbers is None else numbers
     if len(numbers) != len(limits) or (positions is not None and len(positions) != len(limits)):
         raise ValueError(f"there are {len(limits)} limits, but numbers or positions of more or fewer sentences")
@@ -67,52 +74,54 @@ def sample(
     sentences = np.arange(len(limits))
     written = np.empty((len(limits), 0), dtype=np.int64)
     totals = np.zeros(len(limits))
-    symbols = np.full(len(limits), start, dtype=np.int64)
+    tokens = np.full(len(limits), start, dtype=np.int64)
     device = state[0].device if state else torch.device("cpu")
     with torch.no_grad():
         while len(sentences):
-            stepped = step(torch.from_numpy(symbols).to(device), state)
+            stepped = step(torch.from_numpy(tokens).to(device), state)
             history.attend(stepped.weights)
-            symbols, log_probs = _draw(stepped.log_probs, rules, sentences, written, sampling, generators)
+            tokens, log_probs = _draw(stepped.log_probs, rules, sentences, written, sampling, generators)
             totals = totals + np.maximum(log_probs, IMPOSSIBLE)
-            ends = symbols == end
+            ends = tokens == end
             for row in np.flatnonzero(ends):
                 ended = Ended(float(totals[row]), written.shape[1], int(row), float(log_probs[row]))
                 outputs[int(sentences[row])] = ended
             rows = np.flatnonzero(~ends)
-            symbols = symbols[rows]
-            history.extend(rows, symbols, log_probs[rows])
+            tokens = tokens[rows]
+            history.extend(rows, tokens, log_probs[rows])
             state = stepped.state if not ends.any() else select_rows(stepped.state, torch.from_numpy(rows).to(device))
             sentences, totals = sentences[rows], totals[rows]
-            written = np.concatenate([written[rows], symbols[:, None]], axis=1)
+            written = np.concatenate([written[rows], tokens[:, None]], axis=1)
     return [history.read(outputs[sentence], sentence) for sentence in range(len(limits))]
 
 
 def _draw(
     log_probs: Tensor,
-    rules: Rules,
+    rules: OutputRules,
     sentences: IntArray,
     written: IntArray,
     sampling: Sampling,
     generators: Sequence[np.random.Generator],
 ) -> tuple[IntArray, DoubleArray]:
-    """The next symbol of each row and its log-probability under the model, `(rows,)` each."""
+    """The next token of each row and its log-probability under the model, `(rows,)` each."""
     length = written.shape[1]
     own = log_probs.to("cpu", torch.float32).numpy()
     check_numbers(own)
     # A copy: the step's tensor is not ours to write on.
-    allowed = np.array(rules.without_repeats(log_probs, written if rules.no_repeat else None).float().cpu().numpy())
+    allowed = np.array(
+        rules.without_repeats(log_probs, written if rules.no_repeat_ngram_size else None).float().cpu().numpy()
+    )
     allowed[:, rules.excluded] = -np.inf
     if length >= rules.min_length:
         allowed[:, rules.end] = own[:, rules.end]
-    symbols = rules.forced(sentences, length)
-    symbols[(symbols < 0) & (allowed.max(axis=1) == -np.inf)] = rules.end
+    tokens = rules.forced(sentences, length)
+    tokens[(tokens < 0) & (allowed.max(axis=1) == -np.inf)] = rules.end
 
-    temperature = 0.0 if sampling.argmax else sampling.temperature
+    temperature = 0.0 if sampling.greedy else sampling.temperature
     weights, keys = np.empty(own.shape[1], np.float32), np.empty(own.shape[1], np.int32)
-    for row in np.flatnonzero(symbols < 0):
+    for row in np.flatnonzero(tokens < 0):
         uniform = generators[sentences[row]].random()
         drawn, _ = draw(allowed[row], temperature, sampling.top_k, sampling.top_p, uniform, weights, keys)
-        symbols[row] = drawn
-    chosen: DoubleArray = own[np.arange(len(own)), symbols].astype(np.float64)
-    return symbols, chosen
+        tokens[row] = drawn
+    chosen: DoubleArray = own[np.arange(len(own)), tokens].astype(np.float64)
+    return tokens, chosen

@@ -10,12 +10,12 @@ from torch import Tensor
 from recurra.models.cells import State
 
 
-class Stepped(NamedTuple):
-    """What a decoder says after one more symbol of each row.
+class StepOutput(NamedTuple):
+    """What a decoder says after one more token of each row.
 
     Attributes:
-        log_probs: of the next symbol, `(rows, vocabulary_size)`, nats, never above 0; -inf for what cannot come.
-        state: after the symbol; a tuple of tensors whose dimension 1 is the rows.
+        log_probs: of the next token, `(rows, vocabulary_size)`, nats, never above 0; -inf for what cannot come.
+        state: after the token; a tuple of tensors whose dimension 1 is the rows.
         weights: what each row attends to in this step, `(rows, positions)`, exactly 0 at padding; None without
             attention.
     """
@@ -25,8 +25,8 @@ class Stepped(NamedTuple):
     weights: Tensor | None
 
 
-Step = Callable[[Tensor, State], Stepped]
-"""Takes the last symbols, `(rows,)` int64, and the state before them.
+DecoderStep = Callable[[Tensor, State], StepOutput]
+"""Takes the last tokens, `(rows,)` int64, and the state before them.
 
 Rows come, go and are repeated between two steps: whatever belongs to a row must be in its state, if only the number of
 its sentence, `(1, rows)`.

@@ -1,4 +1,4 @@
-"""The attention map: what each output symbol looked at among the source symbols, as a PNG and as SVG for a page.
+"""The attention map: what each output token looked at among the source tokens, as a PNG and as SVG for a page.
 
 Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate", 2015, figure 3.
 """
@@ -60,14 +60,14 @@ FAINT = 0.005
 """Weights below this are left white in the SVG."""
 
 
-def shown(symbol: str, longest: int = 10**9) -> str:
-    """A symbol as it can be seen: spaces and line ends as signs, the empty one as the end, a long one cut short.
+def shown(token: str, longest: int = 10**9) -> str:
+    """A token as it can be seen: spaces and line ends as signs, the empty one as the end, a long one cut short.
 
     Args:
-        symbol: a character, a piece or a word, with its spaces; the empty string is the end.
+        token: a character, a piece or a word, with its spaces; the empty string is the end.
         longest: columns it may take.
     """
-    return cut("".join(map(_sign, symbol)), longest) or END
+    return cut("".join(map(_sign, token)), longest) or END
 
 
 def _sign(character: str) -> str:
@@ -95,7 +95,7 @@ def columns_of(text: str) -> int:
 def draw_attention(
     weights: FloatArray, sources: Sequence[str], targets: Sequence[str], path: Path, title: str = ""
 ) -> None:
-    """Draw an attention map as a PNG: a row an output symbol, a column a source symbol, the darker the more weight.
+    """Draw an attention map as a PNG: a row an output token, a column a source token, the darker the more weight.
 
     Args:
         weights: `(len(targets), len(sources))`, 0 to 1.
@@ -111,7 +111,7 @@ def draw_attention(
     from matplotlib.figure import Figure
 
     check_shape(weights, sources, targets)
-    labels = [[shown(symbol, LONGEST_LABEL) for symbol in symbols] for symbols in (sources, targets)]
+    labels = [[shown(token, LONGEST_LABEL) for token in tokens] for tokens in (sources, targets)]
     above, beside = (max(columns_of(label) for label in side) * COLUMN for side in labels)
     cell, line = side_of_cell(len(sources)), side_of_cell(len(targets))
     turned = above > cell - 0.02
@@ -138,13 +138,13 @@ def draw_attention(
 
 
 def check_shape(weights: FloatArray, sources: Sequence[str], targets: Sequence[str]) -> None:
-    """Require a weight for every output symbol and source symbol.
+    """Require a weight for every output token and source token.
 
     Raises:
         ValueError: if there are others, or none.
     """
     if weights.shape != (len(targets), len(sources)) or not weights.size:
-        raise ValueError(f"weights {weights.shape} of {len(targets)} output and {len(sources)} source symbols")
+        raise ValueError(f"weights {weights.shape} of {len(targets)} output and {len(sources)} source tokens")
 
 
 def side_of_cell(count: int) -> float:
@@ -162,11 +162,11 @@ def _rule(axes: Axes, rows: int, columns: int) -> None:
     axes.spines[:].set_color("#00000044")
 
 
-def _label(axes: Axes, labels: Sequence[str], every: int, place: Literal["above", "upwards", "beside"]) -> None:
+def _label(axes: Axes, labels: Sequence[str], every: int, position: Literal["above", "upwards", "beside"]) -> None:
     """Write the labels beside the map, each as near to its row or column as it can be."""
     for index in range(0, len(labels), every):
         text, fonts = _in_fonts(labels[index])
-        over = place != "beside"
+        over = position != "beside"
         # A position in cells along the side, and in points away from it.
         axes.annotate(
             text,
@@ -178,7 +178,7 @@ def _label(axes: Axes, labels: Sequence[str], every: int, place: Literal["above"
             fontfamily=fonts,
             fontsize=LETTER,
             parse_math=False,
-            rotation=90 if place == "upwards" else 0,
+            rotation=90 if position == "upwards" else 0,
             ha="center" if over else "right",
             va="bottom" if over else "center",
         )
@@ -216,7 +216,7 @@ def attention_svg(weights: FloatArray, sources: Sequence[str], targets: Sequence
         ValueError: if the weights have another shape, or there are none.
     """
     check_shape(weights, sources, targets)
-    across, down = ([shown(symbol, LONGEST_LABEL) for symbol in side] for side in (sources, targets))
+    across, down = ([shown(token, LONGEST_LABEL) for token in side] for side in (sources, targets))
     above, beside = (7.8 * max(columns_of(label) for label in labels) for labels in (across, down))
     cell = max(16, min(30, round(900 / max(len(across), len(down)))))
     turned = above > cell - 2
@@ -226,26 +226,28 @@ def attention_svg(weights: FloatArray, sources: Sequence[str], targets: Sequence
     parts = [
         f'<svg width="{right + 2}" height="{bottom + 2}" viewBox="0 0 {right + 2} {bottom + 2}" role="img" '
         f'data-left="{left}" data-top="{top}" data-cell="{cell}" '
-        f'aria-label="attention map: {len(down)} output symbols in rows, {len(across)} source symbols in columns">'
+        f'aria-label="attention map: {len(down)} output tokens in rows, {len(across)} source tokens in columns">'
     ]
-    parts += [_source_label(label, left + cell * (place + 0.5), top - 6, turned) for place, label in enumerate(across)]
     parts += [
-        f'<text class="target" x="{left - 6}" y="{top + cell * (place + 0.5) + 4.5:g}">{escape(label)}</text>'
-        for place, label in enumerate(down)
+        _source_label(label, left + cell * (position + 0.5), top - 6, turned) for position, label in enumerate(across)
+    ]
+    parts += [
+        f'<text class="target" x="{left - 6}" y="{top + cell * (position + 0.5) + 4.5:g}">{escape(label)}</text>'
+        for position, label in enumerate(down)
     ]
     for row, column in np.argwhere(np.nan_to_num(weights) >= FAINT):
         parts.append(
             f'<rect class="look" x="{left + cell * column}" y="{top + cell * row}" width="{cell}" height="{cell}" '
             f'fill-opacity="{weights[row, column] / largest:.3f}"/>'
         )
-    lines = [f"M{left + cell * place} {top}V{bottom}" for place in range(len(across) + 1)]
-    lines += [f"M{left} {top + cell * place}H{right}" for place in range(len(down) + 1)]
+    lines = [f"M{left + cell * position} {top}V{bottom}" for position in range(len(across) + 1)]
+    lines += [f"M{left} {top + cell * position}H{right}" for position in range(len(down) + 1)]
     parts.append(f'<path class="rule" d="{"".join(lines)}"/><rect class="frame"/><rect class="frame"/></svg>')
     return "".join(parts)
 
 
 def _source_label(label: str, x: float, y: float, turned: bool) -> str:
-    place = (
+    position = (
         f'transform="rotate(-90 {x + 4.5:g} {y:g})" x="{x + 4.5:g}"' if turned else f'text-anchor="middle" x="{x:g}"'
     )
-    return f'<text class="source" {place} y="{y:g}">{escape(label)}</text>'
+    return f'<text class="source" {position} y="{y:g}">{escape(label)}</text>'

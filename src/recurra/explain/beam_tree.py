@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from recurra.decoding.search_tree import Node, NodeState, Tree
 
 LONGEST_LABEL = 14
-"""Columns of a symbol that are drawn in a node."""
+"""Columns of a token that are drawn in a node."""
 
 MOST_NODES = 4000
 """Nodes drawn at most, what the shown outputs pass through excepted."""
 
 LETTER, DIGIT = 7.3, 5.6
-"""Width of a letter of a symbol and of a digit of a number, pixels."""
+"""Width of a letter of a token and of a digit of a number, pixels."""
 
 NODE_HEIGHT, ROW_GAP, STEP_GAP, EDGE = 22, 28, 34, 10
 """Height of a node, distance between rows, space between steps and around all, pixels."""
@@ -50,7 +50,7 @@ def normalized(total: float, length: int, rule: Rule) -> float:
 
     Args:
         total: the sum, nats.
-        length: symbols, the end among them.
+        length: tokens, the end among them.
         rule: how.
     """
     divisor = length_penalty(length, "gnmt", rule.alpha) if rule.kind == "gnmt" else float(length) ** rule.alpha
@@ -60,10 +60,10 @@ def normalized(total: float, length: int, rule: Rule) -> float:
 def path_to(tree: Tree, node: int) -> list[int]:
     """The nodes from the first after the root to this one."""
     path = []
-    place: int | None = node
-    while place is not None:
-        path.append(place)
-        place = tree.nodes[place].parent
+    position: int | None = node
+    while position is not None:
+        path.append(position)
+        position = tree.nodes[position].parent
     return path[-2::-1]
 
 
@@ -103,7 +103,7 @@ def place_nodes(tree: Tree, drawn: Sequence[int], name: Callable[[int], str]) ->
     Args:
         tree: the search.
         drawn: the nodes to place, each with its parent.
-        name: what a symbol is called.
+        name: what a token is called.
     """
     columns: list[list[int]] = []
     for index in sorted(drawn, key=lambda index: _rank(tree.nodes[index])):
@@ -130,11 +130,11 @@ def tree_svg(
 
     A node is a group with the id `node-` and its number, and the classes `node` and its state; the edge to it is a path
     with the id `edge-` and that number. The states differ in shape too: what was kept is a box, what was pruned a
-    dashed box struck through, what finished a double round one. In it are the symbol and the sum of log-probabilities.
+    dashed box struck through, what finished a double round one. In it are the token and the sum of log-probabilities.
 
     Args:
         tree: the search.
-        name: what a symbol is called; the empty string is the end.
+        name: what a token is called; the empty string is the end.
         drawn: the nodes to draw, each with its parent; all if not given.
         chosen: nodes of the path to highlight.
     """
@@ -189,12 +189,12 @@ def _rectangle(x: float, y: float, width: float, height: float, radius: float) -
 def _described(node: Node, name: Callable[[int], str]) -> str:
     if node.parent is None:
         return "the start"
-    symbol = shown(name(node.symbol))
-    return f"{symbol}  {node.state}: log p {node.log_prob:.4f}, sum {node.total:.4f} after {node.depth}"
+    token = shown(name(node.token))
+    return f"{token}  {node.state}: log p {node.log_prob:.4f}, sum {node.total:.4f} after {node.depth}"
 
 
 def _label(node: Node, name: Callable[[int], str]) -> str:
-    return "start" if node.parent is None else shown(name(node.symbol), LONGEST_LABEL)
+    return "start" if node.parent is None else shown(name(node.token), LONGEST_LABEL)
 
 
 def _width_of(label: str, node: Node) -> float:

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recurra.data.tokenizer import Symbols
+from recurra.data.tokenizer import Tokens
 from recurra.explain.passage import device_of, to_tensor
 from recurra.models.cells import State
 from recurra.models.language_model import LanguageModel
@@ -28,10 +28,10 @@ POSITIONS = 48
 """How many outputs gradients are taken of."""
 
 TARGETS = 500
-"""How many symbols are predicted from a context cut short."""
+"""How many tokens are predicted from a context cut short."""
 
 CONTEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-"""Lengths the context is cut to, symbols."""
+"""Lengths the context is cut to, tokens."""
 
 TOLERANCE = 0.01
 """Nats within which a shorter context is as good as the longest."""
@@ -44,7 +44,7 @@ ROWS = 16
 
 
 @dataclass(frozen=True)
-class GradientReach:
+class GradientNorms:
     """How strongly outputs depend on earlier states.
 
     Attributes:
@@ -77,10 +77,10 @@ class GradientReach:
 
 @dataclass(frozen=True)
 class ContextLoss:
-    """Loss with the context cut to its last symbols.
+    """Loss with the context cut to its last tokens.
 
     Attributes:
-        lengths: symbols of context.
+        lengths: tokens of context.
         losses: -log p of the same targets with each length, nats, `(targets, lengths)`.
     """
 
@@ -107,22 +107,22 @@ class ContextLoss:
         return self.lengths[int(beyond[-1]) + 1 if len(beyond) else 0]
 
 
-def gradient_reach(
+def gradient_norms(
     model: LanguageModel,
-    symbols: Symbols,
+    tokens: Tokens,
     steps: int = STEPS,
     positions: int = POSITIONS,
     report: Report = unreported,
-) -> GradientReach:
-    """The norm of d(-log p of the next symbol) / d(state k symbols before), exact, by automatic differentiation.
+) -> GradientNorms:
+    """The norm of d(-log p of the next token) / d(state k tokens before), exact, by automatic differentiation.
 
     The state is everything learned that goes from one step to the next: h, and c of an LSTM, of all layers; what a
-    reader keeps is worked out by rule and has no gradient. It starts from what the model had in mind at that place of
+    rules keeps is worked out by rule and has no gradient. It starts from what the model had in mind at that place of
     the sequence. Positions are spread evenly.
 
     Args:
         model: the language model.
-        symbols: `(time,)`, at least three.
+        tokens: `(time,)`, at least three.
         steps: the largest k; less in a sequence shorter than that.
         positions: how many outputs to take.
         report: told of progress.
@@ -130,47 +130,47 @@ def gradient_reach(
     Raises:
         ValueError: if the sequence is too short.
     """
-    if len(symbols) < 3:
-        raise ValueError("gradients through time need at least three symbols")
-    steps = min(steps, len(symbols) - 2)
-    starts = np.unique(np.linspace(0, len(symbols) - 2 - steps, positions).astype(np.int64))
-    states = _states_after(model, symbols, starts)
+    if len(tokens) < 3:
+        raise ValueError("gradients through time need at least three tokens")
+    steps = min(steps, len(tokens) - 2)
+    starts = np.unique(np.linspace(0, len(tokens) - 2 - steps, positions).astype(np.int64))
+    states = _states_after(model, tokens, starts)
     norms = []
     for begin in range(0, len(starts), ROWS):
         rows = slice(begin, begin + ROWS)
-        windows = np.stack([symbols[start : start + steps + 2] for start in starts[rows]])
+        windows = np.stack([tokens[start : start + steps + 2] for start in starts[rows]])
         state = tuple(torch.cat(parts, dim=1) for parts in zip(*states[rows], strict=True))
         norms.append(_norms(model, to_tensor(windows, device_of(model)), state))
         report(min(1.0, (begin + ROWS) / len(starts)))
-    return GradientReach(np.concatenate(norms))
+    return GradientNorms(np.concatenate(norms))
 
 
-def _states_after(model: LanguageModel, symbols: Symbols, places: NDArray[np.int64]) -> list[State]:
+def _states_after(model: LanguageModel, tokens: Tokens, indices: NDArray[np.int64]) -> list[State]:
     """The state after each of some places has been read, from an empty one; `places` ascend."""
     states = []
     state: State | None = None
     done = 0
     with torch.no_grad():
-        for place in places:
-            _, state = model.trace(to_tensor(symbols[done : place + 1], device_of(model))[None], state)
+        for index in indices:
+            _, state = model.trace(to_tensor(tokens[done : index + 1], device_of(model))[None], state)
             states.append(state)
-            done = int(place) + 1
+            done = int(index) + 1
     return states
 
 
 def _norms(model: LanguageModel, windows: Tensor, state: State) -> NDArray[np.float64]:
-    """Gradient norms of the last symbol of each window, `(batch, time - 1)`, the nearest state first.
+    """Gradient norms of the last token of each window, `(batch, time - 1)`, the nearest state first.
 
     Args:
         model: the language model.
-        windows: `(batch, time)`: first the symbol that `state` has read, last the target.
-        state: `(layers, batch, hidden_size)` each, then the reader's if there is one.
+        windows: `(batch, time)`: first the token that `state` has read, last the target.
+        state: `(layers, batch, hidden_size)` each, then that of the rules if there is one.
     """
-    learned = len(state) - (model.reader is not None)
+    learned = len(state) - (model.rules is not None)
     states = [(*(part.detach().requires_grad_() for part in state[:learned]), *state[learned:])]
     with torch.enable_grad():
-        for symbols in windows[:, 1:-1].T:
-            states.append(model.advance(symbols, states[-1]))
+        for tokens in windows[:, 1:-1].T:
+            states.append(model.advance(tokens, states[-1]))
         # Rows do not meet, so the gradient of the sum holds each row's own. The logits are read from the state, which
         # is all that later steps see of this one.
         logits = model.read_out(states[-1][0][-1])
@@ -186,34 +186,34 @@ def _norms(model: LanguageModel, windows: Tensor, state: State) -> NDArray[np.fl
 
 def context_loss(
     model: LanguageModel,
-    symbols: Symbols,
+    tokens: Tokens,
     lengths: Sequence[int] = CONTEXTS,
     targets: int = TARGETS,
     report: Report = unreported,
 ) -> ContextLoss:
-    """Predict symbols from only the last k before them, the state empty before that.
+    """Predict tokens from only the last k before them, the state empty before that.
 
     The same targets, spread evenly, for every k.
 
     Args:
         model: the language model.
-        symbols: `(time,)`, at least three.
+        tokens: `(time,)`, at least three.
         lengths: the k, ascending; those beyond half of the sequence are left out.
-        targets: how many symbols to predict.
+        targets: how many tokens to predict.
         report: told of progress.
 
     Raises:
         ValueError: if the sequence is too short for any of the lengths.
     """
-    lengths = tuple(length for length in lengths if length <= len(symbols) // 2)
-    if not lengths or len(symbols) < 3:
-        raise ValueError(f"{len(symbols)} symbols are too few to cut a context from")
-    places = np.unique(np.linspace(lengths[-1], len(symbols) - 1, targets).astype(np.int64))
-    goals = to_tensor(symbols[places], device_of(model))
-    losses = np.empty((len(places), len(lengths)))
+    lengths = tuple(length for length in lengths if length <= len(tokens) // 2)
+    if not lengths or len(tokens) < 3:
+        raise ValueError(f"{len(tokens)} tokens are too few to cut a context from")
+    indices = np.unique(np.linspace(lengths[-1], len(tokens) - 1, targets).astype(np.int64))
+    goals = to_tensor(tokens[indices], device_of(model))
+    losses = np.empty((len(indices), len(lengths)))
     with torch.no_grad():
         for column, length in enumerate(lengths):
-            windows = np.stack([symbols[place - length : place] for place in places])
+            windows = np.stack([tokens[index - length : index] for index in indices])
             outputs, _ = model.trace(to_tensor(windows, device_of(model)))
             logits = model.read_out(outputs[-1][:, -1]).float()
             losses[:, column] = F.cross_entropy(logits, goals, reduction="none").cpu().numpy()

@@ -43,10 +43,10 @@ _FAMILIES = (
 
 @dataclass(frozen=True)
 class Cell:
-    """Where a symbol stands.
+    """Where a token stands.
 
     Attributes:
-        index: of the symbol.
+        index: of the token.
         row: counted from the top.
         column: of its first character.
         text: what is written, `width` columns.
@@ -64,7 +64,7 @@ def lay_out(labels: Sequence[str], columns: int, break_lines: bool) -> list[Cell
     """Place labels one after another, going on in the next row where one does not fit.
 
     Args:
-        labels: what is shown for each symbol.
+        labels: what is shown for each token.
         columns: width of a row.
         break_lines: also begin a new row after a label that ends in a line end.
     """
@@ -94,7 +94,7 @@ def colour_grid(cells: Sequence[Cell], colours: NDArray[np.floating], rows: int,
 
     Args:
         cells: as laid out.
-        colours: RGBA of each symbol, `(len(cells), 4)`.
+        colours: RGBA of each token, `(len(cells), 4)`.
         rows: height of the image.
         columns: width of the image.
     """
@@ -111,7 +111,7 @@ def draw_cells(axes: Axes, cells: Sequence[Cell], colours: NDArray[np.floating],
     Args:
         axes: where; limits are set and frames removed.
         cells: as laid out.
-        colours: RGBA of each symbol.
+        colours: RGBA of each token.
         columns: width of a row.
         size: of the letters, points.
     """

@@ -8,30 +8,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from recurra.errors import RecurraError
-from recurra.explain.effective_context import ContextLoss, GradientReach, context_loss, gradient_reach
+from recurra.explain.effective_context import ContextLoss, GradientNorms, context_loss, gradient_norms
 from recurra.explain.passage import Passage, Subject
-from recurra.explain.surprisal import Surprise, surprise
+from recurra.explain.surprisal import Surprisal, surprisal
 from recurra.explain.units import Findings, FloatArray, activations, find, given
 from recurra.models.language_model import LanguageModel
 from recurra.progress import Bar, Report, bar
 
-MIN_SYMBOLS = 32
+MIN_TOKENS = 32
 """A shorter sequence shows nothing."""
 
 MAX_ACTIVATIONS = 2**25
 """At most so many numbers (128 MiB) are kept to find units in; the more units, the less of the sequence is used."""
 
 MAX_SEARCHED = 40_000
-"""At most so many symbols are searched for units, however few there are."""
+"""At most so many tokens are searched for units, however few there are."""
 
 MAX_TRACED = 10_000
-"""Gradients are taken in the first so many symbols: to get there, each model has to read all before."""
+"""Gradients are taken in the first so many tokens: to get there, each model has to read all before."""
 
 MAX_SHOWN = 3000
-"""At most so many symbols are shown."""
+"""At most so many tokens are shown."""
 
 MIN_SHOWN = 300
-"""So many symbols are shown at least, however many units there are."""
+"""So many tokens are shown at least, however many units there are."""
 
 MAX_SHOWN_ACTIVATIONS = 1_600_000
 """At most so many activations are put into the page, a byte each."""
@@ -44,12 +44,12 @@ class Measured:
     Attributes:
         subjects: the models, the one explained first.
         passage: what was read, as long as is searched for units.
-        shown: how many symbols of its beginning are shown.
+        shown: how many tokens of its beginning are shown.
         activations: of the first model on the passage, `(time, units)`.
         findings: its units that track something.
         gradients: how far back each model reaches, by gradients ...
         contexts: ... and by context cut short.
-        surprise: of the first model on what is shown.
+        surprisal: of the first model on what is shown.
     """
 
     subjects: tuple[Subject, ...]
@@ -57,52 +57,52 @@ class Measured:
     shown: int
     activations: FloatArray
     findings: Findings
-    gradients: tuple[GradientReach, ...]
+    gradients: tuple[GradientNorms, ...]
     contexts: tuple[ContextLoss, ...]
-    surprise: Surprise
+    surprisal: Surprisal
 
 
 def searched_length(model: LanguageModel) -> int:
-    """How many symbols of a long sequence are read; the rest need not be prepared."""
+    """How many tokens of a long sequence are read; the rest need not be prepared."""
     units = model.recurrent.num_layers * model.recurrent.hidden_size
-    return max(MIN_SYMBOLS, min(MAX_SEARCHED, MAX_ACTIVATIONS // units))
+    return max(MIN_TOKENS, min(MAX_SEARCHED, MAX_ACTIVATIONS // units))
 
 
 def measure(subjects: Sequence[Subject], passage: Passage) -> Measured:
     """Measure everything.
 
     Args:
-        subjects: the model to explain, then any to compare its reach with; all read the same symbols.
+        subjects: the model to explain, then any to compare its effective context with; all read the same tokens.
         passage: what to read; beyond `searched_length` it is not.
 
     Raises:
         RecurraError: if the passage is too short, or the model's activations grow to infinity on it.
     """
-    if len(passage) < MIN_SYMBOLS:
+    if len(passage) < MIN_TOKENS:
         raise RecurraError(
             f"{passage.source} is too short to explain a model with: {len(passage)} {passage.unit}s, at least "
-            f"{MIN_SYMBOLS} are needed; give more"
+            f"{MIN_TOKENS} are needed; give more"
         )
     first = subjects[0].network
     passage = passage.beginning(searched_length(first))
     with bar("explaining") as progress:
-        values = activations(first, passage.symbols)
+        values = activations(first, passage.tokens)
         if not np.isfinite(values).all():
             raise RecurraError(
                 f"{subjects[0].name} grows without bounds on {passage.source}; train it again, with care"
             )
         progress.update(0.05, "units")
-        findings = find(values, passage.symbols, passage.features, switches=given(first, passage.symbols))
+        findings = find(values, passage.tokens, passage.features, rule_features=given(first, passage.tokens))
         gradients, contexts = [], []
         for number, subject in enumerate(subjects):
             share = 0.85 / len(subjects)
             begin = 0.15 + number * share
             report = _part(progress, subject.name, begin, 0.3 * share)
-            gradients.append(gradient_reach(subject.network, passage.symbols[:MAX_TRACED], report=report))
+            gradients.append(gradient_norms(subject.network, passage.tokens[:MAX_TRACED], report=report))
             report = _part(progress, subject.name, begin + 0.3 * share, 0.7 * share)
-            contexts.append(context_loss(subject.network, passage.symbols, report=report))
+            contexts.append(context_loss(subject.network, passage.tokens, report=report))
     shown = min(len(passage), MAX_SHOWN, max(MIN_SHOWN, MAX_SHOWN_ACTIVATIONS // values.shape[1]))
-    predicted = surprise(first, passage.symbols[:shown])
+    predicted = surprisal(first, passage.tokens[:shown])
     return Measured(tuple(subjects), passage, shown, values, findings, tuple(gradients), tuple(contexts), predicted)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.explain.measurements import Measured
-from recurra.explain.pictures import LINE_COLOURS, surprise_scale
+from recurra.explain.pictures import LINE_COLOURS, surprisal_scale
 from recurra.files import write_text_atomic
 from recurra.tasks.music.lanes import Roll, Row
 
@@ -42,8 +42,8 @@ def page_data(measured: Measured) -> dict[str, Any]:
         "read": len(passage),
         "labels": list(passage.labels[: measured.shown]),
         "neurons": _neurons(measured),
-        "reach": _reach(measured),
-        "surprise": _surprise(measured),
+        "context": _context(measured),
+        "surprisal": _surprisal(measured),
         "roll": _roll(passage.roll.beginning(measured.shown), measured) if passage.roll else None,
     }
 
@@ -72,7 +72,7 @@ def _neurons(measured: Measured) -> dict[str, Any]:
                 "sign": tracker.sign,
                 "auc": _short(tracker.auc, 4),
                 "chosen_auc": _short(tracker.chosen_auc, 4),
-                "symbol_auc": _short(tracker.symbol_auc, 4),
+                "token_auc": _short(tracker.token_auc, 4),
                 "given_auc": None if tracker.given_auc is None else _short(tracker.given_auc, 4),
                 "holds": "".join("01"[int(held)] for held in holds[tracker.feature][: measured.shown]),
             }
@@ -82,7 +82,7 @@ def _neurons(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _reach(measured: Measured) -> list[dict[str, Any]]:
+def _context(measured: Measured) -> list[dict[str, Any]]:
     return [
         {
             "name": subject.label,
@@ -100,21 +100,21 @@ def _reach(measured: Measured) -> list[dict[str, Any]]:
     ]
 
 
-def _surprise(measured: Measured) -> dict[str, Any]:
-    surprise = measured.surprise
+def _surprisal(measured: Measured) -> dict[str, Any]:
+    surprisal = measured.surprisal
     return {
-        "mean": _short(surprise.bits.mean()),
-        "scale": surprise_scale(surprise.bits),
-        "bits": _shorts(surprise.bits),
-        "entropy": _shorts(surprise.entropy),
-        "alternatives": surprise.alternatives.tolist(),
-        "probabilities": [_shorts(row) for row in surprise.probabilities],
-        "names": {int(symbol): measured.passage.name(int(symbol)) for symbol in np.unique(surprise.alternatives)},
+        "mean": _short(surprisal.bits.mean()),
+        "scale": surprisal_scale(surprisal.bits),
+        "bits": _shorts(surprisal.bits),
+        "entropy": _shorts(surprisal.entropy),
+        "alternatives": surprisal.alternatives.tolist(),
+        "probabilities": [_shorts(row) for row in surprisal.probabilities],
+        "names": {int(token): measured.passage.name(int(token)) for token in np.unique(surprisal.alternatives)},
     }
 
 
 def _roll(roll: Roll, measured: Measured) -> dict[str, Any]:
-    bits = np.concatenate([[0.0], measured.surprise.bits])
+    bits = np.concatenate([[0.0], measured.surprisal.bits])
     cost = roll.own(bits)
     return {
         "lanes": [{"label": lane.label, "shaded": lane.shaded} for lane in roll.lanes],
@@ -123,7 +123,7 @@ def _roll(roll: Roll, measured: Measured) -> dict[str, Any]:
         "notes": [note._asdict() for note in roll.notes],
         "bits": _shorts(cost),
         "mean": _short(cost.mean(), 4) if len(cost) else None,
-        "scale": surprise_scale(cost if len(cost) else bits),
+        "scale": surprisal_scale(cost if len(cost) else bits),
     }
 
 

@@ -1,6 +1,6 @@
-"""What is explained: a sequence of symbols with a label and nameable features for each, and the models that read it.
+"""What is explained: a sequence of tokens with a label and nameable features for each, and the models that read it.
 
-Rooms make these from their own data; nothing else here knows whether the symbols are characters, words or notes.
+Tasks make these from their own data; nothing else here knows whether the tokens are characters, words or notes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recurra.data.tokenizer import Symbols
+from recurra.data.tokenizer import Tokens
 from recurra.models.language_model import LanguageModel
 from recurra.tasks.music.lanes import Roll
 
@@ -24,38 +24,38 @@ class Passage:
     """A sequence to look at a model with.
 
     Attributes:
-        symbols: `(time,)`.
+        tokens: `(time,)`.
         labels: what is shown at each position, `time` strings; may be empty or hold a line end.
-        features: nameable things that are so or not after each symbol is read, by name, each `(time,)`.
-        name: how a symbol of the vocabulary is called where it is one of several possible ones.
+        features: nameable things that are so or not after each token is read, by name, each `(time,)`.
+        name: how a token of the vocabulary is called where it is one of several possible ones.
         source: where the sequence came from, for captions.
-        unit: what one symbol is called, for axes.
-        roll: the symbols as notes, which are then drawn instead of the labels; None if they are no music.
+        unit: what one token is called, for axes.
+        roll: the tokens as notes, which are then drawn instead of the labels; None if they are no music.
     """
 
-    symbols: Symbols
+    tokens: Tokens
     labels: Sequence[str]
     features: Mapping[str, BoolArray]
     name: Callable[[int], str]
     source: str
-    unit: str = "symbol"
+    unit: str = "token"
     roll: Roll | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.labels), *(len(values) for values in self.features.values())}
         if self.roll is not None:
             lengths.add(len(self.roll.times))
-        if lengths != {len(self.symbols)}:
-            raise ValueError(f"{len(self.symbols)} symbols with labels and features of lengths {sorted(lengths)}")
+        if lengths != {len(self.tokens)}:
+            raise ValueError(f"{len(self.tokens)} tokens with labels and features of lengths {sorted(lengths)}")
 
     def __len__(self) -> int:
-        return len(self.symbols)
+        return len(self.tokens)
 
     def beginning(self, length: int) -> Passage:
-        """The first so many symbols."""
+        """The first so many tokens."""
         return replace(
             self,
-            symbols=self.symbols[:length],
+            tokens=self.tokens[:length],
             labels=self.labels[:length],
             features={name: holds[:length] for name, holds in self.features.items()},
             roll=self.roll.beginning(length) if self.roll else None,
@@ -88,6 +88,6 @@ def device_of(model: LanguageModel) -> torch.device:
     return model.output.weight.device
 
 
-def to_tensor(symbols: Symbols, device: torch.device) -> torch.Tensor:
-    """Symbols of any integer type as a model takes them, same shape."""
-    return torch.from_numpy(np.asarray(symbols).astype(np.int64)).to(device)
+def to_tensor(tokens: Tokens, device: torch.device) -> torch.Tensor:
+    """Tokens of any integer type as a model takes them, same shape."""
+    return torch.from_numpy(np.asarray(tokens).astype(np.int64)).to(device)

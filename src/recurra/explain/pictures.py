@@ -1,4 +1,4 @@
-"""The pictures beside the page: reach.png, neurons.png and surprise.png."""
+"""The pictures beside the page: context.png, neurons.png and surprisal.png."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.explain.effective_context import NEGLIGIBLE, ContextLoss, GradientReach
+from recurra.explain.effective_context import NEGLIGIBLE, ContextLoss, GradientNorms
 from recurra.explain.lettering import draw_cells, lay_out, printable
 from recurra.explain.passage import BoolArray, Passage
 from recurra.explain.units import FloatArray, Tracker
@@ -26,7 +26,7 @@ DIVERGING = ("#3a6fd8", "#ffffff", "#d8483a")
 """Of activations: low, zero, high; a black letter is readable on each."""
 
 SEQUENTIAL = ("#ffffff", "#ffe08a", "#f79452", "#e0526b")
-"""Of surprise, from none to much."""
+"""Of surprisal, from none to much."""
 
 COLUMNS = 100
 """Character cells in a row, at most."""
@@ -43,8 +43,8 @@ UNITS_SHOWN = 8
 STRIP_ROWS = 2
 """Rows of a strip."""
 
-SURPRISE_ROWS = 32
-"""Rows of text in surprise.png."""
+SURPRISAL_ROWS = 32
+"""Rows of text in surprisal.png."""
 
 FLOOR = 1e-8
 """Relative gradients below this are not drawn."""
@@ -52,8 +52,8 @@ FLOOR = 1e-8
 DPI = 130
 
 
-def draw_reach(
-    names: Sequence[str], gradients: Sequence[GradientReach], contexts: Sequence[ContextLoss], unit: str, path: Path
+def draw_context(
+    names: Sequence[str], gradients: Sequence[GradientNorms], contexts: Sequence[ContextLoss], unit: str, path: Path
 ) -> None:
     """Draw how gradients fall with distance, and loss with the length of context; one line a model.
 
@@ -61,7 +61,7 @@ def draw_reach(
         names: of the models.
         gradients: one a model.
         contexts: one a model.
-        unit: what a symbol is called.
+        unit: what a token is called.
         path: the PNG to write.
     """
     figure = _figure(11, 4.4)
@@ -80,8 +80,8 @@ def draw_reach(
     left.set_ylabel("gradient norm, relative to k = 1")
     for context, colour in zip(contexts, colours, strict=True):
         right.plot(context.lengths, context.mean, color=colour, linewidth=1.8, marker="o", markersize=3.5)
-        place = context.lengths.index(context.effective)
-        right.plot([context.effective], [context.mean[place]], "o", color=colour, markersize=9, fillstyle="none")
+        position = context.lengths.index(context.effective)
+        right.plot([context.effective], [context.mean[position]], "o", color=colour, markersize=9, fillstyle="none")
     right.set_xscale("log", base=2)
     ticks = contexts[0].lengths
     right.set_xticks(ticks, [str(length) for length in ticks])
@@ -133,7 +133,7 @@ def describe(tracker: Tracker) -> str:
     sign = "high" if tracker.sign > 0 else "low"
     given = "" if tracker.given_auc is None else f", what it is given: {tracker.given_auc:.3f}"
     title = f"{tracker.feature}: unit {tracker.unit} goes {sign}, AUC {tracker.auc:.3f}"
-    return f"{title}  (the symbol alone: {tracker.symbol_auc:.3f}{given})"
+    return f"{title}  (the token alone: {tracker.token_auc:.3f}{given})"
 
 
 def telling_window(holds: BoolArray, length: int) -> int:
@@ -145,18 +145,18 @@ def telling_window(holds: BoolArray, length: int) -> int:
     return int(np.minimum(inside, length - inside).argmax())
 
 
-def draw_surprise(passage: Passage, bits: NDArray[np.floating], path: Path) -> None:
-    """Draw the beginning of a text, coloured by surprise.
+def draw_surprisal(passage: Passage, bits: NDArray[np.floating], path: Path) -> None:
+    """Draw the beginning of a text, coloured by surprisal.
 
     Args:
         passage: what was read.
-        bits: of every symbol but the first, `(time - 1,)`.
+        bits: of every token but the first, `(time - 1,)`.
         path: the PNG to write.
     """
-    cells = lay_out(passage.labels[: COLUMNS * SURPRISE_ROWS], COLUMNS, break_lines=True)
-    cells = [cell for cell in cells if cell.row < SURPRISE_ROWS]
+    cells = lay_out(passage.labels[: COLUMNS * SURPRISAL_ROWS], COLUMNS, break_lines=True)
+    cells = [cell for cell in cells if cell.row < SURPRISAL_ROWS]
     rows, columns = cells[-1].row + 1, max(40, *(cell.column + cell.width for cell in cells))
-    scale = surprise_scale(bits)
+    scale = surprisal_scale(bits)
     colours = colours_of(np.concatenate([[0.0], bits / scale])[: len(cells)], SEQUENTIAL, low=0.0)
     figure = _figure(0.8 + CELL[0] * columns, 0.5 + CELL[1] * max(rows, 6))
     axes, legend = figure.subplots(1, 2, width_ratios=(columns, 1.5))
@@ -172,8 +172,8 @@ def draw_surprise(passage: Passage, bits: NDArray[np.floating], path: Path) -> N
     save(figure, path)
 
 
-def surprise_scale(bits: NDArray[np.floating]) -> float:
-    """Bits that are drawn in the strongest colour: few symbols are beyond."""
+def surprisal_scale(bits: NDArray[np.floating]) -> float:
+    """Bits that are drawn in the strongest colour: few tokens are beyond."""
     return max(1.0, float(np.ceil(np.quantile(bits, 0.98))))
 
 
@@ -182,8 +182,8 @@ def colours_of(values: NDArray[np.floating], scale: Sequence[str], low: float = 
     from matplotlib.colors import to_rgba_array
 
     stops = to_rgba_array(list(scale))
-    place = (np.clip(values, low, 1.0) - low) / (1.0 - low) * (len(stops) - 1)
-    return np.stack([np.interp(place, np.arange(len(stops)), channel) for channel in stops.T], axis=-1)
+    position = (np.clip(values, low, 1.0) - low) / (1.0 - low) * (len(stops) - 1)
+    return np.stack([np.interp(position, np.arange(len(stops)), channel) for channel in stops.T], axis=-1)
 
 
 def _figure(width: float, height: float) -> Figure:

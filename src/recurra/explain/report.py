@@ -31,9 +31,9 @@ def explain(subjects: Sequence[Subject], passage: Passage, out: Path) -> Explain
     """Explain a model by what it does on a passage.
 
     Args:
-        subjects: the model to explain, then any to compare its reach with; all read the same symbols.
+        subjects: the model to explain, then any to compare its effective context with; all read the same tokens.
         passage: what to read; beyond `measured.searched_length` it is not.
-        out: the page to write, say `page.html`; `page-neurons.png`, `page-reach.png` and `page-surprise.png` are
+        out: the page to write, say `page.html`; `page-neurons.png`, `page-context.png` and `page-surprisal.png` are
             written beside it.
 
     Raises:
@@ -41,11 +41,13 @@ def explain(subjects: Sequence[Subject], passage: Passage, out: Path) -> Explain
     """
     require_writable_parent(out)
     measured = measure(subjects, passage)
-    neurons, reach, surprise = (out.with_name(f"{out.stem}-{name}.png") for name in ("neurons", "reach", "surprise"))
+    neurons, reach, surprisal = (
+        out.with_name(f"{out.stem}-{name}.png") for name in ("neurons", "context", "surprisal")
+    )
     write_page(out, measured)
     draw = roll_pictures if passage.roll else pictures
     draw.draw_neurons(measured.passage, measured.activations, measured.findings.trackers, neurons)
     labels = [subject.label for subject in measured.subjects]
-    pictures.draw_reach(labels, measured.gradients, measured.contexts, passage.unit, reach)
-    draw.draw_surprise(measured.passage, measured.surprise.bits, surprise)
-    return Explained(measured, (out, neurons, reach, surprise))
+    pictures.draw_context(labels, measured.gradients, measured.contexts, passage.unit, reach)
+    draw.draw_surprisal(measured.passage, measured.surprisal.bits, surprisal)
+    return Explained(measured, (out, neurons, reach, surprisal))

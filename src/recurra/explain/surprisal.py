@@ -1,4 +1,4 @@
-"""How much each symbol of a sequence surprises a model, and what it would rather have seen."""
+"""How much each token of a sequence surprises a model, and what it would rather have seen."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from recurra.data.tokenizer import Symbols
+from recurra.data.tokenizer import Tokens
 from recurra.explain.passage import device_of, to_tensor
 from recurra.models.cells import State
 from recurra.models.language_model import LanguageModel
 
 CHUNK = 512
-"""Symbols read in one call; affects memory and speed only."""
+"""Tokens read in one call; affects memory and speed only."""
 
 TOP = 5
 """Alternatives kept at each position."""
 
 
 @dataclass(frozen=True)
-class Surprise:
-    """A model's predictions of every symbol but the first.
+class Surprisal:
+    """A model's predictions of every token but the first.
 
     Attributes:
-        bits: -log2 p of the symbol that came, `(time - 1,)`.
+        bits: -log2 p of the token that came, `(time - 1,)`.
         entropy: how many bits the model expected to need, `(time - 1,)`.
-        alternatives: the most probable symbols, the best first, `(time - 1, top)`.
+        alternatives: the most probable tokens, the best first, `(time - 1, top)`.
         probabilities: theirs, `(time - 1, top)`.
     """
 
@@ -39,26 +39,26 @@ class Surprise:
     probabilities: NDArray[np.float32]
 
 
-def surprise(model: LanguageModel, symbols: Symbols, top: int = TOP) -> Surprise:
-    """Read a sequence and note what each symbol cost, the state carried from an empty one.
+def surprisal(model: LanguageModel, tokens: Tokens, top: int = TOP) -> Surprisal:
+    """Read a sequence and note what each token cost, the state carried from an empty one.
 
     Args:
         model: the language model.
-        symbols: `(time,)`, at least two.
+        tokens: `(time,)`, at least two.
         top: alternatives to keep.
 
     Raises:
         ValueError: if there is nothing to predict.
     """
-    if len(symbols) < 2:
-        raise ValueError("surprise needs at least two symbols: the first is given, not predicted")
+    if len(tokens) < 2:
+        raise ValueError("surprisal needs at least two tokens: the first is given, not predicted")
     top = min(top, model.vocabulary_size)
     device = device_of(model)
     parts: list[tuple[torch.Tensor, ...]] = []
     state: State | None = None
     with torch.no_grad():
-        for begin in range(0, len(symbols) - 1, CHUNK):
-            both = to_tensor(symbols[begin : begin + CHUNK + 1], device)
+        for begin in range(0, len(tokens) - 1, CHUNK):
+            both = to_tensor(tokens[begin : begin + CHUNK + 1], device)
             logits, state = model(both[None, :-1], state)
             log_probs = F.log_softmax(logits[0].float(), dim=-1)
             probs = log_probs.exp()
@@ -66,4 +66,4 @@ def surprise(model: LanguageModel, symbols: Symbols, top: int = TOP) -> Surprise
             entropy = -torch.special.xlogy(probs, probs).sum(dim=-1) / math.log(2)
             best = probs.topk(top)
             parts.append((bits, entropy, best.indices, best.values))
-    return Surprise(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
+    return Surprisal(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from recurra.data.tokenizer import Symbols
+from recurra.data.tokenizer import Tokens
 from recurra.explain.passage import BoolArray, device_of, to_tensor
 from recurra.models.cells import State
 from recurra.models.language_model import LanguageModel
@@ -23,7 +23,7 @@ from recurra.models.language_model import LanguageModel
 FloatArray = NDArray[np.float32]
 
 CHUNK = 512
-"""Symbols read in one call; affects memory and speed only."""
+"""Tokens read in one call; affects memory and speed only."""
 
 UNITS_AT_ONCE = 64
 """Units ranked in one go; affects memory and speed only."""
@@ -42,11 +42,11 @@ class Tracker:
         sign: 1 if the unit is high where the feature holds, -1 if it is low there.
         chosen_auc: of `sign * activation` on the part it was chosen on.
         auc: of `sign * activation` on the other part; below a half if the choice was luck.
-        symbol_auc: what the current symbol alone tells on the other part (how often the feature went with it on the
+        token_auc: what the current token alone tells on the other part (how often the feature went with it on the
             first); a unit well above it has memory.
         share: share of positions of the other part where the feature holds.
-        given_auc: what the best of the switches tells that the model's reader sets for it, chosen and measured on the
-            same parts; a unit not above it only passes on what it was given. None without a reader.
+        given_auc: what the best of the model's rule features tells, chosen and measured on the
+            same parts; a unit not above it only passes on what it was given. None without rules.
     """
 
     feature: str
@@ -54,14 +54,14 @@ class Tracker:
     sign: int
     chosen_auc: float
     auc: float
-    symbol_auc: float
+    token_auc: float
     share: float
     given_auc: float | None = None
 
     @property
     def own(self) -> float:
-        """How far the AUC is above what the symbol or a switch tells alone."""
-        return self.auc - max(self.symbol_auc, self.given_auc or 0.0)
+        """How far the AUC is above what the token or a rule feature tells alone."""
+        return self.auc - max(self.token_auc, self.given_auc or 0.0)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Findings:
     """What `find` found.
 
     Attributes:
-        trackers: one a feature; those first whose AUC is furthest above what the symbol or a switch tells alone.
+        trackers: one a feature; those first whose AUC is furthest above what the token or a rule feature tells alone.
         rare: features that were too rare, or too common, to look for.
     """
 
@@ -77,12 +77,12 @@ class Findings:
     rare: tuple[str, ...]
 
 
-def activations(model: LanguageModel, symbols: Symbols, device: torch.device | None = None) -> FloatArray:
-    """Every unit's output h after each symbol, the state carried from the first to the last.
+def activations(model: LanguageModel, tokens: Tokens, device: torch.device | None = None) -> FloatArray:
+    """Every unit's output h after each token, the state carried from the first to the last.
 
     Args:
         model: the language model.
-        symbols: `(time,)`.
+        tokens: `(time,)`.
         device: where the model is; found out if not given.
 
     Returns:
@@ -90,22 +90,22 @@ def activations(model: LanguageModel, symbols: Symbols, device: torch.device | N
     """
     device = device or device_of(model)
     recurrent = model.recurrent
-    result = np.empty((len(symbols), recurrent.num_layers * recurrent.hidden_size), dtype=np.float32)
+    result = np.empty((len(tokens), recurrent.num_layers * recurrent.hidden_size), dtype=np.float32)
     state: State | None = None
     with torch.no_grad():
-        for begin in range(0, len(symbols), CHUNK):
-            outputs, state = model.trace(to_tensor(symbols[begin : begin + CHUNK], device)[None], state)
+        for begin in range(0, len(tokens), CHUNK):
+            outputs, state = model.trace(to_tensor(tokens[begin : begin + CHUNK], device)[None], state)
             result[begin : begin + CHUNK] = torch.cat(outputs, dim=-1)[0].float().cpu().numpy()
     return result
 
 
-def given(model: LanguageModel, symbols: Symbols) -> FloatArray | None:
-    """The switches that a model's reader sets after each symbol, `(time, size)`; None without a reader."""
-    if model.reader is None:
+def given(model: LanguageModel, tokens: Tokens) -> FloatArray | None:
+    """A model's rule features after each token, `(time, size)`; None without rules."""
+    if model.rules is None:
         return None
-    empty = np.zeros((1, model.reader.state_size), dtype=np.float32)
-    switches, _ = model.reader.read(np.asarray(symbols).astype(np.int64)[None], empty)
-    row: FloatArray = switches[0]
+    empty = np.zeros((1, model.rules.state_size), dtype=np.float32)
+    rule_features, _ = model.rules.read(np.asarray(tokens).astype(np.int64)[None], empty)
+    row: FloatArray = rule_features[0]
     return row
 
 
@@ -131,18 +131,18 @@ def auc(values: NDArray[np.floating], holds: BoolArray) -> NDArray[np.float64]:
 
 def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Ranks from 1, equal values sharing the mean of theirs."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     means: NDArray[np.float64] = last - (counts - 1) / 2
-    return means[place]
+    return means[index]
 
 
 def find(
     values: FloatArray,
-    symbols: Symbols,
+    tokens: Tokens,
     features: Mapping[str, BoolArray],
     min_examples: int = MIN_EXAMPLES,
-    switches: FloatArray | None = None,
+    rule_features: FloatArray | None = None,
 ) -> Findings:
     """Find the unit that tracks each feature best, chosen on the first half of the sequence, measured on the second.
 
@@ -150,10 +150,10 @@ def find(
 
     Args:
         values: activations, `(time, units)`.
-        symbols: `(time,)`.
+        tokens: `(time,)`.
         features: by name, each `(time,)`.
         min_examples: how often a feature must hold, and not hold, in each half.
-        switches: what the model is told beside the symbols, see `given`.
+        rule_features: what the model is told beside the tokens, see `given`.
     """
     half = len(values) // 2
     frequent = [name for name, holds in features.items() if _frequent(holds, half, min_examples)]
@@ -161,13 +161,13 @@ def find(
     if not frequent:
         return Findings((), rare)
     holds = np.stack([features[name] for name in frequent], axis=1)
-    by_symbol = _symbol_auc(symbols, holds, half)
-    by_switch = None if switches is None else _best(switches, holds, half)
+    by_token = _token_auc(tokens, holds, half)
+    by_rule = None if rule_features is None else _best(rule_features, holds, half)
     trackers = []
     for column, (name, best) in enumerate(zip(frequent, _best(values, holds, half), strict=True)):
         share = float(holds[half:, column].mean())
-        told = by_switch[column].auc if by_switch else None
-        trackers.append(Tracker(name, *best, float(by_symbol[column]), share, told))
+        told = by_rule[column].auc if by_rule else None
+        trackers.append(Tracker(name, *best, float(by_token[column]), share, told))
     return Findings(tuple(sorted(trackers, key=lambda tracker: -tracker.own)), rare)
 
 
@@ -197,13 +197,13 @@ def _frequent(holds: BoolArray, half: int, min_examples: int) -> bool:
     return all(min(int(part.sum()), len(part) - int(part.sum())) >= min_examples for part in parts)
 
 
-def _symbol_auc(symbols: Symbols, holds: BoolArray, half: int) -> NDArray[np.float64]:
-    """AUC on the second half of each feature's rate at the current symbol in the first, `(features,)`."""
-    _, place = np.unique(symbols, return_inverse=True)
-    counts = np.bincount(place[:half], minlength=place.max() + 1)
+def _token_auc(tokens: Tokens, holds: BoolArray, half: int) -> NDArray[np.float64]:
+    """AUC on the second half of each feature's rate at the current token in the first, `(features,)`."""
+    _, index = np.unique(tokens, return_inverse=True)
+    counts = np.bincount(index[:half], minlength=index.max() + 1)
     result = np.empty(holds.shape[1])
     for column, feature in enumerate(holds.T):
-        held = np.bincount(place[:half], weights=feature[:half], minlength=len(counts))
+        held = np.bincount(index[:half], weights=feature[:half], minlength=len(counts))
         rate = np.where(counts > 0, held / np.maximum(counts, 1), feature[:half].mean())
-        result[column] = auc(rate[place[half:], None], feature[half:, None])[0, 0]
+        result[column] = auc(rate[index[half:], None], feature[half:, None])[0, 0]
     return result

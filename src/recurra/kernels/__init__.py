@@ -1,8 +1,8 @@
-"""Compiled kernels for one stream at a time: the recurrent step, and drawing the next symbol.
+"""Compiled kernels for one stream at a time: the recurrent step, and drawing the next token.
 
 A kernel is compiled by Numba at its first call with arrays of a given type: half a second to two seconds for each, and
 as much again for the first one in a process. The machine code is then kept on disk, and later processes load it in
-about ten milliseconds. So whoever cares about the first symbol's latency calls each kernel once beforehand, with the
+about ten milliseconds. So whoever cares about the first token's latency calls each kernel once beforehand, with the
 types it will see. Numba notices an edit of the file a kernel is in, but not of a file it calls into: after editing this
 one, delete ``__pycache__``.
 

@@ -1,4 +1,4 @@
-"""One time step of a recurrent layer for a single stream, in place: the inner loop of generation symbol by symbol.
+"""One time step of a recurrent layer for a single stream, in place: the inner loop of generation token by token.
 
 Each kernel has a NumPy twin that states its equations, ``lstm_step_reference`` for ``lstm_step``, and so on. The
 kernels take C-contiguous float32 arrays of which nothing overlaps what they write, with one exception: a new state may

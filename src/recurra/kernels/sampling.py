@@ -1,4 +1,4 @@
-"""Drawing the next symbol from a model's logits, for a single stream: temperature, top-k, top-p, and the draw itself.
+"""Drawing the next token from a model's logits, for a single stream: temperature, top-k, top-p, and the draw itself.
 
 `draw` is compiled; `draw_reference` beside it states the same rules in NumPy with a full sort. `draw` never sorts. What
 top-k and top-p keep is "everything above a threshold, and the first few at it", and the threshold is found by bisection
@@ -6,9 +6,9 @@ over the 2^32 float32 numbers, which are ordered like integers: at most 32 vecto
 
 The rules both follow:
 
-- The most probable symbols are those of the largest logits; among equal ones the lowest index goes first.
+- The most probable tokens are those of the largest logits; among equal ones the lowest index goes first.
 - top-p counts the mass of what top-k left, renormalised.
-- A symbol less than e^-87 times as probable as the most probable one, at the given temperature, is never drawn.
+- A token less than e^-87 times as probable as the most probable one, at the given temperature, is never drawn.
 - The log-probability returned is the model's own: of the logits as they are, at temperature 1, nothing left out.
 
 Nucleus sampling (top-p): Holtzman et al. 2020, arXiv 1904.09751. Top-k: Fan et al. 2018, arXiv 1805.04833.
@@ -27,7 +27,7 @@ KeyArray = npt.NDArray[np.int32]
 _ZERO = np.float32(0.0)
 _INFINITY = np.float32(math.inf)
 _INVERSE_MIN, _INVERSE_MAX = 1e-37, 1e38  # Bounds of the inverse temperature: normal float32 numbers.
-_BLOCK = 512  # Symbols the draw skips at once.
+_BLOCK = 512  # Tokens the draw skips at once.
 
 
 @jit()
@@ -40,13 +40,13 @@ def draw(
     weights: FloatArray,
     keys: KeyArray,
 ) -> tuple[int, float]:
-    """Draw one symbol.
+    """Draw one token.
 
     Args:
-        logits: (vocabulary_size,), float32 and contiguous; -inf marks a symbol that is not allowed. Not changed.
-        temperature: What the logits are divided by; 0 takes the most probable symbol and ignores what follows.
-        top_k: How many of the most probable symbols to keep; 0 keeps all.
-        top_p: Keep the smallest set of most probable symbols whose mass reaches it, in (0, 1]; 1 keeps all.
+        logits: (vocabulary_size,), float32 and contiguous; -inf marks a token that is not allowed. Not changed.
+        temperature: What the logits are divided by; 0 takes the most probable token and ignores what follows.
+        top_k: How many of the most probable tokens to keep; 0 keeps all.
+        top_p: Keep the smallest set of most probable tokens whose mass reaches it, in (0, 1]; 1 keeps all.
         uniform: A number in [0, 1), at which the cumulative distribution is inverted.
         weights: Scratch space, (vocabulary_size,) float32.
         keys: Scratch space, (vocabulary_size,) int32.
@@ -54,10 +54,10 @@ def draw(
     Numbers should be passed as annotated: an ``int`` for a ``float`` is understood, but compiles the kernel once more.
 
     Returns:
-        The symbol, and its log-probability under the model in nats.
+        The token, and its log-probability under the model in nats.
 
     Raises:
-        ValueError: An option is out of its range, a size does not fit, or the logits hold NaN or +inf, or no symbol at
+        ValueError: An option is out of its range, a size does not fit, or the logits hold NaN or +inf, or no token at
             all that is allowed.
     """
     if logits.shape[0] == 0 or weights.shape != logits.shape or keys.shape != logits.shape:
@@ -67,10 +67,10 @@ def draw(
     if _unusable(logits):
         raise ValueError("draw: the logits hold NaN or +inf")
     _order(logits, keys)
-    symbol = _most_probable(keys)
-    top = logits[symbol]
+    token = _most_probable(keys)
+    top = logits[token]
     if top == -_INFINITY:
-        raise ValueError("draw: no symbol is allowed, all the logits are -inf")
+        raise ValueError("draw: no token is allowed, all the logits are -inf")
 
     _weigh(logits, top, 1.0, weights)
     log_normaliser = math.log(_total(weights))  # of the logits less the top one
@@ -81,8 +81,8 @@ def draw(
             _keep_most_probable(np.ones_like(weights), keys, float(top_k), weights)
         if top_p < 1:
             _keep_most_probable(weights, keys, top_p * _total(weights), weights)
-        symbol = _invert(weights, uniform)
-    return symbol, (np.float64(logits[symbol]) - np.float64(top)) - log_normaliser
+        token = _invert(weights, uniform)
+    return token, (np.float64(logits[token]) - np.float64(top)) - log_normaliser
 
 
 @jit()
@@ -112,10 +112,10 @@ def _most_probable(keys: KeyArray) -> int:
     top = keys[0]
     for j in range(keys.shape[0]):
         top = max(top, keys[j])
-    symbol = 0
-    while keys[symbol] != top:
-        symbol += 1
-    return symbol
+    token = 0
+    while keys[token] != top:
+        token += 1
+    return token
 
 
 @jit()
@@ -139,7 +139,7 @@ def _total(weights: FloatArray) -> float:
 
 @jit(fastmath=frozenset({"reassoc"}))
 def _share_from(shares: FloatArray, keys: KeyArray, threshold: int) -> float:
-    """The sum of the shares of the symbols whose key is the threshold or above it, in float64."""
+    """The sum of the shares of the tokens whose key is the threshold or above it, in float64."""
     key = np.int32(threshold)
     total = 0.0
     for j in range(keys.shape[0]):
@@ -149,9 +149,9 @@ def _share_from(shares: FloatArray, keys: KeyArray, threshold: int) -> float:
 
 @jit()
 def _keep_most_probable(shares: FloatArray, keys: KeyArray, target: float, weights: FloatArray) -> None:
-    """Zero the weights of all but the fewest most probable symbols whose shares add up to the target.
+    """Zero the weights of all but the fewest most probable tokens whose shares add up to the target.
 
-    The shares are ones to keep a number of symbols, and the weights themselves to keep a mass.
+    The shares are ones to keep a number of tokens, and the weights themselves to keep a mass.
     """
     # The largest threshold at and above which the shares reach the target.
     low, high = -(2**31), 2**31 - 1
@@ -172,7 +172,7 @@ def _keep_most_probable(shares: FloatArray, keys: KeyArray, target: float, weigh
 
 @jit()
 def _invert(weights: FloatArray, uniform: float) -> int:
-    """The first symbol at which the running sum of the weights exceeds ``uniform`` times their total."""
+    """The first token at which the running sum of the weights exceeds ``uniform`` times their total."""
     target = uniform * _total(weights)
     reached, start = 0.0, 0
     while start + _BLOCK < weights.shape[0]:
@@ -181,10 +181,10 @@ def _invert(weights: FloatArray, uniform: float) -> int:
             break
         reached += block
         start += _BLOCK
-    for symbol in range(start, weights.shape[0]):
-        reached += weights[symbol]
-        if weights[symbol] > 0 and reached > target:
-            return symbol
+    for token in range(start, weights.shape[0]):
+        reached += weights[token]
+        if weights[token] > 0 and reached > target:
+            return token
     # The sums were rounded differently, and the target was within that of the total.
     last: int = weights.shape[0] - 1
     while not weights[last] > 0:
@@ -204,11 +204,11 @@ def draw_reference(
     if not np.all(logits < np.inf):
         raise ValueError("draw: the logits hold NaN or +inf")
     if not np.any(logits > -np.inf):
-        raise ValueError("draw: no symbol is allowed, all the logits are -inf")
+        raise ValueError("draw: no token is allowed, all the logits are -inf")
 
     below_top = logits.astype(np.float64) - logits.max()
     log_probs = below_top - np.log(np.exp(below_top).sum())
-    symbol = int(np.argmax(logits))
+    token = int(np.argmax(logits))
     if temperature > 0:
         with np.errstate(over="ignore"):
             exponents = below_top / temperature
@@ -221,5 +221,5 @@ def draw_reference(
             kept = int(np.searchsorted(mass, top_p * mass[-1])) + 1
             weights[most_probable_first[kept:]] = 0.0
         cumulative = np.cumsum(weights)
-        symbol = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
-    return symbol, float(log_probs[symbol])
+        token = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
+    return token, float(log_probs[token])

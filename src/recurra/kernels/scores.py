@@ -35,11 +35,11 @@ def scores_backward(
     for row in range(batch):
         query = query_grad[row]
         query[:] = 0
-        for place in range(positions):
-            grad = grads[row, place]
+        for index in range(positions):
+            grad = grads[row, index]
             if grad == 0:
                 continue
-            feature, key = features[row, place], keys_grad[row, place]
+            feature, key = features[row, index], keys_grad[row, index]
             for number in range(size):
                 value = feature[number]
                 summed = grad * (ONE - value * value)

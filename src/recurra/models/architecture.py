@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from recurra.config import AUTO, check_range
-from recurra.models.attention_loop import AttendingCell
+from recurra.models.attention_loop import AttentionCell
 
 
 @dataclass(frozen=True)
 class Architecture:
     """What an encoder-decoder is made of; what is not given is chosen by the size of the data."""
 
-    cell: AttendingCell = "lstm"
+    cell: AttentionCell = "lstm"
     """The recurrent cell."""
     attention: Literal["additive", "multiplicative", "none"] = "additive"
     """How the decoder looks back at the source; none: it only knows where the encoder has ended."""
@@ -20,11 +20,11 @@ class Architecture:
     num_layers: int = AUTO
     """Recurrent layers of encoder and decoder, one on top of the other."""
     embedding_size: int = AUTO
-    """Features of a symbol where it enters."""
+    """Features of a token where it enters."""
     dropout: float = AUTO
     """Share of features zeroed in training before, between and after the layers."""
-    symbol_dropout: float = AUTO
-    """Share of symbols hidden from the network in training."""
+    word_dropout: float = AUTO
+    """Share of tokens hidden from the network in training."""
     forget_bias: float = AUTO
     """Where the forget gates of an LSTM start: the higher, the longer it remembers at first."""
     tied: bool = AUTO
@@ -35,5 +35,5 @@ class Architecture:
         check_range("num_layers", self.num_layers, 1, 32)
         check_range("embedding_size", self.embedding_size, 1, 16384)
         check_range("dropout", self.dropout, 0.0, 0.95)
-        check_range("symbol_dropout", self.symbol_dropout, 0.0, 0.95)
+        check_range("word_dropout", self.word_dropout, 0.0, 0.95)
         check_range("forget_bias", self.forget_bias, -20.0, 20.0)

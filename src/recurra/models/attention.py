@@ -48,7 +48,7 @@ class Attention(nn.Module):
             nn.init.normal_(self.score, std=self.attention_size**-0.5)
 
 
-def score(query: Tensor, keys: Tensor, vector: Tensor | None) -> Tensor:
+def attention_scores(query: Tensor, keys: Tensor, vector: Tensor | None) -> Tensor:
     """Scores `(batch, queries, positions)` of projected queries `(batch, queries, size)` and keys.
 
     Args:
@@ -60,5 +60,5 @@ def score(query: Tensor, keys: Tensor, vector: Tensor | None) -> Tensor:
         return query @ keys.transpose(1, 2) / math.sqrt(keys.shape[-1])
     at_once = max(1, MOST_FEATURES // keys.numel())
     if query.shape[1] > at_once:
-        return torch.cat([score(part, keys, vector) for part in torch.split(query, at_once, dim=1)], dim=1)
+        return torch.cat([attention_scores(part, keys, vector) for part in torch.split(query, at_once, dim=1)], dim=1)
     return torch.tanh(query[:, :, None] + keys[:, None]) @ vector

@@ -18,18 +18,18 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from recurra.kernels.scores import scores_backward
-from recurra.models.attention import score
+from recurra.models.attention import attention_scores
 from recurra.models.cells import State
 
-AttendingCell = Literal["lstm", "gru"]
+AttentionCell = Literal["lstm", "gru"]
 
 
-class Attending(NamedTuple):
+class AttentionMemory(NamedTuple):
     """What the loop works with beside its inputs and state; sizes as `gates`, a multiple of `hidden_size`.
 
     Attributes:
         keys: what queries are compared with, `(batch, positions, attention_size)`.
-        fed: the memory's values through the gates' weights, `(batch, positions, gates)`.
+        projected_values: the memory's values through the gates' weights, `(batch, positions, gates)`.
         mask: `(batch, positions)`, True for what is there.
         weight: of the query and the recurrence, `(attention_size + gates, hidden_size)`; by inputs, see `layout`.
         bias: likewise, `(attention_size + gates,)`.
@@ -37,7 +37,7 @@ class Attending(NamedTuple):
     """
 
     keys: Tensor
-    fed: Tensor
+    projected_values: Tensor
     mask: Tensor
     weight: Tensor
     bias: Tensor
@@ -91,18 +91,18 @@ def gru_gates_backward(saved: Saved, grads: State) -> tuple[Tensor, Tensor, Stat
     return torch.cat([dr, dz, dn], dim=1), torch.cat([dr, dz, dn * r], dim=1), (dh * z,)
 
 
-GATES: dict[AttendingCell, Callable[[Tensor, Tensor, State], tuple[State, Saved]]] = {
+GATES: dict[AttentionCell, Callable[[Tensor, Tensor, State], tuple[State, Saved]]] = {
     "lstm": lstm_gates,
     "gru": gru_gates,
 }
-_BACKWARD: dict[AttendingCell, Callable[[Saved, State], tuple[Tensor, Tensor, State]]] = {
+_BACKWARD: dict[AttentionCell, Callable[[Saved, State], tuple[Tensor, Tensor, State]]] = {
     "lstm": lstm_gates_backward,
     "gru": gru_gates_backward,
 }
 
 
 def attend_plainly(
-    cell: AttendingCell, inputs: Tensor, state: State, attending: Attending
+    cell: AttentionCell, inputs: Tensor, state: State, attending: AttentionMemory
 ) -> tuple[Tensor, Tensor, State]:
     """Run the layer over whole sequences, step by step.
 
@@ -124,7 +124,12 @@ def attend_plainly(
 
 
 def step(
-    cell: AttendingCell, inputs: Tensor, state: State, attending: Attending, values: Tensor, rows: Tensor | None = None
+    cell: AttentionCell,
+    inputs: Tensor,
+    state: State,
+    attending: AttentionMemory,
+    values: Tensor,
+    rows: Tensor | None = None,
 ) -> tuple[State, Tensor, Tensor]:
     """One step of every row.
 
@@ -142,13 +147,13 @@ def step(
     """
     size = attending.keys.shape[-1]
     product = torch.addmm(attending.bias, state[0], attending.weight.T)
-    keys, mask, fed = attending.keys, attending.mask, attending.fed
+    keys, mask, projected_values = attending.keys, attending.mask, attending.projected_values
     slots = None if rows is None else _Slots.of(rows, len(keys))
     queries = product[:, :size] + inputs[:, :size]
     queries = slots.spread(queries, len(keys)) if slots else queries[:, None]
-    scores = score(queries, keys, attending.vector).masked_fill_(~mask[:, None], -math.inf)
+    scores = attention_scores(queries, keys, attending.vector).masked_fill_(~mask[:, None], -math.inf)
     weights = torch.softmax(scores, dim=-1)
-    looks = (weights @ fed, weights @ values, weights)
+    looks = (weights @ projected_values, weights @ values, weights)
     seen, context, weights = (slots.gather(part) if slots else part[:, 0] for part in looks)
     return GATES[cell](inputs[:, size:] + seen, product[:, size:], state)[0], context, weights
 
@@ -158,12 +163,12 @@ class _Slots(NamedTuple):
 
     Attributes:
         memory: each row's, `(rows,)`.
-        place: each row's among those of its memory, `(rows,)`.
+        slot: each row's among those of its memory, `(rows,)`.
         most: rows of one memory.
     """
 
     memory: Tensor
-    place: Tensor
+    slot: Tensor
     most: int
 
     @classmethod
@@ -174,29 +179,31 @@ class _Slots(NamedTuple):
         used, number, counts = torch.unique_consecutive(rows, return_inverse=True, return_counts=True)
         if len(used) == len(rows) == memories:
             return None
-        place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[number]
-        return cls(rows, place, int(counts.max()))
+        slot = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[number]
+        return cls(rows, slot, int(counts.max()))
 
     def spread(self, rows: Tensor, memories: int) -> Tensor:
         """Rows `(rows, size)` as `(memories, most, size)`, zero where there are fewer."""
         if memories == 1:
             return rows[None]
         spread = rows.new_zeros(memories, self.most, rows.shape[-1])
-        spread[self.memory, self.place] = rows
+        spread[self.memory, self.slot] = rows
         return spread
 
     def gather(self, spread: Tensor) -> Tensor:
         """Back to rows."""
-        return spread[0] if len(spread) == 1 else spread[self.memory, self.place]
+        return spread[0] if len(spread) == 1 else spread[self.memory, self.slot]
 
 
-def attend(cell: AttendingCell, inputs: Tensor, state: State, attending: Attending) -> tuple[Tensor, Tensor, State]:
+def attend(
+    cell: AttentionCell, inputs: Tensor, state: State, attending: AttentionMemory
+) -> tuple[Tensor, Tensor, State]:
     """As `attend_plainly`, faster to train with; not differentiable twice.
 
     All of it is worked out in the precision of the weights, under autocast too: gradients come back outside of that.
     """
     dtype = attending.weight.dtype
-    attending = attending._replace(keys=attending.keys.to(dtype), fed=attending.fed.to(dtype))
+    attending = attending._replace(keys=attending.keys.to(dtype), projected_values=attending.projected_values.to(dtype))
     arguments = (inputs.to(dtype), *attending, *(part.to(dtype) for part in state))
     with torch.autocast(inputs.device.type, enabled=False):
         keep = torch.is_grad_enabled()
@@ -205,15 +212,15 @@ def attend(cell: AttendingCell, inputs: Tensor, state: State, attending: Attendi
 
 
 class _Loop(torch.autograd.Function):
-    """Takes cell, whether to keep what the way back needs, inputs, the six of `Attending`, the state.
+    """Takes cell, whether to keep what the way back needs, inputs, the six of `AttentionMemory`, the state.
 
     Gives outputs, weights, and an LSTM's c at the end.
     """
 
     @staticmethod
-    def forward(ctx: Any, cell: AttendingCell, keep: bool, inputs: Tensor, *rest: Any) -> tuple[Tensor, ...]:
-        attending, state = Attending(*rest[:6]), rest[6:]
-        keys, fed, mask, weight, bias, vector = attending
+    def forward(ctx: Any, cell: AttentionCell, keep: bool, inputs: Tensor, *rest: Any) -> tuple[Tensor, ...]:
+        attending, state = AttentionMemory(*rest[:6]), rest[6:]
+        keys, projected_values, mask, weight, bias, vector = attending
         size = keys.shape[-1]
         hole = torch.zeros_like(mask, dtype=keys.dtype).masked_fill_(~mask, -math.inf)
         time, batch = inputs.shape[:2]
@@ -231,22 +238,22 @@ class _Loop(torch.autograd.Function):
             else:
                 scores = torch.add(keys, query[:, None], out=features[number if keep else 0]).tanh_() @ vector
             weights = torch.softmax(scores.add_(hole), dim=-1, out=looks[number])
-            gates = torch.baddbmm(inputs[number, :, None, size:], weights[:, None], fed)[:, 0]
+            gates = torch.baddbmm(inputs[number, :, None, size:], weights[:, None], projected_values)[:, 0]
             state, kept = GATES[cell](gates, product[:, size:], state)
             if keep:
                 saved.append(kept)
             states[number + 1] = state[0]
-        ctx.save_for_backward(keys, fed, weight, vector, states, looks, queries)
+        ctx.save_for_backward(keys, projected_values, weight, vector, states, looks, queries)
         ctx.cell, ctx.features, ctx.saved = cell, features, saved
         return states[1:], looks, *state[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, douts: Tensor, dlooks: Tensor, *dend: Tensor) -> tuple[Any, ...]:
-        keys, fed, weight, vector, states, looks, queries = ctx.saved_tensors
+        keys, projected_values, weight, vector, states, looks, queries = ctx.saved_tensors
         time, batch, size = queries.shape
         weight = weight.contiguous()  # what a step's product reads from the other side
-        dproducts = keys.new_empty(time, batch, size + fed.shape[-1])
+        dproducts = keys.new_empty(time, batch, size + projected_values.shape[-1])
         # The gates of an LSTM are made of a sum, those of a GRU are not.
         dinputs = dproducts if ctx.cell == "lstm" else torch.empty_like(dproducts)
         dscores = torch.empty_like(looks)
@@ -257,7 +264,7 @@ class _Loop(torch.autograd.Function):
             dstate = (dstate[0] + douts[number], *dstate[1:])
             dgates, drecurrent, dstate = _BACKWARD[ctx.cell](ctx.saved[number], dstate)
             weights = looks[number]
-            dweights = dlooks[number] + torch.bmm(dgates[:, None], fed.transpose(1, 2))[:, 0]
+            dweights = dlooks[number] + torch.bmm(dgates[:, None], projected_values.transpose(1, 2))[:, 0]
             dscores[number] = ds = weights * (dweights - (weights * dweights).sum(dim=1, keepdim=True))
             dproduct = dproducts[number]
             dproduct[:, size:] = drecurrent

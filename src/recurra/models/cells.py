@@ -79,7 +79,7 @@ CELLS: dict[CellName, Callable[[Tensor, State, Weights], State]] = {
 }
 """Every cell by the name it has in options and files."""
 
-GATES: dict[CellName, int] = {"lstm": 4, "gru": 3, "rnn": 1, "rnn-relu": 1}
+GATE_COUNTS: dict[CellName, int] = {"lstm": 4, "gru": 3, "rnn": 1, "rnn-relu": 1}
 """Stacked blocks in each cell's weights."""
 
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from recurra.models.architecture import Architecture
 from recurra.models.attention import Attention
-from recurra.models.attention_loop import Attending, attend, step
-from recurra.models.cells import GATES, State, state_parts
-from recurra.models.dropout import Noise
+from recurra.models.attention_loop import AttentionMemory, attend, step
+from recurra.models.cells import GATE_COUNTS, State, state_parts
+from recurra.models.dropout import DropoutGenerator
 from recurra.models.recurrent import Recurrent
 
 
@@ -24,27 +24,29 @@ class Looked(NamedTuple):
     """
 
     values: Tensor
-    attending: Attending
+    attending: AttentionMemory
 
     def at(self, numbers: Tensor) -> Looked:
         """What is made ready of some of the batch."""
-        keys, fed, mask = (part[numbers] for part in self.attending[:3])
-        return Looked(self.values[numbers], self.attending._replace(keys=keys, fed=fed, mask=mask))
+        keys, projected_values, mask = (part[numbers] for part in self.attending[:3])
+        return Looked(
+            self.values[numbers], self.attending._replace(keys=keys, projected_values=projected_values, mask=mask)
+        )
 
 
 class Decoder(nn.Module):
     """Embedding, a recurrent stack whose bottom layer attends, a deep output layer.
 
     Bahdanau et al. 2015, arXiv 1409.0473, appendix A.2: the attention's query is the bottom layer's previous state, the
-    context enters its gates, and the output is read from state, context and last symbol (here through a tanh). That
-    state has not seen the last symbol, so the query is of both: what Sennrich et al. 2017, arXiv 1703.04357, have a
+    context enters its gates, and the output is read from state, context and last token (here through a tanh). That
+    state has not seen the last token, so the query is of both: what Sennrich et al. 2017, arXiv 1703.04357, have a
     second cell for. Layers above the first read the one below. Without attention the decoder sees no more of the source
     than its first state (Sutskever et al. 2014, arXiv 1409.3215; Cho et al. 2014, arXiv 1406.1078).
 
     State: `(num_layers, batch, hidden_size)` tensors, `(h, c)` or `(h,)`.
 
     Args:
-        embedding: of the symbols; may be shared with an encoder.
+        embedding: of the tokens; may be shared with an encoder.
         scale: what its vectors are multiplied by.
         value_size: features of an annotation, and of the summary.
         architecture: a resolved one.
@@ -59,14 +61,14 @@ class Decoder(nn.Module):
         self.hidden_size = hidden_size
         self.num_layers = architecture.num_layers
         self.dropout = architecture.dropout
-        self.symbol_dropout = architecture.symbol_dropout
+        self.word_dropout = architecture.word_dropout
         self.forget_bias = architecture.forget_bias
         self.begin = nn.Linear(value_size, state_parts(cell) * self.num_layers * hidden_size)
         self.attention: Attention | None = None
         above, below = self.num_layers, size
         if architecture.attention != "none":
             self.attention = Attention(architecture.attention, hidden_size, value_size, hidden_size)
-            gates = GATES[cell] * hidden_size
+            gates = GATE_COUNTS[cell] * hidden_size
             self.inputs = nn.Linear(size, self.attention.attention_size + gates)
             self.context = nn.Linear(value_size, gates, bias=False)
             self.hidden = nn.Linear(hidden_size, gates)
@@ -92,7 +94,7 @@ class Decoder(nn.Module):
         if self.attention:
             for layer in (self.inputs, self.context):
                 nn.init.normal_(layer.weight, std=(self.inputs.in_features + self.context.in_features) ** -0.5)
-            for block in self.hidden.weight.data.chunk(GATES[self.cell]):
+            for block in self.hidden.weight.data.chunk(GATE_COUNTS[self.cell]):
                 nn.init.orthogonal_(block)
             nn.init.zeros_(self.inputs.bias)
             nn.init.zeros_(self.hidden.bias)
@@ -100,7 +102,7 @@ class Decoder(nn.Module):
                 self.hidden.bias.data[self.hidden_size : 2 * self.hidden_size] = self.forget_bias
 
     def begin_state(self, summary: Tensor) -> State:
-        """The state before the first symbol, from a summary of what was read, `(batch, value_size)`."""
+        """The state before the first token, from a summary of what was read, `(batch, value_size)`."""
         parts = self.begin(summary).unflatten(1, (state_parts(self.cell), self.num_layers, self.hidden_size))
         h, *c = parts.permute(1, 2, 0, 3)
         return torch.tanh(h), *c
@@ -121,27 +123,27 @@ class Decoder(nn.Module):
             raise ValueError("a row of the mask is empty: there is nothing to look at")
         bias = torch.cat([self.hidden.bias.new_zeros(self.hidden_size), self.hidden.bias])
         weight = torch.cat([self.attention.query.weight.T, self.hidden.weight.T], dim=1).T  # input by input (`layout`)
-        keys, fed = self.attention.key(values), self.context(values)
-        return Looked(values, Attending(keys, fed, mask, weight, bias, self.attention.score))
+        keys, projected_values = self.attention.key(values), self.context(values)
+        return Looked(values, AttentionMemory(keys, projected_values, mask, weight, bias, self.attention.score))
 
     def forward(
-        self, symbols: Tensor, state: State, looked: Looked | None, noise: Noise | None = None
+        self, tokens: Tensor, state: State, looked: Looked | None, generator: DropoutGenerator | None = None
     ) -> tuple[Tensor, Tensor | None, State]:
-        """Run whole sequences, each step told the right symbols before it.
+        """Run whole sequences, each step told the right tokens before it.
 
         Args:
-            symbols: `(batch, time)`.
+            tokens: `(batch, time)`.
             state: the state to go on from.
             looked: what to look at; None without attention.
-            noise: where dropout comes from; None for no dropout.
+            generator: where dropout comes from; None for no dropout.
 
         Returns:
             Features for `output`, `(batch, time, size)`; the attention weights, `(batch, time, positions)`, None
             without attention; the new state.
         """
-        inputs = self._embed(symbols)
-        if noise:
-            inputs = noise.drop_units(noise.drop_steps(inputs, self.symbol_dropout), self.dropout)
+        inputs = self._embed(tokens)
+        if generator:
+            inputs = generator.drop_units(generator.drop_steps(inputs, self.word_dropout), self.dropout)
         outputs, rest, context, weights, ends = inputs, state, [], None, []
         if looked:
             first, rest = _bottom(state)
@@ -151,24 +153,24 @@ class Decoder(nn.Module):
             context = [weights @ looked.values]
             ends.append(tuple(part[None] for part in end))
         if self.above:
-            if looked and noise:
-                outputs = noise.drop_units(outputs, self.dropout)
-            outputs, end = self.above(outputs, rest, noise=noise)
+            if looked and generator:
+                outputs = generator.drop_units(outputs, self.dropout)
+            outputs, end = self.above(outputs, rest, generator=generator)
             ends.append(end)
-        if noise:
-            outputs = noise.drop_units(outputs, self.dropout)
+        if generator:
+            outputs = generator.drop_units(outputs, self.dropout)
         features = self._read(outputs, context, inputs)
-        if noise:
-            features = noise.drop_units(features, self.dropout)
+        if generator:
+            features = generator.drop_units(features, self.dropout)
         return features, weights, _stack(ends)
 
     def step(
-        self, symbols: Tensor, state: State, looked: Looked | None, rows: Tensor | None = None
+        self, tokens: Tensor, state: State, looked: Looked | None, rows: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None, State]:
-        """As `forward` for one more symbol of each row.
+        """As `forward` for one more token of each row.
 
         Args:
-            symbols: `(rows,)`.
+            tokens: `(rows,)`.
             state: the state to go on from.
             looked: what to look at; None without attention.
             rows: whose memory each row looks at, `(rows,)`, ascending; None for each at its own.
@@ -176,7 +178,7 @@ class Decoder(nn.Module):
         Returns:
             Features `(rows, size)`, weights `(rows, positions)`, the new state.
         """
-        inputs = self._embed(symbols)
+        inputs = self._embed(tokens)
         outputs, rest, context, weights, ends = inputs, state, [], None, []
         if looked:
             first, rest = _bottom(state)
@@ -188,8 +190,8 @@ class Decoder(nn.Module):
             ends.append(end)
         return self._read(outputs, context, inputs), weights, _stack(ends)
 
-    def _embed(self, symbols: Tensor) -> Tensor:
-        inputs: Tensor = self.embedding(symbols) * self.scale
+    def _embed(self, tokens: Tensor) -> Tensor:
+        inputs: Tensor = self.embedding(tokens) * self.scale
         return inputs
 
     def _read(self, outputs: Tensor, context: list[Tensor], inputs: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The encoder: a sequence of symbols read in both directions, an annotation for each."""
+"""The encoder: a sequence of tokens read in both directions, an annotation for each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.models.architecture import Architecture
-from recurra.models.dropout import Noise
+from recurra.models.dropout import DropoutGenerator
 from recurra.models.recurrent import Recurrent
 
 
@@ -14,7 +14,7 @@ class Encoder(nn.Module):
     """Embeddings and a bidirectional recurrent stack (Bahdanau et al. 2015, arXiv 1409.0473, section 3.2).
 
     Args:
-        embedding: of the symbols; may be shared with a decoder.
+        embedding: of the tokens; may be shared with a decoder.
         scale: what its vectors are multiplied by.
         architecture: a resolved one.
     """
@@ -24,7 +24,7 @@ class Encoder(nn.Module):
         self.embedding = embedding
         self.scale = scale
         self.dropout = architecture.dropout
-        self.symbol_dropout = architecture.symbol_dropout
+        self.word_dropout = architecture.word_dropout
         self.recurrent = Recurrent(
             architecture.cell,
             embedding.embedding_dim,
@@ -40,25 +40,25 @@ class Encoder(nn.Module):
         """Features of an annotation."""
         return self.recurrent.output_size
 
-    def forward(self, symbols: Tensor, mask: Tensor, noise: Noise | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, tokens: Tensor, mask: Tensor, generator: DropoutGenerator | None = None) -> tuple[Tensor, Tensor]:
         """Read whole sequences.
 
         Args:
-            symbols: `(batch, positions)`.
+            tokens: `(batch, positions)`.
             mask: `(batch, positions)`, True for what is there: each row up to its length (at least 1), then False.
-            noise: where dropout comes from; None for no dropout.
+            generator: where dropout comes from; None for no dropout.
 
         Returns:
             The annotations, `(batch, positions, output_size)`, zero at padding, and a summary of each row,
             `(batch, output_size)`: where each of the two directions ends.
         """
-        inputs: Tensor = self.embedding(symbols) * self.scale
-        if noise:
-            inputs = noise.drop_units(noise.drop_steps(inputs, self.symbol_dropout), self.dropout)
-        annotations = self.recurrent.annotate(inputs, mask, noise)
-        if noise:
-            annotations = noise.drop_units(annotations, self.dropout)
+        inputs: Tensor = self.embedding(tokens) * self.scale
+        if generator:
+            inputs = generator.drop_units(generator.drop_steps(inputs, self.word_dropout), self.dropout)
+        annotations = self.recurrent.annotate(inputs, mask, generator)
+        if generator:
+            annotations = generator.drop_units(annotations, self.dropout)
         forward, backward = annotations.chunk(2, dim=-1)
         ends = mask.sum(dim=1) - 1
-        rows = torch.arange(len(symbols), device=symbols.device)
+        rows = torch.arange(len(tokens), device=tokens.device)
         return annotations, torch.cat([forward[rows, ends], backward[:, 0]], dim=-1)

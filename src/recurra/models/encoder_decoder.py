@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from recurra.models.architecture import Architecture
 from recurra.models.cells import State
 from recurra.models.decoder import Decoder, Looked
-from recurra.models.dropout import Noise
+from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder import Encoder
 
 
@@ -19,7 +19,7 @@ class Encoded(NamedTuple):
 
     Attributes:
         looked: what the decoder may look at; None without attention.
-        state: of the decoder, before its first symbol.
+        state: of the decoder, before its first token.
     """
 
     looked: Looked | None
@@ -30,8 +30,8 @@ class EncoderDecoder(nn.Module):
     """The whole network.
 
     Args:
-        source_size: symbols of the sources.
-        target_size: symbols of the targets; None if they are the sources', which are then embedded once.
+        source_size: tokens of the sources.
+        target_size: tokens of the targets; None if they are the sources', which are then embedded once.
         architecture: a resolved one.
     """
 
@@ -46,45 +46,45 @@ class EncoderDecoder(nn.Module):
         for table in dict.fromkeys((embedding, target)):
             nn.init.normal_(table.weight, std=1 / self.scale)
 
-    def encode(self, sources: Tensor, mask: Tensor, noise: Noise | None = None) -> Encoded:
+    def encode(self, sources: Tensor, mask: Tensor, generator: DropoutGenerator | None = None) -> Encoded:
         """Read sources.
 
         Args:
             sources: `(batch, positions)`.
             mask: `(batch, positions)`, True for what is there: each row up to its length (at least 1), then False.
-            noise: where dropout comes from; None for no dropout.
+            generator: where dropout comes from; None for no dropout.
         """
-        annotations, summary = self.encoder(sources, mask, noise)
+        annotations, summary = self.encoder(sources, mask, generator)
         looked = self.decoder.look(annotations, mask) if self.decoder.attention else None
         return Encoded(looked, self.decoder.begin_state(summary))
 
     def forward(
-        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: Noise | None = None
+        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, generator: DropoutGenerator | None = None
     ) -> Tensor:
-        """Read sources and score every next symbol of targets, each told the right ones before it.
+        """Read sources and score every next token of targets, each told the right ones before it.
 
         Args:
             sources: `(batch, positions)`.
             mask: `(batch, positions)`, as in `encode`.
-            targets: the symbols to go on from, `(batch, time)`: the start, then all but the last to be predicted.
+            targets: the tokens to go on from, `(batch, time)`: the start, then all but the last to be predicted.
             there: `(batch, time)`, True for the predictions that count; no others are made.
-            noise: where dropout comes from; None for no dropout.
+            generator: where dropout comes from; None for no dropout.
 
         Returns:
             Logits of those that count, row by row, `(predictions, target_size)`.
         """
-        features, _ = self.trace(sources, mask, targets, noise)
+        features, _ = self.trace(sources, mask, targets, generator)
         return self.read_out(features[there])
 
     def trace(
-        self, sources: Tensor, mask: Tensor, targets: Tensor, noise: Noise | None = None
+        self, sources: Tensor, mask: Tensor, targets: Tensor, generator: DropoutGenerator | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """As `forward`, up to the features for `read_out`, `(batch, time, size)`; and the attention weights.
 
         The weights are `(batch, time, positions)`, None without attention.
         """
-        looked, state = self.encode(sources, mask, noise)
-        features, weights, _ = self.decoder(targets, state, looked, noise)
+        looked, state = self.encode(sources, mask, generator)
+        features, weights, _ = self.decoder(targets, state, looked, generator)
         return features, weights
 
     def read_out(self, features: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A language model with its weights packed once, for one symbol at a time: the fast twin of `LanguageModel.step`."""
+"""A language model with its weights packed once, for one token at a time: the fast twin of `LanguageModel.step`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recurra.models.language_model import LanguageModel
 
 FloatArray = NDArray[np.float32]
 PackedState = tuple[tuple[FloatArray, ...], ...]
-"""A layer's `(h,)` or `(h, c)`, each `(hidden_size,)`, for every layer; then the reader's, if there is one."""
+"""A layer's `(h,)` or `(h, c)`, each `(hidden_size,)`, for every layer; then that of the rules, if there is one."""
 
 
 MAX_TABLE = 2**24
@@ -37,7 +37,8 @@ class _Layer(NamedTuple):
 class PackedLanguageModel:
     """A frozen copy of a language model that runs on one core, without autograd, one stream at a time.
 
-    What the first layer makes of a symbol, and of a switch, depends on nothing else, so it is worked out once for each.
+    What the first layer makes of a token, and of a rule feature, depends on nothing else, so it is worked out once
+    for each.
 
     Args:
         model: the language model; later changes of it are not seen.
@@ -55,14 +56,16 @@ class PackedLanguageModel:
             weight = np.ascontiguousarray(np.concatenate([weight_ih, weight_hh], axis=1).T)
             self._layers.append(_Layer(weight, bias_ih if self.cell == "gru" else bias_ih + bias_hh, bias_hh))
         self._table: FloatArray | None = None
-        self._reader = model.reader
-        self._switches: FloatArray = _array(model.switches.weight).T if model.switches else np.empty((0, 0), np.float32)
+        self._rules = model.rules
+        self._rule_table: FloatArray = (
+            _array(model.rule_embedding.weight).T if model.rule_embedding else np.empty((0, 0), np.float32)
+        )
         first = self._layers[0]
         if self.vocabulary_size * len(first.bias) <= MAX_TABLE:
             features = self._embedding.shape[1]
             self._table = (self._embedding @ first.weight[:features] + first.bias).astype(np.float32, copy=False)
-            if self._reader:
-                self._switches = self._switches @ first.weight[:features]
+            if self._rules:
+                self._rule_table = self._rule_table @ first.weight[:features]
             self._layers[0] = first._replace(weight=first.weight[features:])
         output = model.output.weight @ model.projection.weight if model.projection else model.output.weight
         self._output = np.ascontiguousarray(_array(output).T)
@@ -72,30 +75,30 @@ class PackedLanguageModel:
         """The state before any input."""
         zero = np.zeros(self.hidden_size, dtype=np.float32)
         layers: PackedState = ((zero, zero) if self.cell == "lstm" else (zero,),) * len(self._layers)
-        return (*layers, (np.zeros(self._reader.state_size, np.float32),)) if self._reader else layers
+        return (*layers, (np.zeros(self._rules.state_size, np.float32),)) if self._rules else layers
 
-    def step(self, symbol: int, state: PackedState) -> tuple[FloatArray, PackedState]:
-        """Score the next symbol after one more.
+    def step(self, token: int, state: PackedState) -> tuple[FloatArray, PackedState]:
+        """Score the next token after one more.
 
         Args:
-            symbol: the symbol read.
+            token: the token read.
             state: the state to go on from; not changed.
 
         Returns:
             Logits, `(vocabulary_size,)`, and the new state.
         """
         new: list[tuple[FloatArray, ...]] = []
-        entering = (self._embedding if self._table is None else self._table)[symbol]
-        if self._reader:
-            switches, after = self._reader.read(np.array([[symbol]]), state[-1][0][None])
-            entering = entering + self._switches[switches[0, 0] > 0].sum(axis=0)
+        entering = (self._embedding if self._table is None else self._table)[token]
+        if self._rules:
+            rule_features, after = self._rules.read(np.array([[token]]), state[-1][0][None])
+            entering = entering + self._rule_table[rule_features[0, 0] > 0].sum(axis=0)
         inputs = entering
         for layer, before in zip(self._layers, state, strict=False):
             if not new and self._table is not None:
                 inputs, layer = NOTHING, layer._replace(bias=entering)
             new.append(self._layer_step(layer, inputs, before))
             inputs = new[-1][0]
-        if self._reader:
+        if self._rules:
             new.append((after[0],))
         logits = np.empty(self.vocabulary_size, dtype=np.float32)
         affine(inputs, self._output, self._output_bias, logits)

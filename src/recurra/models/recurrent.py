@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from recurra.models.cells import CELLS, GATES, CellName, State, Weights, state_parts
-from recurra.models.dropout import Noise
+from recurra.models.cells import CELLS, GATE_COUNTS, CellName, State, Weights, state_parts
+from recurra.models.dropout import DropoutGenerator
 
 _KERNELS: dict[CellName, Callable[..., nn.Module]] = {
     "lstm": nn.LSTM,
@@ -84,7 +84,7 @@ class Recurrent(nn.Module):
         for name, parameter in self.named_parameters():
             kind = name.rpartition(".")[2]
             if kind.startswith("weight_hh"):
-                for block in parameter.data.chunk(GATES[self.cell]):
+                for block in parameter.data.chunk(GATE_COUNTS[self.cell]):
                     nn.init.eye_(block) if self.cell == "rnn-relu" else nn.init.orthogonal_(block)
             elif kind.startswith("weight_ih"):
                 nn.init.normal_(parameter.data, std=parameter.shape[1] ** -0.5)
@@ -100,7 +100,11 @@ class Recurrent(nn.Module):
         return tuple(weight.new_zeros(shape) for _ in range(state_parts(self.cell)))
 
     def forward(
-        self, inputs: Tensor, state: State | None = None, mask: Tensor | None = None, noise: Noise | None = None
+        self,
+        inputs: Tensor,
+        state: State | None = None,
+        mask: Tensor | None = None,
+        generator: DropoutGenerator | None = None,
     ) -> tuple[Tensor, State]:
         """Run whole sequences.
 
@@ -109,7 +113,7 @@ class Recurrent(nn.Module):
             state: the state to go on from.
             mask: `(batch, time)`, True for what is there; each row True up to its length (at least 1), then False.
                 Outputs there are zero, and the state is the one at each row's end.
-            noise: where dropout comes from; None for no dropout.
+            generator: where dropout comes from; None for no dropout.
 
         Returns:
             The top layer's outputs, `(batch, time, output_size)`, and the new state.
@@ -117,11 +121,15 @@ class Recurrent(nn.Module):
         Raises:
             ValueError: if shapes do not fit or a mask has a gap or an empty row.
         """
-        outputs, state = self.trace(inputs, state, mask, noise)
+        outputs, state = self.trace(inputs, state, mask, generator)
         return outputs[-1], state
 
     def trace(
-        self, inputs: Tensor, state: State | None = None, mask: Tensor | None = None, noise: Noise | None = None
+        self,
+        inputs: Tensor,
+        state: State | None = None,
+        mask: Tensor | None = None,
+        generator: DropoutGenerator | None = None,
     ) -> tuple[list[Tensor], State]:
         """As `forward`, with the outputs of every layer, from the bottom."""
         if inputs.dim() != 3 or inputs.shape[-1] != self.input_size:
@@ -130,8 +138,8 @@ class Recurrent(nn.Module):
         lengths = None if mask is None else _lengths(mask, inputs)
         outputs, ends = [], []
         for number, layer in enumerate(self.layers):
-            if number and noise:
-                inputs = noise.drop_units(inputs, self.dropout)
+            if number and generator:
+                inputs = generator.drop_units(inputs, self.dropout)
             rows = slice(number * self.directions, (number + 1) * self.directions)
             inputs, end = self._run(layer, inputs, tuple(part[rows] for part in state), lengths)
             outputs.append(inputs)
@@ -149,7 +157,7 @@ class Recurrent(nn.Module):
             outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=inputs.shape[1])
         return outputs, end if isinstance(end, tuple) else (end,)
 
-    def annotate(self, inputs: Tensor, mask: Tensor, noise: Noise | None = None) -> Tensor:
+    def annotate(self, inputs: Tensor, mask: Tensor, generator: DropoutGenerator | None = None) -> Tensor:
         """The top layer's outputs for sequences of different lengths, each read from an empty state.
 
         As `forward` with a mask, but for the end state, and faster on a CPU: each direction runs on its own over all
@@ -159,20 +167,20 @@ class Recurrent(nn.Module):
         Args:
             inputs: `(batch, time, input_size)`.
             mask: `(batch, time)`, True for what is there, as in `forward`.
-            noise: where dropout comes from; None for no dropout.
+            generator: where dropout comes from; None for no dropout.
 
         Returns:
             `(batch, time, output_size)`, zero where nothing is.
         """
         if inputs.device.type != "cpu":  # where a kernel wants the weights of both directions in one piece
-            return self.forward(inputs, mask=mask, noise=noise)[0]
+            return self.forward(inputs, mask=mask, generator=generator)[0]
         lengths = _lengths(mask, inputs)
-        places = torch.arange(inputs.shape[1])
-        turned = torch.where(mask, lengths[:, None] - 1 - places, places)
+        indices = torch.arange(inputs.shape[1])
+        turned = torch.where(mask, lengths[:, None] - 1 - indices, indices)
         rows = torch.arange(len(inputs))[:, None]
         for number in range(self.num_layers):
-            if number and noise:
-                inputs = noise.drop_units(inputs, self.dropout)
+            if number and generator:
+                inputs = generator.drop_units(inputs, self.dropout)
             outputs = self._pass(inputs, self.weights(number))
             if self.directions == 2:
                 backward = self._pass(inputs[rows, turned], self.weights(number, reverse=True))[rows, turned]

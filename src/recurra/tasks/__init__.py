@@ -1,4 +1,4 @@
-"""One room a task; all have the same things in the same order."""
+"""One task a task; all have the same things in the same order."""
 
 TASKS = {
     "text": "Write text in the manner of a corpus.",

@@ -1,4 +1,4 @@
-"""Commands that belong to no room: `recurra info`, `recurra demo`."""
+"""Commands that belong to no task: `recurra info`, `recurra demo`."""
 
 from __future__ import annotations
 

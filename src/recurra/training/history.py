@@ -20,17 +20,17 @@ class Measurement:
     Attributes:
         step: optimiser steps done.
         seconds: time spent, interruptions left out.
-        symbols: symbols trained on.
+        tokens: tokens trained on.
         loss: mean training loss since the point before, nats.
-        held_out: loss on the held-out part, nats; None where it was not looked at.
+        validation_loss: loss on the validation part, nats; None where it was not evaluated.
         learning_rate: of the last step.
     """
 
     step: int
     seconds: float
-    symbols: int
+    tokens: int
     loss: float
-    held_out: float | None
+    validation_loss: float | None
     learning_rate: float
 
 
@@ -39,22 +39,30 @@ def write_history(history: Sequence[Measurement], path: Path) -> None:
     write_text_atomic(path, "".join(json.dumps(asdict(row)) + "\n" for row in history))
 
 
-def plot_history(history: Sequence[Measurement], path: Path, unit: str = "nats a symbol") -> None:
-    """Draw training and held-out loss over time, and say where the best held-out figure is."""
+def plot_history(history: Sequence[Measurement], path: Path, unit: str = "nats a token") -> None:
+    """Draw training and validation loss over time, and say where the best validation figure is."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
     axes.plot([row.seconds / 60 for row in history], [row.loss for row in history], color="#9aa5b1", label="training")
-    looks = [(row.seconds / 60, row.held_out, row.step) for row in history if row.held_out is not None]
-    axes.plot([look[0] for look in looks], [look[1] for look in looks], ".-", color="#c8553d", label="held out")
-    if looks:
-        minute, best, step = min(looks, key=lambda look: look[1])
+    evaluations = [
+        (row.seconds / 60, row.validation_loss, row.step) for row in history if row.validation_loss is not None
+    ]
+    axes.plot(
+        [point[0] for point in evaluations],
+        [point[1] for point in evaluations],
+        ".-",
+        color="#c8553d",
+        label="validation",
+    )
+    if evaluations:
+        minute, best, step = min(evaluations, key=lambda point: point[1])
         axes.plot([minute], [best], "o", color="#c8553d")
         axes.annotate(
             f"{best:.3f}\nstep {step:,}", (minute, best), xytext=(-6, 16), textcoords="offset points", ha="right"
         )
-    values = [value for row in history for value in (row.loss, row.held_out or row.loss) if math.isfinite(value)]
+    values = [value for row in history for value in (row.loss, row.validation_loss or row.loss) if math.isfinite(value)]
     low, high = min(values, default=0.0), sorted(values)[int(0.97 * (len(values) - 1))] if values else 1.0
     axes.set_ylim(low - 0.12 * (high - low + 1e-3), high + 0.05 * (high - low + 1e-3))
     axes.set_xlim(left=0)

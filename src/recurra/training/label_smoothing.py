@@ -10,13 +10,13 @@ from torch.autograd.function import once_differentiable
 
 
 def smoothed_cross_entropy(logits: Tensor, right: Tensor, smoothing: float) -> Tensor:
-    """Summed cross-entropy against targets of 1 - smoothing, and smoothing spread evenly over all symbols.
+    """Summed cross-entropy against targets of 1 - smoothing, and smoothing spread evenly over all tokens.
 
     Szegedy et al. 2016, arXiv 1512.00567, section 7. The same as `F.cross_entropy(logits, right, reduction="sum",
     label_smoothing=smoothing)`, which reads and writes several arrays of this size; can be differentiated once.
 
     Args:
-        logits: `(predictions, symbols)`.
+        logits: `(predictions, tokens)`.
         right: `(predictions,)`.
         smoothing: 0 to 1.
     """

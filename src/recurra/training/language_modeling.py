@@ -1,4 +1,4 @@
-"""Next-symbol training and scoring of language models: the targets are the inputs, shifted by one."""
+"""Next-token training and scoring of language models: the targets are the inputs, shifted by one."""
 
 import math
 from collections.abc import Iterator
@@ -11,43 +11,43 @@ from torch import Tensor, nn
 
 from recurra.config import AUTO, check_range
 from recurra.data.streams import Streams
-from recurra.data.tokenizer import Symbols
+from recurra.data.tokenizer import Tokens
 from recurra.models.cells import State
-from recurra.models.dropout import Noise
+from recurra.models.dropout import DropoutGenerator
 from recurra.models.language_model import Architecture, LanguageModel
 from recurra.progress import Report, unreported
 from recurra.training.trainer import Training
 
 SCORING_CHUNK = 512
-"""Symbols scored in one call; affects memory and speed only."""
+"""Tokens scored in one call; affects memory and speed only."""
 
 MONITOR_STREAMS = 32
 """Pieces scored side by side while training; a final figure reads the text in one piece."""
 
-MONITOR_SYMBOLS = 200_000
-"""At most this many held-out symbols are scored while training."""
+MONITOR_TOKENS = 200_000
+"""At most this many validation tokens are scored while training."""
 
 
 @dataclass(frozen=True)
 class StreamTraining(Training):
-    """How a language model is trained: on long streams of symbols, a chunk at a time."""
+    """How a language model is trained: on long streams of tokens, a sequence at a time."""
 
     batch_size: int = AUTO
     """Sequences side by side in a batch, all processes together."""
-    chunk: int = AUTO
+    sequence_length: int = AUTO
     """Time steps in a batch: how far back the gradient reaches; the state is carried further."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range("batch_size", self.batch_size, 1, 65536)
-        check_range("chunk", self.chunk, 1, 65536)
+        check_range("sequence_length", self.sequence_length, 1, 65536)
 
 
 def described(architecture: Architecture, training: StreamTraining) -> str:
     """A few words on a network and its batches."""
     return (
         f"{architecture.cell}, {architecture.num_layers} x {architecture.hidden_size} units; "
-        f"{training.batch_size} x {training.chunk} symbols a step"
+        f"{training.batch_size} x {training.sequence_length} tokens a step"
     )
 
 
@@ -57,7 +57,7 @@ class Score:
 
     Attributes:
         total: summed -log p, nats.
-        count: number of predictions; the first symbol is given, not predicted.
+        count: number of predictions; the first token is given, not predicted.
     """
 
     total: float
@@ -65,12 +65,12 @@ class Score:
 
     @property
     def nats(self) -> float:
-        """Mean -log p of a symbol, nats."""
+        """Mean -log p of a token, nats."""
         return self.total / max(self.count, 1)
 
     @property
     def bits(self) -> float:
-        """Mean -log2 p of a symbol, bits."""
+        """Mean -log2 p of a token, bits."""
         return self.nats / math.log(2)
 
     @property
@@ -80,16 +80,16 @@ class Score:
 
 
 @dataclass(frozen=True)
-class NextSymbol:
+class NextToken:
     """The trainer's objective for a language model.
 
     Attributes:
         streams: the training data.
-        held_out_symbols: `(length,)`, scored while training.
+        validation_tokens: `(length,)`, scored while training.
     """
 
     streams: Streams
-    held_out_symbols: Symbols
+    validation_tokens: Tokens
 
     @property
     def batch_size(self) -> int:
@@ -97,33 +97,33 @@ class NextSymbol:
         return self.streams.batch_size
 
     def loss(
-        self, model: nn.Module, step: int, state: State | None, noise: Noise, device: torch.device
+        self, model: nn.Module, step: int, state: State | None, generator: DropoutGenerator, device: torch.device
     ) -> tuple[Tensor, int, State | None]:
         """Summed -log p of the batch's targets; see `trainer.Objective`."""
-        batch = self.streams.batch(step, noise.rows)
+        batch = self.streams.batch(step, generator.rows)
         if state is not None:
             carried = torch.from_numpy(batch.carried).to(device)[None, :, None]
             state = tuple(part * carried for part in state)
-        logits, state = model(torch.from_numpy(batch.inputs).to(device), state, noise)
+        logits, state = model(torch.from_numpy(batch.inputs).to(device), state, generator)
         flat = torch.from_numpy(batch.targets).to(device).reshape(-1)
         loss = F.cross_entropy(logits.flatten(0, 1).float(), flat, reduction="sum")
         return loss, len(flat), state
 
-    def held_out(self, model: nn.Module, device: torch.device) -> float:
-        """Mean nats on (the first part of) the held-out symbols, read as streams side by side."""
+    def validation_loss(self, model: nn.Module, device: torch.device) -> float:
+        """Mean nats on (the first part of) the validation tokens, read as streams side by side."""
         assert isinstance(model, LanguageModel)
-        symbols = self.held_out_symbols[:MONITOR_SYMBOLS]
-        return score(model, symbols, device, streams=max(1, min(MONITOR_STREAMS, len(symbols) // SCORING_CHUNK))).nats
+        tokens = self.validation_tokens[:MONITOR_TOKENS]
+        return score(model, tokens, device, streams=max(1, min(MONITOR_STREAMS, len(tokens) // SCORING_CHUNK))).nats
 
 
 def score(
-    model: LanguageModel, symbols: Symbols, device: torch.device, streams: int = 1, report: Report = unreported
+    model: LanguageModel, tokens: Tokens, device: torch.device, streams: int = 1, report: Report = unreported
 ) -> Score:
     """Score a sequence.
 
     Args:
         model: the language model.
-        symbols: `(length,)`.
+        tokens: `(length,)`.
         device: where the model is.
         streams: read it as this many pieces side by side, each from an empty state: faster, and a little pessimistic.
         report: told of progress.
@@ -131,11 +131,11 @@ def score(
     total, count = 0.0, 0
     with torch.no_grad():
         state: State | None = None
-        for inputs, targets in _chunks(symbols, streams, SCORING_CHUNK, device):
+        for inputs, targets in _chunks(tokens, streams, SCORING_CHUNK, device):
             logits, state = model(inputs, state)
             total += float(F.cross_entropy(logits.flatten(0, 1).float(), targets.reshape(-1), reduction="sum"))
             count += targets.numel()
-            report(count / len(symbols))
+            report(count / len(tokens))
     return Score(total, count)
 
 
@@ -144,7 +144,7 @@ class Dynamic:
     """How a model learns from the text that it is scored on.
 
     Attributes:
-        segment: symbols between updates.
+        segment: tokens between updates.
         learning_rate: of a step along the gradient over its root mean square.
         decay: share of the way back to the trained weights that each update goes.
         memory: share of the old in the running mean square of the gradient.
@@ -160,7 +160,7 @@ class Dynamic:
 
 def score_dynamic(
     model: LanguageModel,
-    symbols: Symbols,
+    tokens: Tokens,
     device: torch.device,
     how: Dynamic | None = None,
     report: Report = unreported,
@@ -177,7 +177,7 @@ def score_dynamic(
     squares = [torch.zeros_like(weight) for weight in weights]
     total, count = 0.0, 0
     state: State | None = None
-    for number, (inputs, targets) in enumerate(_chunks(symbols, 1, how.segment, device), 1):
+    for number, (inputs, targets) in enumerate(_chunks(tokens, 1, how.segment, device), 1):
         logits, state = copy(inputs, state)
         state = tuple(part.detach() for part in state)
         loss = F.cross_entropy(logits[0].float(), targets[0], reduction="sum")
@@ -190,26 +190,26 @@ def score_dynamic(
                 square.mul_(how.memory).addcmul_(gradient, gradient, value=1 - how.memory)
                 weight.addcdiv_(gradient, (square / bias).sqrt_().add_(1e-5), value=-how.learning_rate)
                 weight.lerp_(anchor, how.decay)
-        report(count / len(symbols))
+        report(count / len(tokens))
     return Score(total, count)
 
 
-def log_probs(model: LanguageModel, symbols: Symbols, device: torch.device) -> Tensor:
-    """Log p of every symbol but the first given all before it, `(length - 1,)`, nats."""
+def log_probs(model: LanguageModel, tokens: Tokens, device: torch.device) -> Tensor:
+    """Log p of every token but the first given all before it, `(length - 1,)`, nats."""
     parts = [torch.zeros(0)]
     with torch.no_grad():
         state: State | None = None
-        for inputs, targets in _chunks(symbols, 1, SCORING_CHUNK, device):
+        for inputs, targets in _chunks(tokens, 1, SCORING_CHUNK, device):
             logits, state = model(inputs, state)
             parts.append(-F.cross_entropy(logits[0].float(), targets[0], reduction="none").cpu())
     return torch.cat(parts)
 
 
-def _chunks(symbols: Symbols, streams: int, chunk: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+def _chunks(tokens: Tokens, streams: int, chunk: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     """Inputs and targets `(streams, time)`, chunk by chunk; a remainder that does not fill all streams is left out."""
-    length = (len(symbols) - 1) // streams
+    length = (len(tokens) - 1) // streams
     for begin in range(0, length, chunk):
         size = min(chunk, length - begin)
-        rows = [symbols[row * length + begin : row * length + begin + size + 1] for row in range(streams)]
+        rows = [tokens[row * length + begin : row * length + begin + size + 1] for row in range(streams)]
         both = torch.stack([torch.from_numpy(row.astype("int64")) for row in rows]).to(device)
         yield both[:, :-1], both[:, 1:]

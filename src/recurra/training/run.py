@@ -1,4 +1,4 @@
-"""A whole run for any room: prepared, trained in its folder, resumed, and its record."""
+"""A whole run for any task: prepared, trained in its folder, resumed, and its record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recurra.errors import os_errors
 from recurra.progress import note
 from recurra.training import run_folder as runfolder
 from recurra.training.history import PICTURE
-from recurra.training.run_folder import Saved
+from recurra.training.run_folder import SavedRun
 from recurra.training.trainer import Objective, Outcome, Trainer, Training, make_accelerator
 
 ConfigT = TypeVar("ConfigT", bound=Training)
@@ -24,7 +24,7 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 @dataclass(frozen=True)
-class Prepared(Generic[ConfigT, NetworkT]):
+class RunSpec(Generic[ConfigT, NetworkT]):
     """What a run needs to begin.
 
     Attributes:
@@ -45,7 +45,7 @@ class Prepared(Generic[ConfigT, NetworkT]):
 
 
 @dataclass(frozen=True)
-class Fitted(Generic[ConfigT, NetworkT]):
+class RunResult(Generic[ConfigT, NetworkT]):
     """What came out of a run.
 
     Attributes:
@@ -70,8 +70,8 @@ def fit(
     config: ConfigT,
     resume: bool,
     overwrite: bool,
-    prepare: Callable[[ConfigT, Saved | None, Path], Prepared[ConfigT, NetworkT]],
-) -> Fitted[ConfigT, NetworkT]:
+    prepare: Callable[[ConfigT, SavedRun | None, Path], RunSpec[ConfigT, NetworkT]],
+) -> RunResult[ConfigT, NetworkT]:
     """Train a model.
 
     Args:
@@ -110,41 +110,41 @@ def fit(
         outcome = trainer.run()
     network = network.to(trainer.device)
     modelfile.fill(network, outcome.best, "the run")
-    return Fitted(network, config, outcome, trainer.device, work, main)
+    return RunResult(network, config, outcome, trainer.device, work, main)
 
 
 def record_of(outcome: Outcome) -> dict[str, Any]:
     """What a model's record says of its run, whatever the task."""
-    course = outcome.course
+    state = outcome.state
     return {
-        "best_step": course.best_step,
-        "steps": course.step,
-        "seconds": round(course.seconds, 1),
-        "core_seconds": round(course.core_seconds, 1),
-        "symbols_trained_on": course.symbols,
+        "best_step": state.best_step,
+        "steps": state.step,
+        "seconds": round(state.seconds, 1),
+        "core_seconds": round(state.core_seconds, 1),
+        "tokens_trained_on": state.tokens,
         "ended_by": outcome.reason,
         "torch": torch.__version__,
     }
 
 
-def closing(out: Path, outcome: Outcome, held_out: str, use: str) -> str:
+def closing(out: Path, outcome: Outcome, validation: str, use: str) -> str:
     """What a person is told at the end of a run, lines.
 
     Args:
         out: the model folder.
         outcome: how the run went.
-        held_out: how good the model is on what was held out.
+        validation: how good the model is on what was validation.
         use: what to type next.
     """
     ended = {
         "steps": "all steps are done",
         "time": "time is up",
-        "patience": "the held-out loss fell no further",
+        "patience": "the validation loss fell no further",
     }[outcome.reason]
-    lines = [f"{out}: {ended}; held out {held_out}", f"loss curve: {out / PICTURE}", use]
-    course = outcome.course
-    scores = [row.held_out for row in course.history if row.held_out is not None]
+    lines = [f"{out}: {ended}; validation {validation}", f"loss curve: {out / PICTURE}", use]
+    state = outcome.state
+    scores = [row.validation_loss for row in state.history if row.validation_loss is not None]
     if scores and scores[-1] == min(scores) and outcome.reason != "patience":
-        more = {"time": f"--minutes {2 * max(1, round(course.seconds / 60))}", "steps": f"--steps {2 * course.step}"}
+        more = {"time": f"--minutes {2 * max(1, round(state.seconds / 60))}", "steps": f"--steps {2 * state.step}"}
         lines.append(f"it was still getting better; go on with the same command, --resume and {more[outcome.reason]}")
     return "\n".join(lines)

@@ -23,7 +23,7 @@ FINISHED = "training"
 
 MAY_CHANGE = frozenset(
     (
-        *("minutes", "steps", "learning_rate", "clip", "patience"),
+        *("minutes", "steps", "learning_rate", "clip_norm", "patience"),
         *("device", "precision", "checkpoint_seconds", "tensorboard"),
     )
 )
@@ -32,7 +32,7 @@ MAY_CHANGE = frozenset(
 ConfigT = TypeVar("ConfigT", bound=Training)
 
 
-class Saved(NamedTuple):
+class SavedRun(NamedTuple):
     """What is known of a run before it is gone on with.
 
     `config` is its resolved configuration as JSON values, `data` the digest of what it is trained on; `checkpoint` and
@@ -94,20 +94,20 @@ def _require_place(out: Path, resume: bool, overwrite: bool) -> None:
             )
 
 
-def saved(out: Path) -> Saved | None:
+def saved(out: Path) -> SavedRun | None:
     """The run to go on with: one that was stopped, or the finished one of the model folder; None without either."""
-    places = ((of(out), of(out) / VOCABULARY), (out / FINISHED, out / VOCABULARY))
-    for folder, vocabulary in places:
+    indices = ((of(out), of(out) / VOCABULARY), (out / FINISHED, out / VOCABULARY))
+    for folder, vocabulary in indices:
         path = folder / checkpoint.FILE
         if path.exists():
             match checkpoint.read_figures(path).get("config"):
                 case {"config": dict(config), "data": str(data)}:
-                    return Saved(config, data, path, vocabulary)
+                    return SavedRun(config, data, path, vocabulary)
             raise RecurraError(f"the checkpoint {path} is damaged; start again with --overwrite")
     return None
 
 
-def begin(work: Path, run: Saved | None, vocabulary: str) -> None:
+def begin(work: Path, run: SavedRun | None, vocabulary: str) -> None:
     """Put the state of the run to go on with into the run folder, or clear it for a new one."""
     with os_errors("writing", work):
         if run is None:
@@ -117,7 +117,7 @@ def begin(work: Path, run: Saved | None, vocabulary: str) -> None:
     write_text_atomic(work / VOCABULARY, vocabulary)
 
 
-def resumed(run: Saved, given: ConfigT) -> ConfigT:
+def resumed(run: SavedRun, given: ConfigT) -> ConfigT:
     """The saved configuration with what was given anew; steps that are given hold whatever the clock said before.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Training and scoring of encoder-decoders: each symbol of a target is predicted from the right ones before it."""
+"""Training and scoring of encoder-decoders: each token of a target is predicted from the right ones before it."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -14,17 +14,17 @@ from recurra.config import AUTO, check_range
 from recurra.data.buckets import Buckets, pad
 from recurra.data.vocabulary import Sequences
 from recurra.models.cells import State
-from recurra.models.dropout import Noise
+from recurra.models.dropout import DropoutGenerator
 from recurra.progress import Report, unreported
 from recurra.training.label_smoothing import smoothed_cross_entropy
 from recurra.training.language_modeling import Score
 from recurra.training.trainer import Training
 
 SCORING_SIZE = 2048
-"""Symbols scored in one call; affects memory and speed only."""
+"""Tokens scored in one call; affects memory and speed only."""
 
 MONITOR_PAIRS = 2000
-"""At most this many held-out pairs are scored while training."""
+"""At most this many validation pairs are scored while training."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +32,14 @@ class PairTraining(Training):
     """How an encoder-decoder is trained: on batches of sequence pairs of similar lengths."""
 
     batch_size: int = AUTO
-    """Symbols in a batch, of the longer side and padding included, all processes together."""
-    clip: float = 1.0
+    """Tokens in a batch, of the longer side and padding included, all processes together."""
+    clip_norm: float = 1.0
     """Largest norm of a gradient."""
     average: float = 0.2
     """Share of the run, at its end, over whose evaluations weights are averaged (Izmailov et al. 2018); the average is
-    kept if its held-out loss is the lowest."""
+    kept if its validation loss is the lowest."""
     label_smoothing: float = AUTO
-    """Share of the target probability that is spread evenly over all symbols (Szegedy et al. 2016)."""
+    """Share of the target probability that is spread evenly over all tokens (Szegedy et al. 2016)."""
     dropout_passes: float = 10.0
     """Passes over the pairs in which dropout rises to its full rates: what is new is not yet learned by heart (Morerio
     et al. 2017)."""
@@ -57,15 +57,15 @@ class TeacherForced:
 
     Attributes:
         train: to learn from.
-        held_out: scored while training.
-        start: the symbol every target is begun with.
+        validation: scored while training.
+        start: the token every target is begun with.
         buckets: which pairs come when.
-        label_smoothing: share of the target probability spread over all symbols.
+        label_smoothing: share of the target probability spread over all tokens.
         dropout_passes: over the pairs, in which dropout rises to its full rates.
     """
 
     train: Sequences
-    held_out_pairs: Sequences
+    validation_pairs: Sequences
     start: int
     buckets: Buckets
     label_smoothing: float
@@ -73,32 +73,34 @@ class TeacherForced:
 
     @property
     def batch_size(self) -> int:
-        """Symbols of a whole batch."""
+        """Tokens of a whole batch."""
         return self.buckets.size
 
     def loss(
-        self, model: nn.Module, step: int, state: State | None, noise: Noise, device: torch.device
+        self, model: nn.Module, step: int, state: State | None, generator: DropoutGenerator, device: torch.device
     ) -> tuple[Tensor, int, State | None]:
-        """Summed smoothed -log p of the batch's target symbols; see `trainer.Objective`."""
+        """Summed smoothed -log p of the batch's target tokens; see `trainer.Objective`."""
         pairs = self.buckets.batch(step)
-        noise = self.noise(noise, step, len(pairs))
-        logits, right = _predict(model, self.train, pairs, self.start, device, noise)
+        generator = self.dropout_of(generator, step, len(pairs))
+        logits, right = _predict(model, self.train, pairs, self.start, device, generator)
         loss = smoothed_cross_entropy(logits.float(), right, self.label_smoothing)
         return loss, len(right), None
 
-    def noise(self, noise: Noise, step: int, pairs: int) -> Noise:
-        """The noise of a step's batch of `pairs`; dropout's rates rise along the first passes (arXiv 1703.06229)."""
+    def dropout_of(self, generator: DropoutGenerator, step: int, pairs: int) -> DropoutGenerator:
+        """The dropout generator of a step's batch of `pairs`; dropout's rates rise along the first passes (arXiv
+        1703.06229).
+        """
         rising = self.dropout_passes * self.buckets.steps_per_epoch
         strength = 1.0 if step >= rising else step / rising
-        return replace(noise.shared(pairs), strength=strength, each_time=True)
+        return replace(generator.shared(pairs), strength=strength, each_time=True)
 
-    def held_out(self, model: nn.Module, device: torch.device) -> float:
-        """Mean nats a symbol on (the first of) the held-out pairs."""
-        pairs = Sequences(*(side[:MONITOR_PAIRS] for side in self.held_out_pairs))
-        return score(model, pairs, self.start, device).nats
+    def validation_loss(self, model: nn.Module, device: torch.device) -> float:
+        """Mean nats a token on (the first of) the validation pairs."""
+        pairs = Sequences(*(side[:MONITOR_PAIRS] for side in self.validation_pairs))
+        return score_pairs(model, pairs, self.start, device).nats
 
 
-def score(
+def score_pairs(
     model: nn.Module,
     pairs: Sequences,
     start: int,
@@ -106,18 +108,18 @@ def score(
     others: Iterable[nn.Module] = (),
     report: Report = unreported,
 ) -> Score:
-    """Score targets given their sources; symbols and ends count.
+    """Score targets given their sources; tokens and ends count.
 
     Args:
         model: the encoder-decoder.
-        pairs: as symbols.
-        start: the symbol every target is begun with.
+        pairs: as tokens.
+        start: the token every target is begun with.
         device: where the models are.
         others: models that predict together with this one, by the mean of their probabilities.
         report: told of progress.
     """
     models = (model, *others)
-    total, count, symbols = 0.0, 0, sum(map(len, pairs.targets))
+    total, count, tokens = 0.0, 0, sum(map(len, pairs.targets))
     with torch.no_grad():
         for batch in _batches(pairs):
             each = []
@@ -127,7 +129,7 @@ def score(
             together = torch.stack(each).logsumexp(dim=0) - math.log(len(models))
             total -= float(together.sum())
             count += len(together)
-            report(count / symbols)
+            report(count / tokens)
     return Score(total, count)
 
 
@@ -143,16 +145,16 @@ def _predict(
     batch: NDArray[np.int64],
     start: int,
     device: torch.device,
-    noise: Noise | None,
+    generator: DropoutGenerator | None,
 ) -> tuple[Tensor, Tensor]:
-    """Logits of a batch's target symbols, without padding, `(symbols, target_size)`, and which are right.
+    """Logits of a batch's target tokens, without padding, `(tokens, target_size)`, and which are right.
 
-    Of a batch with noise only the rows of this process are predicted, padded like the whole batch.
+    Of a batch with generator only the rows of this process are predicted, padded like the whole batch.
     """
-    rows = noise.rows if noise else slice(None)
+    rows = generator.rows if generator else slice(None)
     sources = pad([pairs.sources[number] for number in batch])
     targets = pad([pairs.targets[number] for number in batch])
-    before = np.pad(targets.symbols[:, :-1], ((0, 0), (1, 0)), constant_values=start)
-    arrays = (sources.symbols, sources.mask, before, targets.mask)
-    logits = model(*(torch.from_numpy(array[rows]).to(device) for array in arrays), noise)
-    return logits, torch.from_numpy(targets.symbols[rows][targets.mask[rows]]).to(device)
+    before = np.pad(targets.tokens[:, :-1], ((0, 0), (1, 0)), constant_values=start)
+    arrays = (sources.tokens, sources.mask, before, targets.mask)
+    logits = model(*(torch.from_numpy(array[rows]).to(device) for array in arrays), generator)
+    return logits, torch.from_numpy(targets.tokens[rows][targets.mask[rows]]).to(device)

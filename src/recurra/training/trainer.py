@@ -24,7 +24,7 @@ from recurra import modelfile
 from recurra.config import AUTO, check_range
 from recurra.errors import Interrupted, RecurraError
 from recurra.models.cells import State
-from recurra.models.dropout import Noise
+from recurra.models.dropout import DropoutGenerator
 from recurra.progress import Bar, bar, note
 from recurra.training import checkpoint
 from recurra.training.history import HISTORY, PICTURE, Measurement, plot_history, write_history
@@ -35,8 +35,8 @@ DEFAULT_MINUTES = 10.0
 POINTS = 100
 """Points of a whole run's loss curve."""
 
-LOOK_SHARE = 10
-"""In a run by the clock, scoring the held-out part takes at most one part in this many."""
+EVALUATION_SHARE = 10
+"""In a run by the clock, scoring the validation part takes at most one part in this many."""
 
 PICTURE_SECONDS = 15.0
 """Time between redrawings of `loss.png`."""
@@ -47,24 +47,24 @@ class Training:
     """How any model is trained; what is not given is chosen by the preset and the size of the data."""
 
     minutes: float | None = None
-    """Train for at most this long; if neither this nor --steps is given, as long as the held-out loss falls, or ten."""
+    """Train for at most this long; ten minutes if neither this nor --steps is given."""
     steps: int | None = None
     """Train for exactly this many steps, whatever the clock says (unless --minutes is given too)."""
     learning_rate: float = AUTO
-    """Peak learning rate of AdamW, reached after the warm-up, then falling to zero along a cosine."""
-    warm_up: float = 0.03
+    """Peak learning rate of AdamW, reached after the warmup, then falling to zero along a cosine."""
+    warmup: float = 0.03
     """Share of the run in which the learning rate rises."""
     weight_decay: float = AUTO
     """Decay of AdamW, on all weights."""
-    clip: float = 0.5
+    clip_norm: float = 0.5
     """Largest norm of a gradient."""
     evaluations: int = 20
-    """How often the held-out part is scored in a run of full length."""
+    """How often the validation part is scored in a run of full length."""
     average: float = 0.0
     """Share of the run, at its end, over whose evaluations weights are averaged (Izmailov et al. 2018); the average is
-    kept if its held-out loss is the lowest."""
+    kept if its validation loss is the lowest."""
     patience: int = 5
-    """Stop when so many evaluations in a row bring no better held-out loss; 0 for never."""
+    """Stop when so many evaluations in a row bring no better validation loss; 0 for never."""
     checkpoint_seconds: float = 30.0
     """Time between checkpoints: what a kill can lose."""
     seed: int = 1
@@ -80,9 +80,9 @@ class Training:
         check_range("minutes", self.minutes, 1e-6, 1e7)
         check_range("steps", self.steps, 1, 10**12)
         check_range("learning_rate", self.learning_rate, 1e-12, 10.0)
-        check_range("warm_up", self.warm_up, 0.0, 1.0)
+        check_range("warmup", self.warmup, 0.0, 1.0)
         check_range("weight_decay", self.weight_decay, 0.0, 10.0)
-        check_range("clip", self.clip, 1e-6, 1e6)
+        check_range("clip_norm", self.clip_norm, 1e-6, 1e6)
         check_range("checkpoint_seconds", self.checkpoint_seconds, 0.0, 1e6)
         check_range("evaluations", self.evaluations, 1, 100_000)
         check_range("average", self.average, 0.0, 1.0)
@@ -97,10 +97,10 @@ class Training:
         return max(by_steps, by_time)
 
     def learning_rate_at(self, progress: float) -> float:
-        """Linear warm-up, then half a cosine down to nothing (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
-        if progress < self.warm_up:
-            return self.learning_rate * max(progress / self.warm_up, 0.01)
-        falling = min((progress - self.warm_up) / max(1 - self.warm_up, 1e-9), 1.0)
+        """Linear warmup, then half a cosine down to nothing (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
+        if progress < self.warmup:
+            return self.learning_rate * max(progress / self.warmup, 0.01)
+        falling = min((progress - self.warmup) / max(1 - self.warmup, 1e-9), 1.0)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
 
 
@@ -112,29 +112,29 @@ class Objective(Protocol):
         """Rows of a whole batch."""
 
     def loss(
-        self, model: nn.Module, step: int, state: State | None, noise: Noise, device: torch.device
+        self, model: nn.Module, step: int, state: State | None, generator: DropoutGenerator, device: torch.device
     ) -> tuple[Tensor, int, State | None]:
-        """The summed loss of this process's rows (`noise.rows`) of a step's batch, the number of terms, the state."""
+        """The summed loss of this process's rows (`generator.rows`) of a step, the number of terms, the state."""
 
-    def held_out(self, model: nn.Module, device: torch.device) -> float:
-        """The mean loss on the held-out part, nats."""
+    def validation_loss(self, model: nn.Module, device: torch.device) -> float:
+        """The mean loss on the validation part, nats."""
 
 
 @dataclass
-class Course:
+class TrainerState:
     """Where a run is: everything about it that is not a tensor, as it goes into a checkpoint."""
 
     step: int = 0
     seconds: float = 0.0
     core_seconds: float = 0.0
-    symbols: int = 0
+    tokens: int = 0
     best: float = math.inf
     best_step: int = 0
     lowest: float = math.inf
-    """Held-out loss since the run was begun, or last made longer, ..."""
+    """Validation loss since the run was begun, or last made longer, ..."""
     since_best: int = 0
     """... and evaluations since then: what patience goes by."""
-    looks: int = 0
+    evaluations: int = 0
     averaged: int = 0
     points: int = 0
     loss_sum: float = 0.0
@@ -144,22 +144,23 @@ class Course:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Back from `asdict`."""
-        course = cls(**values)
-        course.history = [Measurement(**row) for row in values["history"]]
-        course.best, course.lowest = (math.inf if loss is None else loss for loss in (course.best, course.lowest))
-        return course
+        run = cls(**values)
+        run.history = [Measurement(**row) for row in values["history"]]
+        run.best, run.lowest = (math.inf if loss is None else loss for loss in (run.best, run.lowest))
+        return run
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values; a loss there is none of yet is null."""
         return {name: None if value == math.inf else value for name, value in asdict(self).items()}
 
-    def lengthened(self, looks: int, points: int) -> None:
-        """Go on as part of a longer run, of which `looks` evaluations and `points` of the curve would be past by now.
+    def lengthened(self, evaluations: int, points: int) -> None:
+        """Go on as part of a longer run, of which `evaluations` evaluations and `points` of the curve would be past
+        by now.
 
         The average begins anew, and so does patience: weights of a learning rate that is high again are at first worse
         than those of a run's end.
         """
-        self.looks, self.points, self.averaged = looks, points, 0
+        self.evaluations, self.points, self.averaged = evaluations, points, 0
         self.lowest, self.since_best = math.inf, 0
 
 
@@ -168,13 +169,13 @@ class Outcome:
     """What a run came to.
 
     Attributes:
-        best: the weights with the lowest held-out loss, by name.
-        course: the figures.
+        best: the weights with the lowest validation loss, by name.
+        state: the figures.
         reason: why it ended: `steps`, `time` or `patience`.
     """
 
     best: dict[str, Tensor]
-    course: Course
+    state: TrainerState
     reason: Literal["steps", "time", "patience"]
 
 
@@ -220,9 +221,9 @@ class Trainer:
         self.best = self._weights()
         self.average = self._weights()
         self.state: State | None = None
-        self.course = Course()
+        self.trainer_state = TrainerState()
         self._drawn_at = 0.0
-        self._look_cost = 0.0
+        self._evaluation_cost = 0.0
         if (folder / checkpoint.FILE).exists():
             self._restore()
         self.runner = accelerator.prepare(self.model)
@@ -234,60 +235,60 @@ class Trainer:
             Interrupted: at SIGINT or SIGTERM, with everything saved.
             RecurraError: if the loss is not finite any more, or the disk is full.
         """
-        if self.course.step == 0:
+        if self.trainer_state.step == 0:
             self._save()
         with _caught_signals() as caught, bar("training") as shown:
             reason = self._loop(caught, shown)
-        if math.isinf(self.course.best):  # the run ended before its first look
-            self._look(self.training.learning_rate_at(1))
+        if math.isinf(self.trainer_state.best):  # the run ended before its first evaluation
+            self._evaluate(self.training.learning_rate_at(1))
         self._consider_average()
         self._save()
         if self.accelerator.is_main_process:
-            write_history(self.course.history, self.folder / HISTORY)
-            plot_history(self.course.history, self.folder / PICTURE)
-        return Outcome(self.best, self.course, reason)
+            write_history(self.trainer_state.history, self.folder / HISTORY)
+            plot_history(self.trainer_state.history, self.folder / PICTURE)
+        return Outcome(self.best, self.trainer_state, reason)
 
     def _loop(self, caught: list[int], shown: Bar) -> Literal["steps", "time", "patience"]:
-        course, training = self.course, self.training
-        started, cores_started = time.monotonic() - course.seconds, time.process_time() - course.core_seconds
-        saved = shown_at = course.seconds
-        progress = training.progress(course.step, course.seconds)
-        looks = int(progress * training.evaluations)
-        if looks < course.looks:
-            course.lengthened(looks, int(progress * POINTS))
+        run, training = self.trainer_state, self.training
+        started, cores_started = time.monotonic() - run.seconds, time.process_time() - run.core_seconds
+        saved = shown_at = run.seconds
+        progress = training.progress(run.step, run.seconds)
+        evaluations = int(progress * training.evaluations)
+        if evaluations < run.evaluations:
+            run.lengthened(evaluations, int(progress * POINTS))
         while progress < 1:
             learning_rate = training.learning_rate_at(progress)
             self._step(learning_rate)
-            course.seconds, signal_number = self._agree(time.monotonic() - started, caught)
-            course.core_seconds = time.process_time() - cores_started
-            progress = training.progress(course.step, course.seconds)
-            if self._look_is_due(progress):
-                self._look(learning_rate)
-                self._look_cost = time.monotonic() - started - course.seconds
-                if training.patience and course.since_best >= training.patience:
+            run.seconds, signal_number = self._agree(time.monotonic() - started, caught)
+            run.core_seconds = time.process_time() - cores_started
+            progress = training.progress(run.step, run.seconds)
+            if self._evaluation_is_due(progress):
+                self._evaluate(learning_rate)
+                self._evaluation_cost = time.monotonic() - started - run.seconds
+                if training.patience and run.since_best >= training.patience:
                     return "patience"
-            elif int(progress * POINTS) > course.points:
+            elif int(progress * POINTS) > run.points:
                 self._note_point(learning_rate, None)
             if signal_number:
                 self._save()
                 raise Interrupted(
-                    f"stopped at step {course.step}; everything is saved, go on with the same command and --resume",
+                    f"stopped at step {run.step}; everything is saved, go on with the same command and --resume",
                     signal_number,
                 )
-            if course.seconds - saved > training.checkpoint_seconds:
+            if run.seconds - saved > training.checkpoint_seconds:
                 self._save()
-                saved = course.seconds
-            if course.seconds - shown_at > 0.2:
-                shown_at = course.seconds
+                saved = run.seconds
+            if run.seconds - shown_at > 0.2:
+                shown_at = run.seconds
                 shown.update(progress, self._bar_text())
-        return "steps" if training.steps and course.step >= training.steps else "time"
+        return "steps" if training.steps and run.step >= training.steps else "time"
 
     def _step(self, learning_rate: float) -> None:
         """One optimiser step on one batch."""
-        course, accelerator = self.course, self.accelerator
-        noise = Noise.of_step(self.training.seed, course.step, self.rows, self.objective.batch_size)
+        run, accelerator = self.trainer_state, self.accelerator
+        generator = DropoutGenerator.of_step(self.training.seed, run.step, self.rows, self.objective.batch_size)
         with accelerator.autocast():
-            loss, count, state = self.objective.loss(self.runner, course.step, self.state, noise, self.device)
+            loss, count, state = self.objective.loss(self.runner, run.step, self.state, generator, self.device)
         mine = torch.tensor([float(loss.detach()), count], dtype=torch.float64, device=self.device)
         totals = accelerator.reduce(mine)
         loss_sum, total = totals.tolist()
@@ -295,7 +296,7 @@ class Trainer:
             self._give_up()
         # DistributedDataParallel averages over the processes; what is wanted is the sum over all, by the total count.
         accelerator.backward(loss * (accelerator.num_processes / total))
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip_norm)
         if not math.isfinite(float(norm)):
             self._give_up()
         for group in self.optimizer.param_groups:
@@ -303,10 +304,10 @@ class Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.state = None if state is None else tuple(part.detach() for part in state)
-        course.step += 1
-        course.symbols += int(total)
-        course.loss_sum += loss_sum
-        course.loss_count += int(total)
+        run.step += 1
+        run.tokens += int(total)
+        run.loss_sum += loss_sum
+        run.loss_count += int(total)
 
     def _agree(self, seconds: float, caught: list[int]) -> tuple[float, int]:
         """The first process's clock and any process's signal: all stop, and change their pace, at the same step."""
@@ -314,91 +315,94 @@ class Trainer:
         everyone = self.accelerator.gather(mine)
         return float(everyone[0, 0]), int(everyone[:, 1].max())
 
-    def _look_is_due(self, progress: float) -> bool:
+    def _evaluation_is_due(self, progress: float) -> bool:
         """At every `1 / evaluations` of the run; if the clock counts, never so often that it takes much of the time."""
-        looks = int(progress * self.training.evaluations)
-        last = max((row.seconds for row in self.course.history if row.held_out is not None), default=0.0)
-        too_soon = self.training.minutes is not None and self.course.seconds - last < LOOK_SHARE * self._look_cost
-        return progress >= 1 or (looks > self.course.looks and not too_soon)
+        evaluations = int(progress * self.training.evaluations)
+        last = max((row.seconds for row in self.trainer_state.history if row.validation_loss is not None), default=0.0)
+        too_soon = (
+            self.training.minutes is not None
+            and self.trainer_state.seconds - last < EVALUATION_SHARE * self._evaluation_cost
+        )
+        return progress >= 1 or (evaluations > self.trainer_state.evaluations and not too_soon)
 
-    def _look(self, learning_rate: float) -> None:
-        """Score the weights on the held-out part, and keep them if they are the best."""
-        course = self.course
-        held_out = self.objective.held_out(self.model, self.device)
-        course.looks = int(self.training.progress(course.step, course.seconds) * self.training.evaluations)
-        row = self._note_point(learning_rate, held_out)
-        self._add_to_average(self.training.progress(course.step, course.seconds))
-        course.since_best += 1
-        if held_out < course.lowest:
-            course.lowest, course.since_best = held_out, 0
-        best = held_out < course.best
+    def _evaluate(self, learning_rate: float) -> None:
+        """Score the weights on the validation part, and keep them if they are the best."""
+        run = self.trainer_state
+        validation = self.objective.validation_loss(self.model, self.device)
+        run.evaluations = int(self.training.progress(run.step, run.seconds) * self.training.evaluations)
+        row = self._note_point(learning_rate, validation)
+        self._add_to_average(self.training.progress(run.step, run.seconds))
+        run.since_best += 1
+        if validation < run.lowest:
+            run.lowest, run.since_best = validation, 0
+        best = validation < run.best
         if best:
-            course.best, course.best_step = held_out, course.step
+            run.best, run.best_step = validation, run.step
             self.best = self._weights()
         if self.accelerator.is_main_process:
-            write_history(course.history, self.folder / HISTORY)
-            if course.seconds - self._drawn_at > PICTURE_SECONDS:
-                plot_history(course.history, self.folder / PICTURE)
-                self._drawn_at = course.seconds
+            write_history(run.history, self.folder / HISTORY)
+            if run.seconds - self._drawn_at > PICTURE_SECONDS:
+                plot_history(run.history, self.folder / PICTURE)
+                self._drawn_at = run.seconds
             if self.training.tensorboard:
                 _write_tensorboard(row, self.folder / "tensorboard")
-        pace = course.symbols / max(course.seconds, 1e-9)
+        pace = run.tokens / max(run.seconds, 1e-9)
         note(
-            f"step {course.step:>7,}   {course.seconds:6.0f} s   loss {row.loss:.3f}   held out {held_out:.4f}"
-            f"{' *' if best else '  '}   {pace:,.0f} symbols/s"
+            f"step {run.step:>7,}   {run.seconds:6.0f} s   loss {row.loss:.3f}   validation {validation:.4f}"
+            f"{' *' if best else '  '}   {pace:,.0f} tokens/s"
         )
 
     def _add_to_average(self, progress: float) -> None:
         """Take the present weights into the average, at the end of the run; before it there is none."""
-        course = self.course
-        course.averaged = course.averaged + 1 if progress > 1 - self.training.average else 0
-        if course.averaged:
+        run = self.trainer_state
+        run.averaged = run.averaged + 1 if progress > 1 - self.training.average else 0
+        if run.averaged:
             for name, weights in self._weights().items():
-                self.average[name].lerp_(weights, 1 / course.averaged)
+                self.average[name].lerp_(weights, 1 / run.averaged)
 
     def _consider_average(self) -> None:
         """Keep the average of the last weights if it is better than any of them."""
-        if self.course.averaged < 2:
+        if self.trainer_state.averaged < 2:
             return
         last = self._weights()
         modelfile.fill(self.model, self.average, "the average")
-        held_out = self.objective.held_out(self.model, self.device)
+        validation = self.objective.validation_loss(self.model, self.device)
         modelfile.fill(self.model, last, "the run")
-        better = held_out < self.course.best
+        better = validation < self.trainer_state.best
         note(
-            f"the average of the last {self.course.averaged} evaluations' weights: held out {held_out:.4f}"
-            + (" *" if better else f", not better than {self.course.best:.4f}")
+            f"the average of the last {self.trainer_state.averaged} evaluations' weights: validation {validation:.4f}"
+            + (" *" if better else f", not better than {self.trainer_state.best:.4f}")
         )
         if better:
-            self.course.best, self.course.best_step = held_out, self.course.step
+            self.trainer_state.best, self.trainer_state.best_step = validation, self.trainer_state.step
             self.best = {name: weights.clone() for name, weights in self.average.items()}
 
-    def _note_point(self, learning_rate: float, held_out: float | None) -> Measurement:
+    def _note_point(self, learning_rate: float, validation: float | None) -> Measurement:
         """Add a point to the history."""
-        course = self.course
-        course.points = int(self.training.progress(course.step, course.seconds) * POINTS)
-        loss = course.loss_sum / max(course.loss_count, 1)
-        row = Measurement(course.step, course.seconds, course.symbols, loss, held_out, learning_rate)
-        course.history.append(row)
-        course.loss_sum, course.loss_count = 0.0, 0
+        run = self.trainer_state
+        run.points = int(self.training.progress(run.step, run.seconds) * POINTS)
+        loss = run.loss_sum / max(run.loss_count, 1)
+        row = Measurement(run.step, run.seconds, run.tokens, loss, validation, learning_rate)
+        run.history.append(row)
+        run.loss_sum, run.loss_count = 0.0, 0
         return row
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: parameter.detach().clone() for parameter, name in self.names.items()}
 
     def _bar_text(self) -> str:
-        course = self.course
-        pace = course.symbols / max(course.seconds, 1e-9)
-        loss = course.loss_sum / max(course.loss_count, 1)
-        return f"loss {loss:.3f}  {pace:,.0f} symbols/s"
+        run = self.trainer_state
+        pace = run.tokens / max(run.seconds, 1e-9)
+        loss = run.loss_sum / max(run.loss_count, 1)
+        return f"loss {loss:.3f}  {pace:,.0f} tokens/s"
 
     def _give_up(self) -> None:
         """End the run before the bad gradient reaches the weights."""
-        course = self.course
+        run = self.trainer_state
         self._save()
         raise RecurraError(
-            f"the loss was not finite at step {course.step + 1}; the good weights before it are kept, go on with "
-            f"--resume and a lower --learning-rate than {self.training.learning_rate:g} (or a lower --clip)"
+            f"the loss was not finite at step {run.step + 1}; the good weights before it are kept, go on with "
+            f"--resume and a lower --learning-rate than {self.training.learning_rate:g} (or a lower --clip-norm)"
         )
 
     def _save(self) -> None:
@@ -408,11 +412,11 @@ class Trainer:
         groups = {
             "model": self._weights(),
             "best": self.best,
-            "average": self.average if self.course.averaged else {},
+            "average": self.average if self.trainer_state.averaged else {},
             "optimizer": checkpoint.optimizer_tensors(self.optimizer, self.names),
             "state": {str(number): part for number, part in enumerate(state)},
         }
-        checkpoint.save(self.folder, groups, {"config": self.config, "course": self.course.to_json()})
+        checkpoint.save(self.folder, groups, {"config": self.config, "trainer_state": self.trainer_state.to_json()})
 
     def _whole_state(self) -> State:
         """The carried state of all processes' rows."""
@@ -422,12 +426,12 @@ class Trainer:
     def _restore(self) -> None:
         groups, figures = checkpoint.load(self.folder)
         try:
-            self.course = Course.from_json(figures["course"])
+            self.trainer_state = TrainerState.from_json(figures["trainer_state"])
             with torch.no_grad():
                 for parameter, name in self.names.items():
                     parameter.copy_(groups["model"][name])
                     self.best[name].copy_(groups["best"][name])
-                    if self.course.averaged:
+                    if self.trainer_state.averaged:
                         self.average[name].copy_(groups["average"][name])
             checkpoint.restore_optimizer(self.optimizer, self.names, groups.get("optimizer", {}))
         except (KeyError, TypeError, RuntimeError) as error:

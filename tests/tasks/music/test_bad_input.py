@@ -90,29 +90,29 @@ class TestMusic:
     def test_too_few_notes(self, train_refused: Refused, tmp_path: Path) -> None:
         notes = [Note(12 * place, 12, 60 + place % 5) for place in range(52)]
         message = train_refused(save(tmp_path, "short.mid", notes))
-        assert "short.mid is too short to train on: 48 notes besides the held-out part, at least 50" in message
+        assert "short.mid is too short to train on: 48 notes besides the validation part, at least 50" in message
         assert "too short" in train_refused(save(tmp_path, "one.mid", notes[:1]))
 
     def test_pieces_without_a_note(self, train_refused: Refused, tmp_path: Path) -> None:
         (tmp_path / "rolls.json").write_text(json.dumps([[[], [], []]] * 7))
-        assert "too short to train on: 0 notes" in train_refused(tmp_path / "rolls.json", "--symbols", "frames")
+        assert "too short to train on: 0 notes" in train_refused(tmp_path / "rolls.json", "--tokens", "frames")
 
     def test_nothing_but_drums_as_frames(self, train_refused: Refused, tmp_path: Path) -> None:
         path = save(tmp_path, "drums.mid", [Note(12 * place, 12, 36, 80, 2) for place in range(200)])
-        assert "drums" in train_refused(path, "--symbols", "frames")
+        assert "drums" in train_refused(path, "--tokens", "frames")
 
     def test_a_held_out_part_that_is_missing_or_silent(
         self, train_refused: Refused, music_folder: Path, tmp_path: Path
     ) -> None:
-        assert "missing.mid" in train_refused(music_folder, "--held-out", tmp_path / "missing.mid")
+        assert "missing.mid" in train_refused(music_folder, "--validation", tmp_path / "missing.mid")
         (tmp_path / "rolls.json").write_text(json.dumps([[[]]]))
-        message = train_refused(music_folder, "--held-out", tmp_path / "rolls.json")
-        assert "the held-out part, rolls.json, has no notes" in message
+        message = train_refused(music_folder, "--validation", tmp_path / "rolls.json")
+        assert "the validation part, rolls.json, has no notes" in message
 
     @pytest.mark.parametrize(
         ("options", "name"),
         [(["--frame", 0], "--frame"), (["--frame", 49], "--frame"), (["--transpose", 7], "--transpose"),
-         (["--symbols", "klingon"], "--symbols"), (["--hidden-size", 0], "--hidden-size")],
+         (["--tokens", "klingon"], "--tokens"), (["--hidden-size", 0], "--hidden-size")],
     )  # fmt: skip
     def test_options(
         self, refused: Refused, music_folder: Path, tmp_path: Path, options: list[object], name: str

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from recurra.decoding.sampling import Sampling
-from recurra.tasks.music.composition import Draft, Rules, compose, finished
+from recurra.tasks.music.composition import Draft, PlanRules, compose, finished
 from recurra.tasks.music.constraints import Controls, Given, plan
 from recurra.tasks.music.notation import Notation
 from recurra.tasks.music.pieces import Meter, Note, Piece, Track
@@ -33,16 +33,16 @@ SOLO = replace(BAND, tracks=(), velocity=False)
 FRAMES = replace(SOLO, kind="frames", durations=(), drums=(), steps=(12,), frame=12)
 
 
-def open_to(rules: Rules, draft: Draft) -> set[tuple[int, int]]:
+def open_to(rules: PlanRules, draft: Draft) -> set[tuple[int, int]]:
     """What may come next, as kinds and values."""
-    banned = set(rules.forbidden(draft).tolist())
-    return {tuple(symbol) for number, symbol in enumerate(rules.notation.symbols) if number not in banned}
+    suppressed = set(rules.forbidden(draft).tolist())
+    return {tuple(token) for number, token in enumerate(rules.notation.tokens) if number not in suppressed}
 
 
-def written(rules: Rules, *symbols: tuple[int, int]) -> Draft:
+def written(rules: PlanRules, *tokens: tuple[int, int]) -> Draft:
     """The draft after a piece's START, BARS and these, each of which must be allowed."""
     draft = rules.after(rules.after(Draft(), rules.notation.number(START)), rules.notation.number(BARS, 0))
-    for kind, value in symbols:
+    for kind, value in tokens:
         assert (kind, value) in open_to(rules, draft), (kind, value)
         draft = rules.after(draft, rules.notation.number(kind, value))
     return draft
@@ -54,7 +54,7 @@ def kinds(options: set[tuple[int, int]]) -> set[int]:
 
 class TestOrder:
     def test_a_note_is_said_in_order(self) -> None:
-        rules = Rules(plan(Controls(bars=2), BAND))
+        rules = PlanRules(plan(Controls(bars=2), BAND))
         begin = {(TRACK, 0), (TRACK, 1), (TRACK, 2)}
         steps = {(STEP, ticks) for ticks in BAND.steps}
         draft = written(rules)
@@ -70,22 +70,24 @@ class TestOrder:
 
     def test_the_drums_of_each_track_begin_anew(self) -> None:
         kits = replace(BAND, tracks=(*BAND.tracks, Track("Shaker", 0, True)), velocity=False)
-        rules = Rules(plan(Controls(bars=1), kits))
+        rules = PlanRules(plan(Controls(bars=1), kits))
         draft = written(rules, (TRACK, 2), (DRUM, 38), (DURATION, 3), (TRACK, 3))
         assert open_to(rules, draft) == {(DRUM, 36), (DRUM, 38)}
         # And a pitch after drums has its own duration.
-        turned = Rules(plan(Controls(bars=1), replace(kits, tracks=(Track("Kit", 0, True), Track("a"), Track("b")))))
+        turned = PlanRules(
+            plan(Controls(bars=1), replace(kits, tracks=(Track("Kit", 0, True), Track("a"), Track("b"))))
+        )
         draft = written(turned, (TRACK, 0), (DRUM, 36), (DURATION, 3), (TRACK, 1), (PITCH, 0), (DURATION, 24))
         assert [note.end for note in draft.sounding] == [24]
 
     def test_drums_come_after_pitches_where_no_tracks_are_told_apart(self) -> None:
-        rules = Rules(plan(Controls(bars=1), SOLO))
+        rules = PlanRules(plan(Controls(bars=1), SOLO))
         draft = written(rules, (DRUM, 36), (DURATION, 3))
         assert open_to(rules, draft) == {(DRUM, 38)} | {(STEP, ticks) for ticks in SOLO.steps}
 
     def test_a_change_of_metre_is_said_at_its_bar_and_nowhere_else(self) -> None:
         meters = (Meter(0, 3, 4), Meter(36, 4, 4))
-        rules = Rules(plan(Controls(bars=2), SOLO, given=Given((Note(0, 3, 60),), 0), given_meters=meters))
+        rules = PlanRules(plan(Controls(bars=2), SOLO, given=Given((Note(0, 3, 60),), 0), given_meters=meters))
         draft = written(rules)
         assert open_to(rules, draft) == {(METER, 1)}
         draft = written(rules, (METER, 1), (PITCH, 0), (DURATION, 3), (STEP, 12), (STEP, 12), (STEP, 3), (STEP, 3))
@@ -97,7 +99,7 @@ class TestOrder:
 
 class TestDemands:
     def test_no_pitch_begins_while_it_sounds_in_its_track(self) -> None:
-        rules = Rules(plan(Controls(bars=1), replace(BAND, velocity=False)))
+        rules = PlanRules(plan(Controls(bars=1), replace(BAND, velocity=False)))
         draft = written(rules, (TRACK, 0), (PITCH, 2), (DURATION, 12), (STEP, 3), (TRACK, 0))
         assert (PITCH, 2) not in open_to(rules, draft)
         draft = written(rules, (TRACK, 0), (PITCH, 2), (DURATION, 12), (STEP, 3), (TRACK, 1))
@@ -106,7 +108,7 @@ class TestDemands:
         assert (PITCH, 2) in open_to(rules, draft)
 
     def test_a_note_ends_with_its_chord_and_with_the_piece(self) -> None:
-        rules = Rules(plan(Controls(bars=1, chords="| C C#dim |"), SOLO))
+        rules = PlanRules(plan(Controls(bars=1, chords="| C C#dim |"), SOLO))
         draft = written(rules, (PITCH, 0))
         assert open_to(rules, draft) == {(DURATION, ticks) for ticks in (3, 12, 24)}
         draft = written(rules, (STEP, 12), (STEP, 1), (PITCH, 0))
@@ -121,7 +123,7 @@ class TestDemands:
         assert {value for kind, value in open_to(rules, late) if kind == STEP} == {1}
 
     def test_voices_are_counted_over_all_tracks_but_drums(self) -> None:
-        rules = Rules(plan(Controls(bars=1, voices=2), replace(BAND, velocity=False)))
+        rules = PlanRules(plan(Controls(bars=1, voices=2), replace(BAND, velocity=False)))
         both = [(TRACK, 0), (PITCH, 2), (DURATION, 12), (TRACK, 1), (PITCH, 2), (DURATION, 3)]
         assert open_to(rules, written(rules, *both)) == {(TRACK, 2), (STEP, 1), (STEP, 3), (STEP, 12)}
         draft = written(rules, *both, (STEP, 3), (TRACK, 1), (PITCH, 1), (DURATION, 24))
@@ -130,7 +132,7 @@ class TestDemands:
 
     def test_a_given_note_must_be_said_when_it_is_due(self) -> None:
         voice = Given((Note(12, 7, 62, 80, 0), Note(12, 24, 64, 80, 0)), 0)
-        rules = Rules(plan(Controls(bars=1), replace(BAND, velocity=False), given=voice))
+        rules = PlanRules(plan(Controls(bars=1), replace(BAND, velocity=False), given=voice))
         draft = written(rules)
         assert (TRACK, 0) not in open_to(rules, draft)
         draft = written(rules, (STEP, 12))
@@ -144,23 +146,23 @@ class TestDemands:
         assert {value for kind, value in open_to(rules, draft) if kind == TRACK} == {1, 2}
 
     def test_in_one_track_lower_notes_may_come_before_a_given_one(self) -> None:
-        rules = Rules(plan(Controls(bars=1, voices=2), SOLO, given=Given((Note(0, 12, 63, 80, 0),), 0)))
+        rules = PlanRules(plan(Controls(bars=1, voices=2), SOLO, given=Given((Note(0, 12, 63, 80, 0),), 0)))
         assert open_to(rules, written(rules)) == {(PITCH, 0), (PITCH, 1), (PITCH, 2), (PITCH, 3)}
         draft = written(rules, (PITCH, 1), (DURATION, 12))
         assert open_to(rules, draft) == {(PITCH, 3)}
 
 
 class Likes:
-    """A model that prefers one symbol after the other, whatever it has read."""
+    """A model that prefers one token after the other, whatever it has read."""
 
-    def __init__(self, notation: Notation, symbols: list[int]) -> None:
-        self.size, self.symbols = notation.size, symbols
+    def __init__(self, notation: Notation, tokens: list[int]) -> None:
+        self.size, self.tokens = notation.size, tokens
         self.read: list[int] = []
 
-    def step(self, symbol: int, state: int) -> tuple[NDArray[np.float32], int]:
-        self.read.append(symbol)
+    def step(self, token: int, state: int) -> tuple[NDArray[np.float32], int]:
+        self.read.append(token)
         logits = np.zeros(self.size, np.float32)
-        logits[self.symbols[state % len(self.symbols)]] = 50.0
+        logits[self.tokens[state % len(self.tokens)]] = 50.0
         return logits, state + 1
 
 
@@ -169,33 +171,33 @@ def test_a_model_that_writes_what_may_be_written_is_left_alone() -> None:
         Note(onset, duration, pitch, 80, track) for onset, track, pitch, duration in
         [(0, 0, 62, 12), (0, 1, 60, 24), (0, 2, 36, 12), (12, 0, 64, 12), (30, 1, 61, 3), (36, 0, 60, 12)]
     ), 48)  # fmt: skip
-    symbols = encode(source, BAND, length=True)[0].tolist()
-    model = Likes(BAND, [*symbols[2:], 0])
+    tokens = encode(source, BAND, length=True)[0].tolist()
+    model = Likes(BAND, [*tokens[2:], 0])
     begin = [BAND.number(START), BAND.number(BARS, 1)]
-    # The first symbol of the model's is its answer to the second that it reads.
-    model.symbols = [0, *symbols[2:]]
+    # The first token of the model's is its answer to the second that it reads.
+    model.tokens = [0, *tokens[2:]]
     course = plan(Controls(bars=1, key="chromatic", voices=2), BAND)
-    out = compose(model.step, begin, 0, course, Sampling(argmax=True), np.random.default_rng(0))
-    assert begin + out == symbols
+    out = compose(model.step, begin, 0, course, Sampling(greedy=True), np.random.default_rng(0))
+    assert begin + out == tokens
     assert model.read[:-1] == [*begin, *out][: len(model.read) - 1]
     assert finished(decode(begin + out, BAND, "a"), course).notes == source.notes
 
 
 @given(data=st.data())
 def test_every_draft_of_a_piece_knows_what_sounds(data: st.DataObject) -> None:
-    """The rules' account of time and of what sounds, against the piece that the symbols stand for."""
+    """The rules' account of time and of what sounds, against the piece that the tokens stand for."""
     course = plan(Controls(bars=1), BAND)
-    rules = Rules(course)
-    draft, symbols = written(rules), [BAND.number(START), BAND.number(BARS, 0)]
+    rules = PlanRules(course)
+    draft, tokens = written(rules), [BAND.number(START), BAND.number(BARS, 0)]
     for _ in range(data.draw(st.integers(0, 40))):
         options = np.setdiff1d(np.arange(BAND.size), rules.forbidden(draft))
-        symbols.append(int(data.draw(st.sampled_from(options.tolist()))))
-        draft = rules.after(draft, symbols[-1])
+        tokens.append(int(data.draw(st.sampled_from(options.tolist()))))
+        draft = rules.after(draft, tokens[-1])
         if draft.time >= course.end:
             break
         if draft.last not in (STEP, VELOCITY):
             continue
-        piece = decode(symbols, BAND, "a")
+        piece = decode(tokens, BAND, "a")
         there = sorted(
             (note.end, note.track, note.pitch)
             for note in piece.notes
@@ -239,5 +241,5 @@ class TestFinished:
 def test_long_pieces_have_their_length(bars: int) -> None:
     course = plan(Controls(bars=bars, chords="C Am F G7"), FRAMES)
     model = Likes(FRAMES, [FRAMES.number(STEP, 12)])
-    out = compose(model.step, [0, 2], 0, course, Sampling(argmax=True), np.random.default_rng(0))
+    out = compose(model.step, [0, 2], 0, course, Sampling(greedy=True), np.random.default_rng(0))
     assert len(out) == bars * 4

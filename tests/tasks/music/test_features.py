@@ -54,13 +54,13 @@ def chords(*given: tuple[int, ...], lasting: float = 1) -> Piece:
 
 def heard(music: Piece, how: Notation | None = None) -> Passage:
     how = how or notation()
-    symbols, lost = encode(music, how)
+    tokens, lost = encode(music, how)
     assert not +lost, "the test itself is wrong"
-    return passage(how, symbols, "t")
+    return passage(how, tokens, "t")
 
 
 def marks(made: Passage, name: str, how: Notation | None = None) -> str:
-    """At the last symbol of each moment that has one which is a note."""
+    """At the last token of each moment that has one which is a note."""
     assert made.roll is not None
     last = {note.onset: note.last for note in made.roll.notes}
     return "".join(".#"[int(made.features[name][place])] for place in last.values())
@@ -109,7 +109,7 @@ def test_every_feature_is_marked_somewhere() -> None:
     assert set(heard(chords((60, 64)), VOICES).features) == set(CASES) - {"four notes sound"} | {"all voices sound"}
 
 
-def test_a_moment_is_read_symbol_by_symbol() -> None:
+def test_a_moment_is_read_token_by_token() -> None:
     made = heard(chords((60, 64, 67), (59,)))
     assert made.labels == ["start", "any length", "C4", "1/4", "E4", "1/4", "G4", "1/4", "→1/4", "B3", "1/4", "→1/4"]
     more, major = (made.features[name] for name in ("a note more in the chord", "major chord"))
@@ -119,8 +119,8 @@ def test_a_moment_is_read_symbol_by_symbol() -> None:
 
 def test_what_is_held_sounds_on_and_what_ends_does_not() -> None:
     music = piece([(0, 2, 60), (0, 1, 64), (1, 1, 67), (2, 1, 64), (2, 1, 67)])
-    symbols, _ = encode(music, notation())
-    sounding = [sorted(pitch for _, pitch in pitches) for pitches in Heard(notation(), symbols).sounding]
+    tokens, _ = encode(music, notation())
+    sounding = [sorted(pitch for _, pitch in pitches) for pitches in Heard(notation(), tokens).sounding]
     assert sounding == [[], [], [60], [60], [60, 64], [60, 64], [60], [60, 67], [60, 67], [], [64], [64], [64, 67],
                         [64, 67], []]  # fmt: skip
 
@@ -155,7 +155,7 @@ def test_phrases_end_by_a_long_chord_or_before_silence() -> None:
     assert phrase_ends(piece([(0, 1, 60), (1, 4, 38, 1), (1, 1, 62)], (COMMON_TIME,), drums)) == [12]
 
 
-def test_names_of_symbols() -> None:
+def test_names_of_tokens() -> None:
     name = namer(FULL)
     numbers = range(FULL.size)
     assert len({name(number) for number in numbers} - {""}) == FULL.size
@@ -170,8 +170,8 @@ def test_names_of_symbols() -> None:
 def test_notes_stand_where_they_are() -> None:
     tracks = (Track("Flute", 73), Track("Drums", 0, True))
     music = piece([(0, 1, 72, 0), (0, 1, 76, 0), (1, 0.5, 38, 1), (1.5, 1, 74, 0)], (COMMON_TIME,), tracks)
-    symbols, _ = encode(music, FULL)
-    made = passage(FULL, np.concatenate([symbols, symbols]), "t", ["one"])
+    tokens, _ = encode(music, FULL)
+    made = passage(FULL, np.concatenate([tokens, tokens]), "t", ["one"])
     first, second = made.roll.notes[:4], made.roll.notes[4:]
     assert [note.name for note in first] == ["C5 Flute", "E5 Flute", "drum 38 Drums", "D5 Flute"]
     assert [(note.onset, note.duration) for note in first] == [(0, 12), (0, 12), (12, 6), (18, 12)]
@@ -196,35 +196,35 @@ def test_a_pickup_is_bar_nought() -> None:
 
 
 @given(st.sampled_from([notation(), VOICES, FRAMES, FULL]), st.data())
-def test_any_symbols_make_a_passage(how: Notation, data) -> None:
-    symbols = np.array(data.draw(st.lists(st.integers(0, how.size - 1), max_size=40)), dtype=np.int64)
-    made = passage(how, symbols, "t")
-    assert len(made) == len(made.labels) == len(symbols)
+def test_any_tokens_make_a_passage(how: Notation, data) -> None:
+    tokens = np.array(data.draw(st.lists(st.integers(0, how.size - 1), max_size=40)), dtype=np.int64)
+    made = passage(how, tokens, "t")
+    assert len(made) == len(made.labels) == len(tokens)
     assert (np.diff(made.roll.times) >= 0).all()
-    assert made.roll.spans.shape == (len(symbols), 2)
+    assert made.roll.spans.shape == (len(tokens), 2)
     assert all(0 <= note.lane < len(made.roll.lanes) for note in made.roll.notes)
-    assert all(0 <= note.first <= note.last < len(symbols) for note in made.roll.notes)
-    made.beginning(len(symbols) // 2 + 1)
+    assert all(0 <= note.first <= note.last < len(tokens) for note in made.roll.notes)
+    made.beginning(len(tokens) // 2 + 1)
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(1, 4), st.integers(36, 84)), min_size=1, max_size=20))
 def test_notes_are_those_that_decoding_finds(wanted) -> None:
     """An independent reading: what sounds, note by note, is what `decode` says."""
-    symbols, _ = encode(piece(sorted(set(wanted))), how := notation(durations=tuple(range(1, 49))))
-    decoded = decode(symbols, how, "")
-    made = passage(how, symbols, "t").roll
+    tokens, _ = encode(piece(sorted(set(wanted))), how := notation(durations=tuple(range(1, 49))))
+    decoded = decode(tokens, how, "")
+    made = passage(how, tokens, "t").roll
     drawn = Counter((note.onset, note.lane + how.lowest) for note in made.notes)
     assert drawn == Counter((note.onset, note.pitch) for note in decoded.notes)
     ends = {note.onset + note.duration for note in made.notes}
     assert {note.end for note in decoded.notes} <= ends | {note.onset for note in decoded.notes}
-    kinds = [how.symbols[int(symbol)].kind for symbol in symbols]
+    kinds = [how.tokens[int(token)].kind for token in tokens]
     assert [kinds[note.first] for note in made.notes] == [PITCH] * len(made.notes)
     assert kinds[0] == START
 
 
 def test_a_passage_refuses_a_roll_that_does_not_fit() -> None:
     made = heard(SCALE)
-    with pytest.raises(ValueError, match=f"{len(made)} symbols"):
+    with pytest.raises(ValueError, match=f"{len(made)} tokens"):
         replace(made, roll=made.roll.beginning(5))
 
 
@@ -232,7 +232,7 @@ def test_drums_are_no_voice() -> None:
     assert "four notes sound" in heard(SCALE, FULL).features
 
 
-def test_models_of_other_symbols_are_not_compared() -> None:
+def test_models_of_other_tokens_are_not_compared() -> None:
     require_same_notation(["one", "two"], [notation(), notation()])
-    with pytest.raises(RecurraError, match="two and one do not write music in the same symbols"):
+    with pytest.raises(RecurraError, match="two and one do not write music in the same tokens"):
         require_same_notation(["one", "two"], [notation(), VOICES])

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from recurra.data.tokenizer import Symbols
+from recurra.data.tokenizer import Tokens
 from recurra.tasks.music.frame_scores import FrameScore, score_frames
 from recurra.tasks.music.io.rolls import from_frames
 from recurra.tasks.music.notation import Notation
@@ -23,27 +23,27 @@ from recurra.tasks.music.transcription import encode, suit
 BENCH = Path(__file__).parents[3] / "bench"
 
 
-def framed(rolls: list[list[tuple[int, ...]]]) -> tuple[list[Symbols], Notation]:
+def framed(rolls: list[list[tuple[int, ...]]]) -> tuple[list[Tokens], Notation]:
     pieces = [from_frames(roll, TICKS, "roll") for roll in rolls]
     notation = suit(pieces, "frames", TICKS, False, False)
     return [encode(piece, notation)[0] for piece in pieces], notation
 
 
-def halves(symbols: Symbols) -> NDArray[np.float64]:
+def halves(tokens: Tokens) -> NDArray[np.float64]:
     """2, 4, 8, ... : the probability of the n-th prediction is 2 to the minus n."""
-    return -math.log(2) * np.arange(1, len(symbols))
+    return -math.log(2) * np.arange(1, len(tokens))
 
 
 def test_a_case_worked_out_by_hand() -> None:
     # Predicted after START:    1     2    3    4     5    6     7    8
-    # The symbols:            BARS   60   64  STEP   60  STEP  STEP   ...
+    # The tokens:            BARS   60   64  STEP   60  STEP  STEP   ...
     # of frame                  -     0    0    0     1    1     2
     #
     # BARS is not scored. First frame: 2 + 3 + 4 = 9 bits; the rest: (5 + 6) + 7 = 18 bits. Three frames, two of them
     # predicted; three notes.
-    (symbols,), notation = framed([[(60, 64), (60,), ()]])
-    assert len(symbols) == 8
-    score = score_frames([symbols], notation, halves)
+    (tokens,), notation = framed([[(60, 64), (60,), ()]])
+    assert len(tokens) == 8
+    score = score_frames([tokens], notation, halves)
     assert score == FrameScore(pytest.approx(9 * math.log(2)), pytest.approx(18 * math.log(2)), 1, 3.0, 3)
     assert score.nats_per_frame == pytest.approx(18 * math.log(2) / 2)
     assert score.nats_per_frame_with_first == pytest.approx(27 * math.log(2) / 3)
@@ -61,15 +61,15 @@ def test_pieces_are_summed_before_they_are_divided() -> None:
 
 def test_of_notes_a_frame_is_a_quarter_and_metres_are_given() -> None:
     # Predicted:   1     2      3    4     5     6      7    8     9
-    # Symbols:    BARS METER   60  DUR.  STEP  METER   60  DUR.  STEP
+    # Tokens:    BARS METER   60  DUR.  STEP  METER   60  DUR.  STEP
     # BARS and METER are not scored: 3 + 4 + 5 = 12 bits until the first step, then 7 + 8 + 9 = 24.
     # Two and a half quarters: the first step's and 30 - 12 = 18 ticks; the first frame is given as ever.
     piece = Piece("x", (Track(),), (Note(0, 12, 60), Note(12, 18, 60)), 30, (Meter(0, 1, 4), Meter(12, 3, 8)))
     other = Piece("y", (Track(),), (), 12, (Meter(0, 4, 4), Meter(3, 4, 4), Meter(6, 4, 4)))
     notation = suit([piece, other], "notes", 0, False, False)
-    symbols = encode(piece, notation)[0]
-    assert len(symbols) == 10
-    score = score_frames([symbols], notation, halves)
+    tokens = encode(piece, notation)[0]
+    assert len(tokens) == 10
+    score = score_frames([tokens], notation, halves)
     assert (score.first, score.rest) == (pytest.approx(12 * math.log(2)), pytest.approx(24 * math.log(2)))
     assert (score.frames, score.pieces, score.notes) == (2.5, 1, 2)
     assert score.nats_per_frame == pytest.approx(24 * math.log(2) / 1.5)
@@ -81,9 +81,9 @@ def test_of_notes_a_frame_is_a_quarter_and_metres_are_given() -> None:
         min_size=1,
     )
 )
-def test_even_chances_cost_the_same_for_every_symbol(rolls: list[list[tuple[int, ...]]]) -> None:
+def test_even_chances_cost_the_same_for_every_token(rolls: list[list[tuple[int, ...]]]) -> None:
     pieces, notation = framed(rolls)
-    score = score_frames(pieces, notation, lambda symbols: np.full(len(symbols) - 1, -math.log(notation.size)))
+    score = score_frames(pieces, notation, lambda tokens: np.full(len(tokens) - 1, -math.log(notation.size)))
     predicted = sum(len(frame) + 1 for roll in rolls for frame in roll[1:])
     first = sum(len(roll[0]) + 1 for roll in rolls)
     assert score.rest == pytest.approx(predicted * math.log(notation.size))
@@ -93,10 +93,10 @@ def test_even_chances_cost_the_same_for_every_symbol(rolls: list[list[tuple[int,
     assert score.notes == sum(len(frame) for roll in rolls for frame in roll)
 
 
-def test_a_predictor_must_predict_every_symbol() -> None:
+def test_a_predictor_must_predict_every_token() -> None:
     pieces, notation = framed([[(60,), (62,)]])
-    with pytest.raises(ValueError, match="6 predictions of 5 symbols"):
-        score_frames(pieces, notation, lambda symbols: np.zeros(len(symbols)))
+    with pytest.raises(ValueError, match="6 predictions of 5 tokens"):
+        score_frames(pieces, notation, lambda tokens: np.zeros(len(tokens)))
 
 
 def test_no_pieces_no_figure() -> None:
@@ -121,12 +121,12 @@ def test_the_count_model_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     #   place, last, voice, begun, frame: 60 twice, nothing else: (2 + p) / (2 + 1), five times
     #   frames:                           60 once, for before frame two came no other: (1 + p) / (1 + 1)
     # The same for the end, which is all that came at the second place.
-    (symbols,), notation = framed([[(60,), (60,), (60,)]])
-    model = bench.CountModel([symbols], notation)
+    (tokens,), notation = framed([[(60,), (60,), (60,)]])
+    model = bench.CountModel([tokens], notation)
     expected = (2 + 2 / 89) / 6
     for _ in range(5):
         expected = (2 + expected) / 3
     expected = (1 + expected) / 2
-    log_probs = model(symbols)
+    log_probs = model(tokens)
     assert math.exp(log_probs[-2]) == pytest.approx(expected)
     assert math.exp(log_probs[-1]) == pytest.approx(expected)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from recurra.explain.passage import Passage
 from recurra.explain.units import Tracker
-from recurra.tasks.music.lane_pictures import draw_neurons, draw_surprise, telling_row
+from recurra.tasks.music.lane_pictures import draw_neurons, draw_surprisal, telling_row
 
 FEATURE = "bar begins"
 
@@ -49,8 +49,8 @@ def test_a_unit_that_is_high_on_one_note_colours_it_alone(music_passage: Passage
 
 def test_surprise_colours_notes(music_passage: Passage, tmp_path: Path) -> None:
     bits = np.zeros(len(music_passage) - 1)
-    draw_surprise(music_passage, bits, tmp_path / "none.png")
-    draw_surprise(music_passage, bits + 5, tmp_path / "much.png")
+    draw_surprisal(music_passage, bits, tmp_path / "none.png")
+    draw_surprisal(music_passage, bits + 5, tmp_path / "much.png")
     below_legend = slice(130, None)
     assert not coloured(tmp_path / "none.png")[below_legend].any()
     assert coloured(tmp_path / "much.png")[below_legend].mean() > 0.02
@@ -65,4 +65,4 @@ def test_the_telling_row_has_the_feature_and_its_absence(music_passage: Passage)
 
 def test_text_has_no_roll(music_passage: Passage, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no roll"):
-        draw_surprise(replace(music_passage, roll=None), np.ones(9), tmp_path / "x.png")
+        draw_surprisal(replace(music_passage, roll=None), np.ones(9), tmp_path / "x.png")

@@ -1,4 +1,4 @@
-"""Where symbols and notes stand, against sums written out and properties of random rolls."""
+"""Where tokens and notes stand, against sums written out and properties of random rolls."""
 
 import numpy as np
 from hypothesis import given
@@ -13,7 +13,7 @@ def roll_of(times: list[int], end: int, notes=(), bars=()) -> Roll:
     return Roll(np.array(times), end, tuple(notes), tuple(bars), LANES)
 
 
-def test_symbols_of_one_time_share_the_room_up_to_the_next() -> None:
+def test_tokens_of_one_time_share_the_room_up_to_the_next() -> None:
     spans = roll_of([0, 0, 0, 12, 18, 18], 24).spans
     assert spans.tolist() == [[0, 4], [4, 8], [8, 12], [12, 18], [18, 21], [21, 24]]
 
@@ -54,7 +54,7 @@ def test_a_pickup_does_not_push_a_bar_into_the_next_row() -> None:
     assert [len(row.bars) for row in roll_of([0], 264, bars=bars).rows()] == [5, 1]
 
 
-def test_a_note_owns_its_symbols() -> None:
+def test_a_note_owns_its_tokens() -> None:
     notes = [DrawnNote(1, 3, 0, 12, 5, "a"), DrawnNote(5, 5, 12, 12, 5, "b")]
     roll = roll_of([0, 0, 0, 0, 12, 12], 24, notes)
     assert roll.own(np.array([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])).tolist() == [14.0, 32.0]

@@ -17,9 +17,9 @@ from recurra.tasks.music.notation import (
     MAX_BARS,
     MAX_TICKS,
     METER_DENOMINATORS,
+    MusicRules,
     Notation,
-    NotationReader,
-    Symbol,
+    Token,
     from_json,
 )
 from recurra.tasks.music.pieces import Track
@@ -71,11 +71,11 @@ def notations(draw: st.DrawFn) -> Notation:
 def test_there_and_back_through_json(notation: Notation) -> None:
     again = from_json(json.loads(json.dumps(notation.to_json())), "here")
     assert again == notation
-    assert again.symbols == notation.symbols
-    assert len(set(notation.symbols)) == notation.size == len(notation.numbers)
-    for number, symbol in enumerate(notation.symbols):
-        assert notation.number(*symbol) == number
-    assert NotationReader(notation).size > 0
+    assert again.tokens == notation.tokens
+    assert len(set(notation.tokens)) == notation.size == len(notation.numbers)
+    for number, token in enumerate(notation.tokens):
+        assert notation.number(*token) == number
+    assert MusicRules(notation).size > 0
 
 
 HOSTILE: list[tuple[str, Any]] = [
@@ -127,22 +127,22 @@ def test_in_frames_time_goes_on_by_frames(steps: list[int]) -> None:
 def test_a_variant_moves_pitches_and_says_so(notation: Notation, semitones: int, length: bool) -> None:
     table, back = notation.variant(semitones, length), notation.variant(-semitones, length)
     assert table.shape == (notation.size,)
-    for number, symbol in enumerate(notation.symbols):
-        stands_for = notation.symbols[table[number]]
-        if symbol.kind == PITCH:
-            moved = symbol.value + semitones
+    for number, token in enumerate(notation.tokens):
+        stands_for = notation.tokens[table[number]]
+        if token.kind == PITCH:
+            moved = token.value + semitones
             assert stands_for.kind == PITCH
             if 0 <= moved < notation.pitches:
                 assert stands_for.value == moved
                 assert back[table[number]] == number
             elif notation.pitches >= 12 + MARGIN:
                 assert (stands_for.value - moved) % 12 == 0
-        elif symbol.kind == START:
-            assert stands_for == (Symbol(TRANSPOSED, 0) if semitones else symbol)
-        elif symbol.kind == BARS:
-            assert stands_for == (symbol if length else Symbol(BARS, 0))
+        elif token.kind == START:
+            assert stands_for == (Token(TRANSPOSED, 0) if semitones else token)
+        elif token.kind == BARS:
+            assert stands_for == (token if length else Token(BARS, 0))
         else:
-            assert stands_for == symbol
+            assert stands_for == token
 
 
 def test_an_untransposed_variant_that_says_its_length_is_the_piece_itself() -> None:
@@ -153,5 +153,5 @@ def test_an_untransposed_variant_that_says_its_length_is_the_piece_itself() -> N
 def test_a_range_of_less_than_an_octave_is_not_left() -> None:
     narrow = replace(NOTES, lowest=60, highest=62)
     for semitones in range(-MARGIN, MARGIN + 1):
-        pitches = [narrow.symbols[narrow.variant(semitones, True)[narrow.number(PITCH, place)]] for place in range(3)]
-        assert all(symbol.kind == PITCH and 0 <= symbol.value < 3 for symbol in pitches)
+        pitches = [narrow.tokens[narrow.variant(semitones, True)[narrow.number(PITCH, place)]] for place in range(3)]
+        assert all(token.kind == PITCH and 0 <= token.value < 3 for token in pitches)

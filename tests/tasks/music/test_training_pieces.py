@@ -15,14 +15,14 @@ from recurra.errors import RecurraError
 from recurra.tasks.music.novelty import find_copy, longest_copy
 from recurra.tasks.music.packed_pieces import pack
 from recurra.tasks.music.pieces import MIDDLE_VELOCITY, Note, Piece, Track
-from recurra.tasks.music.training_pieces import CORPUS, Corpus
+from recurra.tasks.music.training_pieces import CORPUS, TrainingPieces
 
 NAMES = ("a b.mid", "été 春.mid", "lone \udcff.mid", 'quote".mid', "")
 
 
 @pytest.fixture
 def stored(tunes: tuple[Piece, ...], tmp_path: Path) -> Path:
-    Corpus(pack(tunes[:5]), NAMES).save(tmp_path)
+    TrainingPieces(pack(tunes[:5]), NAMES).save(tmp_path)
     return tmp_path / CORPUS
 
 
@@ -34,18 +34,18 @@ def plain(piece: Piece, name: str) -> Piece:
 
 
 def test_pieces_come_back_with_their_names(stored: Path, tunes: tuple[Piece, ...]) -> None:
-    loaded = Corpus.load(stored)
+    loaded = TrainingPieces.load(stored)
     assert loaded is not None
     assert loaded.names == NAMES
     assert loaded.pieces == tuple(plain(piece, name) for piece, name in zip(tunes, NAMES, strict=False))
 
 
 def test_no_file_is_no_corpus(tmp_path: Path) -> None:
-    assert Corpus.load(tmp_path / CORPUS) is None
+    assert TrainingPieces.load(tmp_path / CORPUS) is None
 
 
 def test_a_copy_is_found_in_it(stored: Path, tunes: tuple[Piece, ...]) -> None:
-    loaded = Corpus.load(stored)
+    loaded = TrainingPieces.load(stored)
     assert loaded is not None
     moved = tuple(Note(n.onset, n.duration, n.pitch + 2, n.velocity, n.track) for n in tunes[1].notes if n.track == 0)
     own = replace(tunes[1], notes=moved)
@@ -91,7 +91,7 @@ BROKEN: dict[str, Callable[[Path], Any]] = {
 def test_a_damaged_file_is_refused_by_name(stored: Path, how: str) -> None:
     BROKEN[how](stored)
     with pytest.raises(RecurraError) as error:
-        Corpus.load(stored)
+        TrainingPieces.load(stored)
     assert str(stored) in str(error.value)
     assert "\n" not in str(error.value)
     assert "damaged" in str(error.value)

@@ -1,4 +1,4 @@
-"""Pieces to symbols and back: what a notation was made for comes back whole, what it lacks is counted, all decodes."""
+"""Pieces to tokens and back: what a notation was made for comes back whole, what it lacks is counted, all decodes."""
 
 from __future__ import annotations
 
@@ -90,9 +90,9 @@ def require_valid(piece: Piece) -> None:
 def test_a_piece_comes_back_from_its_own_notation(piece: Piece) -> None:
     notation = suit([piece], "notes", 0, True, True)
     assume(notation.tracks or sum(track.drums for track in piece.tracks) < 2)  # else drums are merged
-    symbols, lost = encode(piece, notation)
+    tokens, lost = encode(piece, notation)
     assert not +lost
-    again = decode(symbols, notation, "again")
+    again = decode(tokens, notation, "again")
     require_valid(again)
     own, others = (
         # Where one pitched track is all there is, no tracks are told apart but drums from the rest.
@@ -111,8 +111,8 @@ def test_a_piece_comes_back_from_its_own_notation(piece: Piece) -> None:
 def test_merged_tracks_lose_doubled_notes_alone_and_count_them(piece: Piece) -> None:
     notation = suit([piece], "notes", 0, False, False)
     assert notation.tracks == ()
-    symbols, lost = encode(piece, notation)
-    again = decode(symbols, notation, "again")
+    tokens, lost = encode(piece, notation)
+    again = decode(tokens, notation, "again")
     require_valid(again)
     begun = {(note.onset, note.pitch) for note in piece.notes}
     assert {(note.onset, note.pitch) for note in again.notes} == begun
@@ -128,8 +128,8 @@ def test_merged_tracks_lose_doubled_notes_alone_and_count_them(piece: Piece) -> 
 @given(piece=pieces(drums=False), frame=st.sampled_from([1, 3, 12]))
 def test_frames_come_back(piece: Piece, frame: int) -> None:
     notation = suit([piece], "frames", frame, True, True)
-    symbols, lost = encode(piece, notation)
-    again = decode(symbols, notation, "again")
+    tokens, lost = encode(piece, notation)
+    again = decode(tokens, notation, "again")
     require_valid(again)
     assert to_frames(again, frame) == to_frames(piece, frame)
     assert again.length == -(-piece.length // frame) * frame
@@ -141,11 +141,11 @@ def test_what_a_vocabulary_lacks_is_left_out_and_counted(
     piece: Piece, others: list[Piece], tracks: bool, frames: bool
 ) -> None:
     notation = suit(others, "frames" if frames else "notes", 6, tracks, True)
-    symbols, lost = encode(piece, notation, length=True)
-    again = decode(symbols, notation, "again")
+    tokens, lost = encode(piece, notation, length=True)
+    again = decode(tokens, notation, "again")
     require_valid(again)
-    assert symbols.min() >= 0
-    assert symbols.max() < notation.size
+    assert tokens.min() >= 0
+    assert tokens.max() < notation.size
     if not frames:
         gone = lost["notes of pitches or drums that are not in the vocabulary"] + lost["notes doubled by merged tracks"]
         assert len(again.notes) == len(piece.notes) - gone
@@ -169,19 +169,19 @@ def test_what_a_vocabulary_lacks_is_left_out_and_counted(
     seed=st.integers(0, 10**6),
     length=st.integers(0, 200),
 )
-def test_any_symbols_at_all_are_a_valid_piece(piece: Piece, tracks: bool, frames: bool, seed: int, length: int) -> None:
+def test_any_tokens_at_all_are_a_valid_piece(piece: Piece, tracks: bool, frames: bool, seed: int, length: int) -> None:
     notation = suit([piece], "frames" if frames else "notes", 3, tracks, True)
     rng = np.random.default_rng(seed)
-    kinds = np.array([symbol.kind for symbol in notation.symbols])
+    kinds = np.array([token.kind for token in notation.tokens])
     chosen = rng.choice(np.unique(kinds), size=length)
     require_valid(decode([int(rng.choice(np.flatnonzero(kinds == kind))) for kind in chosen], notation, "x"))
 
 
 def spelled(piece: Piece, notation: Notation, length: bool = False) -> list[tuple[int, int]]:
-    return [tuple(notation.symbols[number]) for number in encode(piece, notation, length)[0]]
+    return [tuple(notation.tokens[number]) for number in encode(piece, notation, length)[0]]
 
 
-def test_the_order_of_symbols() -> None:
+def test_the_order_of_tokens() -> None:
     notes = (Note(0, 12, 64, 80, 0), Note(0, 24, 48, 33, 1), Note(0, 24, 52, 33, 1), Note(0, 3, 36, 112, 2))
     late = (Note(36, 12, 65, 80, 0),)
     meters = (Meter(0, 1, 4), Meter(12, 3, 4))
@@ -236,8 +236,8 @@ def test_long_waits_are_several_steps_and_long_notes_are_cut() -> None:
     piece = Piece("x", (Track(),), (Note(0, 1, 60), Note(3 * MAX_GAP + 7, MAX_DURATION + 5, 60)), 700)
     notation = suit([piece], "notes", 0, False, False)
     assert max(notation.steps) == MAX_GAP
-    symbols, lost = encode(piece, notation)
-    again = decode(symbols, notation, "x")
+    tokens, lost = encode(piece, notation)
+    again = decode(tokens, notation, "x")
     assert [note.onset for note in again.notes] == [0, 3 * MAX_GAP + 7]
     assert again.notes[1].duration == MAX_DURATION
     assert again.length == 700

@@ -59,19 +59,19 @@ class TestTraining:
         card = (out / "README.md").read_text(encoding="utf-8")
         assert "5 pieces of tunes" in card
         assert f"{record['nats_per_frame']:.4f} nats a frame" in card
-        # Of six pieces, the last is held out: its figures are those of evaluating it.
+        # Of six pieces, the last is kept for validation: its figures are those of evaluating it.
         figures = json.loads(recurra("music", "evaluate", out, music_folder / "tune-5.mid", "--json").out)
         assert record["nats_per_frame"] == pytest.approx(figures["nats_per_frame"], rel=1e-5)
         assert record["bits_per_note"] == pytest.approx(figures["bits_per_note"], rel=1e-5)
-        assert record["held_out_count"] == figures["count"] == 6 * 3 - 1
+        assert record["validation_count"] == figures["count"] == 6 * 3 - 1
 
     def test_a_held_out_file_and_pieces_of_every_kind(
         self, recurra: Command, music_folder: Path, tmp_path: Path, tiny_options: list[str]
     ) -> None:
-        options = ["--held-out", music_folder / "tune-0.mid", *tiny_options]
+        options = ["--validation", music_folder / "tune-0.mid", *tiny_options]
         assert recurra("music", "train", music_folder, "--out", tmp_path / "m", *options).status == 0
         record = modelfile.load(tmp_path / "m").record
-        assert record["held_out"] == "tune-0.mid"
+        assert record["validation"] == "tune-0.mid"
         assert record["pieces"] == 6
 
     def test_one_file_alone_has_its_end_held_out(
@@ -80,7 +80,7 @@ class TestTraining:
         answer = recurra("music", "train", music_folder / "tune-0.mid", "--out", tmp_path / "m", *tiny_options)
         assert answer.status == 0, answer
         model = Model.load(tmp_path / "m")
-        assert model.record["held_out"] == "the last bars of tune-0.mid"
+        assert model.record["validation"] == "the last bars of tune-0.mid"
         assert model.training_pieces()[0].length == 5 * 48
         assert recurra("music", "compose", tmp_path / "m", "--out", tmp_path / "a.mid", "--bars", 2).status == 0
 
@@ -102,21 +102,21 @@ class TestTraining:
 
     @pytest.mark.parametrize(
         "options",
-        [["--symbols", "frames", "--frame", 3], ["--symbols", "frames"], ["--velocity"], ["--no-tracks"],
+        [["--tokens", "frames", "--frame", 3], ["--tokens", "frames"], ["--velocity"], ["--no-tracks"],
          ["--transpose", 0, "--cell", "gru"]],
         ids=lambda options: " ".join(map(str, options)),
     )  # fmt: skip
-    def test_every_kind_of_symbols_from_pieces_to_a_piece(
+    def test_every_kind_of_tokens_from_pieces_to_a_piece(
         self, recurra: Command, music_folder: Path, tmp_path: Path, tiny_options: list[str], options: list[object]
     ) -> None:
         out = tmp_path / "m"
         answer = recurra("music", "train", music_folder, "--out", out, *options, *tiny_options)
         assert answer.status == 0, answer
         model = Model.load(out)
-        assert model.notation.frame == (0 if "--symbols" not in options else 3 if 3 in options else 12)
+        assert model.notation.frame == (0 if "--tokens" not in options else 3 if 3 in options else 12)
         assert model.notation.velocity == ("--velocity" in options)
-        assert bool(model.notation.tracks) == ("--no-tracks" not in options and "--symbols" not in options)
-        if "--symbols" in options:
+        assert bool(model.notation.tracks) == ("--no-tracks" not in options and "--tokens" not in options)
+        if "--tokens" in options:
             assert "drum notes" in answer.err, "what is lost is said"
         figures = json.loads(recurra("music", "evaluate", out, music_folder, "--json").out)
         assert math.isfinite(figures["nats_per_frame"])
@@ -129,7 +129,7 @@ class TestTraining:
         rng = np.random.default_rng(0)
         rolls = [[sorted({int(p) for p in rng.integers(50, 70, size=3)}) for _ in range(20)] for _ in range(6)]
         (tmp_path / "rolls.json").write_text(json.dumps(rolls))
-        options = ["--symbols", "frames", "--frame", 6, *tiny_options]
+        options = ["--tokens", "frames", "--frame", 6, *tiny_options]
         answer = recurra("music", "train", tmp_path / "rolls.json", "--out", tmp_path / "m", *options)
         assert answer.status == 0, answer
         figures = json.loads(recurra("music", "evaluate", tmp_path / "m", tmp_path / "rolls.json", "--json").out)
@@ -180,7 +180,7 @@ class TestTraining:
 def test_a_killed_run_that_is_resumed_gives_the_same_bits(music_folder: Path, tmp_path: Path) -> None:
     options = [
         *("--hidden-size", "12", "--embedding-size", "8", "--num-layers", "1", "--dropout", "0.2", "--steps", "400"),
-        *("--batch-size", "4", "--chunk", "16", "--evaluations", "4", "--checkpoint-seconds", "0.05"),
+        *("--batch-size", "4", "--sequence-length", "16", "--evaluations", "4", "--checkpoint-seconds", "0.05"),
     ]
     pieces = str(music_folder)
     status, said = run("music", "train", pieces, "--out", str(tmp_path / "once"), *options)
@@ -322,15 +322,15 @@ class TestComposing:
 
 
 class TestMeasuring:
-    def test_figures_are_those_of_the_symbols(self, recurra: Command, trained_music: Path, music_folder: Path) -> None:
+    def test_figures_are_those_of_the_tokens(self, recurra: Command, trained_music: Path, music_folder: Path) -> None:
         value = json.loads(recurra("music", "evaluate", trained_music, music_folder / "tune-1.mid", "--json").out)
         assert {"nats_per_frame", "nats_per_frame_with_first", "bits_per_note", "count", "left_out"} == value.keys()
         model = Model.load(trained_music)
         piece = read_midi(music_folder / "tune-1.mid")
-        symbols = encode(piece, model.notation)[0].astype("int64")
+        tokens = encode(piece, model.notation)[0].astype("int64")
         with torch.no_grad():
-            scores = model.network(torch.from_numpy(symbols)[None])[0][0].double().log_softmax(-1)
-        total = -sum(float(scores[at - 1, symbols[at]]) for at in range(2, len(symbols)))
+            scores = model.network(torch.from_numpy(tokens)[None])[0][0].double().log_softmax(-1)
+        total = -sum(float(scores[at - 1, tokens[at]]) for at in range(2, len(tokens)))
         assert value["bits_per_note"] == pytest.approx(total / math.log(2) / len(piece.notes), rel=1e-4)
         assert value["nats_per_frame_with_first"] == pytest.approx(total / (piece.length / 12), rel=1e-4)
         assert value["count"] == round(piece.length / 12) - 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recurra.data.tokenizer import Bytes, Characters, Pieces, Tokenizer, Words
+from recurra.data.tokenizer import Bytes, Characters, Subwords, Tokenizer, Words
 from recurra.errors import RecurraError
 from recurra.tasks.text import agreement as module
 from recurra.tasks.text.agreement import Group, Item, agreement, read_items
@@ -38,7 +38,7 @@ def stem(tmp_path: Path) -> Path:
 
 def tokenizers() -> list[Tokenizer]:
     corpus = [TEXT + "Sleeps have has is are sleep sleeps\n have has is are sleep sleeps\n"]
-    return [Characters.build(corpus, 99, 1), Bytes(), Words.build(corpus, 99, 1), Pieces.build(corpus, 280, 1)]
+    return [Characters.build(corpus, 99, 1), Bytes(), Words.build(corpus, 99, 1), Subwords.build(corpus, 280, 1)]
 
 
 @pytest.mark.parametrize("tokenizer", tokenizers(), ids=lambda tokenizer: tokenizer.kind)
@@ -87,7 +87,7 @@ def test_a_word_does_not_win_as_the_beginning_of_another(make_model, tmp_path: P
     for parameter in model.parameters():
         parameter.zero_()
     model.embedding.weight.copy_(torch.eye(size))
-    model.recurrent.weights(0).weight_ih.copy_(50 * torch.eye(size))  # h is the last symbol, one-hot
+    model.recurrent.weights(0).weight_ih.copy_(50 * torch.eye(size))  # h is the last token, one-hot
     share = torch.full((size, size), 1e-6)
     for pair, value in {"av": 0.9, "as": 0.1, "ve": 1, "en": 0.99, "e ": 0.01, "s ": 1, " h": 1, "ha": 1}.items():
         before, after = letters.encode(pair).tolist()

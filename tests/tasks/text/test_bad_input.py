@@ -49,13 +49,13 @@ class TestCorpus:
         (tmp_path / "empty.txt").write_bytes(b"")
         assert "empty.txt is empty; give a file with text in it" in train_refused(tmp_path / "empty.txt")
 
-    @pytest.mark.parametrize("options", [[], ["--encoding", "latin-1"], ["--symbols", "words"]], ids=" ".join)
+    @pytest.mark.parametrize("options", [[], ["--encoding", "latin-1"], ["--tokens", "words"]], ids=" ".join)
     def test_binary(self, train_refused: Refused, tmp_path: Path, options: list[str]) -> None:
         noise = np.random.default_rng(0).integers(256, size=2_000_000, dtype=np.uint8).tobytes()
         (tmp_path / "photo.txt").write_bytes(noise)
         message = train_refused(tmp_path / "photo.txt", *options)
         assert f"photo.txt is not text (a zero byte at byte {noise.index(0)})" in message
-        assert "--symbols bytes" in message
+        assert "--tokens bytes" in message
 
     @pytest.mark.parametrize("length", [1, 999])
     def test_too_short(self, train_refused: Refused, tmp_path: Path, length: int) -> None:
@@ -65,8 +65,8 @@ class TestCorpus:
 
     def test_too_short_for_the_chunk_asked_for(self, refused: Refused, tmp_path: Path) -> None:
         (tmp_path / "c.txt").write_text("the cat sat\n" * 150)
-        options = ["--steps", 1, "--hidden-size", 4, "--embedding-size", 4, "--chunk", 5000]
-        assert "--chunk" in refused("text", "train", tmp_path / "c.txt", "--out", tmp_path / "m", *options)
+        options = ["--steps", 1, "--hidden-size", 4, "--embedding-size", 4, "--sequence-length", 5000]
+        assert "--sequence-length" in refused("text", "train", tmp_path / "c.txt", "--out", tmp_path / "m", *options)
         assert {path.name for path in tmp_path.iterdir()} == {"c.txt"}
 
     @pytest.mark.parametrize("encoding", ["latin-1", "gb18030", "utf-16"])
@@ -101,7 +101,7 @@ class TestCorpus:
         (tmp_path / "noise.txt").write_bytes(codes.astype("<u4").tobytes().decode("utf-32-le").encode())
         message = train_refused(tmp_path / "noise.txt")
         assert "absurd vocabulary" in message
-        assert "--symbols bytes" in message
+        assert "--tokens bytes" in message
 
     def test_random_bytes_as_utf_16(self, train_refused: Refused, tmp_path: Path) -> None:
         noise = np.random.default_rng(0).integers(1, 0xD800, size=500_000, dtype=np.uint16)
@@ -109,9 +109,9 @@ class TestCorpus:
         assert "absurd vocabulary" in train_refused(tmp_path / "noise.txt", "--encoding", "utf-16-le")
 
     def test_a_missing_or_short_held_out_file(self, train_refused: Refused, corpus_file: Path, tmp_path: Path) -> None:
-        assert "missing.txt" in train_refused(corpus_file, "--held-out", tmp_path / "missing.txt")
+        assert "missing.txt" in train_refused(corpus_file, "--validation", tmp_path / "missing.txt")
         (tmp_path / "one.txt").write_text("x")
-        assert "one.txt is too short" in train_refused(corpus_file, "--held-out", tmp_path / "one.txt")
+        assert "one.txt is too short" in train_refused(corpus_file, "--validation", tmp_path / "one.txt")
 
 
 class TestPlace:
@@ -249,8 +249,8 @@ def shrink(folder: Path) -> None:
     seal(folder)
 
 
-def rewrite_vocabulary(folder: Path, symbols: Any) -> None:
-    (folder / "vocabulary.json").write_text(json.dumps({"kind": "characters", "symbols": symbols}))
+def rewrite_vocabulary(folder: Path, tokens: Any) -> None:
+    (folder / "vocabulary.json").write_text(json.dumps({"kind": "characters", "tokens": tokens}))
     seal(folder)
 
 
@@ -314,7 +314,7 @@ def test_a_broken_model_is_refused_by_info(refused: Refused, model_folder: Path,
         {"cell": "gru"},
         {"dropout": 7},
         {"dropout": float("nan")},
-        {"symbols": ["characters"]},
+        {"tokens": ["characters"]},
         {"extra": 1},
         {"learning_rate": 10**400},
     ],

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.data import tokenizer as tokenizers
-from recurra.data.tokenizer import Bytes, Characters, Pieces, Words
+from recurra.data.tokenizer import Bytes, Characters, Subwords, Words
 from recurra.errors import RecurraError
 from recurra.explain.passage import Passage
 from recurra.tasks.text.features import character_features, enclosures, namer, passage, require_same_vocabulary
@@ -86,7 +86,7 @@ def test_labels_join_to_the_text() -> None:
     for tokenizer in (
         Characters.build([text], 99, 1),
         Words.build([text], 99, 1),
-        Pieces.build([text], 270, 1),
+        Subwords.build([text], 270, 1),
     ):
         made = passage(tokenizer, tokenizer.encode(text), "t")
         assert "".join(made.labels).replace("·", "") == text
@@ -102,20 +102,20 @@ def test_pieces_have_the_features_of_their_last_character() -> None:
     assert made.unit == "word"
 
 
-def test_incomplete_characters_and_unknown_symbols_are_shown() -> None:
+def test_incomplete_characters_and_unknown_tokens_are_shown() -> None:
     made = passage(Bytes(), Bytes().encode("好a"), "t")
     assert made.labels == ["·", "·", "好", "a"]
     characters = Characters(["a"])
     assert passage(characters, characters.encode("ab"), "t").labels == ["a", "\N{REPLACEMENT CHARACTER}"]
 
 
-def test_names_of_symbols() -> None:
+def test_names_of_tokens() -> None:
     assert namer(Bytes())(0xE5) == "0xe5"
     assert namer(Bytes())(65) == "A"
     assert namer(Characters(["a"]))(0) == "unknown"
 
 
-def test_models_of_other_symbols_are_not_compared() -> None:
+def test_models_of_other_tokens_are_not_compared() -> None:
     same = [Characters(["a"]), Characters(["a"])]
     require_same_vocabulary(["one", "two"], same)
     with pytest.raises(RecurraError, match="two and one do not have the same vocabulary"):
@@ -123,7 +123,7 @@ def test_models_of_other_symbols_are_not_compared() -> None:
 
 
 def test_a_passage_refuses_what_does_not_fit() -> None:
-    with pytest.raises(ValueError, match="3 symbols"):
+    with pytest.raises(ValueError, match="3 tokens"):
         Passage(np.zeros(3), ["a"] * 2, {}, str, "t")
-    with pytest.raises(ValueError, match="3 symbols"):
+    with pytest.raises(ValueError, match="3 tokens"):
         Passage(np.zeros(3), ["a"] * 3, {"f": np.zeros(4, dtype=bool)}, str, "t")

@@ -18,7 +18,7 @@ OPTIONAL = {"minutes"}
 def test_everything_is_chosen_and_fits_the_data(length: int, vocabulary_size: int, minutes: float | None) -> None:
     config = resolve(Config(minutes=minutes), length, vocabulary_size)
     assert all(getattr(config, field.name) is not None for field in fields(config) if field.name not in OPTIONAL)
-    assert config.batch_size * 2 * config.chunk < length
+    assert config.batch_size * 2 * config.sequence_length < length
     assert resolve(config, length, vocabulary_size) == config
 
 
@@ -38,9 +38,9 @@ def test_what_was_given_stays() -> None:
 def test_a_short_text_is_not_read_forever() -> None:
     config = resolve(Config(minutes=60), 10_000, 65)
     assert config.steps is not None
-    assert config.steps * config.batch_size * config.chunk < 100 * 10_000
+    assert config.steps * config.batch_size * config.sequence_length < 100 * 10_000
 
 
 def test_a_chunk_longer_than_the_text_is_refused() -> None:
-    with pytest.raises(RecurraError, match="--chunk is 900"):
-        resolve(Config(chunk=900), 1000, 65)
+    with pytest.raises(RecurraError, match="--sequence-length is 900"):
+        resolve(Config(sequence_length=900), 1000, 65)

@@ -20,30 +20,30 @@ from recurra.models.language_model import LanguageModel
 from recurra.tasks.text.model import Config, Model, Piece
 
 Command = Callable[..., Any]
-KINDS = ("characters", "bytes", "words", "pieces")
+KINDS = ("characters", "bytes", "words", "subwords")
 
 ENGLISH = "The cat, which already ate, was full. “No”, said the dog: ÿ!\n"
 CHINESE = "春眠不觉晓，处处闻啼鸟。\n夜来风雨声，花落知多少。\n"
 
 
 def network_of(folder: Path) -> tuple[LanguageModel, dict[str, int]]:
-    """The network and the symbols of a model of characters, read by other code than the room's."""
+    """The network and the tokens of a model of characters, read by other code than the room's."""
     file = modelfile.load(folder, "text")
-    symbols = {character: number for number, character in enumerate(file.vocabulary["symbols"], 1)}
-    network = LanguageModel(len(symbols) + 1, from_dict(Config, file.config, "here"))
+    tokens = {character: number for number, character in enumerate(file.vocabulary["tokens"], 1)}
+    network = LanguageModel(len(tokens) + 1, from_dict(Config, file.config, "here"))
     modelfile.fill(network, file.tensors, "here")
-    return network, symbols
+    return network, tokens
 
 
-def symbols_of(characters: str, symbols: dict[str, int]) -> Tensor:
-    return torch.tensor([[symbols.get(character, 0) for character in characters]])
+def tokens_of(characters: str, tokens: dict[str, int]) -> Tensor:
+    return torch.tensor([[tokens.get(character, 0) for character in characters]])
 
 
 @torch.no_grad()
 def log_probs(folder: Path, before: str, after: str) -> list[float]:
     """Log p of every character of `after`, by one run over the whole."""
-    network, symbols = network_of(folder)
-    whole = symbols_of(before + after, symbols)
+    network, tokens = network_of(folder)
+    whole = tokens_of(before + after, tokens)
     scores = network(whole)[0].double().log_softmax(dim=-1)[0, len(before) - 1 : -1]
     return scores.gather(1, whole[0, len(before) :, None])[:, 0].tolist()
 
@@ -65,7 +65,7 @@ class TestTraining:
         out = tmp_path / "deep" / "bard"
         answer = recurra("text", "train", corpus_file, "--out", out, *tiny_options)
         assert (answer.status, answer.out) == (0, "")
-        assert "held out" in answer.err
+        assert "validation" in answer.err
         assert f"recurra text write {out}" in answer.err
         assert {"config.json", "model.safetensors", "vocabulary.json", "README.md", "loss.png"} <= {
             path.name for path in out.iterdir()
@@ -76,21 +76,23 @@ class TestTraining:
         card = (out / "README.md").read_text(encoding="utf-8")
         assert corpus_file.name in card
         assert f"{record['nats']:.4f} nats" in card
-        # A tenth is held out, cut off the end, all of it but its first symbol scored.
+        # A tenth is kept for validation, cut off the end, all of it but its first token scored.
         whole = corpus_file.read_text(encoding="utf-8")
-        held_out = whole[len(whole) - math.ceil(len(whole) / 10) :]
-        assert record["nats"] == pytest.approx(-np.mean(log_probs(out, held_out[0], held_out[1:])), abs=1e-5)
+        validation = whole[len(whole) - math.ceil(len(whole) / 10) :]
+        assert record["nats"] == pytest.approx(-np.mean(log_probs(out, validation[0], validation[1:])), abs=1e-5)
         assert record["bits"] == pytest.approx(record["nats"] / math.log(2))
 
     def test_a_held_out_file_is_what_is_scored(
         self, recurra: Command, corpus_file: Path, tmp_path: Path, tiny_options: list[str]
     ) -> None:
         (tmp_path / "held.txt").write_text("the dogs were not happy\n" * 5, encoding="utf-8")
-        options = ["--held-out", tmp_path / "held.txt", *tiny_options]
+        options = ["--validation", tmp_path / "held.txt", *tiny_options]
         assert recurra("text", "train", corpus_file, "--out", tmp_path / "m", *options).status == 0
         record = modelfile.load(tmp_path / "m").record
-        held_out = (tmp_path / "held.txt").read_text()
-        assert record["nats"] == pytest.approx(-np.mean(log_probs(tmp_path / "m", held_out[0], held_out[1:])), abs=1e-5)
+        validation = (tmp_path / "held.txt").read_text()
+        assert record["nats"] == pytest.approx(
+            -np.mean(log_probs(tmp_path / "m", validation[0], validation[1:])), abs=1e-5
+        )
         assert "held.txt" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
 
     def test_rare_characters_become_one_and_are_counted(
@@ -119,7 +121,7 @@ class TestTraining:
         (tmp_path / "c.txt").write_text(CHINESE * 60, encoding="gb18030")
         options = ["--encoding", "gb18030", *tiny_options]
         assert recurra("text", "train", tmp_path / "c.txt", "--out", tmp_path / "m", *options).status == 0
-        assert "春" in modelfile.load(tmp_path / "m").vocabulary["symbols"]
+        assert "春" in modelfile.load(tmp_path / "m").vocabulary["tokens"]
         evaluate = ["text", "evaluate", tmp_path / "m", tmp_path / "c.txt", "--json"]
         assert json.loads(recurra(*evaluate, "--encoding", "gb18030").out)["unknown"] == 0
         # A file is what it is, whatever the model was trained on.
@@ -158,9 +160,9 @@ class TestWriting:
         assert plain == value["text"] + "\n"
         assert value["seed"] == 3
         one = value["samples"][0]
-        assert one["text"] == "The cat" + "".join(one["pieces"])
-        assert len(one["pieces"]) == len(one["log_probs"]) == 40
-        expected = log_probs(trained_folder, "The cat", "".join(one["pieces"]))
+        assert one["text"] == "The cat" + "".join(one["subwords"])
+        assert len(one["subwords"]) == len(one["log_probs"]) == 40
+        expected = log_probs(trained_folder, "The cat", "".join(one["subwords"]))
         np.testing.assert_allclose(one["log_probs"], expected, atol=2e-5)
 
     def test_without_a_prompt_it_begins_as_after_a_line_end(self, recurra: Command, trained_folder: Path) -> None:
@@ -168,15 +170,15 @@ class TestWriting:
         np.testing.assert_allclose(one["log_probs"], log_probs(trained_folder, "\n", one["text"]), atol=2e-5)
         assert written(recurra, trained_folder, "--length", 30, "--seed", 5, "--prompt", "")["text"] == one["text"]
 
-    @pytest.mark.parametrize("options", [["--top-k", 1], ["--argmax"], ["--temperature", 0.0001]])
+    @pytest.mark.parametrize("options", [["--top-k", 1], ["--greedy"], ["--temperature", 0.0001]])
     def test_the_likeliest_text(self, recurra: Command, trained_folder: Path, options: list[object]) -> None:
-        network, symbols = network_of(trained_folder)
-        characters = {number: character for character, number in symbols.items()}
+        network, tokens = network_of(trained_folder)
+        characters = {number: character for character, number in tokens.items()}
         expected = "The "
         for _ in range(20):
             with torch.no_grad():
-                logits = network(symbols_of(expected, symbols))[0][0, -1]
-            logits[0] = -math.inf  # the unknown symbol is never written
+                logits = network(tokens_of(expected, tokens))[0][0, -1]
+            logits[0] = -math.inf  # the unknown token is never written
             expected += characters[int(logits.argmax())]
         assert written(recurra, trained_folder, "--prompt", "The ", "--length", 20, *options)["text"] == expected
 
@@ -202,11 +204,11 @@ class TestWriting:
         expected = free["text"][: place if place >= 0 else None]
         stopped = written(recurra, trained_folder, "--stop", stop, *options)
         assert stopped["text"] == expected
-        assert "".join(stopped["samples"][0]["pieces"]) == expected[begin:]
-        count = len(stopped["samples"][0]["pieces"])
+        assert "".join(stopped["samples"][0]["subwords"]) == expected[begin:]
+        count = len(stopped["samples"][0]["subwords"])
         assert stopped["samples"][0]["log_probs"] == free["samples"][0]["log_probs"][:count]
 
-    def test_stop_may_lie_across_several_symbols_and_at_the_very_end(self) -> None:
+    def test_stop_may_lie_across_several_tokens_and_at_the_very_end(self) -> None:
         model = Parrot("one two three")
         for stop, expected in [
             ("two", "one "),
@@ -229,10 +231,10 @@ class TestWriting:
         assert all(character in answer.err for character in "春猫")
         assert "cat" not in answer.err
         one = written(recurra, trained_folder, "--length", 5, "--seed", 1, "--prompt", "cat 春")["samples"][0]
-        expected = log_probs(trained_folder, "cat 春", "".join(one["pieces"]))
+        expected = log_probs(trained_folder, "cat 春", "".join(one["subwords"]))
         np.testing.assert_allclose(one["log_probs"], expected, atol=2e-5)
 
-    def test_the_unknown_symbol_is_never_written(self, tmp_path: Path, tiny: dict[str, Any]) -> None:
+    def test_the_unknown_token_is_never_written(self, tmp_path: Path, tiny: dict[str, Any]) -> None:
         # Nearly half of this text is unknown, so that the model would write little else.
         rare = "".join(chr(0x4E00 + number) for number in range(900))
         (tmp_path / "c.txt").write_text("ab" * 500 + rare, encoding="utf-8")
@@ -261,7 +263,7 @@ class TestMeasuring:
         assert value["bits"] == pytest.approx(expected / math.log(2), abs=1e-5)
         assert value["perplexity"] == pytest.approx(math.exp(expected), rel=1e-4)
         assert value["count"] == 20 * len(ENGLISH) - 1
-        known = set(modelfile.load(trained_folder).vocabulary["symbols"])
+        known = set(modelfile.load(trained_folder).vocabulary["tokens"])
         assert value["unknown"] == 20 * sum(character not in known for character in ENGLISH)
         assert value["unknown"] > 0
 
@@ -289,12 +291,12 @@ class TestMeasuring:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_symbols_from_corpus_to_writing(
+def test_every_kind_of_tokens_from_corpus_to_writing(
     recurra: Command, tmp_path: Path, tiny_options: list[str], kind: str
 ) -> None:
     corpus = (ENGLISH + CHINESE) * 40
     (tmp_path / "c.txt").write_text(corpus, encoding="utf-8")
-    options = ["--symbols", kind, "--vocabulary-size", 300, *tiny_options]
+    options = ["--tokens", kind, "--vocabulary-size", 300, *tiny_options]
     folder = tmp_path / "m"
     answer = recurra("text", "train", tmp_path / "c.txt", "--out", folder, *options)
     assert answer.status == 0, answer
@@ -306,7 +308,7 @@ def test_every_kind_of_symbols_from_corpus_to_writing(
     assert 0 < figures["count"] < len(corpus.encode())
     assert figures["unknown"] == 0
     value = written(recurra, folder, "--length", 60, "--seed", 1, "--prompt", "春眠不")
-    assert value["text"] == "春眠不" + "".join(value["samples"][0]["pieces"])
+    assert value["text"] == "春眠不" + "".join(value["samples"][0]["subwords"])
     assert len(value["samples"][0]["log_probs"]) == 60
     value["text"].encode()  # whole characters only
     assert (

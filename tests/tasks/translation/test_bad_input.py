@@ -61,11 +61,11 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
 class TestPairs:
     def test_none_or_too_many(self, train_refused: Refused, pairs_file: Path) -> None:
         assert "name a table, two files or sample:dates" in train_refused(status=2)
-        message = train_refused("--held-out", pairs_file, pairs_file, status=2)
-        assert "before --held-out, which takes all the names after it" in message
+        message = train_refused("--validation", pairs_file, pairs_file, status=2)
+        assert "before --validation, which takes all the names after it" in message
         assert "3 files are given" in train_refused(pairs_file, pairs_file, pairs_file)
         assert "are both tables" in train_refused(pairs_file, pairs_file)
-        assert "--held-out" in train_refused(pairs_file, "--held-out", status=2)
+        assert "--validation" in train_refused(pairs_file, "--validation", status=2)
 
     def test_missing_a_folder_or_a_sample_that_is_none(self, train_refused: Refused, tmp_path: Path) -> None:
         message = train_refused(tmp_path / "missing.tsv")
@@ -121,7 +121,7 @@ class TestPairs:
 
     def test_all_too_long(self, train_refused: Refused, tmp_path: Path) -> None:
         path = written(tmp_path, "p.tsv", GOOD)
-        options = ["--symbols", "characters", "--longest", 4]
+        options = ["--tokens", "characters", "--longest", 4]
         assert (
             "no pair of p.tsv has at most 4 characters a side; give shorter ones, or a larger --longest"
             in train_refused(path, *options)
@@ -129,17 +129,17 @@ class TestPairs:
 
     def test_a_held_out_part_that_is_of_no_use(self, train_refused: Refused, tmp_path: Path) -> None:
         path = written(tmp_path, "p.tsv", GOOD)
-        assert "missing.tsv" in train_refused(path, "--held-out", tmp_path / "missing.tsv")
+        assert "missing.tsv" in train_refused(path, "--validation", tmp_path / "missing.tsv")
         held = written(tmp_path, "held.tsv", "abc\t\n\tabc\n")
-        assert "held.tsv has no pair of sentences" in train_refused(path, "--held-out", held)
+        assert "held.tsv has no pair of sentences" in train_refused(path, "--validation", held)
         written(tmp_path, "held.tsv", f"{'a' * 1500}\tb\n")
-        message = train_refused(path, "--held-out", held, "--symbols", "characters")
+        message = train_refused(path, "--validation", held, "--tokens", "characters")
         assert "no pair of held.tsv has at most 1000 characters a side" in message
 
     def test_an_absurd_vocabulary(self, train_refused: Refused, tmp_path: Path) -> None:
-        message = train_refused(written(tmp_path, "p.tsv", GOOD), "--symbols", "words", "--min-count", 9)
+        message = train_refused(written(tmp_path, "p.tsv", GOOD), "--tokens", "words", "--min-count", 9)
         assert "absurd vocabulary" in message
-        assert "--symbols bytes" in message
+        assert "--tokens bytes" in message
 
     @pytest.mark.parametrize(
         "rows",
@@ -151,12 +151,12 @@ class TestPairs:
         ],
         ids=["one target", "identical sides", "far scripts", "one letter"],
     )
-    @pytest.mark.parametrize("kind", ["characters", "words", "pieces"])
+    @pytest.mark.parametrize("kind", ["characters", "words", "subwords"])
     def test_odd_pairs_that_are_pairs(
         self, tmp_path: Path, tiny_translation: dict[str, Any], rows: list[tuple[str, str]], kind: Any
     ) -> None:
         path = written(tmp_path, "p.tsv", "".join(f"{a}\t{b}\n" for a, b in rows * 10))
-        model = translation.train(path, tmp_path / "m", Config(**tiny_translation, symbols=kind), held_out=path)
+        model = translation.train(path, tmp_path / "m", Config(**tiny_translation, tokens=kind), validation=path)
         assert np.isfinite(model.record["nats"])
         assert len(model.translate_all([a for a, _ in rows])) == 3
         figures = model.evaluate(path)
@@ -170,7 +170,7 @@ class TestOptions:
         [(["--hidden-size", 0], "--hidden-size"), (["--batch-size", -1], "--batch-size"), (["--steps", 0], "--steps"),
          (["--longest", 0], "--longest"), (["--longest", 5000], "--longest"), (["--max-ratio", -1], "--max-ratio"),
          (["--max-ratio", "nan"], "--max-ratio"), (["--label-smoothing", 1], "--label-smoothing"),
-         (["--symbols", "runes"], "runes"), (["--attention", "full"], "full"), (["--cell", "rnn"], "rnn"),
+         (["--tokens", "runes"], "runes"), (["--attention", "full"], "full"), (["--cell", "rnn"], "rnn"),
          (["--vocabulary-size", 1], "--vocabulary-size"), (["--min-count", 0], "--min-count")],
         ids=lambda value: " ".join(map(str, value)),
     )  # fmt: skip
@@ -191,7 +191,7 @@ class TestOptions:
             (["--min-length", 5, "--max-length", 4], ["--min-length is 5", "--max-length, which is 4"]),
             (["--min-length", -1], ["--min-length"]),
             (["--max-length", -1], ["--max-length"]),
-            (["--no-repeat", -1], ["--no-repeat"]),
+            (["--no-repeat-ngram-size", -1], ["--no-repeat-ngram-size"]),
             (["--alpha", -1], ["--alpha"]),
             (["--alpha", "nan"], ["--alpha"]),
             (["--coverage-penalty", -1], ["--coverage-penalty"]),
@@ -273,7 +273,7 @@ class TestTranslating:
     ) -> None:  # fmt: skip
         sentence = "ab" * 500
         message = translate_refused(sentence, "--beam-size", 1000, status=2)
-        assert "--beam-size 1000 takes too much memory for a source of 1,001 symbols" in message
+        assert "--beam-size 1000 takes too much memory for a source of 1,001 tokens" in message
         answer = recurra("translation", "translate", trained_translation, "abc", "--beam-size", 1000)
         assert answer == (0, "cba\n", "")
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"abc\n{sentence}\n".encode())))
@@ -286,7 +286,7 @@ class TestTranslating:
         assert "there is no standard input; give a sentence or --file" in translate_refused()
 
     def test_options_that_would_do_nothing(self, translate_refused: Refused) -> None:
-        for option in (["--temperature", 2], ["--seed", 3], ["--top-k", 5], ["--argmax"]):
+        for option in (["--temperature", 2], ["--seed", 3], ["--top-k", 5], ["--greedy"]):
             assert "give --sample too" in translate_refused("abc", *option, status=2)
         assert "but there is none; leave it out" in translate_refused("abc", "--encoding", "latin-1", status=2)
         for option in (["--n-best", 2], ["--beam-size", 1], ["--normalization", "gnmt"], ["--coverage-penalty", 1]):
@@ -352,7 +352,7 @@ class TestTranslating:
         self, refused: Refused, translate_refused: Refused, trained_translation: Path, pairs_file: Path,
         tmp_path: Path, tiny_translation: dict[str, Any],
     ) -> None:  # fmt: skip
-        translation.train(pairs_file, tmp_path / "other", Config(**tiny_translation, symbols="bytes"))
+        translation.train(pairs_file, tmp_path / "other", Config(**tiny_translation, tokens="bytes"))
         message = translate_refused("abc", "--ensemble", tmp_path / "other")
         assert "have not the same vocabularies" in message
         assert "same vocabularies" in refused(
@@ -423,7 +423,7 @@ class TestPlace:
         for path in (other, swapped):
             assert "does not hold the pairs the run of" in refused(*command, "--", path)
         for options in (
-            ["--hidden-size", 33], ["--attention", "none"], ["--cell", "gru"], ["--symbols", "bytes"],
+            ["--hidden-size", 33], ["--attention", "none"], ["--cell", "gru"], ["--tokens", "bytes"],
             ["--num-layers", 2], ["--no-tied"], ["--joint"], ["--longest", 20], ["--seed", 2],
         ):  # fmt: skip
             message = refused(*command, *options, "--", pairs_file)
@@ -437,8 +437,8 @@ class TestPlace:
         path = written(tmp_path, "p.tsv", GOOD)
         held = [written(tmp_path, f"{name}.tsv", f"0000{name}\t0000{name}x\n") for name in "123"]
         command = ["translation", "train", path, "--out", tmp_path / "m", *tiny_translation_options]
-        assert recurra(*command, "--held-out", held[0]).status == 0
+        assert recurra(*command, "--validation", held[0]).status == 0
         before = snapshot(tmp_path)
-        message = refused(*command, "--resume", "--held-out", held[1])
+        message = refused(*command, "--resume", "--validation", held[1])
         assert "does not hold the pairs the run of" in message
         assert snapshot(tmp_path) == before

@@ -55,7 +55,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "not a number": (weights("weight", lambda tensor: tensor * float("nan")), "NaN or infinity"),
     "too few weights": (weights("weight", lambda tensor: tensor[:-1]), "do not belong together"),
     "one letter less": (
-        vocabulary(lambda v: v | {"source": v["source"] | {"symbols": v["source"]["symbols"][:-1]}}),
+        vocabulary(lambda v: v | {"source": v["source"] | {"tokens": v["source"]["tokens"][:-1]}}),
         "do not belong together",
     ),
     "one side only": (vocabulary(lambda v: {"source": v["source"]}), "do not belong together"),
@@ -63,10 +63,10 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a list": (vocabulary(lambda v: [v]), "the file is damaged"),
     "a kind of its own": (vocabulary(lambda v: v | {"target": {"kind": "os.system"}}), "the file is damaged"),
     "letters twice": (
-        vocabulary(lambda v: v | {"target": {"kind": "characters", "symbols": ["a"] * 9}}), "the file is damaged"
+        vocabulary(lambda v: v | {"target": {"kind": "characters", "tokens": ["a"] * 9}}), "the file is damaged"
     ),
     "letters that are none": (
-        vocabulary(lambda v: v | {"target": {"kind": "characters", "symbols": [{}, 3]}}), "the file is damaged"
+        vocabulary(lambda v: v | {"target": {"kind": "characters", "tokens": [{}, 3]}}), "the file is damaged"
     ),
 }  # fmt: skip
 VERBS: dict[str, list[str]] = {
@@ -110,9 +110,9 @@ def test_a_record_altered_by_hand_is_refused_or_shown(
         {"hidden_size": None}, {"hidden_size": "8"}, {"hidden_size": -8}, {"hidden_size": 33}, {"num_layers": None},
         {"num_layers": 2}, {"embedding_size": None}, {"embedding_size": 9}, {"tied": None}, {"tied": False},
         {"cell": "gru"}, {"cell": "rnn"}, {"attention": "none"}, {"attention": "multiplicative"},
-        {"attention": "os.system"}, {"dropout": 7}, {"dropout": None}, {"symbol_dropout": None}, {"forget_bias": None},
+        {"attention": "os.system"}, {"dropout": 7}, {"dropout": None}, {"word_dropout": None}, {"forget_bias": None},
         {"max_ratio": None}, {"max_ratio": -1}, {"max_ratio": 10**400}, {"longest": 10**9}, {"joint": 3},
-        {"symbols": "runes"}, {"extra": 1},
+        {"tokens": "runes"}, {"extra": 1},
     ],
     ids=str,
 )  # fmt: skip
@@ -121,7 +121,7 @@ def test_a_configuration_altered_by_hand_is_refused_or_harmless(
 ) -> None:
     alter_options(translation_model, **options)
     answer = recurra("translation", "translate", translation_model, "abc")
-    if options.keys() <= {"dropout", "symbol_dropout", "forget_bias"} and None in options.values():
+    if options.keys() <= {"dropout", "word_dropout", "forget_bias"} and None in options.values():
         assert (answer.status, answer.out) in ((0, "cba\n"), (1, ""))  # nothing that is used once a model is trained
     else:
         assert (answer.status, answer.out) == (1, "")

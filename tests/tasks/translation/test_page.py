@@ -60,8 +60,8 @@ class Elements(HTMLParser):
         return found
 
 
-def text(symbols: Sequence[int]) -> str:
-    return "".join(NAMES[symbol] for symbol in symbols).strip()
+def text(tokens: Sequence[int]) -> str:
+    return "".join(NAMES[token] for token in tokens).strip()
 
 
 def grown(outputs: Sequence[Sequence[int]], rng: np.random.Generator) -> tuple[Tree, dict[tuple[int, ...], int]]:
@@ -118,7 +118,7 @@ def test_text_stays_text(page: Path) -> None:
     assert not any(name.startswith("on") for _, attributes in elements.tags for name in attributes)
     explanation = make()
     assert elements.texts["source"] == NASTY
-    assert elements.texts["translation"] == text(explanation.hypotheses[0].symbols)
+    assert elements.texts["translation"] == text(explanation.hypotheses[0].tokens)
     data = json.loads(elements.scripts[0])
     assert data["candidates"][0]["text"] == elements.texts["translation"]
 
@@ -145,8 +145,8 @@ def test_figures_are_those_of_the_search() -> None:
     assert (data["kind"], data["alpha"]) == ("gnmt", 0.6)
     assert len(data["candidates"]) == len(OUTPUTS)
     for shown, hypothesis in zip(data["candidates"], explanation.hypotheses, strict=False):
-        assert shown["text"] == text(hypothesis.symbols)
-        assert shown["length"] == len(shown["symbols"]) == len(hypothesis.symbols) + 1
+        assert shown["text"] == text(hypothesis.tokens)
+        assert shown["length"] == len(shown["tokens"]) == len(hypothesis.tokens) + 1
         assert shown["log_probs"] == list(hypothesis.log_probs)
         assert shown["total"] == pytest.approx(sum(hypothesis.log_probs))
         assert shown["penalty"] == 0
@@ -166,7 +166,7 @@ def test_the_page_shows_them_without_its_script(page: Path) -> None:
         row = elements.texts[f"row-{place}"].replace("\N{MINUS SIGN}", "-")
         for value in (hypothesis.score, sum(hypothesis.log_probs)):
             assert f"{value:.4f}" in row
-        assert text(hypothesis.symbols) in row
+        assert text(hypothesis.tokens) in row
         percents = [round(100 * math.exp(log_prob)) for log_prob in hypothesis.log_probs]
         found = re.findall(r"([\d.]+) %", elements.texts[f"output-{place}"])
         assert [round(float(value)) for value in found] == pytest.approx(percents, abs=1)
@@ -218,7 +218,7 @@ def test_listed_in_the_order_of_the_search(normalization) -> None:
     assert [candidate.given for candidate in listed] == [True] * 2 + [False] * 3
     assert [candidate.score for candidate in listed] == sorted((c.score for c in listed), reverse=True)
     rule = rule_of(normalization, 0.63)
-    assert all(c.score == pytest.approx(normalized(c.total, len(c.symbols), rule)) for c in listed)
+    assert all(c.score == pytest.approx(normalized(c.total, len(c.tokens), rule)) for c in listed)
 
 
 def test_coverage_stays_in_the_score() -> None:
@@ -226,7 +226,7 @@ def test_coverage_stays_in_the_score() -> None:
     listed = candidates(explanation)
     assert len(listed) == 2  # what the others' coverage costs is not known
     for candidate in listed:
-        own = normalized(candidate.total, len(candidate.symbols), rule_of("gnmt", 0.6))
+        own = normalized(candidate.total, len(candidate.tokens), rule_of("gnmt", 0.6))
         assert own + candidate.penalty == pytest.approx(candidate.score)
         assert candidate.penalty < 0
 
@@ -287,7 +287,7 @@ def test_an_empty_output_can_be_seen_and_chosen(tmp_path: Path) -> None:
     assert elements.texts["output-0"].startswith("\N{RETURN SYMBOL}")
 
 
-def test_impossible_symbols_are_shown(tmp_path: Path) -> None:
+def test_impossible_tokens_are_shown(tmp_path: Path) -> None:
     hypothesis = Hypothesis((2,), (-math.inf, -0.0), -math.inf, None)
     explanation = replace(make(), hypotheses=[hypothesis], tree=None, normalization="none")
     write_translation_page(tmp_path / "page.html", explanation)
@@ -300,6 +300,6 @@ def test_no_output_and_weights_that_do_not_fit_write_nothing(tmp_path: Path) -> 
     explanation = make()
     wrong = replace(explanation.hypotheses[0], weights=np.ones((1, 1), dtype=np.float32))
     for hypotheses in ([], [wrong]):
-        with pytest.raises(ValueError, match=r"no output|source symbols"):
+        with pytest.raises(ValueError, match=r"no output|source tokens"):
             write_translation_page(tmp_path / "page.html", replace(explanation, hypotheses=hypotheses))
     assert not list(tmp_path.iterdir())

@@ -14,12 +14,12 @@ from damage import snapshot
 from translating import lines_of, nats, translated
 
 from recurra import modelfile, translation
-from recurra.data.tables import hold_out, open_pairs
+from recurra.data.tables import open_pairs, split_validation
 from recurra.tasks.translation import model as module
 from recurra.tasks.translation.model import Config, Model
 
 Command = Callable[..., Any]
-KINDS = ("characters", "bytes", "words", "pieces")
+KINDS = ("characters", "bytes", "words", "subwords")
 
 
 def few(pairs_file: Path, count: int = 60) -> list[tuple[str, str]]:
@@ -44,7 +44,7 @@ class TestTraining:
         assert f"{record['nats']:.4f} nats" in card
         assert "150 pairs drawn from it" in card
         assert "reversals.tsv (1,350 pairs, 4 steps" in card
-        train, held = hold_out(open_pairs([pairs_file]))
+        train, held = split_validation(open_pairs([pairs_file]))
         assert record["pairs"] == len(train)
         assert record["nats"] == pytest.approx(nats(out, list(zip(held.sources, held.targets, strict=True))), abs=1e-5)
 
@@ -59,12 +59,12 @@ class TestTraining:
         for number, names in enumerate([["held.tsv"], ["held.a", "held.b"]]):
             out = tmp_path / str(number)
             files = [tmp_path / name for name in names]
-            command = ["translation", "train", pairs_file, "--held-out", *files, "--out", out]
+            command = ["translation", "train", pairs_file, "--validation", *files, "--out", out]
             assert recurra(*command, *tiny_translation_options).status == 0
             record = modelfile.load(out).record
             assert record["pairs"] == 1500
             assert record["nats"] == pytest.approx(nats(out, held), abs=1e-5)
-            assert all(name in record["held_out"] for name in names)
+            assert all(name in record["validation"] for name in names)
             models.append((out / "model.safetensors").read_bytes())
         assert models[0] == models[1]
 
@@ -98,12 +98,12 @@ class TestTraining:
 
     def test_dates_are_a_sample(self, recurra: Command, tmp_path: Path, tiny_translation_options: list[str]) -> None:
         (tmp_path / "held.tsv").write_text("1. Mai 1999\t1999-05-01\n")
-        options = ["--symbols", "characters", "--held-out", tmp_path / "held.tsv", *tiny_translation_options]
+        options = ["--tokens", "characters", "--validation", tmp_path / "held.tsv", *tiny_translation_options]
         answer = recurra("translation", "train", "sample:dates", "--out", tmp_path / "m", *options)
         assert answer.status == 0, answer
         assert "sample:dates: 20,000 pairs" in answer.err
         file = modelfile.load(tmp_path / "m")
-        assert set("0123456789-") == set(file.vocabulary["target"]["symbols"])
+        assert set("0123456789-") == set(file.vocabulary["target"]["tokens"])
 
     def test_what_is_left_out_is_told_and_counted(
         self, recurra: Command, pairs_file: Path, tmp_path: Path, tiny_translation_options: list[str]
@@ -111,12 +111,12 @@ class TestTraining:
         good = "".join(f"{a}\t{b}\n" for a, b in few(pairs_file))
         bad = "abc\t\n" * 5 + "\tcba\n" + "   \t \n" + "alone\n" + " ".join(["abc"] * 10_000) + "\tabc\n"
         (tmp_path / "p.tsv").write_text(good + bad)
-        options = ["--symbols", "words", "--min-count", 1, *tiny_translation_options]
+        options = ["--tokens", "words", "--min-count", 1, *tiny_translation_options]
         answer = recurra("translation", "train", tmp_path / "p.tsv", "--out", tmp_path / "m", *options)
         assert answer.status == 0, answer
         told = [line for line in answer.err.splitlines() if line.startswith("left out: ")]
         assert len(told) == 5
-        assert "read as the unknown symbol in the held-out pairs: " in answer.err
+        assert "read as the unknown token in the validation pairs: " in answer.err
         for part in (
             "lines 61, 62, 63 and 2 more: the target is empty", "line 66: the source is empty",
             "line 67: nothing is there", "line 68: there is only one column", "1 pair(s) of more than 200 words",
@@ -155,7 +155,7 @@ class TestTraining:
         self, recurra: Command, tmp_path: Path, tiny_translation_options: list[str]
     ) -> None:
         (tmp_path / "p.tsv").write_text("春眠\t不觉\n处处闻\t啼鸟\n夜来\t风雨声\n" * 20, encoding="gb18030")
-        options = ["--encoding", "gb18030", "--symbols", "characters", "--held-out", tmp_path / "p.tsv"]
+        options = ["--encoding", "gb18030", "--tokens", "characters", "--validation", tmp_path / "p.tsv"]
         command = ["translation", "train", tmp_path / "p.tsv", "--out", tmp_path / "m", *options]
         assert recurra(*command, *tiny_translation_options).status == 0
         (tmp_path / "lines.txt").write_text("春眠\n夜来\n", encoding="gb18030")
@@ -179,7 +179,7 @@ class TestTraining:
         for number, more in enumerate(([], [("a", "ab" * 90)], [(rows[0][0], 2 * rows[0][1])])):
             path = tmp_path / f"{number}.tsv"
             path.write_text("".join(f"{a}\t{b}\n" for a, b in [*rows, *more]))
-            data = module.read_data([path], [], Config(symbols="characters"))
+            data = module.read_data([path], [], Config(tokens="characters"))
             ratios.append(module.resolve(data.config, data.train).max_ratio)
         assert ratios[0] == ratios[2] == pytest.approx(1, abs=0.11)
         assert ratios[1] < 4
@@ -201,7 +201,7 @@ class TestLearning:
     def test_it_has_learnt_to_reverse_strings_that_it_has_never_seen(
         self, recurra: Command, trained_translation: Path, pairs_file: Path
     ) -> None:
-        train, held = hold_out(open_pairs([pairs_file]))
+        train, held = split_validation(open_pairs([pairs_file]))
         assert not set(train.sources) & set(held.sources)
         made = Model.load(trained_translation).translate_all(held.sources)
         assert made == [source[::-1] for source in held.sources]
@@ -226,13 +226,13 @@ class TestLearning:
             **tiny_translation | sizes,
             cell=cell,
             attention=attention,
-            symbols="characters",
+            tokens="characters",
             learning_rate=0.02,
             label_smoothing=0.0,
             patience=0,
         )
         table = tmp_path / "p.tsv"
-        model = translation.train(table, tmp_path / "m", config, held_out=table)
+        model = translation.train(table, tmp_path / "m", config, validation=table)
         figures = model.evaluate(table)
         assert figures["exact_match"] == 1.0, figures
         assert model.translate("three one") == "31"
@@ -240,7 +240,7 @@ class TestLearning:
 
 @pytest.mark.parametrize("joint", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_symbols_from_pairs_to_translations(
+def test_every_kind_of_tokens_from_pairs_to_translations(
     recurra: Command, tmp_path: Path, tiny_translation_options: list[str], kind: str, joint: bool
 ) -> None:
     rows = [
@@ -249,7 +249,7 @@ def test_every_kind_of_symbols_from_pairs_to_translations(
         ("Why? 🙂", "花落 知多少"),
     ]
     (tmp_path / "p.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in rows * 20), encoding="utf-8")
-    options = ["--symbols", kind, "--joint" if joint else "--no-joint", "--vocabulary-size", 300]
+    options = ["--tokens", kind, "--joint" if joint else "--no-joint", "--vocabulary-size", 300]
     command = ["translation", "train", tmp_path / "p.tsv", "--out", tmp_path / "m", *options]
     answer = recurra(*command, *tiny_translation_options)
     assert answer.status == 0, answer

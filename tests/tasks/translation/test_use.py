@@ -21,7 +21,7 @@ from translating import lines_of, log_probs, nats, network_of, translated
 
 import recurra as package
 from recurra import modelfile, translation
-from recurra.decoding.beam_search import Search
+from recurra.decoding.beam_search import BeamSearch
 from recurra.tasks.translation.model import Config, Model
 
 Command = Callable[..., Any]
@@ -61,7 +61,7 @@ class TestTranslating:
         assert scores == sorted(scores, reverse=True)
         assert len({each["text"] for each in one["n_best"]}) == 4
         for each in one["n_best"]:
-            assert "".join(each["symbols"]) == each["text"]
+            assert "".join(each["tokens"]) == each["text"]
             expected = log_probs(trained_translation, [("beach", each["text"])])[0]
             np.testing.assert_allclose(each["log_probs"], expected, atol=2e-4)
             assert each["score"] == pytest.approx(np.mean(each["log_probs"]), abs=1e-4)
@@ -162,7 +162,7 @@ class TestTranslating:
         tiny_translation: dict[str, Any],
     ) -> None:  # fmt: skip
         options = tiny_translation | {"hidden_size": 12, "num_layers": 2, "attention": "none", "cell": "gru"}
-        translation.train(pairs_file, tmp_path / "b", Config(**options, symbols="characters", seed=5))
+        translation.train(pairs_file, tmp_path / "b", Config(**options, tokens="characters", seed=5))
         both = [trained_translation, tmp_path / "b"]
         for first, second in (both, both[::-1]):
             best = translated(recurra, first, "beach", "--ensemble", second)["translations"][0]["n_best"][0]
@@ -183,7 +183,7 @@ class TestTranslating:
         answer = recurra("translation", "translate", trained_translation)
         assert answer.status == 0
         assert answer.out.count("\n") == 4
-        assert answer.err == "the model has never seen 春 眠 ' ' '\\x07'; read as its unknown symbol\n"
+        assert answer.err == "the model has never seen 春 眠 ' ' '\\x07'; read as its unknown token\n"
         # What is not translated is not read either.
         assert recurra("translation", "translate", trained_translation, " \t ") == (0, "\n", "")
 
@@ -324,10 +324,10 @@ class TestInfoAndPython:
         copied = Model.load(tmp_path / "copy")
         assert loaded.config == copied.config == model.config
         assert loaded.record == copied.record == model.record
-        made = model.outputs(UNSEEN, Search(n_best=3))
+        made = model.outputs(UNSEEN, BeamSearch(n_best=3))
         for other in (loaded, copied):
-            for mine, theirs in zip(made, other.outputs(UNSEEN, Search(n_best=3)), strict=True):
-                assert [each.symbols for each in mine] == [each.symbols for each in theirs]
+            for mine, theirs in zip(made, other.outputs(UNSEEN, BeamSearch(n_best=3)), strict=True):
+                assert [each.tokens for each in mine] == [each.tokens for each in theirs]
                 assert [each.score for each in mine] == [each.score for each in theirs]
             for name, tensor in modelfile.unique_tensors(model.network).items():
                 assert torch.equal(tensor, modelfile.unique_tensors(other.network)[name])

@@ -35,10 +35,10 @@ def chorales() -> tuple[Piece, ...]:
     files = sorted(folder.glob("bwv*.mxl"), key=_in_catalogue)
     pieces = []
     with bar("reading the chorales") as shown:
-        for place, path in enumerate(files):
+        for index, path in enumerate(files):
             if _voices(path) == VOICES:
                 pieces += [piece for piece in read_score(path, expand=False) if _is_chorale(piece)]
-            shown.update((place + 1) / len(files), f"{len(pieces)} chorales")
+            shown.update((index + 1) / len(files), f"{len(pieces)} chorales")
     if not pieces:
         raise RecurraError(f"{folder} holds no chorales; install music21 again: pip install 'recurra[music]'")
     return tuple(replace(piece, name=Path(piece.name).stem, tracks=CHOIR) for piece in pieces)

@@ -41,7 +41,7 @@ MAX_SAMPLES = 1000
 def train(
     *pieces: str,
     out: Path,
-    held_out: str | None = None,
+    validation: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     config: Annotated[Config, Flat] = Config(),
@@ -54,7 +54,7 @@ def train(
         Music files (MIDI, MusicXML, ABC, kern, piano rolls in JSON), folders of them, or sample:chorales.
     out
         The model folder to make.
-    held_out
+    validation
         A file or folder that is not trained on, to choose the best weights; every tenth piece if not given.
     resume
         Go on with the run that was stopped, or has ended, in OUT.
@@ -63,7 +63,7 @@ def train(
     """
     if not pieces:
         raise OptionError("there is no music to train on; name a file, a folder or sample:chorales")
-    music.train(pieces, out, config, held_out, resume, overwrite)
+    music.train(pieces, out, config, validation, resume, overwrite)
 
 
 @dataclass(frozen=True)
@@ -275,7 +275,8 @@ def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = ()
     out
         The page to write, say page.html.
     against
-        Further models, trained on the same pieces, to compare the reach of: a GRU, a plain RNN. May be given again.
+        Further models, trained on the same pieces, to compare the effective context of: a GRU, a plain RNN. May be
+        given again.
     json
         Print one JSON object.
     """

@@ -1,4 +1,4 @@
-"""Composing under a plan: which symbols may come next, so that nothing can be drawn that breaks a demand."""
+"""Composing under a plan: which tokens may come next, so that nothing can be drawn that breaks a demand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.decoding.sampling import FloatArray, Sampling, StateT, Step, read, sample
+from recurra.decoding.sampling import FloatArray, Sampling, StateT, TokenStep, read, sample
 from recurra.progress import bar
 from recurra.tasks.music.constraints import BoolArray, Plan
 from recurra.tasks.music.grid import one_a_pitch
@@ -41,11 +41,11 @@ class Sounding(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """How far a composition has come: what the rules must know of the symbols so far.
+    """How far a composition has come: what the rules must know of the tokens so far.
 
     Attributes:
         time: of the moment, ticks.
-        last: kind of the last symbol.
+        last: kind of the last token.
         track: place of the track that is being listed; -1 before any.
         pitch: MIDI number listed last in it, in this moment; -1 before any.
         drum: General MIDI number of the drum listed last in it, in this moment; -1 before any.
@@ -66,7 +66,7 @@ class Draft(NamedTuple):
     sounding: tuple[Sounding, ...] = ()
 
 
-class Rules:
+class PlanRules:
     """What may come next in a composition under a plan.
 
     Args:
@@ -77,14 +77,14 @@ class Rules:
         self.plan = plan
         notation = plan.notation
         self.notation: Notation = notation
-        self._kinds = np.array([symbol.kind for symbol in notation.symbols])
-        self._values = np.array([symbol.value for symbol in notation.symbols])
+        self._kinds = np.array([token.kind for token in notation.tokens])
+        self._values = np.array([token.value for token in notation.tokens])
         self._pitches = np.arange(notation.lowest, notation.highest + 1)
         self._of_kind = {kind: np.flatnonzero(self._kinds == kind) for kind in range(STEP + 1)}
 
-    def after(self, draft: Draft, symbol: int) -> Draft:
-        """The draft with one more symbol; of any order that the notation can write."""
-        kind, value = self.notation.symbols[symbol]
+    def after(self, draft: Draft, token: int) -> Draft:
+        """The draft with one more token; of any order that the notation can write."""
+        kind, value = self.notation.tokens[token]
         if kind in (START, TRANSPOSED):
             return Draft(last=kind)
         if kind == STEP:
@@ -108,7 +108,7 @@ class Rules:
         track = max(draft.track, 0)
         waiting = self._waiting(draft)
         given = bool(waiting) and waiting[0] == pitch and self._is_given_track(track)
-        # A given note lasts as long as it is, whatever the nearest duration is that there is a symbol for.
+        # A given note lasts as long as it is, whatever the nearest duration is that there is a token for.
         duration = self.notation.frame or (self.plan.durations[draft.time, pitch] if given else 1)
         note = Sounding(draft.time + duration, track, pitch, given)
         return draft._replace(
@@ -119,7 +119,7 @@ class Rules:
         )
 
     def forbidden(self, draft: Draft) -> NDArray[np.int64]:
-        """The symbols that must not come next."""
+        """The tokens that must not come next."""
         mask = np.zeros(self.notation.size, dtype=np.bool_)
         if draft.last in (PITCH, DRUM) and self.notation.durations:
             mask[self._durations(draft)] = True
@@ -171,15 +171,15 @@ class Rules:
         waiting = self._waiting(draft)
         given = self.plan.given.track if self.plan.given else -1
         found = []
-        for place in range(draft.track + 1, len(self.notation.tracks)):
-            if self.notation.tracks[place].drums:
+        for index in range(draft.track + 1, len(self.notation.tracks)):
+            if self.notation.tracks[index].drums:
                 playable = not waiting and len(self.notation.drums) > 0
-            elif place == given:
+            elif index == given:
                 playable = bool(waiting)
             else:
-                playable = (not waiting or place < given) and bool(self._playable(draft, place, -1).any())
+                playable = (not waiting or index < given) and bool(self._playable(draft, index, -1).any())
             if playable:
-                found.append(self.notation.number(TRACK, place))
+                found.append(self.notation.number(TRACK, index))
         return found
 
     def _notes(self, draft: Draft) -> Iterable[NDArray[np.int64]]:
@@ -234,38 +234,38 @@ class Composing(NamedTuple, Generic[StateT]):
 
 
 def compose(
-    step: Step[StateT],
-    symbols: Sequence[int],
+    step: TokenStep[StateT],
+    tokens: Sequence[int],
     state: StateT,
     plan: Plan,
     sampling: Sampling,
     generator: np.random.Generator,
 ) -> list[int]:
-    """Go on from some symbols until the plan is fulfilled.
+    """Go on from some tokens until the plan is fulfilled.
 
     Args:
         step: the model.
-        symbols: from the piece's START on, at least that.
+        tokens: from the piece's START on, at least that.
         state: the model's, before them.
         plan: the demands.
         sampling: how to choose among what may come next.
-        generator: one number is taken from it for each symbol.
+        generator: one number is taken from it for each token.
 
     Returns:
-        The symbols that come after.
+        The tokens that come after.
     """
-    rules = Rules(plan)
+    rules = PlanRules(plan)
 
-    def both(symbol: int, before: Composing[StateT]) -> tuple[FloatArray, Composing[StateT]]:
-        logits, after = step(symbol, before.model)
-        return logits, Composing(after, rules.after(before.draft, symbol))
+    def both(token: int, before: Composing[StateT]) -> tuple[FloatArray, Composing[StateT]]:
+        logits, after = step(token, before.model)
+        return logits, Composing(after, rules.after(before.draft, token))
 
-    logits, begun = read(both, symbols, Composing(state, Draft()))
+    logits, begun = read(both, tokens, Composing(state, Draft()))
     drawn = sample(both, logits, begun, sampling, generator, lambda state: rules.forbidden(state.draft))
     draft, out = begun.draft, []
     with bar("composing") as shown:
         while draft.time < plan.end:
-            out.append(next(drawn).symbol)
+            out.append(next(drawn).token)
             draft = rules.after(draft, out[-1])
             shown.update((draft.time - plan.begin) / (plan.end - plan.begin))
     return out

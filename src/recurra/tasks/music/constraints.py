@@ -104,9 +104,9 @@ class Plan:
         found: dict[int, int] = {}
         current, since = 0, 0
         for meter in self.meters:
-            place = self.notation.meters.index((meter.numerator, meter.denominator))
-            if place != current or (meter.onset - since) % meter.bar:
-                found[meter.onset] = current = place
+            position = self.notation.meters.index((meter.numerator, meter.denominator))
+            if position != current or (meter.onset - since) % meter.bar:
+                found[meter.onset] = current = position
                 since = meter.onset
         return found
 
@@ -131,10 +131,10 @@ class Plan:
     def _chord_ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """When each chord begins, and until when each pitch class is allowed on end from there, `(chords, 12)`."""
         ends = np.full((len(self.harmony), 12), self.end, dtype=np.int64)
-        for place in reversed(range(len(self.harmony))):
-            tick, allowed = self.harmony[place]
-            ends[place] = ends[place + 1] if place + 1 < len(ends) else self.end
-            ends[place, [pitch_class for pitch_class in range(12) if pitch_class not in allowed]] = tick
+        for position in reversed(range(len(self.harmony))):
+            tick, allowed = self.harmony[position]
+            ends[position] = ends[position + 1] if position + 1 < len(ends) else self.end
+            ends[position, [pitch_class for pitch_class in range(12) if pitch_class not in allowed]] = tick
         return np.array([tick for tick, _ in self.harmony], dtype=np.int64), ends
 
 
@@ -170,15 +170,15 @@ def voice_of(piece: Piece, notation: Notation, track: str | None = None) -> Give
     ]
     if not pitched:
         raise OptionError(f"{piece.name} has no voice to harmonise; give a piece with notes other than drums")
-    place = pitched[0]
+    position = pitched[0]
     if track is not None:
         named = [n for n in pitched if track.casefold() in (piece.tracks[n].name.casefold(), str(n + 1))]
         if not named:
             listed = ", ".join(f"{n + 1} {piece.tracks[n].name}".strip() for n in pitched)
             raise OptionError(f"{piece.name} has no track {track!r}; its tracks are: {listed}")
-        place = named[0]
-    alike = [n for n in own_tracks if notation.tracks[n].name == piece.tracks[place].name]
-    return Given(tuple(note for note in piece.notes if note.track == place), [*alike, *own_tracks, 0][0])
+        position = named[0]
+    alike = [n for n in own_tracks if notation.tracks[n].name == piece.tracks[position].name]
+    return Given(tuple(note for note in piece.notes if note.track == position), [*alike, *own_tracks, 0][0])
 
 
 def plan(
@@ -268,13 +268,13 @@ def parse_meter(text: str) -> Meter:
 def _lines(meters: Sequence[Meter], bars: int) -> list[int]:
     """Where so many bars begin, and where the last ends."""
     lines: list[int] = []
-    time, place = 0, 0
+    time, position = 0, 0
     while len(lines) < bars + 1:
         lines.append(time)
-        while place + 1 < len(meters) and meters[place + 1].onset <= time:
-            place += 1
-        following = meters[place + 1].onset if place + 1 < len(meters) else time + meters[place].bar
-        time = min(time + meters[place].bar, following) if following > time else time + meters[place].bar
+        while position + 1 < len(meters) and meters[position + 1].onset <= time:
+            position += 1
+        following = meters[position + 1].onset if position + 1 < len(meters) else time + meters[position].bar
+        time = min(time + meters[position].bar, following) if following > time else time + meters[position].bar
     return lines
 
 
@@ -306,15 +306,15 @@ def track_named(name: str, notation: Notation) -> int:
         OptionError: if the model has none such, or several.
     """
     names = [track.name for track in notation.tracks]
-    matches = [place for place, other in enumerate(names) if other.casefold() == name.strip().casefold()]
+    matches = [position for position, other in enumerate(names) if other.casefold() == name.strip().casefold()]
     if len(matches) == 1:
         return matches[0]
-    numbers = [str(place) for place in range(1, len(names) + 1)]
+    numbers = [str(position) for position in range(1, len(names) + 1)]
     if name.strip() in numbers:
         return numbers.index(name.strip())
     if not names:
         raise OptionError(f"there is no track {name!r}: this model has one track only; leave the name out")
-    listed = ", ".join(f"{place} {other}".strip() for place, other in enumerate(names, 1))
+    listed = ", ".join(f"{position} {other}".strip() for position, other in enumerate(names, 1))
     if matches:
         raise OptionError(f"several tracks are called {name!r}; name one by its number: {listed}")
     raise OptionError(f"there is no track {name!r}; the model's are: {listed}")
@@ -336,7 +336,7 @@ def _fits(controls: Controls, notation: Notation, scale: PitchClasses) -> BoolAr
         if not inside.any():
             known = f"{notation.lowest} to {notation.highest}"
             raise OptionError(f"--range {text} holds no note this model knows; it knows MIDI numbers {known}")
-        rows = slice(None) if not found else slice(place := track_named(name, notation), place + 1)
+        rows = slice(None) if not found else slice(position := track_named(name, notation), position + 1)
         if found and notation.tracks[rows.start].drums:
             raise OptionError(f"--range {text} is of drums, which are neither high nor low; leave it out")
         fits[rows] &= inside
@@ -359,8 +359,8 @@ def _require_given_fits(
         if not fits[given.track, note.pitch - notation.lowest]:
             broken = "--range" if note.pitch % 12 in scale else "--key"
             raise OptionError(f"{where} is outside of {broken}; leave that out or change --melody")
-        for place, (begin, allowed) in enumerate(harmony):
-            until = harmony[place + 1][0] if place + 1 < len(harmony) else note.end
+        for position, (begin, allowed) in enumerate(harmony):
+            until = harmony[position + 1][0] if position + 1 < len(harmony) else note.end
             if begin < note.end and until > note.onset and note.pitch % 12 not in allowed:
                 raise OptionError(f"{where} is not in the chord there; leave --chords out or change --melody")
     if controls.voices is None:
@@ -388,11 +388,11 @@ def _require_room(
             )
     pitches = np.arange(notation.lowest, notation.highest + 1)
     named = "--range and --key" if controls.key else "--range"
-    for place, row in enumerate(fits):
+    for position, row in enumerate(fits):
         # The given voice has its notes, and nothing else is in its track.
-        if notation.tracks and (notation.tracks[place].drums or (given and place == given.track)):
+        if notation.tracks and (notation.tracks[position].drums or (given and position == given.track)):
             continue
-        name = f" for {notation.tracks[place].name or f'track {place + 1}'}" if notation.tracks else ""
+        name = f" for {notation.tracks[position].name or f'track {position + 1}'}" if notation.tracks else ""
         if not row.any():
             raise OptionError(f"{named} together leave no note{name}; widen the range")
         for tick, allowed in harmony:

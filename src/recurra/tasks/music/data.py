@@ -38,8 +38,9 @@ READERS: Mapping[str, Reader] = {
 """What is taken from a folder, by the end of its name, and who reads it."""
 
 
-HELD_OUT_EVERY = 10
-"""One piece in so many is held out, if no file is given for that; of less than `FEW` pieces, the end of the longest."""
+VALIDATION_EVERY = 10
+"""One piece in so many is kept for validation, if no file is given for that; of less than `FEW` pieces, the end of
+the longest."""
 
 FEW = 5
 
@@ -94,24 +95,26 @@ def open_pieces(sources: Sequence[str | Path], frame: int = TICKS) -> Collection
     return _collect(called(names), pieces, skipped)
 
 
-def hold_out(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tuple[Piece, ...], str]:
-    """What to train on, what to hold out, and what that is called.
+def split_validation(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tuple[Piece, ...], str]:
+    """What to train on, what to validate on, and what that is called.
 
     Raises:
         RecurraError: if the one piece that has to be parted is too short for it.
     """
     if len(pieces) >= FEW:
-        places = set(range(HELD_OUT_EVERY // 2, len(pieces), HELD_OUT_EVERY)) or {len(pieces) - 1}
-        train = tuple(piece for place, piece in enumerate(pieces) if place not in places)
-        return train, tuple(pieces[place] for place in sorted(places)), f"every tenth piece, {len(places)} in all"
-    longest = max(range(len(pieces)), key=lambda place: len(pieces[place].notes))
+        indices = set(range(VALIDATION_EVERY // 2, len(pieces), VALIDATION_EVERY)) or {len(pieces) - 1}
+        train = tuple(piece for index, piece in enumerate(pieces) if index not in indices)
+        return train, tuple(pieces[index] for index in sorted(indices)), f"every tenth piece, {len(indices)} in all"
+    longest = max(range(len(pieces)), key=lambda index: len(pieces[index].notes))
     piece = pieces[longest]
     lines = bar_lines(piece)
-    border = lines[max(len(lines) - 1 - max((len(lines) - 1) // HELD_OUT_EVERY, 1), 0)]
+    border = lines[max(len(lines) - 1 - max((len(lines) - 1) // VALIDATION_EVERY, 1), 0)]
     begun, rest = part(piece, 0, border), part(piece, border, piece.length)
     if not begun.notes or not rest.notes:
-        raise RecurraError(f"{piece.name} is too short to hold a part of it out; give a longer piece, or --held-out")
-    train = tuple(begun if place == longest else other for place, other in enumerate(pieces))
+        raise RecurraError(
+            f"{piece.name} is too short to keep a part of it for validation; give a longer piece, or --validation"
+        )
+    train = tuple(begun if index == longest else other for index, other in enumerate(pieces))
     return train, (rest,), f"the last bars of {piece.name}"
 
 
@@ -124,14 +127,14 @@ def _collect(name: str, pieces: Sequence[Piece], skipped: Sequence[str]) -> Coll
 
 def _read_all(found: list[Path], frame: int, skipped: list[str], shown: Bar) -> list[Piece]:
     pieces: list[Piece] = []
-    for place, path in enumerate(found):
+    for index, path in enumerate(found):
         try:
             pieces += _reader(path)(path, frame)
         except RecurraError as error:
             if len(found) == 1:
                 raise
             skipped.append(str(error))
-        shown.update((place + 1) / len(found), f"{len(pieces)} pieces")
+        shown.update((index + 1) / len(found), f"{len(pieces)} pieces")
     return pieces
 
 

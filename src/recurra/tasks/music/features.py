@@ -1,6 +1,6 @@
-"""Music as a passage: what is shown for each symbol, where it is in a piano roll, and the nameable features of music.
+"""Music as a passage: what is shown for each token, where it is in a piano roll, and the nameable features of music.
 
-All features describe the moment after a symbol was read. A moment is all that begins at one time; what goes on to the
+All features describe the moment after a token was read. A moment is all that begins at one time; what goes on to the
 next time belongs to that one. What sounds is what has been read so far; only what is called "next", "ahead" or "soon",
 and the ends of phrases, which are known by how long their notes last, look at what comes.
 """
@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.tokenizer import Symbols
+from recurra.data.tokenizer import Tokens
 from recurra.errors import RecurraError
 from recurra.explain.passage import BoolArray, Passage
 from recurra.tasks.music.harmony import Key, estimate_key
@@ -65,31 +65,31 @@ MAJOR, MINOR, DIMINISHED, SEVENTH = (0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 7, 1
 """Chords, semitones above the root."""
 
 
-def passage(notation: Notation, symbols: Symbols, source: str, names: Sequence[str] = ()) -> Passage:
-    """Symbols of one or several pieces, one after another, with labels, features and a piano roll.
+def passage(notation: Notation, tokens: Tokens, source: str, names: Sequence[str] = ()) -> Passage:
+    """Tokens of one or several pieces, one after another, with labels, features and a piano roll.
 
     Args:
-        notation: what the symbols mean.
-        symbols: `(time,)`.
+        notation: what the tokens mean.
+        tokens: `(time,)`.
         source: what a person would call the music.
         names: of the pieces, in their order.
     """
-    symbols = np.asarray(symbols).astype(np.int64)
+    tokens = np.asarray(tokens).astype(np.int64)
     name = namer(notation)
-    begins = [place for place, symbol in enumerate(symbols) if notation.symbols[symbol].kind <= TRANSPOSED]
-    borders = sorted({0, *begins, len(symbols)})
-    pieces = [Heard(notation, symbols[begin:end]) for begin, end in pairwise(borders)]
+    begins = [index for index, token in enumerate(tokens) if notation.tokens[token].kind <= TRANSPOSED]
+    borders = sorted({0, *begins, len(tokens)})
+    pieces = [Heard(notation, tokens[begin:end]) for begin, end in pairwise(borders)]
     features: dict[str, BoolArray] = {}
     if pieces:
         parts = [piece.features() for piece in pieces]
         features = {title: np.concatenate([part[title] for part in parts]) for title in parts[0]}
-    titles = [names[place] if place < len(names) else f"piece {place + 1}" for place in range(len(pieces))]
+    titles = [names[index] if index < len(names) else f"piece {index + 1}" for index in range(len(pieces))]
     roll = _roll(notation, pieces, titles)
-    return Passage(symbols, [name(int(symbol)) for symbol in symbols], features, name, source, roll=roll)
+    return Passage(tokens, [name(int(token)) for token in tokens], features, name, source, roll=roll)
 
 
 def require_same_notation(names: Sequence[str], notations: Sequence[Notation]) -> None:
-    """Refuse to compare models that do not read the same symbols.
+    """Refuse to compare models that do not read the same tokens.
 
     Raises:
         RecurraError: if a notation is not the first one's.
@@ -97,16 +97,16 @@ def require_same_notation(names: Sequence[str], notations: Sequence[Notation]) -
     for name, notation in zip(names, notations, strict=True):
         if notation != notations[0]:
             raise RecurraError(
-                f"{name} and {names[0]} do not write music in the same symbols, so their figures cannot be compared; "
-                "train both on the same pieces with the same --symbols, --frame, --tracks and --velocity"
+                f"{name} and {names[0]} do not write music in the same tokens, so their figures cannot be compared; "
+                "train both on the same pieces with the same --tokens, --frame, --tracks and --velocity"
             )
 
 
 def namer(notation: Notation) -> Callable[[int], str]:
-    """How a notation's symbols are called: "C#4", "1/8" (of a whole note), "→1/8" (so much later), "3/4 time"."""
+    """How a notation's tokens are called: "C#4", "1/8" (of a whole note), "→1/8" (so much later), "3/4 time"."""
 
-    def name(symbol: int) -> str:
-        kind, value = notation.symbols[symbol]
+    def name(token: int) -> str:
+        kind, value = notation.tokens[token]
         if kind in (START, TRANSPOSED):
             return "start" if kind == START else "start, transposed"
         if kind == BARS:
@@ -133,11 +133,11 @@ def pitch_name(pitch: int) -> str:
 
 @dataclass(frozen=True)
 class Read:
-    """A note as it stands in the symbols; of frames, a part of one as long as a frame.
+    """A note as it stands in the tokens; of frames, a part of one as long as a frame.
 
     Attributes:
-        first: its first symbol: the track's name, if that is said for it.
-        last: its last symbol.
+        first: its first token: the track's name, if that is said for it.
+        last: its last token.
         note: when and what; `velocity` is unused.
         drums: its pitch is a drum.
     """
@@ -149,44 +149,44 @@ class Read:
 
 
 class Heard:
-    """What can be told of one piece after each of its symbols.
+    """What can be told of one piece after each of its tokens.
 
     Args:
-        notation: what the symbols mean.
-        symbols: `(time,)`, of one piece.
+        notation: what the tokens mean.
+        tokens: `(time,)`, of one piece.
     """
 
-    def __init__(self, notation: Notation, symbols: IntArray) -> None:
+    def __init__(self, notation: Notation, tokens: IntArray) -> None:
         self.notation = notation
-        self.kinds = np.array([notation.symbols[symbol].kind for symbol in symbols], dtype=np.int64)
-        self.values = np.array([notation.symbols[symbol].value for symbol in symbols], dtype=np.int64)
+        self.kinds = np.array([notation.tokens[token].kind for token in tokens], dtype=np.int64)
+        self.values = np.array([notation.tokens[token].value for token in tokens], dtype=np.int64)
         self.times: IntArray = np.cumsum(np.where(self.kinds == STEP, self.values, 0))
-        self.piece: Piece = decode(symbols, notation, "")
+        self.piece: Piece = decode(tokens, notation, "")
         self.ticks: IntArray = np.unique(self.times)
         """When the moments are."""
         self.moment: IntArray = np.searchsorted(self.ticks, self.times)
-        """Of each symbol."""
+        """Of each token."""
         self.bars = np.array(_lines(bar_lines(self.piece), self.piece.meters[0].bar))
         self.beats = np.array(_lines(beat_lines(self.piece), self.piece.meters[0].beat))
 
     @cached_property
     def notes(self) -> list[Read]:
-        """All notes, in the order of their symbols."""
+        """All notes, in the order of their tokens."""
         found: list[Read] = []
         track = 0
-        for place, (kind, value, time) in enumerate(zip(self.kinds, self.values, self.times.tolist(), strict=True)):
+        for index, (kind, value, time) in enumerate(zip(self.kinds, self.values, self.times.tolist(), strict=True)):
             if kind in (STEP, START, TRANSPOSED):
                 track = 0
             elif kind == TRACK:
                 track = int(value)
             elif kind in (PITCH, DRUM):
-                first = place - (place > 0 and self.kinds[place - 1] == TRACK)
+                first = index - (index > 0 and self.kinds[index - 1] == TRACK)
                 pitch = int(value) + (self.notation.lowest if kind == PITCH else 0)
                 note = Note(time, self.notation.frame or 1, pitch, track=track)
-                found.append(Read(int(first), place, note, bool(kind == DRUM)))
-            elif kind in (DURATION, VELOCITY) and found and found[-1].last == place - 1:
+                found.append(Read(int(first), index, note, bool(kind == DRUM)))
+            elif kind in (DURATION, VELOCITY) and found and found[-1].last == index - 1:
                 note = found[-1].note._replace(duration=int(value)) if kind == DURATION else found[-1].note
-                found[-1] = Read(found[-1].first, place, note, found[-1].drums)
+                found[-1] = Read(found[-1].first, index, note, found[-1].drums)
         return found
 
     @cached_property
@@ -197,15 +197,15 @@ class Heard:
 
     @cached_property
     def sounding(self) -> list[frozenset[tuple[int, int]]]:
-        """What sounds after each symbol as far as it has been read: (track, pitch), no drums."""
+        """What sounds after each token as far as it has been read: (track, pitch), no drums."""
         ends: dict[tuple[int, int], int] = {}
-        at = {place: read.note for read in self.notes if not read.drums for place in range(read.first, read.last + 1)}
+        at = {index: read.note for read in self.notes if not read.drums for index in range(read.first, read.last + 1)}
         result = []
-        for place, time in enumerate(self.times.tolist()):
-            if self.kinds[place] == STEP:
+        for index, time in enumerate(self.times.tolist()):
+            if self.kinds[index] == STEP:
                 ends = {key: end for key, end in ends.items() if end > time}
-            if self.kinds[place] == PITCH:
-                ends[at[place].track, at[place].pitch] = at[place].end
+            if self.kinds[index] == PITCH:
+                ends[at[index].track, at[index].pitch] = at[index].end
             result.append(frozenset(ends))
         return result
 
@@ -213,7 +213,7 @@ class Heard:
     def chords(self) -> list[list[int]]:
         """The pitches that sound in each moment once it is read whole, ascending."""
         last = np.searchsorted(self.moment, np.arange(len(self.ticks)), side="right") - 1
-        return [sorted({pitch for _, pitch in self.sounding[place]}) for place in last]
+        return [sorted({pitch for _, pitch in self.sounding[index]}) for index in last]
 
     def features(self) -> dict[str, BoolArray]:
         """The nameable features, by name, each `(time,)`; "next" does not hold in the last moment."""
@@ -266,11 +266,11 @@ class Heard:
         sounded = {(read.note.track, read.note.pitch, read.note.end, read.drums) for read in self.notes}
         last = np.searchsorted(self.moment, np.arange(len(self.ticks)), side="right")
         for read in self.notes:
-            place = self.moment[read.first]
-            begin = int(np.searchsorted(self.moment, place))
+            index = self.moment[read.first]
+            begin = int(np.searchsorted(self.moment, index))
             more[begin : read.first] = True
             if (read.note.track, read.note.pitch, read.note.onset, read.drums) in sounded:
-                repeats[read.last : last[place]] = True
+                repeats[read.last : last[index]] = True
         by_voice = sum(not track.drums for track in self.notation.tracks) > 1
         voices = {read.note.track for read in self.notes if not read.drums}
         full = max(1, len(voices)) if by_voice else MANY_NOTES
@@ -319,12 +319,12 @@ def phrase_ends(piece: Piece) -> list[int]:
     onsets = sorted({note.onset for note in notes})
     ends: list[int] = []
     sounding: list[Note] = []
-    place = 0
+    index = 0
     for onset, following in zip_longest(onsets, onsets[1:]):
         sounding = [note for note in sounding if note.end > onset]
-        while place < len(notes) and notes[place].onset == onset:
-            sounding.append(notes[place])
-            place += 1
+        while index < len(notes) and notes[index].onset == onset:
+            sounding.append(notes[index])
+            index += 1
         silent = following is None or max(note.end for note in sounding) < following
         if silent or min(note.end for note in sounding) >= onset + LONG:
             ends.append(onset)
@@ -332,7 +332,7 @@ def phrase_ends(piece: Piece) -> list[int]:
 
 
 def _roll(notation: Notation, pieces: Sequence[Heard], titles: Sequence[str]) -> Roll:
-    drums = {number: place for place, number in enumerate(notation.drums)}
+    drums = {number: index for index, number in enumerate(notation.drums)}
     lanes = [Lane("", False)] * len(drums) + [Lane("drums", False)] * bool(drums)
     lowest = len(lanes) - notation.lowest  # the lane of pitch 0
     lanes += [
@@ -342,7 +342,7 @@ def _roll(notation: Notation, pieces: Sequence[Heard], titles: Sequence[str]) ->
     times: list[IntArray] = []
     notes: list[DrawnNote] = []
     bars: list[DrawnBar] = []
-    symbol = offset = 0
+    token = offset = 0
     for heard, title in zip(pieces, titles, strict=True):
         for read in heard.notes:
             lane = drums[read.note.pitch] if read.drums else lowest + read.note.pitch
@@ -350,10 +350,10 @@ def _roll(notation: Notation, pieces: Sequence[Heard], titles: Sequence[str]) ->
             if notation.tracks:
                 name += " " + namer(notation)(notation.number(TRACK, read.note.track))
             onset, duration = offset + read.note.onset, read.note.duration
-            notes.append(DrawnNote(symbol + read.first, symbol + read.last, onset, duration, lane, name))
+            notes.append(DrawnNote(token + read.first, token + read.last, onset, duration, lane, name))
         bars += _bars(heard, offset, title)
         times.append(heard.times + offset)
-        symbol += len(heard.times)
+        token += len(heard.times)
         offset += int(heard.bars[-1]) + GAP
     all_times = np.concatenate([np.zeros(0, dtype=np.int64), *times])
     return Roll(all_times, offset, tuple(notes), tuple(bars), tuple(lanes))
@@ -364,10 +364,10 @@ def _bars(heard: Heard, offset: int, title: str) -> list[DrawnBar]:
     lengths = np.diff(heard.bars)
     pickup = len(lengths) > 1 and lengths[0] < lengths[1]
     result = []
-    for place, (begin, end) in enumerate(pairwise(heard.bars.tolist())):
+    for index, (begin, end) in enumerate(pairwise(heard.bars.tolist())):
         meter = [meter for meter in heard.piece.meters if meter.onset <= begin][-1]
-        beat, number = max(meter.beat, 1), place + (not pickup)
-        result.append(DrawnBar(begin + offset, end + offset, beat, number, "" if place else title))
+        beat, number = max(meter.beat, 1), index + (not pickup)
+        result.append(DrawnBar(begin + offset, end + offset, beat, number, "" if index else title))
     return result
 
 
@@ -378,10 +378,10 @@ def _lines(lines: list[int], length: int) -> list[int]:
 
 def _around(lines: IntArray, times: IntArray) -> tuple[IntArray, IntArray]:
     """Between which of some rising lines times are; beyond the last, what was between the last two is repeated."""
-    place = np.searchsorted(lines, times, side="right") - 1
+    index = np.searchsorted(lines, times, side="right") - 1
     lines = np.append(lines, 2 * lines[-1] - lines[-2])
-    place = np.clip(place, 0, len(lines) - 2)
-    return lines[place], lines[place + 1]
+    index = np.clip(index, 0, len(lines) - 2)
+    return lines[index], lines[index + 1]
 
 
 def _is_chord(sounds: set[int], chord: Sequence[int]) -> bool:

@@ -1,6 +1,6 @@
 """Scoring music: nats a frame, as published for piano rolls, and bits a note; one function for every model.
 
-The loss of a frame is the sum over its symbols, the one that ends it included: the chain rule gives the probability of
+The loss of a frame is the sum over its tokens, the one that ends it included: the chain rule gives the probability of
 the whole frame. The common protocol (Bai et al. 2018, arXiv 1803.01271) is given the first frame of a piece and
 predicts all others; Boulanger-Lewandowski et al. (2012, arXiv 1206.6392) predict the first as well.
 """
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.tokenizer import Symbols
+from recurra.data.tokenizer import Tokens
 from recurra.tasks.music.notation import Notation
 from recurra.tasks.music.pieces import TICKS
 from recurra.tasks.music.rule_features import BARS, DRUM, METER, PITCH, START, STEP
 
-Predictor = Callable[[Symbols], NDArray[np.floating]]
-"""Log p of every symbol but the first of a piece given all before it, `(length - 1,)`, nats."""
+Predictor = Callable[[Tokens], NDArray[np.floating]]
+"""Log p of every token but the first of a piece given all before it, `(length - 1,)`, nats."""
 
 
 @dataclass(frozen=True)
@@ -57,30 +57,30 @@ class FrameScore:
         return (self.first + self.rest) / math.log(2) / max(self.notes, 1)
 
 
-def score_frames(pieces: Iterable[Symbols], notation: Notation, predict: Predictor) -> FrameScore:
+def score_frames(pieces: Iterable[Tokens], notation: Notation, predict: Predictor) -> FrameScore:
     """Score pieces.
 
     Args:
-        pieces: the symbols of each, from its START on; its length must not be said.
+        pieces: the tokens of each, from its START on; its length must not be said.
         notation: what they mean. Of notes, a frame is a quarter's time, and the first one ends with the first step.
         predict: the model.
     """
-    kinds = np.array([symbol.kind for symbol in notation.symbols])
-    values = np.array([symbol.value for symbol in notation.symbols])
+    kinds = np.array([token.kind for token in notation.tokens])
+    values = np.array([token.value for token in notation.tokens])
     frame = notation.frame or TICKS
     first = rest = frames = 0.0
     count = notes = 0
-    for symbols in pieces:
-        kind = kinds[symbols]
-        log_probs = np.asarray(predict(symbols), dtype=np.float64)
-        if len(log_probs) != len(symbols) - 1:
-            raise ValueError(f"{len(log_probs)} predictions of {len(symbols) - 1} symbols")
+    for tokens in pieces:
+        kind = kinds[tokens]
+        log_probs = np.asarray(predict(tokens), dtype=np.float64)
+        if len(log_probs) != len(tokens) - 1:
+            raise ValueError(f"{len(log_probs)} predictions of {len(tokens) - 1} tokens")
         log_probs = np.where(np.isin(kind[1:], (START, BARS, METER)), 0.0, log_probs)
         steps = np.flatnonzero(kind == STEP)
         border = int(steps[0]) if len(steps) else len(log_probs)
         first -= float(log_probs[:border].sum())
         rest -= float(log_probs[border:].sum())
-        frames += float(values[symbols[steps]].sum()) / frame
+        frames += float(values[tokens[steps]].sum()) / frame
         notes += int(np.isin(kind, (PITCH, DRUM)).sum())
         count += 1
     return FrameScore(first, rest, count, frames, notes)

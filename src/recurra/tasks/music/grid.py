@@ -70,15 +70,15 @@ def one_a_pitch(notes: Iterable[Note], left_out: Counter[str]) -> tuple[Note, ..
     last: dict[tuple[int, int], int] = {}
     for note in sorted(notes, key=_order):
         key = (note.track, note.pitch)
-        place = last.get(key)
-        if place is not None and kept[place].onset == note.onset:
+        index = last.get(key)
+        if index is not None and kept[index].onset == note.onset:
             left_out["doubled notes"] += 1
-            if note.duration > kept[place].duration:
-                kept[place] = note
+            if note.duration > kept[index].duration:
+                kept[index] = note
             continue
-        if place is not None and kept[place].end > note.onset:
+        if index is not None and kept[index].end > note.onset:
             left_out["ends of notes struck again"] += 1
-            kept[place] = kept[place]._replace(duration=note.onset - kept[place].onset)
+            kept[index] = kept[index]._replace(duration=note.onset - kept[index].onset)
         last[key] = len(kept)
         kept.append(note)
     return tuple(kept)
@@ -109,7 +109,7 @@ def whole_bars(changes: Iterable[tuple[float, int, int]], left_out: Counter[str]
                 meters.pop()
             meters.append(short)
         meters.append(meter)
-    return tuple(meter for place, meter in enumerate(meters) if not place or not _goes_on(meter, meters[place - 1]))
+    return tuple(meter for index, meter in enumerate(meters) if not index or not _goes_on(meter, meters[index - 1]))
 
 
 def believable_tempos(changes: Iterable[tuple[float, float]], left_out: Counter[str]) -> tuple[Tempo, ...]:
@@ -131,7 +131,7 @@ def believable_tempos(changes: Iterable[tuple[float, float]], left_out: Counter[
         at[onset] = pace
     tempos = [Tempo(0, at.pop(0, MODERATO.quarters_per_minute))]
     tempos += [Tempo(onset, pace) for onset, pace in at.items()]
-    return tuple(tempo for place, tempo in enumerate(tempos) if not place or tempo[1] != tempos[place - 1][1])
+    return tuple(tempo for index, tempo in enumerate(tempos) if not index or tempo[1] != tempos[index - 1][1])
 
 
 def assemble(
@@ -206,9 +206,9 @@ def _shorten_silence(piece: Piece, left_out: Counter[str]) -> Piece:
     removed = [0, *accumulate(end - begin for begin, end in cuts)]
 
     def moved(tick: int) -> int:
-        place = bisect.bisect_right(ends, tick)
-        inside = max(0, tick - cuts[place][0]) if place < len(cuts) else 0
-        return tick - removed[place] - inside
+        index = bisect.bisect_right(ends, tick)
+        inside = max(0, tick - cuts[index][0]) if index < len(cuts) else 0
+        return tick - removed[index] - inside
 
     tempos = {moved(tempo.onset): tempo.quarters_per_minute for tempo in piece.tempos}
     return Piece(
@@ -225,9 +225,9 @@ def _cuts(begin: int, end: int, meters: Sequence[Meter], left_out: Counter[str])
     """What to take out of a silence, from tick to tick: in each metre all bars beyond the first `MAX_SILENCE`."""
     cuts = []
     first = bisect.bisect_right([meter.onset for meter in meters], begin) - 1
-    for place in range(first, len(meters)):
-        meter = meters[place]
-        stop = min(end, meters[place + 1].onset) if place + 1 < len(meters) else end
+    for index in range(first, len(meters)):
+        meter = meters[index]
+        stop = min(end, meters[index + 1].onset) if index + 1 < len(meters) else end
         bars = (stop - max(begin, meter.onset)) // meter.bar - MAX_SILENCE
         if bars > 0:
             left_out["bars of silence"] += bars

@@ -297,14 +297,14 @@ def spans(chords: Sequence[Chord], bar_lines: Sequence[int], end: int) -> list[t
         raise ValueError("a progression needs chords, and each must last")
     borders = [tick for tick in bar_lines if tick < end] + [end]
     found: dict[int, PitchClasses] = {}
-    place = Fraction(0)
+    index = Fraction(0)
     for chord in cycle(chords):
-        bar = int(place)
+        bar = int(index)
         if bar >= len(borders) - 1:
             return list(found.items())
         begin = borders[bar]
-        found[begin + int((place - bar) * (borders[bar + 1] - begin))] = chord.pitch_classes
-        place += chord.bars
+        found[begin + int((index - bar) * (borders[bar + 1] - begin))] = chord.pitch_classes
+        index += chord.bars
     raise AssertionError("a cycle does not end")
 
 

@@ -1,6 +1,6 @@
-"""The pictures of a passage that is music, neurons.png and surprise.png, over a piano roll.
+"""The pictures of a passage that is music, neurons.png and surprisal.png, over a piano roll.
 
-Above each row of the roll is a strip of all its symbols, those of one time side by side.
+Above each row of the roll is a strip of all its tokens, those of one time side by side.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recurra.explain import pictures
 from recurra.explain.lettering import printable
 from recurra.explain.passage import BoolArray, Passage
-from recurra.explain.pictures import DIVERGING, SEQUENTIAL, UNITS_SHOWN, colours_of, surprise_scale
+from recurra.explain.pictures import DIVERGING, SEQUENTIAL, UNITS_SHOWN, colours_of, surprisal_scale
 from recurra.explain.units import FloatArray, Tracker
 from recurra.tasks.music.lanes import DrawnNote, Lane, Roll, Row
 
@@ -34,10 +34,10 @@ LANE = 0.052
 TALLEST = 2.6
 
 STRIP, MARKS = (0.5, 2.7), (3.0, 3.9)
-"""Where the strip of symbols and the marks of a feature are, in lanes above the highest."""
+"""Where the strip of tokens and the marks of a feature are, in lanes above the highest."""
 
-SURPRISE_ROWS = 10
-"""Rows in surprise.png."""
+SURPRISAL_ROWS = 10
+"""Rows in surprisal.png."""
 
 NUMBER_ROOM = 8
 """Ticks between two bar numbers at least."""
@@ -71,19 +71,19 @@ def draw_neurons(passage: Passage, values: FloatArray, trackers: Sequence[Tracke
     sheet.save(path)
 
 
-def draw_surprise(passage: Passage, bits: NDArray[np.floating], path: Path) -> None:
-    """Draw the beginning of a roll: notes coloured by what all their symbols cost, the strip by what each did.
+def draw_surprisal(passage: Passage, bits: NDArray[np.floating], path: Path) -> None:
+    """Draw the beginning of a roll: notes coloured by what all their tokens cost, the strip by what each did.
 
     Args:
         passage: what was read; it has a roll.
-        bits: of every symbol but the first, `(time - 1,)`.
+        bits: of every token but the first, `(time - 1,)`.
         path: the PNG to write.
     """
     cost = np.concatenate([[0.0], bits])
     roll = _roll_of(passage).beginning(len(cost))
     notes = roll.own(cost)
-    scale = surprise_scale(notes if len(notes) else bits)
-    rows = roll.rows()[:SURPRISE_ROWS]
+    scale = surprisal_scale(notes if len(notes) else bits)
+    rows = roll.rows()[:SURPRISAL_ROWS]
     sheet = _Sheet(roll, rows, 0.9, titled=False)
     mean = f"{printable(passage.source)}: mean {bits.mean():.2f} bits a {passage.unit}"
     sheet.title(mean + (f", {notes.mean():.2f} bits a note" if len(notes) else ""), scale)
@@ -163,8 +163,8 @@ class _Sheet:
         pictures.save(self.figure, path)
 
 
-def _draw_row(axes: Axes, roll: Roll, row: Row, symbols: RGBA, notes: RGBA) -> None:
-    """Draw lanes, bars and beats, the notes, and the strip of symbols above, each in its colour."""
+def _draw_row(axes: Axes, roll: Roll, row: Row, tokens: RGBA, notes: RGBA) -> None:
+    """Draw lanes, bars and beats, the notes, and the strip of tokens above, each in its colour."""
     from matplotlib.collections import PolyCollection
 
     lowest, highest = roll.lanes_in(row)
@@ -181,14 +181,14 @@ def _draw_row(axes: Axes, roll: Roll, row: Row, symbols: RGBA, notes: RGBA) -> N
             number_end = bar.begin + NUMBER_ROOM
     axes.plot([end] * 2, [lowest - 0.5, highest + 0.5 + STRIP[1]], color="#8c877b", linewidth=0.9, zorder=2)
     inside = roll.inside(row)
-    shapes = [_corners(roll.notes[place]) for place in inside]
+    shapes = [_corners(roll.notes[index]) for index in inside]
     axes.add_collection(
         PolyCollection(shapes, facecolors=notes[inside], edgecolors="#55504a", linewidths=0.6, zorder=3)
     )
     begin, after = np.searchsorted(roll.times, (row.begin, row.end))
     boxes = [_box(left, right, *STRIP, highest) for left, right in roll.spans[begin:after]]
     axes.add_collection(
-        PolyCollection(boxes, facecolors=symbols[begin:after], edgecolors="#d8d4ca", linewidths=0.25, zorder=3)
+        PolyCollection(boxes, facecolors=tokens[begin:after], edgecolors="#d8d4ca", linewidths=0.25, zorder=3)
     )
 
 

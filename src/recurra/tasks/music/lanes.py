@@ -1,7 +1,7 @@
-"""A piano roll: where the symbols of a passage are in time, and the notes they make up.
+"""A piano roll: where the tokens of a passage are in time, and the notes they make up.
 
-A symbol stands at the time that is reached once it has been read: what goes on to a later time stands there. The
-symbols of one time share the space up to the next equally, in their order.
+A token stands at the time that is reached once it has been read: what goes on to a later time stands there. The
+tokens of one time share the space up to the next equally, in their order.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class DrawnNote(NamedTuple):
     """A note.
 
     Attributes:
-        first: its first symbol ...
+        first: its first token ...
         last: ... and its last; those between are its own too.
         onset: ticks.
         duration: ticks.
@@ -78,9 +78,9 @@ class Roll:
     """A passage as notes on a page.
 
     Attributes:
-        times: the tick reached after each symbol, never falling, `(time,)`.
-        end: the tick at which the last symbol's time is over.
-        notes: in the order of their symbols.
+        times: the tick reached after each token, never falling, `(time,)`.
+        end: the tick at which the last token's time is over.
+        notes: in the order of their tokens.
         bars: in their order; between two pieces is a gap.
         lanes: from the lowest.
     """
@@ -93,15 +93,15 @@ class Roll:
 
     @property
     def spans(self) -> NDArray[np.float64]:
-        """Where each symbol's share of the time begins and ends, ticks, `(time, 2)`."""
+        """Where each token's share of the time begins and ends, ticks, `(time, 2)`."""
         ticks, moment, counts = np.unique(self.times, return_inverse=True, return_counts=True)
         room = np.diff(np.append(ticks, self.end)) / counts
-        place = np.arange(len(self.times)) - (np.cumsum(counts) - counts)[moment]
-        begins = self.times + place * room[moment]
+        index = np.arange(len(self.times)) - (np.cumsum(counts) - counts)[moment]
+        begins = self.times + index * room[moment]
         return np.stack([begins, begins + room[moment]], axis=1)
 
     def beginning(self, length: int) -> Roll:
-        """What the first so many symbols make up; lanes that nothing is on are left out at both sides."""
+        """What the first so many tokens make up; lanes that nothing is on are left out at both sides."""
         if length < len(self.times):
             later = self.times[self.times > self.times[length - 1]]
             end = int(later[0]) if len(later) else self.end
@@ -136,25 +136,25 @@ class Roll:
             else:
                 groups.append([bar])
         rows = []
-        for place, bars in enumerate(groups):
-            last = place + 1 == len(groups) or bool(groups[place + 1][0].title)
+        for index, bars in enumerate(groups):
+            last = index + 1 == len(groups) or bool(groups[index + 1][0].title)
             rows.append(Row(bars[0].begin, bars[-1].end + GAP * last, tuple(bars)))
         return rows
 
     def inside(self, row: Row) -> list[int]:
         """Which notes sound in a row."""
         return [
-            place
-            for place, note in enumerate(self.notes)
+            index
+            for index, note in enumerate(self.notes)
             if note.onset < row.end and note.onset + note.duration > row.begin
         ]
 
     def lanes_in(self, row: Row) -> tuple[int, int]:
         """The lowest and the highest lane to show in a row."""
-        return self.lanes_of([self.notes[place] for place in self.inside(row)])
+        return self.lanes_of([self.notes[index] for index in self.inside(row)])
 
     def own(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The sum over each note's own symbols of values of all symbols, `(time,)` to `(notes,)`."""
+        """The sum over each note's own tokens of values of all tokens, `(time,)` to `(notes,)`."""
         sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
         ends = np.array([(note.first, note.last + 1) for note in self.notes], dtype=np.int64).reshape(-1, 2)
         own: NDArray[np.float64] = sums[ends[:, 1]] - sums[ends[:, 0]]

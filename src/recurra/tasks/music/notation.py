@@ -1,4 +1,4 @@
-"""Music as symbols, and back: what begins at a time is listed note by note, then time goes on.
+"""Music as tokens, and back: what begins at a time is listed note by note, then time goes on.
 
     START BARS (METER | (TRACK? (PITCH | DRUM) DURATION? VELOCITY?)* STEP)*
 
@@ -29,12 +29,12 @@ from recurra.tasks.music.rule_features import (
     TRACK,
     TRANSPOSED,
     VELOCITY,
-    read_symbols,
+    feature_count,
+    read_tokens,
     state_size,
-    switch_count,
 )
 
-Kind = Literal["notes", "frames"]
+NotationKind = Literal["notes", "frames"]
 
 MAX_TICKS = 100_000
 """Longer durations and steps are in no vocabulary."""
@@ -58,8 +58,8 @@ VELOCITIES = (16, 33, 49, 64, 80, 96, 112, 126)
 """Loudness in eight steps: ppp, pp, p, mp, mf, f, ff, fff."""
 
 
-class Symbol(NamedTuple):
-    """What a symbol says: a kind of `kernels.reading`, and its value.
+class Token(NamedTuple):
+    """What a token says: a kind of `kernels.reading`, and its value.
 
     The value is how many bars there are in all, 0 where it is not said; a place in `meters`, `tracks` or (of pitches)
     from `lowest` on; of drums the General MIDI number; of durations and steps ticks.
@@ -75,9 +75,9 @@ class Notation:
 
     Attributes:
         kind: see the module.
-        tracks: who plays, in the order of their symbols; there are none if all play as one.
+        tracks: who plays, in the order of their tokens; there are none if all play as one.
         meters: `(numerator, denominator)`, the first where none is said.
-        lowest: the lowest pitch there is a symbol for ...
+        lowest: the lowest pitch there is a token for ...
         highest: ... and the highest.
         drums: General MIDI numbers.
         durations: ticks, ascending; none for frames.
@@ -88,7 +88,7 @@ class Notation:
         program: General MIDI program of the pieces it was made for, where tracks are not told apart.
     """
 
-    kind: Kind
+    kind: NotationKind
     tracks: tuple[Track, ...]
     meters: tuple[tuple[int, int], ...]
     lowest: int
@@ -100,26 +100,26 @@ class Notation:
     frame: int
     tempo: float
     program: int = 0
-    symbols: tuple[Symbol, ...] = field(init=False, repr=False, compare=False)
-    numbers: dict[Symbol, int] = field(init=False, repr=False, compare=False)
+    tokens: tuple[Token, ...] = field(init=False, repr=False, compare=False)
+    numbers: dict[Token, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        symbols = [Symbol(START, 0), Symbol(TRANSPOSED, 0)]
-        symbols += [Symbol(BARS, number) for number in range(MAX_BARS + 1)]
-        symbols += [Symbol(METER, place) for place in range(len(self.meters))]
-        symbols += [Symbol(TRACK, place) for place in range(len(self.tracks))]
-        symbols += [Symbol(PITCH, place) for place in range(self.pitches)]
-        symbols += [Symbol(DRUM, number) for number in self.drums]
-        symbols += [Symbol(DURATION, ticks) for ticks in self.durations]
-        symbols += [Symbol(VELOCITY, number) for number in range(len(VELOCITIES) if self.velocity else 0)]
-        symbols += [Symbol(STEP, ticks) for ticks in self.steps]
-        object.__setattr__(self, "symbols", tuple(symbols))
-        object.__setattr__(self, "numbers", {symbol: number for number, symbol in enumerate(symbols)})
+        tokens = [Token(START, 0), Token(TRANSPOSED, 0)]
+        tokens += [Token(BARS, number) for number in range(MAX_BARS + 1)]
+        tokens += [Token(METER, index) for index in range(len(self.meters))]
+        tokens += [Token(TRACK, index) for index in range(len(self.tracks))]
+        tokens += [Token(PITCH, index) for index in range(self.pitches)]
+        tokens += [Token(DRUM, number) for number in self.drums]
+        tokens += [Token(DURATION, ticks) for ticks in self.durations]
+        tokens += [Token(VELOCITY, number) for number in range(len(VELOCITIES) if self.velocity else 0)]
+        tokens += [Token(STEP, ticks) for ticks in self.steps]
+        object.__setattr__(self, "tokens", tuple(tokens))
+        object.__setattr__(self, "numbers", {token: number for number, token in enumerate(tokens)})
 
     @property
     def size(self) -> int:
-        """Number of symbols."""
-        return len(self.symbols)
+        """Number of tokens."""
+        return len(self.tokens)
 
     @property
     def pitches(self) -> int:
@@ -127,15 +127,15 @@ class Notation:
         return self.highest - self.lowest + 1
 
     def number(self, kind: int, value: int = 0) -> int:
-        """The number of a symbol."""
-        return self.numbers[Symbol(kind, value)]
+        """The number of a token."""
+        return self.numbers[Token(kind, value)]
 
     def bar(self, meter: int) -> int:
         """Ticks of a bar in a metre."""
         return Meter(0, *self.meters[meter]).bar
 
     def variant(self, semitones: int, length: bool) -> NDArray[np.int64]:
-        """For every symbol its stand-in in a copy of a piece, `(size,)`.
+        """For every token its stand-in in a copy of a piece, `(size,)`.
 
         Args:
             semitones: to transpose by; what leaves the range goes by an octave.
@@ -147,14 +147,14 @@ class Notation:
         if semitones == 0:
             return table
         table[self.number(START)] = self.number(TRANSPOSED)
-        for place in range(self.pitches):
-            moved = place + semitones
+        for index in range(self.pitches):
+            moved = index + semitones
             moved += 12 * (moved < 0) - 12 * (moved >= self.pitches)
-            table[self.number(PITCH, place)] = self.number(PITCH, min(max(moved, 0), self.pitches - 1))
+            table[self.number(PITCH, index)] = self.number(PITCH, min(max(moved, 0), self.pitches - 1))
         return table
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values; the symbols follow from them."""
+        """As JSON values; the tokens follow from them."""
         return {
             "kind": self.kind,
             "tracks": [[track.name, track.program, track.drums] for track in self.tracks],
@@ -238,28 +238,28 @@ def _require_sound(notation: Notation) -> None:
         raise ValueError("metres out of range")
 
 
-class NotationReader:
-    """Works out beat, bar, and what sounds from the symbols read so far; see `models.language_model.Reader`.
+class MusicRules:
+    """Works out beat, bar, and what sounds from the tokens read so far; see `models.language_model.Reader`.
 
     Args:
-        notation: what the symbols mean.
+        notation: what the tokens mean.
     """
 
     def __init__(self, notation: Notation) -> None:
-        self._kinds = np.array([symbol.kind for symbol in notation.symbols])
-        self._values = np.array([symbol.value for symbol in notation.symbols])
-        self._bars = np.array([notation.bar(place) for place in range(len(notation.meters))])
+        self._kinds = np.array([token.kind for token in notation.tokens])
+        self._values = np.array([token.value for token in notation.tokens])
+        self._bars = np.array([notation.bar(index) for index in range(len(notation.meters))])
         self._steps = np.array(notation.steps)
         self._pitches, self._tracks = notation.pitches, len(notation.tracks)
         self.state_size = state_size(self._pitches, self._tracks)
-        self.size = switch_count(self._pitches, self._tracks, len(self._bars), len(self._steps))
+        self.size = feature_count(self._pitches, self._tracks, len(self._bars), len(self._steps))
 
     def read(
-        self, symbols: NDArray[np.int64], state: NDArray[np.float32]
+        self, tokens: NDArray[np.int64], state: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `models.language_model.Reader.read`."""
-        shown = np.zeros((*symbols.shape, self.size), dtype=np.float32)
+        shown = np.zeros((*tokens.shape, self.size), dtype=np.float32)
         state = np.ascontiguousarray(state, dtype=np.float32).copy()
         tables = (self._kinds, self._values, self._bars, self._steps)
-        read_symbols(np.ascontiguousarray(symbols), state, *tables, self._pitches, self._tracks, shown)
+        read_tokens(np.ascontiguousarray(tokens), state, *tables, self._pitches, self._tracks, shown)
         return shown, state

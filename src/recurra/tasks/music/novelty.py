@@ -131,8 +131,8 @@ def find_copy(piece: Piece, index: Index) -> Copy | None:
         found = _search(moments, weights, index)
         if found is None:
             return None
-        length, begin, place = found
-        transposition = _transposition(moments, begin, index.moments, place, length)
+        length, begin, position = found
+        transposition = _transposition(moments, begin, index.moments, position, length)
         if transposition is not None:
             return _describe(piece, moments, found, index, transposition)
     raise AssertionError("what hashes find is never a copy")
@@ -207,20 +207,20 @@ def _search(moments: Moments, weights: Places, index: Index) -> tuple[int, int, 
     run = np.zeros(len(index.steps), np.int32)
     stored = np.zeros(0, np.int64)
     for moment in range(1, len(steps)):
-        places = index.order[lows[moment] : highs[moment]]
-        runs = run[places - 1] + 1
+        indices = index.order[lows[moment] : highs[moment]]
+        runs = run[indices - 1] + 1
         run[stored] = 0
-        run[places] = runs
-        stored = places
-        if not len(places) or runs.max() + 1 < most[0]:
+        run[indices] = runs
+        stored = indices
+        if not len(indices) or runs.max() + 1 < most[0]:
             continue
-        lengths = runs + (shapes[moment - runs] == index.shapes[places - runs])
+        lengths = runs + (shapes[moment - runs] == index.shapes[indices - runs])
         found = int(lengths.argmax())
         length = int(lengths[found])
         begin = moment - length + 1
         score = (length, int(sums[moment + 1] - sums[begin]))
         if length > 1 and score > most:
-            most, best = score, (length, begin, int(places[found]) - length + 1)
+            most, best = score, (length, begin, int(indices[found]) - length + 1)
     return best
 
 
@@ -233,10 +233,10 @@ def _search_single(shapes: Hashes, weights: Places, corpus: Hashes) -> tuple[int
     return 1, begin, int((corpus == shapes[begin]).argmax())
 
 
-def _transposition(ours: Moments, begin: int, theirs: Moments, place: int, length: int) -> int | None:
+def _transposition(ours: Moments, begin: int, theirs: Moments, position: int, length: int) -> int | None:
     """Semitones between two passages of so many moments; None if they are not equal."""
     onsets, sizes, pitches = ours.between(begin, begin + length)
-    other_onsets, other_sizes, other_pitches = theirs.between(place, place + length)
+    other_onsets, other_sizes, other_pitches = theirs.between(position, position + length)
     if not (np.array_equal(onsets, other_onsets) and np.array_equal(sizes, other_sizes)):
         return None
     above = pitches - other_pitches
@@ -244,11 +244,11 @@ def _transposition(ours: Moments, begin: int, theirs: Moments, place: int, lengt
 
 
 def _describe(piece: Piece, moments: Moments, found: tuple[int, int, int], index: Index, transposition: int) -> Copy:
-    length, begin, place = found
+    length, begin, position = found
     pitched = _pitched(piece)
     first, last = int(moments.onsets[begin]), int(moments.onsets[begin + length - 1])
     inside = [note for note in pitched if first <= note.onset <= last]
-    owner = int(np.searchsorted(index.moments.first, place, "right")) - 1
+    owner = int(np.searchsorted(index.moments.first, position, "right")) - 1
     return Copy(
         notes=len(inside),
         moments=length,
@@ -256,7 +256,7 @@ def _describe(piece: Piece, moments: Moments, found: tuple[int, int, int], index
         end=max(note.end for note in inside),
         corpus_name=index.names[owner],
         corpus_index=owner,
-        corpus_begin=int(index.moments.onsets[place]),
+        corpus_begin=int(index.moments.onsets[position]),
         transposition=transposition,
         share=len(inside) / len(pitched),
     )
@@ -270,16 +270,16 @@ def longest_copy_reference(piece: Piece, corpus: Sequence[Piece]) -> Copy | None
     for begin in range(len(ours)):
         for index, other in enumerate(corpus):
             theirs = _plain_moments(other)
-            for place in range(len(theirs)):
-                length = _equal_moments(ours[begin:], theirs[place:])
+            for position in range(len(theirs)):
+                length = _equal_moments(ours[begin:], theirs[position:])
                 if not length:
                     continue
                 first, last = ours[begin][0], ours[begin + length - 1][0]
                 inside = [note for note in pitched if first <= note.onset <= last]
                 if best is None or (length, len(inside)) > (best.moments, best.notes):
-                    above = ours[begin][1][0] - theirs[place][1][0]
+                    above = ours[begin][1][0] - theirs[position][1][0]
                     end, share = max(note.end for note in inside), len(inside) / len(pitched)
-                    best = Copy(len(inside), length, first, end, other.name, index, theirs[place][0], above, share)
+                    best = Copy(len(inside), length, first, end, other.name, index, theirs[position][0], above, share)
     return best
 
 

@@ -53,8 +53,8 @@ def pack(pieces: Sequence[Piece]) -> Arrays:
         "program": _column([track.program for piece in pieces for track in piece.tracks]),
         "drums": _column([int(track.drums) for piece in pieces for track in piece.tracks]),
     }
-    for place, name in enumerate(METERS):
-        columns[name] = _column([meter[place] for piece in pieces for meter in piece.meters])
+    for index, name in enumerate(METERS):
+        columns[name] = _column([meter[index] for piece in pieces for meter in piece.meters])
     for name in NOTES:
         columns[name] = _column([getattr(note, name) for piece in pieces for note in piece.notes])
     for name, values in columns.items():

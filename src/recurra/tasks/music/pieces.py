@@ -138,5 +138,5 @@ def part(piece: Piece, begin: int, end: int) -> Piece:
 
 def _from(changes: Sequence[ChangeT], begin: int, end: int) -> tuple[ChangeT, ...]:
     """The changes of metre or tempo that hold between two ticks, counted from the first."""
-    first = max((place for place, change in enumerate(changes) if change.onset <= begin), default=0)
+    first = max((index for index, change in enumerate(changes) if change.onset <= begin), default=0)
     return tuple(c._replace(onset=max(c.onset - begin, 0)) for c in changes[first:] if c.onset < end)

@@ -1,4 +1,4 @@
-"""What can be told by rule from the symbols of a piece of music read so far: a scan over sequences, compiled.
+"""What can be told by rule from the tokens of a piece of music read so far: a scan over sequences, compiled.
 
 The state of a row is a vector of float32, all zeros before anything is read:
 
@@ -11,8 +11,8 @@ The state of a row is a vector of float32, all zeros before anything is read:
     track_last (tracks)         pitch + 1 of each track's last note
     track_given (tracks)        1 for a track that has been listed in this moment
 
-A moment is all that begins at one time. `read_symbols_reference` states in plain NumPy what `read_symbols` does, and
-names the blocks of what is shown to the network after each symbol, 0 or 1.
+A moment is all that begins at one time. `read_tokens_reference` states in plain NumPy what `read_tokens` does, and
+names the blocks of what is shown to the network after each token, 0 or 1.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 START, TRANSPOSED, BARS, METER, TRACK, PITCH, DRUM, DURATION, VELOCITY, STEP = range(10)
-"""Kinds of symbols."""
+"""Kinds of tokens."""
 
 TICK, METRE, BAR, PLACE, CURRENT_TRACK, CURRENT_PITCH, IS_TRANSPOSED, BEGUN, LEFT, SCALARS = range(10)
 """Places of the numbers at the beginning of a state, and how many they are. `BEGUN` is 1 once a piece's beginning has
@@ -43,12 +43,12 @@ BARS_SHOWN = 4
 """Bars that are counted, over and over."""
 
 LEFT_SHOWN = 8
-"""Switches for how many bars are left: 1, 2, 3, 4, up to 6, up to 8, up to 16, more."""
+"""Features for how many bars are left: 1, 2, 3, 4, up to 6, up to 8, up to 16, more."""
 
 
 @jit()
-def read_symbols(
-    symbols: IntArray,
+def read_tokens(
+    tokens: IntArray,
     state: FloatArray,
     kinds: IntArray,
     values: IntArray,
@@ -58,16 +58,16 @@ def read_symbols(
     tracks: int,
     shown: FloatArray,
 ) -> None:
-    """Read rows of symbols, changing their state, and note after each symbol what is to be shown.
+    """Read rows of tokens, changing their state, and note after each token what is to be shown.
 
-    Shapes: symbols (rows, time); state (rows, state_size); kinds and values (vocabulary_size,), what each symbol is;
-    bars (metres,), ticks in a bar of each; steps (steps,), ascending; shown (rows, time, switches), all zeros.
+    Shapes: tokens (rows, time); state (rows, state_size); kinds and values (vocabulary_size,), what each token is;
+    bars (metres,), ticks in a bar of each; steps (steps,), ascending; shown (rows, time, rule_features), all zeros.
     """
-    for row in range(symbols.shape[0]):
-        for time in range(symbols.shape[1]):
-            symbol = symbols[row, time]
-            _read(kinds[symbol], values[symbol], state[row], bars, pitches, tracks)
-            _show(kinds[symbol], state[row], bars, steps, pitches, tracks, shown[row, time])
+    for row in range(tokens.shape[0]):
+        for time in range(tokens.shape[1]):
+            token = tokens[row, time]
+            _read(kinds[token], values[token], state[row], bars, pitches, tracks)
+            _show(kinds[token], state[row], bars, steps, pitches, tracks, shown[row, time])
 
 
 @jit()
@@ -132,14 +132,14 @@ def state_size(pitches: int, tracks: int) -> int:
     return SCALARS + 4 * pitches + 3 * tracks
 
 
-def switch_count(pitches: int, tracks: int, metres: int, steps: int) -> int:
-    """Switches that are shown after a symbol."""
+def feature_count(pitches: int, tracks: int, metres: int, steps: int) -> int:
+    """Features that are shown after a token."""
     time = QUARTER + QUARTERS_SHOWN + BARS_SHOWN + metres
     return 2 + PLACES_SHOWN + time + LEFT_SHOWN + 4 * pitches + steps + 3 * tracks + (pitches if tracks else 0)
 
 
 @jit()
-def _left_switch(bars: int) -> int:
+def _left_feature(bars: int) -> int:
     if bars <= 4:
         return bars - 1
     if bars <= 6:
@@ -172,7 +172,7 @@ def _show(
     at += QUARTER + QUARTERS_SHOWN + BARS_SHOWN + len(bars)
     left = int(state[LEFT])
     if left > 0:
-        shown[at + _left_switch(left)] = 1
+        shown[at + _left_feature(left)] = 1
     at += LEFT_SHOWN
     first_end = np.float32(0)
     for pitch in range(pitches):
@@ -186,10 +186,10 @@ def _show(
                 first_end = sounds
     at += 4 * pitches
     if first_end > 0:
-        place = 0
-        while place < len(steps) - 1 and steps[place] < first_end:
-            place += 1
-        shown[at + place] = 1
+        index = 0
+        while index < len(steps) - 1 and steps[index] < first_end:
+            index += 1
+        shown[at + index] = 1
     at += len(steps)
     for other in range(tracks):
         shown[at + other] = other == track
@@ -200,8 +200,8 @@ def _show(
         shown[at + int(state[base + tracks + track]) - 1] = 1
 
 
-def read_symbols_reference(
-    symbols: IntArray,
+def read_tokens_reference(
+    tokens: IntArray,
     state: FloatArray,
     kinds: IntArray,
     values: IntArray,
@@ -211,12 +211,12 @@ def read_symbols_reference(
     tracks: int,
     shown: FloatArray,
 ) -> None:
-    """The twin of `read_symbols`: the same arguments, the same rules and results."""
-    for row, row_state, row_shown in zip(symbols, state, shown, strict=True):
-        for symbol, switches in zip(row, row_shown, strict=True):
-            _read_reference(int(kinds[symbol]), int(values[symbol]), row_state, bars, pitches, tracks)
-            blocks = _shown_reference(int(kinds[symbol]), row_state, bars, steps, pitches, tracks)
-            switches[:] = np.concatenate(list(blocks.values()))
+    """The twin of `read_tokens`: the same arguments, the same rules and results."""
+    for row, row_state, row_shown in zip(tokens, state, shown, strict=True):
+        for token, rule_features in zip(row, row_shown, strict=True):
+            _read_reference(int(kinds[token]), int(values[token]), row_state, bars, pitches, tracks)
+            blocks = _shown_reference(int(kinds[token]), row_state, bars, steps, pitches, tracks)
+            rule_features[:] = np.concatenate(list(blocks.values()))
 
 
 def _parts(state: FloatArray, pitches: int, tracks: int) -> list[FloatArray]:
@@ -261,7 +261,7 @@ def _read_reference(kind: int, value: int, state: FloatArray, bars: IntArray, pi
 def _shown_reference(
     kind: int, state: FloatArray, bars: IntArray, steps: IntArray, pitches: int, tracks: int
 ) -> dict[str, FloatArray]:
-    """The blocks of switches, by what they say."""
+    """The blocks of rule_features, by what they say."""
     remaining, new, before, earlier, track_remaining, track_last, track_given = _parts(state, pitches, tracks)
     begun, left, player = bool(state[BEGUN]), int(state[LEFT]), int(state[CURRENT_TRACK]) - 1
     quarter, tick = divmod(int(state[TICK]), QUARTER)
@@ -288,7 +288,7 @@ def _shown_reference(
     }
 
 
-def _one(place: int, size: int) -> FloatArray:
-    """Switches of which one is on; none for a place of -1."""
-    switches: FloatArray = (np.arange(size) == place).astype(np.float32)
-    return switches
+def _one(index: int, size: int) -> FloatArray:
+    """Features of which one is on; none for a place of -1."""
+    rule_features: FloatArray = (np.arange(size) == index).astype(np.float32)
+    return rule_features

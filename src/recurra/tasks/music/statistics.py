@@ -114,8 +114,8 @@ def measure(pieces: Iterable[Piece]) -> Statistics:
         arrays = arrays_of(piece)
         for name, values in _histogram_values(arrays).items():
             bins = HISTOGRAMS[name]
-            places = np.clip(values, bins[0], bins[-1]) - bins[0]
-            histograms[name] += np.bincount(places, minlength=len(bins))
+            indices = np.clip(values, bins[0], bins[-1]) - bins[0]
+            histograms[name] += np.bincount(indices, minlength=len(bins))
         for name, scalar in SCALARS.items():
             scalars[name].append(scalar(arrays))
     return Statistics(histograms, {name: np.array(values, np.float64) for name, values in scalars.items()})
@@ -349,9 +349,9 @@ def draw_statistics(made: Statistics, corpus: Statistics, path: Path) -> None:
         both = {"corpus": _shares(corpus.histograms[name]), "made": _shares(made.histograms[name])}
         used = np.flatnonzero(np.maximum(both["corpus"], both["made"]) >= SHOWN)
         for side, (label, shares) in enumerate(both.items()):
-            places = np.arange(len(used)) + 0.4 * side - 0.2
-            axes.bar(places, shares[used], 0.4, color=LINE_COLOURS[1 - side], label=label)
-        labels = _labels(name, [HISTOGRAMS[name][place] for place in used])
+            indices = np.arange(len(used)) + 0.4 * side - 0.2
+            axes.bar(indices, shares[used], 0.4, color=LINE_COLOURS[1 - side], label=label)
+        labels = _labels(name, [HISTOGRAMS[name][index] for index in used])
         axes.set_xticks(list(labels), list(labels.values()))
         common = "nothing to compare" if overlaps[name] is None else f"overlap {overlaps[name]:.2f}"
         axes.set_title(f"{title}  ({common})", fontsize=10, loc="left")
@@ -366,16 +366,16 @@ def draw_statistics(made: Statistics, corpus: Statistics, path: Path) -> None:
 def _labels(name: str, bins: Sequence[int]) -> dict[int, str]:
     """What is written under which of the bins drawn."""
     if name == "pitch_class":
-        return {place: PITCH_CLASS_NAMES[value] for place, value in enumerate(bins)}
+        return {index: PITCH_CLASS_NAMES[value] for index, value in enumerate(bins)}
     last = HISTOGRAMS[name][-1]
     if name == "melodic_interval":
         ends = {-last: "<", last: ">"}
         return {
-            place: ends.get(value, str(value)) for place, value in enumerate(bins) if value in ends or value % 2 == 0
+            index: ends.get(value, str(value)) for index, value in enumerate(bins) if value in ends or value % 2 == 0
         }
     ends = {last: f"> {(last - 1) // TICKS}"} if name == "duration" else {}
     return {
-        place: ends.get(value, str(Fraction(value, TICKS)))
-        for place, value in enumerate(bins)
+        index: ends.get(value, str(Fraction(value, TICKS)))
+        for index, value in enumerate(bins)
         if len(bins) <= LABELS or value in ends or value % TICKS == 0
     }

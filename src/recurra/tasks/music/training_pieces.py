@@ -21,7 +21,7 @@ CORPUS = "pieces.safetensors"
 
 
 @dataclass(frozen=True)
-class Corpus:
+class TrainingPieces:
     """The pieces a model was trained on.
 
     Attributes:
@@ -43,7 +43,7 @@ class Corpus:
         return unpack(self.arrays, self.names)
 
     @classmethod
-    def load(cls, path: Path) -> Corpus | None:
+    def load(cls, path: Path) -> TrainingPieces | None:
         """Read the file; None if there is none.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Pieces to symbols and back, and the notation that suits a collection of pieces."""
+"""Pieces to tokens and back, and the notation that suits a collection of pieces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recurra.data.tokenizer import Symbols
+from recurra.data.tokenizer import Tokens
 from recurra.tasks.music.grid import one_a_pitch
 from recurra.tasks.music.io.rolls import to_frames
 from recurra.tasks.music.notation import (
@@ -20,8 +20,8 @@ from recurra.tasks.music.notation import (
     MAX_TRACKS,
     METER_DENOMINATORS,
     VELOCITIES,
-    Kind,
     Notation,
+    NotationKind,
 )
 from recurra.tasks.music.pieces import COMMON_TIME, MIDDLE_VELOCITY, Meter, Note, Piece, Tempo, Track, bar_lines
 from recurra.tasks.music.rule_features import BARS, DRUM, DURATION, METER, PITCH, START, STEP, TRACK, VELOCITY
@@ -54,7 +54,7 @@ def roles(tracks: Sequence[Track]) -> list[Role]:
     return result
 
 
-def suit(pieces: Sequence[Piece], kind: Kind, frame: int, tracks: bool, velocity: bool) -> Notation:
+def suit(pieces: Sequence[Piece], kind: NotationKind, frame: int, tracks: bool, velocity: bool) -> Notation:
     """The notation for a collection of pieces.
 
     Args:
@@ -95,16 +95,16 @@ def _writable(meter: Meter) -> bool:
 
 def _tracks(pieces: Sequence[Piece]) -> tuple[Track, ...]:
     """The most common roles, in a score's order: as their pieces have them on average, drums last; none if only one."""
-    places: defaultdict[Role, list[float]] = defaultdict(list)
+    indices: defaultdict[Role, list[float]] = defaultdict(list)
     players: defaultdict[Role, Counter[Track]] = defaultdict(Counter)
     for piece in pieces:
-        for place, role in enumerate(roles(piece.tracks)):
-            places[role].append(place)
-            players[role][piece.tracks[place]] += 1
-    common = sorted(places, key=lambda role: (-len(places[role]), role))[:MAX_TRACKS]
+        for position, role in enumerate(roles(piece.tracks)):
+            indices[role].append(position)
+            players[role][piece.tracks[position]] += 1
+    common = sorted(indices, key=lambda role: (-len(indices[role]), role))[:MAX_TRACKS]
     # A second track of a family only makes sense beside the first.
     common = [role for role in common if all(Role(role.family, before) in common for before in range(role.ordinal))]
-    common.sort(key=lambda role: (role.family == DRUMS, float(np.mean(places[role])), role))
+    common.sort(key=lambda role: (role.family == DRUMS, float(np.mean(indices[role])), role))
     pitched = [role for role in common if role.family != DRUMS]
     if len(pitched) <= 1:
         return ()
@@ -124,8 +124,8 @@ def _steps(pieces: Sequence[Piece]) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def encode(piece: Piece, notation: Notation, length: bool = False) -> tuple[Symbols, Counter[str]]:
-    """A piece as symbols, and how many things of what kind had to be left out or changed.
+def encode(piece: Piece, notation: Notation, length: bool = False) -> tuple[Tokens, Counter[str]]:
+    """A piece as tokens, and how many things of what kind had to be left out or changed.
 
     Args:
         piece: any.
@@ -166,16 +166,16 @@ def _meters(piece: Piece, notation: Notation, lost: Counter[str]) -> dict[int, i
     current, since = 0, 0
     for meter in piece.meters:
         try:
-            place = notation.meters.index((meter.numerator, meter.denominator))
+            position = notation.meters.index((meter.numerator, meter.denominator))
         except ValueError:
             lost["metres that are not in the vocabulary"] += 1
             continue
-        goes_on = place == current and (meter.onset - since) % max(notation.bar(place), 1) == 0
+        goes_on = position == current and (meter.onset - since) % max(notation.bar(position), 1) == 0
         if not goes_on and meter.onset < piece.length:
             if notation.frame and meter.onset % notation.frame:
                 lost["metres that change within a frame"] += 1
                 continue
-            found[meter.onset] = current = place
+            found[meter.onset] = current = position
             since = meter.onset
     return found
 
@@ -191,16 +191,16 @@ def _frames(piece: Piece, notation: Notation, lost: Counter[str]) -> dict[int, l
 
 
 def _moments(piece: Piece, notation: Notation, lost: Counter[str]) -> dict[int, list[int]]:
-    """Symbols by the tick at which they begin."""
-    places = _places(piece, notation)
+    """Tokens by the tick at which they begin."""
+    indices = _places(piece, notation)
     begun: defaultdict[int, dict[tuple[bool, int, int], Note]] = defaultdict(dict)
     for note in piece.notes:
         drums = piece.tracks[note.track].drums
         known = note.pitch in notation.drums if drums else notation.lowest <= note.pitch <= notation.highest
-        if not known or places[note.track] is None:
+        if not known or indices[note.track] is None:
             lost["notes of pitches or drums that are not in the vocabulary"] += 1
             continue
-        key = (drums, places[note.track] or 0, note.pitch)
+        key = (drums, indices[note.track] or 0, note.pitch)
         double = begun[note.onset].get(key)
         lost["notes doubled by merged tracks"] += double is not None
         if double is None or double.duration < note.duration:
@@ -211,11 +211,11 @@ def _moments(piece: Piece, notation: Notation, lost: Counter[str]) -> dict[int, 
 def _moment(notes: Mapping[tuple[bool, int, int], Note], notation: Notation, lost: Counter[str]) -> list[int]:
     out: list[int] = []
     current = -1
-    for drums, place, pitch in sorted(notes, key=lambda key: (key[1], key[0], key[2])):
-        note = notes[drums, place, pitch]
-        if notation.tracks and place != current:
-            out.append(notation.number(TRACK, place))
-            current = place
+    for drums, position, pitch in sorted(notes, key=lambda key: (key[1], key[0], key[2])):
+        note = notes[drums, position, pitch]
+        if notation.tracks and position != current:
+            out.append(notation.number(TRACK, position))
+            current = position
         out.append(notation.number(DRUM, pitch) if drums else notation.number(PITCH, pitch - notation.lowest))
         duration = nearest(note.duration, notation.durations)
         lost["durations that are not in the vocabulary, changed to the nearest"] += duration != note.duration
@@ -229,23 +229,23 @@ def _places(piece: Piece, notation: Notation) -> list[int | None]:
     """Where each of a piece's tracks is in `notation.tracks`: by its role, else one of its family, else the first."""
     if not notation.tracks:
         return [0] * len(piece.tracks)
-    known = {role: place for place, role in enumerate(roles(notation.tracks))}
-    places: list[int | None] = []
+    known = {role: position for position, role in enumerate(roles(notation.tracks))}
+    indices: list[int | None] = []
     for role in roles(piece.tracks):
-        alike = [place for other, place in known.items() if other.family == role.family]
+        alike = [position for other, position in known.items() if other.family == role.family]
         fallback = None if role.family == DRUMS else 0
-        places.append(known.get(role, alike[-1] if alike else fallback))
-    return places
+        indices.append(known.get(role, alike[-1] if alike else fallback))
+    return indices
 
 
 def nearest(value: int, values: Sequence[int]) -> int:
     """The nearest of ascending values, the smaller of two equally near ones."""
-    place = bisect_left(values, value)
-    return min(values[max(place - 1, 0) : place + 1], key=lambda other: (abs(other - value), other))
+    position = bisect_left(values, value)
+    return min(values[max(position - 1, 0) : position + 1], key=lambda other: (abs(other - value), other))
 
 
-def decode(symbols: Symbols | Sequence[int], notation: Notation, name: str) -> Piece:
-    """The piece that symbols stand for. Symbols in an order that means nothing are passed over."""
+def decode(tokens: Tokens | Sequence[int], notation: Notation, name: str) -> Piece:
+    """The piece that tokens stand for. Tokens in an order that means nothing are passed over."""
     tracks = notation.tracks or (
         Track(program=notation.program),
         *([Track("Drums", drums=True)] if notation.drums else []),
@@ -253,13 +253,13 @@ def decode(symbols: Symbols | Sequence[int], notation: Notation, name: str) -> P
     time, track, begun = 0, 0, False
     notes: list[Note] = []
     meters = [Meter(0, *notation.meters[0])]
-    for number in symbols:
-        kind, value = notation.symbols[int(number)]
+    for number in tokens:
+        kind, value = notation.tokens[int(number)]
         if kind == TRACK:
             track = value
         elif kind == PITCH:
-            place = track if notation.tracks else 0
-            notes.append(Note(time, notation.frame or 1, notation.lowest + value, MIDDLE_VELOCITY, place))
+            position = track if notation.tracks else 0
+            notes.append(Note(time, notation.frame or 1, notation.lowest + value, MIDDLE_VELOCITY, position))
         elif kind == DRUM:
             notes.append(Note(time, 1, value, MIDDLE_VELOCITY, track if notation.tracks else 1))
         elif kind == DURATION and begun:

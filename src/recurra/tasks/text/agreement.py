@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recurra.data.text import read_text
-from recurra.data.tokenizer import Symbols, Tokenizer
+from recurra.data.tokenizer import Tokenizer, Tokens
 from recurra.errors import RecurraError
 from recurra.explain.passage import device_of, to_tensor
 from recurra.models.cells import State
@@ -105,11 +105,11 @@ def agreement(model: LanguageModel, tokenizer: Tokenizer, path: Path) -> Agreeme
     """Ask a model for the number of verbs.
 
     Forms are scored whole: for characters and bytes with the space that ends the word, so that "have" does not win as
-    the beginning of "haven"; for words and byte-pair pieces without it.
+    the beginning of "haven"; for words and byte-pair subwords without it.
 
     Args:
         model: the language model.
-        tokenizer: its symbols.
+        tokenizer: its tokens.
         path: either file of the test, or both names' common stem.
 
     Raises:
@@ -142,9 +142,7 @@ def _summary(items: Sequence[Item], margins: Sequence[float], left_out: int) -> 
     return Agreement(Group(len(items), sum(margin > 0 for margin in margins)), groups, left_out)
 
 
-def _margins(
-    model: LanguageModel, prefixes: Sequence[Symbols], forms: Sequence[tuple[Symbols, Symbols]]
-) -> list[float]:
+def _margins(model: LanguageModel, prefixes: Sequence[Tokens], forms: Sequence[tuple[Tokens, Tokens]]) -> list[float]:
     """Log P(right) - log P(wrong) of each item, nats; each prefix is read once."""
     order = sorted(range(len(prefixes)), key=lambda index: len(prefixes[index]))
     margins = np.empty(len(order))
@@ -158,10 +156,10 @@ def _margins(
     return [float(margin) for margin in margins]
 
 
-def _read(model: LanguageModel, sequences: Sequence[Symbols]) -> State:
+def _read(model: LanguageModel, sequences: Sequence[Tokens]) -> State:
     """The state after each of some sequences, from an empty one.
 
-    What all rows have is read in PyTorch's fast kernel, the rest, a few symbols of sorted sequences, with a mask.
+    What all rows have is read in PyTorch's fast kernel, the rest, a few tokens of sorted sequences, with a mask.
     """
     device = device_of(model)
     shortest = min(len(sequence) for sequence in sequences) - 1
@@ -174,19 +172,19 @@ def _read(model: LanguageModel, sequences: Sequence[Symbols]) -> State:
     return state
 
 
-def _log_prob(model: LanguageModel, continuations: Sequence[Symbols], state: State) -> Tensor:
+def _log_prob(model: LanguageModel, continuations: Sequence[Tokens], state: State) -> Tensor:
     """Log P of each row's continuation, `(batch,)`, nats, after the sequences whose last states are given."""
-    symbols, mask = _pad(continuations, device_of(model))
+    tokens, mask = _pad(continuations, device_of(model))
     outputs = state[0][-1][:, None]  # the state's h is the output that came before
-    if symbols.shape[1] > 1:
-        more, _ = model.trace(symbols[:, :-1], state)
+    if tokens.shape[1] > 1:
+        more, _ = model.trace(tokens[:, :-1], state)
         outputs = torch.cat([outputs, more[-1]], dim=1)
     log_probs = F.log_softmax(model.read_out(outputs).float(), dim=-1)
-    return (log_probs.gather(2, symbols[..., None])[..., 0] * mask).double().sum(dim=1)
+    return (log_probs.gather(2, tokens[..., None])[..., 0] * mask).double().sum(dim=1)
 
 
-def _pad(sequences: Sequence[Symbols], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Symbols `(batch, time)`, zeros behind each row's end, and the mask of what is there."""
+def _pad(sequences: Sequence[Tokens], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Tokens `(batch, time)`, zeros behind each row's end, and the mask of what is there."""
     lengths = np.array([len(sequence) for sequence in sequences])
     mask = np.arange(lengths.max()) < lengths[:, None]
     padded = np.zeros(mask.shape, dtype=np.int64)

@@ -22,7 +22,7 @@ Flat = Parameter(name="*")
 """Options of a dataclass, each under its own name."""
 
 MAX_LENGTH = 100_000_000
-"""More symbols than this are not written in one go ..."""
+"""More tokens than this are not written in one go ..."""
 
 MAX_JSON_LENGTH = 1_000_000
 """... nor kept for one JSON object, in all its samples together."""
@@ -31,7 +31,7 @@ MAX_JSON_LENGTH = 1_000_000
 def train(
     *corpus: str,
     out: Path,
-    held_out: str | None = None,
+    validation: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     config: Annotated[Config, Flat] = Config(),
@@ -44,7 +44,7 @@ def train(
         Text files (plain or .gz), folders of .txt files, or sample:pydocs.
     out
         The model folder to make.
-    held_out
+    validation
         A text that is not trained on, to choose the best weights; a tenth is cut off the end if not given.
     resume
         Go on with the run that was stopped, or has ended, in OUT.
@@ -53,7 +53,7 @@ def train(
     """
     if not corpus:
         raise OptionError("there is no corpus to train on; name a text file, a folder or sample:pydocs")
-    text.train(corpus, out, config, held_out, resume, overwrite)
+    text.train(corpus, out, config, validation, resume, overwrite)
 
 
 def write(
@@ -75,13 +75,13 @@ def write(
     prompt
         What the text begins with.
     length
-        How many symbols to write after the prompt.
+        How many tokens to write after the prompt.
     stop
         End the text before this string.
     samples
         How many texts to write.
     json
-        Print one JSON object with the texts and every symbol's log-probability instead.
+        Print one JSON object with the texts and every token's log-probability instead.
     """
     _require(1 <= length <= MAX_LENGTH, f"--length is {length}, but must be between 1 and {MAX_LENGTH:,}")
     _require(
@@ -93,7 +93,7 @@ def write(
     loaded = Model.load(model)
     sampling = replace(sampling, seed=fresh_seed()) if sampling.seed is None else sampling
     if unknown := loaded.unknown_in(prompt):
-        note(f"the model has never seen {' '.join(unknown)}; read as its unknown symbol")
+        note(f"the model has never seen {' '.join(unknown)}; read as its unknown token")
     texts = []
     for number in range(samples):
         numbered = replace(sampling, seed=(sampling.seed or 0) + number)
@@ -115,13 +115,13 @@ def _collect(prompt: str, pieces: Iterator[Piece]) -> dict[str, Any]:
     made = list(pieces)
     return {
         "text": prompt + "".join(piece.text for piece in made),
-        "pieces": [piece.text for piece in made],
+        "subwords": [piece.text for piece in made],
         "log_probs": [round(piece.log_prob, 6) for piece in made],
     }
 
 
 def evaluate(model: Path, data: str, *, dynamic: bool = False, encoding: str = "utf-8", json: bool = False) -> None:
-    """Measure how well a model predicts a text: nats, bits and perplexity a symbol.
+    """Measure how well a model predicts a text: nats, bits and perplexity a token.
 
     Parameters
     ----------
@@ -160,7 +160,8 @@ def explain(
     out
         The page to write, say page.html.
     against
-        Further models, trained on the same text, to compare the reach of: a GRU, a plain RNN. May be given again.
+        Further models, trained on the same text, to compare the effective context of: a GRU, a plain RNN. May be
+        given again.
     encoding
         How the file encodes text.
     json
@@ -204,14 +205,14 @@ def demo(out: Path, minutes: float | None) -> None:
     """Train on Python's documentation, write a page, draw the pictures; see `recurra demo`."""
     sample = samples.pydocs()
     cut = int(0.9 * len(sample))
-    corpus, held_out = out / "pydocs.txt", out / "pydocs-held-out.txt"
+    corpus, validation = out / "pydocs.txt", out / "pydocs-validation.txt"
     write_text_atomic(corpus, sample[:cut])
-    write_text_atomic(held_out, sample[cut:])
-    model = text.train(corpus, out / "pydocs", Config(minutes=minutes or 1.0), held_out, overwrite=True)
+    write_text_atomic(validation, sample[cut:])
+    model = text.train(corpus, out / "pydocs", Config(minutes=minutes or 1.0), validation, overwrite=True)
     page = model.write("The ", 2000, Sampling(seed=1))
     write_text_atomic(out / "page.txt", page + "\n")
     print(page)
-    explained = model.explain(held_out, out / "explained.html")
+    explained = model.explain(validation, out / "explained.html")
     print(f"\nThe page above: {out / 'page.txt'}\nThe loss curve: {out / 'pydocs' / 'loss.png'}")
     print("What the model sees: " + ", ".join(str(file) for file in explained.files))
     print(f'\nType next:\n  recurra text write {out / "pydocs"} --prompt "The class "')

@@ -1,8 +1,8 @@
-"""Text as a passage: what is shown for each symbol, and the nameable features of text.
+"""Text as a passage: what is shown for each token, and the nameable features of text.
 
-Features are read off the characters and taken, for symbols of several characters, at the last one of each; a byte that
-is part of a character has the features of that character. All describe the moment after the symbol was read, so
-"capital next" is about the symbol to come.
+Features are read off the characters and taken, for tokens of several characters, at the last one of each; a byte that
+is part of a character has the features of that character. All describe the moment after the token was read, so
+"capital next" is about the token to come.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.tokenizer import UNKNOWN, Symbols, Tokenizer, decode
+from recurra.data.tokenizer import UNKNOWN, Tokenizer, Tokens, decode
 from recurra.errors import RecurraError
 from recurra.explain.passage import BoolArray, Passage
 
@@ -20,7 +20,7 @@ LINE_END_WITHIN = 5
 """What "line end within ..." means, in characters."""
 
 INCOMPLETE = "\N{MIDDLE DOT}"
-"""Shown for a symbol that does not complete a character."""
+"""Shown for a token that does not complete a character."""
 
 BRACKETS = {"(": ")", "[": "]", "{": "}", "（": "）", "［": "］", "【": "】", "《": "》", "〈": "〉", "〔": "〕"}  # noqa: RUF001
 """Opening brackets and what closes each."""
@@ -34,15 +34,15 @@ STRAIGHT = '"'
 _SENTENCE_ENDS = ".!?。！？…"  # noqa: RUF001
 
 
-def passage(tokenizer: Tokenizer, symbols: Symbols, source: str) -> Passage:
-    """Text symbols with labels and features.
+def passage(tokenizer: Tokenizer, tokens: Tokens, source: str) -> Passage:
+    """Text tokens with labels and features.
 
     Args:
-        tokenizer: what made the symbols.
-        symbols: `(time,)`.
+        tokenizer: what made the tokens.
+        tokens: `(time,)`.
         source: what a person would call the text.
     """
-    pieces = [tokenizer.piece(int(symbol)) for symbol in symbols]
+    pieces = [tokenizer.piece(int(token)) for token in tokens]
     text = b"".join(pieces).decode("utf-8", "surrogateescape")
     character_ends = np.cumsum(_byte_lengths(text))
     piece_ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
@@ -51,12 +51,12 @@ def passage(tokenizer: Tokenizer, symbols: Symbols, source: str) -> Passage:
     begins = np.concatenate([[0], complete])[:-1]
     labels = [_readable(text[begin:end]) or INCOMPLETE for begin, end in zip(begins, complete, strict=True)]
     features = {name: values[last] for name, values in character_features(text).items()}
-    unit = {"characters": "character", "bytes": "byte", "words": "word", "pieces": "piece"}[tokenizer.kind]
-    return Passage(symbols, labels, features, namer(tokenizer), source, unit)
+    unit = {"characters": "character", "bytes": "byte", "words": "word", "subwords": "piece"}[tokenizer.kind]
+    return Passage(tokens, labels, features, namer(tokenizer), source, unit)
 
 
 def require_same_vocabulary(names: Sequence[str], tokenizers: Sequence[Tokenizer]) -> None:
-    """Refuse to compare models that do not read the same symbols.
+    """Refuse to compare models that do not read the same tokens.
 
     Raises:
         RecurraError: if a vocabulary is not the first one's.
@@ -66,18 +66,18 @@ def require_same_vocabulary(names: Sequence[str], tokenizers: Sequence[Tokenizer
         if tokenizer.to_json() != first:
             raise RecurraError(
                 f"{name} and {names[0]} do not have the same vocabulary, so their figures cannot be compared; "
-                "train both on the same text with the same --symbols"
+                "train both on the same text with the same --tokens"
             )
 
 
 def namer(tokenizer: Tokenizer) -> Callable[[int], str]:
-    """How a tokenizer's symbols are called: their text, bytes that make none in hexadecimal."""
+    """How a tokenizer's tokens are called: their text, bytes that make none in hexadecimal."""
 
-    def name(symbol: int) -> str:
-        if symbol == tokenizer.unknown:
+    def name(token: int) -> str:
+        if token == tokenizer.unknown:
             return "unknown"
-        text = decode(tokenizer, [symbol])
-        return "0x" + tokenizer.piece(symbol).hex() if UNKNOWN in text else text
+        text = decode(tokenizer, [token])
+        return "0x" + tokenizer.piece(token).hex() if UNKNOWN in text else text
 
     return name
 
@@ -89,12 +89,12 @@ def character_features(text: str) -> dict[str, BoolArray]:
     """
     here = list(text)
     following = [*here[1:], ""]
-    place = _places_in_line(text)
+    index = _places_in_line(text)
     quotes, brackets = enclosures(text)
     return {
         "inside quotes": quotes,
         "inside brackets": brackets,
-        "late in the line": place > np.median(place) if text else np.zeros(0, dtype=bool),
+        "late in the line": index > np.median(index) if text else np.zeros(0, dtype=bool),
         "first word of the line": _first_words(text),
         "line end next": _where(following, lambda c: c == "\n"),
         f"line end within {LINE_END_WITHIN}": _line_end_within(text, LINE_END_WITHIN),
@@ -154,21 +154,21 @@ def _where(characters: Sequence[str], holds: Callable[[str], bool]) -> BoolArray
 
 def _places_in_line(text: str) -> NDArray[np.int64]:
     """How many characters stand before each one in its line; a line end belongs to the line it ends."""
-    places = np.empty(len(text), dtype=np.int64)
+    indices = np.empty(len(text), dtype=np.int64)
     begin = 0
     for line in text.split("\n"):
         end = min(begin + len(line) + 1, len(text))
-        places[begin:end] = np.arange(end - begin)
+        indices[begin:end] = np.arange(end - begin)
         begin = end
-    return places
+    return indices
 
 
 def _line_end_within(text: str, count: int) -> BoolArray:
     ends = np.flatnonzero(_where(text, lambda c: c == "\n"))
-    places = np.arange(len(text))
-    next_end = np.searchsorted(ends, places, side="right")
+    indices = np.arange(len(text))
+    next_end = np.searchsorted(ends, indices, side="right")
     padded = np.append(ends, len(text) + count + 1)
-    result: BoolArray = padded[next_end] - places <= count
+    result: BoolArray = padded[next_end] - indices <= count
     return result
 
 

@@ -38,8 +38,8 @@ def parting(first: Sequence[str], second: Sequence[str]) -> int | None:
     b += np.median(a[:common] - b[:common])
     ways = [(a, b), (b, a)]  # lines are missing from the one or the other
     missing = abs(len(a) - len(b))
-    places = [_place(_gain(*way, shift)) for way in ways for shift in sorted({*range(1, NEAR + 1), missing} - {0})]
-    found = [place for place in places if place is not None]
+    indices = [_place(_gain(*way, shift)) for way in ways for shift in sorted({*range(1, NEAR + 1), missing} - {0})]
+    found = [index for index in indices if index is not None]
     if found:
         return min(found) + 1
     ending = np.sum([_gain(*way, shift)[-WINDOW:] for way in ways for shift in (1, 2, 3)], axis=0)
@@ -62,7 +62,7 @@ def _gain(a: FloatArray, b: FloatArray, shift: int) -> FloatArray:
 
 
 def _place(gain: FloatArray) -> int | None:
-    """The first line from which a shift fits better, having fitted worse before; None if there is none.
+    """The first line from which a shift fits better, having result worse before; None if there is none.
 
     Args:
         gain: how much better each line fits when shifted.
@@ -75,9 +75,9 @@ def _place(gain: FloatArray) -> int | None:
     if not len(found):
         return None
     begin = int(found[0])  # the window begins before the place
-    place = begin + int(np.argmin(total[begin : ends[begin]]))
-    before = gain[max(0, place - WINDOW) : place]
-    return place if len(before) < NEAR or _evidence(-before) >= FITTING else None
+    index = begin + int(np.argmin(total[begin : ends[begin]]))
+    before = gain[max(0, index - WINDOW) : index]
+    return index if len(before) < NEAR or _evidence(-before) >= FITTING else None
 
 
 def _evidence(values: FloatArray) -> float:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from recurra.data.tables import read_lines
-from recurra.decoding.beam_search import Search
+from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.errors import OptionError, RecurraError
@@ -34,7 +34,7 @@ Several = Parameter(consume_multiple=1, negative_iterable=())
 def train(
     *pairs: str,
     out: Path,
-    held_out: Annotated[tuple[str, ...], Several] = (),
+    validation: Annotated[tuple[str, ...], Several] = (),
     resume: bool = False,
     overwrite: bool = False,
     config: Annotated[Config, Flat] = Config(),
@@ -48,7 +48,7 @@ def train(
         sample:dates.
     out
         The model folder to make.
-    held_out
+    validation
         The same once more, not trained on, to choose the best weights; a tenth is drawn if not given.
     resume
         Go on with the run that was stopped, or has ended, in OUT.
@@ -56,9 +56,9 @@ def train(
         Replace what is in OUT.
     """
     if not pairs:
-        place = " before --held-out, which takes all the names after it" if held_out else ""
-        raise OptionError(f"there are no pairs to train on; name a table, two files or sample:dates{place}")
-    translation.train(pairs, out, config, held_out, resume, overwrite)
+        index = " before --validation, which takes all the names after it" if validation else ""
+        raise OptionError(f"there are no pairs to train on; name a table, two files or sample:dates{index}")
+    translation.train(pairs, out, config, validation, resume, overwrite)
 
 
 def translate(
@@ -71,7 +71,7 @@ def translate(
     ensemble: Annotated[tuple[Path, ...], Several] = (),
     sample: bool = False,
     json: bool = False,
-    search: Annotated[Search, Flat] = Search(),
+    search: Annotated[BeamSearch, Flat] = BeamSearch(),
     sampling: Annotated[Sampling, Flat] = Sampling(),
 ) -> None:
     """Translate a sentence, a file, or the lines of standard input as they come.
@@ -96,7 +96,7 @@ def translate(
     sample
         Draw a translation of each sentence at random, as --temperature and the like say, instead of the best.
     json
-        Print one JSON object with the scores, the symbols, their log-probabilities and what they attend to.
+        Print one JSON object with the scores, the tokens, their log-probabilities and what they attend to.
     """
     if sentence and file is not None:
         raise OptionError("a sentence and --file are given; give one of them")
@@ -123,7 +123,7 @@ def translate(
         outputs = loaded.outputs(group, search, others, prefix, drawing, done)
         for line, hypotheses in zip(group, outputs, strict=True):
             if hypotheses:
-                unknown.update(dict.fromkeys(loaded.languages.source.unknown_in(line.strip())))
+                unknown.update(dict.fromkeys(loaded.vocabularies.source.unknown_in(line.strip())))
             shown = "".join(_shown(loaded, hypothesis, search.n_best) + "\n" for hypothesis in hypotheses) or "\n"
             if out:
                 made.append(shown)
@@ -140,45 +140,45 @@ def translate(
         note(f"{out}: {done:,} lines")
 
 
-def _require_use(sample: bool, search: Search, sampling: Sampling) -> None:
+def _require_use(sample: bool, search: BeamSearch, sampling: Sampling) -> None:
     """Refuse options that would do nothing."""
     if not sample and sampling != Sampling():
         raise OptionError("--temperature, --top-k, --seed and the like are for drawing at random; give --sample too")
-    if sample and replace(search, min_length=0, max_length=None, no_repeat=0) != Search():
+    if sample and replace(search, min_length=0, max_length=None, no_repeat_ngram_size=0) != BeamSearch():
         raise OptionError(
             "--sample draws one output of each sentence and ranks none; leave out --beam-size, --n-best, "
             "--normalization, --alpha and --coverage-penalty"
         )
 
 
-def _lines_of(file: Path, encoding: str, model: Model, search: Search) -> list[str]:
+def _lines_of(file: Path, encoding: str, model: Model, search: BeamSearch) -> list[str]:
     """The lines of a file, all of which can be translated."""
     lines = read_lines(file, encoding)
-    place, reason = _refused(lines, model, search)
+    index, reason = _refused(lines, model, search)
     if reason:
-        raise RecurraError(f"{file}, line {place + 1:,}: {reason}")
+        raise RecurraError(f"{file}, line {index + 1:,}: {reason}")
     return lines
 
 
-def _up_to_refused(groups: Iterable[list[str]], model: Model, search: Search) -> Iterator[list[str]]:
+def _up_to_refused(groups: Iterable[list[str]], model: Model, search: BeamSearch) -> Iterator[list[str]]:
     """Groups of lines of standard input, up to the first that cannot be translated; then what is wrong with it."""
     done = 0
     for group in groups:
-        place, reason = _refused(group, model, search)
-        if place:
-            yield group[:place]
-        done += place
+        index, reason = _refused(group, model, search)
+        if index:
+            yield group[:index]
+        done += index
         if reason:
             raise RecurraError(f"standard input, line {done + 1:,}: {reason}")
 
 
-def _refused(lines: Sequence[str], model: Model, search: Search) -> tuple[int, str]:
+def _refused(lines: Sequence[str], model: Model, search: BeamSearch) -> tuple[int, str]:
     """How many lines can be translated before the first that cannot, and what is wrong with it."""
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         try:
             model.require_possible(line, search)
         except RecurraError as error:
-            return place, str(error)
+            return index, str(error)
     return len(lines), ""  # all of them
 
 
@@ -203,7 +203,7 @@ def _require_place(out: Path) -> None:
 def _note_unknown(unknown: Collection[str]) -> None:
     if unknown:
         listed = " ".join(part if part.isprintable() and part.strip() else repr(part) for part in islice(unknown, 20))
-        note(f"the model has never seen {listed}{' ...' if len(unknown) > 20 else ''}; read as its unknown symbol")
+        note(f"the model has never seen {listed}{' ...' if len(unknown) > 20 else ''}; read as its unknown token")
 
 
 def _shown(model: Model, hypothesis: Hypothesis, n_best: int) -> str:
@@ -212,12 +212,12 @@ def _shown(model: Model, hypothesis: Hypothesis, n_best: int) -> str:
 
 
 def _told(model: Model, line: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
-    target = model.languages.target
+    target = model.vocabularies.target
     best = [
         {
             "text": model.text_of(hypothesis),
             "score": hypothesis.score,
-            "symbols": target.shown(hypothesis.symbols),
+            "tokens": target.shown(hypothesis.tokens),
             "log_probs": [round(value, 6) for value in hypothesis.log_probs],
             "attention": None if hypothesis.weights is None else hypothesis.weights.round(6).tolist(),
         }
@@ -234,7 +234,7 @@ def evaluate(
     lowercase: bool = False,
     encoding: str = "utf-8",
     json: bool = False,
-    search: Annotated[Search, Flat] = Search(),
+    search: Annotated[BeamSearch, Flat] = BeamSearch(),
 ) -> None:
     """Translate sentences and compare with their translations: BLEU, chrF, exact match, by length of the source too.
 
@@ -256,8 +256,8 @@ def evaluate(
         Print one JSON object.
     """
     if not pairs:
-        place = " before --ensemble, which takes all the names after it" if ensemble else ""
-        raise OptionError(f"there are no pairs to compare with; name a table, two files or sample:dates{place}")
+        index = " before --ensemble, which takes all the names after it" if ensemble else ""
+        raise OptionError(f"there are no pairs to compare with; name a table, two files or sample:dates{index}")
     figures = Model.load(model).evaluate(pairs, search, _members(ensemble), tokenize, lowercase, encoding)
     if json:
         print_json(figures)
@@ -279,7 +279,7 @@ def explain(
     *sentence: str,
     out: Path,
     json: bool = False,
-    search: Annotated[Search, Flat] = Search(),
+    search: Annotated[BeamSearch, Flat] = BeamSearch(),
 ) -> None:
     """Show how a sentence is translated: one HTML page with attention map and beam tree, and the map as a picture.
 
@@ -299,7 +299,7 @@ def explain(
     _require_place(out)
     text = " ".join(sentence)
     files = [str(file) for file in loaded.explain(text, out, search)]
-    _note_unknown(loaded.languages.source.unknown_in(text.strip()))
+    _note_unknown(loaded.vocabularies.source.unknown_in(text.strip()))
     if json:
         print_json({"path": files[0], "files": files})
     else:
@@ -309,7 +309,7 @@ def explain(
 def demo(out: Path, minutes: float | None) -> None:
     """Train on dates, translate some, draw the map; see `recurra demo`."""
     model = translation.train(
-        "sample:dates", out / "dates", Config(symbols="characters", minutes=minutes or 2.0), overwrite=True
+        "sample:dates", out / "dates", Config(tokens="characters", minutes=minutes or 2.0), overwrite=True
     )
     examples = ["Sunday, 9 March 2014", "2014年3月9日", "le 14 juillet 1989"]
     for example, made in zip(examples, model.translate_all(examples), strict=True):

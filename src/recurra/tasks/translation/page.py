@@ -47,7 +47,7 @@ MOST_WEIGHTS = 2_000_000
 """... if their maps have no more weights than this, all together."""
 
 DEAR = 3.0
-"""Nats from which on a symbol has the strongest colour."""
+"""Nats from which on a token has the strongest colour."""
 
 NOTHING = "(nothing)"
 """Stands for an empty output."""
@@ -64,11 +64,11 @@ class Explanation:
         model: its name.
         facts: lines for its card, label to text.
         source: what was to be translated, as it was typed.
-        source_symbols: what the model read, a string a position of the attention weights, with their spaces; the empty
+        source_tokens: what the model read, a string a position of the attention weights, with their spaces; the empty
             string is the end.
         hypotheses: the outputs, the best first; at least one.
-        name: what an output symbol is called, with its spaces; the end's name is the empty string.
-        text: output symbols, without the end, as text.
+        name: what an output token is called, with its spaces; the end's name is the empty string.
+        text: output tokens, without the end, as text.
         normalization: what the search ranked by.
         alpha: its exponent.
         tree: what the search considered; None if it was not kept.
@@ -77,7 +77,7 @@ class Explanation:
     model: str
     facts: Mapping[str, str]
     source: str
-    source_symbols: Sequence[str]
+    source_tokens: Sequence[str]
     hypotheses: Sequence[Hypothesis]
     name: Callable[[int], str]
     text: Callable[[Sequence[int]], str]
@@ -92,18 +92,18 @@ class Candidate:
 
     Attributes:
         text: what it says, in words if that is nothing.
-        symbols: strings, the end last.
+        tokens: strings, the end last.
         log_probs: theirs, nats.
         total: their sum.
         score: what it is ranked by.
         penalty: the part of the score that is not the normalised sum: what the source left unattended costs.
         weights: what it looked at; None if nobody knows.
-        path: its nodes in the tree, the first symbol's first; empty without one.
+        path: its nodes in the tree, the first token's first; empty without one.
         given: the search gave it; else it is another that finished.
     """
 
     text: str
-    symbols: Sequence[str]
+    tokens: Sequence[str]
     log_probs: Sequence[float]
     total: float
     score: float
@@ -124,7 +124,7 @@ def write_translation_page(path: Path, explanation: Explanation) -> tuple[Path, 
         The files written: the page, then the map.
 
     Raises:
-        ValueError: if there is no output, or weights do not fit the symbols.
+        ValueError: if there is no output, or weights do not fit the tokens.
         RecurraError: if they cannot be written.
     """
     require_writable_parent(path)
@@ -134,9 +134,7 @@ def write_translation_page(path: Path, explanation: Explanation) -> tuple[Path, 
     if best.weights is None:
         return (path,)
     picture = path.with_name(f"{path.stem}-attention.png")
-    draw_attention(
-        best.weights, explanation.source_symbols, best.symbols, picture, f"{explanation.source} → {best.text}"
-    )
+    draw_attention(best.weights, explanation.source_tokens, best.tokens, picture, f"{explanation.source} → {best.text}")
     return path, picture
 
 
@@ -146,7 +144,7 @@ def candidates(explanation: Explanation) -> list[Candidate]:
     Where a coverage penalty was part of the scores there are no others: theirs is not known.
 
     Raises:
-        ValueError: if there is no output, or weights do not fit the symbols.
+        ValueError: if there is no output, or weights do not fit the tokens.
     """
     if not explanation.hypotheses:
         raise ValueError("there is no output to explain")
@@ -161,14 +159,14 @@ def candidates(explanation: Explanation) -> list[Candidate]:
 
 
 def _given(explanation: Explanation, hypothesis: Hypothesis) -> Candidate:
-    symbols = [*map(explanation.name, hypothesis.symbols), ""]
+    tokens = [*map(explanation.name, hypothesis.tokens), ""]
     if hypothesis.weights is not None:
-        check_shape(hypothesis.weights, explanation.source_symbols, symbols)
+        check_shape(hypothesis.weights, explanation.source_tokens, tokens)
     total = math.fsum(hypothesis.log_probs)
-    penalty = hypothesis.score - normalized(total, len(symbols), rule_of(explanation.normalization, explanation.alpha))
+    penalty = hypothesis.score - normalized(total, len(tokens), rule_of(explanation.normalization, explanation.alpha))
     return Candidate(
-        text=explanation.text(hypothesis.symbols) or NOTHING,
-        symbols=symbols,
+        text=explanation.text(hypothesis.tokens) or NOTHING,
+        tokens=tokens,
         log_probs=hypothesis.log_probs,
         total=total,
         score=hypothesis.score,
@@ -182,11 +180,11 @@ def _given(explanation: Explanation, hypothesis: Hypothesis) -> Candidate:
 def _other(explanation: Explanation, tree: Tree, end: int) -> Candidate:
     path = path_to(tree, end)
     nodes = [tree.nodes[index] for index in path]
-    symbols = tuple(node.symbol for node in nodes[:-1])
+    tokens = tuple(node.token for node in nodes[:-1])
     total = nodes[-1].total
     return Candidate(
-        text=explanation.text(symbols) or NOTHING,
-        symbols=[*map(explanation.name, symbols), ""],
+        text=explanation.text(tokens) or NOTHING,
+        tokens=[*map(explanation.name, tokens), ""],
         log_probs=[node.log_prob for node in nodes],
         total=total,
         score=normalized(total, len(nodes), rule_of(explanation.normalization, explanation.alpha)),
@@ -204,19 +202,19 @@ def page_data(explanation: Explanation, listed: Sequence[Candidate]) -> dict[str
     return {
         "kind": rule.kind,
         "alpha": rule.alpha,
-        "sources": [shown(symbol) for symbol in explanation.source_symbols],
+        "sources": [shown(token) for token in explanation.source_tokens],
         "candidates": [
             {
                 "text": candidate.text,
-                "symbols": [shown(symbol) for symbol in candidate.symbols],
+                "tokens": [shown(token) for token in candidate.tokens],
                 "log_probs": [_finite(value) for value in candidate.log_probs],
                 "total": _finite(candidate.total),
-                "length": len(candidate.symbols),
+                "length": len(candidate.tokens),
                 "penalty": _finite(candidate.penalty),
-                "weights": None if candidate.weights is None or place >= mapped else _rounded(candidate.weights),
+                "weights": None if candidate.weights is None or position >= mapped else _rounded(candidate.weights),
                 "path": list(candidate.path),
             }
-            for place, candidate in enumerate(listed)
+            for position, candidate in enumerate(listed)
         ],
     }
 
@@ -251,11 +249,11 @@ def _page(explanation: Explanation, kept: Sequence[Candidate]) -> str:
         "attends-not": "hidden" if attends else "",
         "mapped": "" if attends and mapped else "hidden",
         "no-map": "" if attends and not mapped else "hidden",
-        "sources": "".join(_source(symbol) for symbol in explanation.source_symbols),
-        "outputs": "".join(_output(candidate, place) for place, candidate in enumerate(kept)),
-        "maps": "".join(_map(explanation, candidate, place) for place, candidate in enumerate(kept[:mapped])),
+        "sources": "".join(_source(token) for token in explanation.source_tokens),
+        "outputs": "".join(_output(candidate, position) for position, candidate in enumerate(kept)),
+        "maps": "".join(_map(explanation, candidate, position) for position, candidate in enumerate(kept[:mapped])),
         "covers": "" if covers else "hidden",
-        "rows": "".join(_row(candidate, place, covers) for place, candidate in enumerate(kept)),
+        "rows": "".join(_row(candidate, position, covers) for position, candidate in enumerate(kept)),
         "about-rows": escape(_about_rows(explanation, kept, mapped)),
         "most-alpha": f"{max(2, math.ceil(rule.alpha))}",
         "alpha-step": "0.05" if math.isclose(rule.alpha * 20, round(rule.alpha * 20)) else "0.01",
@@ -271,20 +269,20 @@ def _page(explanation: Explanation, kept: Sequence[Candidate]) -> str:
     return re.sub(r"\{\{([a-z-]+)\}\}", lambda match: parts[match[1]], template)
 
 
-def _source(symbol: str) -> str:
-    return f'<span class="symbol"><bdi>{escape(shown(symbol))}</bdi><small></small></span>'
+def _source(token: str) -> str:
+    return f'<span class="token"><bdi>{escape(shown(token))}</bdi><small></small></span>'
 
 
-def _output(candidate: Candidate, place: int) -> str:
-    """The symbols of an output, coloured by what they cost; only the best one's are to be seen at first."""
-    symbols = []
-    for step, (symbol, log_prob) in enumerate(zip(candidate.symbols, candidate.log_probs, strict=True)):
+def _output(candidate: Candidate, position: int) -> str:
+    """The tokens of an output, coloured by what they cost; only the best one's are to be seen at first."""
+    tokens = []
+    for step, (token, log_prob) in enumerate(zip(candidate.tokens, candidate.log_probs, strict=True)):
         cost = min(1.0, max(0.0, -log_prob / DEAR))
-        symbols.append(
-            f'<button type="button" class="symbol" data-step="{step}" tabindex="{0 if step == 0 else -1}" '
-            f'style="--cost:{cost:.3f}"><bdi>{escape(shown(symbol))}</bdi><small>{_percent(log_prob)}</small></button>'
+        tokens.append(
+            f'<button type="button" class="token" data-step="{step}" tabindex="{0 if step == 0 else -1}" '
+            f'style="--cost:{cost:.3f}"><bdi>{escape(shown(token))}</bdi><small>{_percent(log_prob)}</small></button>'
         )
-    return f'<div class="strip" id="output-{place}" {"hidden" if place else ""}>{"".join(symbols)}</div>'
+    return f'<div class="strip" id="output-{position}" {"hidden" if position else ""}>{"".join(tokens)}</div>'
 
 
 def _percent(log_prob: float) -> str:
@@ -292,20 +290,20 @@ def _percent(log_prob: float) -> str:
     return f"{percent:.0f} %" if percent >= 9.5 else f"{percent:.1f} %" if percent >= 0.05 else "&lt; 0.1 %"
 
 
-def _map(explanation: Explanation, candidate: Candidate, place: int) -> str:
+def _map(explanation: Explanation, candidate: Candidate, position: int) -> str:
     if candidate.weights is None:
         return ""
-    drawing = attention_svg(candidate.weights, explanation.source_symbols, candidate.symbols)
-    return f'<div class="map" id="map-{place}" {"hidden" if place else ""}>{drawing}</div>'
+    drawing = attention_svg(candidate.weights, explanation.source_tokens, candidate.tokens)
+    return f'<div class="map" id="map-{position}" {"hidden" if position else ""}>{drawing}</div>'
 
 
-def _row(candidate: Candidate, place: int, covers: bool) -> str:
-    current = "" if place else ' aria-current="true"'
+def _row(candidate: Candidate, position: int, covers: bool) -> str:
+    current = "" if position else ' aria-current="true"'
     return (
-        f'<tr id="row-{place}"{current}><td class="rank">{place + 1}</td>'
+        f'<tr id="row-{position}"{current}><td class="rank">{position + 1}</td>'
         f'<td class="text"><bdi>{escape(candidate.text)}</bdi></td>'
         f'<td class="score">{_number(candidate.score)}</td>'
-        f"<td>{_number(candidate.total)}</td><td>{len(candidate.symbols)}</td>"
+        f"<td>{_number(candidate.total)}</td><td>{len(candidate.tokens)}</td>"
         f"{f'<td>{_number(candidate.penalty)}</td>' if covers else ''}"
         f"<td>{'given' if candidate.given else 'finished too'}</td></tr>"
     )

@@ -106,13 +106,13 @@ def to_score(piece: Piece, timing: Callable[[int], float] | None = None) -> Any:
     for track in piece.tracks:
         score.tracks.append(symusic.Track(track.name, track.program, track.drums))
 
-    def place(tick: int) -> int:
+    def position(tick: int) -> int:
         return round((timing(tick) if timing else tick) * scale)
 
     notes: list[list[Any]] = [[] for _ in piece.tracks]
     for note in piece.notes:
-        onset = place(note.onset)
-        duration = max(1, place(note.end) - onset)
+        onset = position(note.onset)
+        duration = max(1, position(note.end) - onset)
         notes[note.track].append(symusic.Note(onset, duration, note.pitch, note.velocity))
     for track, own in zip(score.tracks, notes, strict=True):
         track.notes.extend(own)
@@ -219,10 +219,10 @@ def _plain_track(data: bytes, at: int, end: int, left_out: Counter[str]) -> tupl
 def _number(data: bytes, at: int, end: int) -> tuple[int, int]:
     """A number of one to four bytes, and where it ends."""
     value = 0
-    for place in range(at, min(at + 4, end)):
-        value = value << 7 | data[place] & 0x7F
-        if data[place] < 0x80:
-            return value, place + 1
+    for position in range(at, min(at + 4, end)):
+        value = value << 7 | data[position] & 0x7F
+        if data[position] < 0x80:
+            return value, position + 1
     raise ValueError(f"is damaged (byte {at} begins a number that does not end)")
 
 
@@ -230,18 +230,18 @@ def _tracks(score: Any, left_out: Counter[str]) -> tuple[list[Track], list[Note]
     """Tracks that play, and their notes on the grid; symusic has made one of each channel and instrument."""
     playing = [track for track in score.tracks if len(track.notes)]
     tracks = [Track(track.name, track.program, track.is_drum) for track in playing]
-    places = list(range(len(tracks)))
+    indices = list(range(len(tracks)))
     if len(tracks) > MAX_TRACKS:
         kinds = list(dict.fromkeys(track[1:] for track in tracks))
-        places = [kinds.index(track[1:]) for track in tracks]
+        indices = [kinds.index(track[1:]) for track in tracks]
         left_out["tracks made one with others of their instrument"] = len(tracks) - len(kinds)
         tracks = [Track("", *kind) for kind in kinds]
     notes: list[Note] = []
-    for place, track in zip(places, playing, strict=True):
-        if place >= MAX_TRACKS:
+    for position, track in zip(indices, playing, strict=True):
+        if position >= MAX_TRACKS:
             left_out[f"notes in tracks beyond {MAX_TRACKS}"] += len(track.notes)
             continue
-        notes += _notes(track.notes.numpy(), TICKS / score.ticks_per_quarter, place)
+        notes += _notes(track.notes.numpy(), TICKS / score.ticks_per_quarter, position)
     return tracks[:MAX_TRACKS], notes
 
 

@@ -37,7 +37,7 @@ def read_rolls(path: Path, frame: int = TICKS) -> tuple[Piece, ...]:
     rolls = _rolls(path)
     pieces = []
     for number, roll in enumerate(rolls, 1):
-        frames = [_pitches(column, path, number, place) for place, column in enumerate(roll, 1)]
+        frames = [_pitches(column, path, number, index) for index, column in enumerate(roll, 1)]
         pieces.append(from_frames(frames, frame, f"{path.name} #{number}"))
     return tuple(pieces)
 
@@ -46,12 +46,12 @@ def from_frames(frames: Frames, frame: int, name: str) -> Piece:
     """One piece from its frames of `frame` ticks."""
     notes: list[Note] = []
     begun: dict[int, int] = {}
-    for place, pitches in enumerate([*frames, ()]):
+    for index, pitches in enumerate([*frames, ()]):
         for pitch in [pitch for pitch in begun if pitch not in pitches]:
             begin = begun.pop(pitch)
-            notes.append(Note(begin * frame, (place - begin) * frame, pitch))
+            notes.append(Note(begin * frame, (index - begin) * frame, pitch))
         for pitch in pitches:
-            begun.setdefault(pitch, place)
+            begun.setdefault(pitch, index)
     notes.sort(key=lambda note: (note.onset, note.pitch))
     return Piece(name, (Track(),), tuple(notes), len(frames) * frame)
 
@@ -66,8 +66,8 @@ def to_frames(piece: Piece, frame: int) -> Frames:
     frames: list[set[int]] = [set() for _ in range(-(-piece.length // frame))]
     for note in piece.notes:
         if not piece.tracks[note.track].drums:
-            for place in range(-(-note.onset // frame), -(-note.end // frame)):
-                frames[place].add(note.pitch)
+            for index in range(-(-note.onset // frame), -(-note.end // frame)):
+                frames[index].add(note.pitch)
     return [tuple(sorted(pitches)) for pitches in frames]
 
 
@@ -94,15 +94,15 @@ def _rolls(path: Path) -> list[list[Any]]:
     return rolls
 
 
-def _pitches(column: Any, path: Path, number: int, place: int) -> tuple[int, ...]:
+def _pitches(column: Any, path: Path, number: int, index: int) -> tuple[int, ...]:
     if not isinstance(column, list):
         raise RecurraError(
-            f"frame {place} of piece {number} in {path} is no list of note numbers; write [] for a silent one"
+            f"frame {index} of piece {number} in {path} is no list of note numbers; write [] for a silent one"
         )
     for pitch in column:
         if type(pitch) is not int or not 0 <= pitch <= 127:  # True is an int as well
             raise RecurraError(
-                f"frame {place} of piece {number} in {path} holds {str(pitch)[:20]}, which is no note number; "
+                f"frame {index} of piece {number} in {path} holds {str(pitch)[:20]}, which is no note number; "
                 "use whole numbers from 0 to 127"
             )
     return tuple(sorted(set(column)))

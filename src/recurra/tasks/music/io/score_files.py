@@ -179,7 +179,7 @@ def _abc_tunes(text: str, name: str, left_out: Counter[str], reasons: list[str])
             handler = abcFormat.ABCHandler(abcVersion=(2, 1, 0))
             handler.process(fields + tune if tunes else tune)
             title = re.search(r"^T:\s*(.*\S)", tune, flags=re.MULTILINE)
-            place = f" #{number}" if len(tunes) > 1 else ""
+            index = f" #{number}" if len(tunes) > 1 else ""
             if re.search(r"\A(?:(?!K:).*\n)*P:", tune):
                 left_out["orders of sections"] += 1
             if not handler.definesMeasures():  # of one or two bars, music21 makes no bars, and no repeats
@@ -190,7 +190,7 @@ def _abc_tunes(text: str, name: str, left_out: Counter[str], reasons: list[str])
             left_out.clear()
             reasons.append(explain(error))
             continue
-        yield f"{name}{place}" + (f" ({title[1]})" if title else ""), score
+        yield f"{name}{index}" + (f" ({title[1]})" if title else ""), score
 
 
 def _kern(text: str, left_out: Counter[str]) -> Any:

@@ -63,7 +63,7 @@ def read_score(path: Path, expand: bool = True) -> tuple[Piece, ...]:
 class _Bar(NamedTuple):
     """A bar as it is played: its place among those written, where it begins and how long it is, in quarters."""
 
-    place: int
+    number: int
     begin: Any
     length: Any
 
@@ -96,9 +96,9 @@ def _bars(part: Any, measures: Sequence[list[Any]], guide: int, expand: bool, le
     lengths = [after - before for before, after in pairwise(begins)] + [last]
     played: list[_Bar] = []
     now: Any = 0
-    for place in _order(part, own, left_out) if expand else range(len(own)):
-        played.append(_Bar(place, now, lengths[place]))
-        now += lengths[place]
+    for index in _order(part, own, left_out) if expand else range(len(own)):
+        played.append(_Bar(index, now, lengths[index]))
+        now += lengths[index]
     return played
 
 
@@ -147,16 +147,16 @@ def _notes(measures: list[Any], bars: list[_Bar], track: int, left_out: Counter[
     joined: list[_Sounding] = []
     open_ties: dict[tuple[int, Any], int] = {}
     for bar in bars:
-        for note in written[bar.place] if bar.place < len(written) else ():
+        for note in written[bar.number] if bar.number < len(written) else ():
             begin, end = bar.begin + note.begin, bar.begin + note.end
-            place = open_ties.pop((note.pitch, begin), None) if note.tie in ("stop", "continue") else None
-            if place is None:
-                place = len(joined)
+            index = open_ties.pop((note.pitch, begin), None) if note.tie in ("stop", "continue") else None
+            if index is None:
+                index = len(joined)
                 joined.append(note._replace(begin=begin, end=end))
             else:
-                joined[place] = joined[place]._replace(end=end)
+                joined[index] = joined[index]._replace(end=end)
             if note.tie in ("start", "continue"):
-                open_ties[note.pitch, end] = place
+                open_ties[note.pitch, end] = index
     onsets, durations = spans(
         [float(note.begin * TICKS) for note in joined], [float(note.end * TICKS) for note in joined]
     )
@@ -219,7 +219,7 @@ def _meters(measures: list[Any], bars: list[_Bar], left_out: Counter[str]) -> li
         return [(0.0, *signatures[0])]
     changes = []
     for bar in bars:
-        numerator, denominator = signatures[bar.place]
+        numerator, denominator = signatures[bar.number]
         length = bar.length * TICKS
         if length * denominator != 4 * TICKS * numerator and bar is not bars[-1] and length:
             if length % SIXTEENTH:
@@ -242,7 +242,7 @@ def _tempos(measures: Sequence[list[Any]], bars: list[_Bar]) -> list[tuple[float
         if not any(marks):
             continue
         for bar in bars:
-            for mark in marks[bar.place] if bar.place < len(marks) else ():
+            for mark in marks[bar.number] if bar.number < len(marks) else ():
                 pace = mark.getQuarterBPM()
                 if pace is not None:
                     changes.append((float((bar.begin + mark.offset) * TICKS), float(pace)))

@@ -36,10 +36,10 @@ def bars_of(piece: Piece) -> list[Bar]:
     pickup = has_pickup(piece)
     found: list[Bar] = []
     end = max(piece.length, 1)
-    for place, meter in enumerate(piece.meters):
-        last = place + 1 == len(piece.meters)
-        limit = end if last else piece.meters[place + 1].onset
-        written = piece.meters[1] if pickup and place == 0 else meter
+    for index, meter in enumerate(piece.meters):
+        last = index + 1 == len(piece.meters)
+        limit = end if last else piece.meters[index + 1].onset
+        written = piece.meters[1] if pickup and index == 0 else meter
         for begin in range(meter.onset, min(limit, end), max(1, meter.bar)):
             finish = begin + max(1, meter.bar)
             found.append(Bar(begin, finish if last else min(finish, limit), len(found) + (not pickup), written))

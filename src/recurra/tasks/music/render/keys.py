@@ -55,11 +55,11 @@ def spell(pitch: int, key: Key) -> Spelling:
     to eight above (G sharp); in minor one more to the right, for the sixth and seventh are raised.
     """
     lowest = key.fifths - (2 if key.minor else 3)
-    place = lowest + (7 * pitch - lowest) % 12
-    step, alter = STEPS[(place + 1) % 7], (place + 1) // 7
+    index = lowest + (7 * pitch - lowest) % 12
+    step, alter = STEPS[(index + 1) % 7], (index + 1) // 7
     return Spelling(step, alter, (pitch - alter - NATURALS[step]) // 12 - 1)
 
 
 def _signature(tonic: int, minor: bool) -> int:
-    place = (7 * (tonic + (3 if minor else 0))) % 12
-    return place - 12 if place > 6 - minor else place
+    index = (7 * (tonic + (3 if minor else 0))) % 12
+    return index - 12 if index > 6 - minor else index

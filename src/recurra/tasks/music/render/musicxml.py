@@ -118,16 +118,16 @@ def _write_part(
             if bar.begin <= tempo.onset < bar.end:
                 _write_tempo(measure, tempo, bar, visible)
         first = True
-        for place, staff in enumerate(part.staves):
-            sounding = [found for at, voice in enumerate(voices[place]) if (found := voice[number]) or at == 0]
+        for position, staff in enumerate(part.staves):
+            sounding = [found for at, voice in enumerate(voices[position]) if (found := voice[number]) or at == 0]
             written = [_line(line, bar, at > 0, staff.drums) for at, line in enumerate(sounding)]
             accidentals = {} if staff.drums else _accidentals(written, key)
             for at, line in enumerate(written):
                 if not first:
                     _text(SubElement(measure, "backup"), "duration", bar.end - bar.begin)
                 first = False
-                staff_number = place + 1 if len(part.staves) > 1 else 0
-                _write_line(measure, line, bar, staff, 4 * place + at + 1, staff_number, at, accidentals, key)
+                staff_number = position + 1 if len(part.staves) > 1 else 0
+                _write_line(measure, line, bar, staff, 4 * position + at + 1, staff_number, at, accidentals, key)
         if number + 1 == len(bars):
             barline = SubElement(measure, "barline", location="right")
             _text(barline, "bar-style", "light-heavy")
@@ -136,11 +136,11 @@ def _write_part(
 def _by_bar(voice: Voice, bars: Sequence[Bar]) -> list[list[Chord]]:
     """A voice's chords bar by bar, cut at bar lines and tied."""
     found: list[list[Chord]] = [[] for _ in bars]
-    place = 0
+    position = 0
     for chord in voice:
-        while bars[place].end <= chord.onset:
-            place += 1
-        onset, here = chord.onset, place
+        while bars[position].end <= chord.onset:
+            position += 1
+        onset, here = chord.onset, position
         while onset < chord.end:
             end = min(chord.end, bars[here].end)
             found[here].append(_part_of(chord, onset, end))
@@ -198,36 +198,37 @@ def _beams(values: Sequence[Value], heads: Sequence[tuple[Head, ...]], bar: Bar)
     ]
     groups = [value.begin // period for value in values]
     return [
-        tuple(_beam(flags, groups, place, level) for level in range(1, count + 1)) for place, count in enumerate(flags)
+        tuple(_beam(flags, groups, position, level) for level in range(1, count + 1))
+        for position, count in enumerate(flags)
     ]
 
 
-def _beam(flags: Sequence[int], groups: Sequence[int], place: int, level: int) -> str:
+def _beam(flags: Sequence[int], groups: Sequence[int], position: int, level: int) -> str:
     def joined(other: int, needed: int) -> bool:
-        return 0 <= other < len(flags) and flags[other] >= needed and groups[other] == groups[place]
+        return 0 <= other < len(flags) and flags[other] >= needed and groups[other] == groups[position]
 
-    before, after = joined(place - 1, level), joined(place + 1, level)
+    before, after = joined(position - 1, level), joined(position + 1, level)
     if before or after:
         return "continue" if before and after else "end" if before else "begin"
-    if level > 1 and joined(place - 1, 1):
+    if level > 1 and joined(position - 1, 1):
         return "backward hook"
-    return "forward hook" if level > 1 and joined(place + 1, 1) else ""
+    return "forward hook" if level > 1 and joined(position + 1, 1) else ""
 
 
 def _accidentals(lines: Sequence[Sequence[_Written]], key: Key) -> dict[tuple[int, int, int], str]:
     """Which signs a bar needs, by voice, place in it and pitch: where a note differs from what holds there already."""
     order = sorted(
-        (one.value.begin, voice, place) for voice, line in enumerate(lines) for place, one in enumerate(line)
+        (one.value.begin, voice, position) for voice, line in enumerate(lines) for position, one in enumerate(line)
     )
     holding: dict[tuple[str, int], int] = {}
     signs: dict[tuple[int, int, int], str] = {}
-    for _, voice, place in order:
-        for head in lines[voice][place].heads:
+    for _, voice, position in order:
+        for head in lines[voice][position].heads:
             step, alter, octave = spell(head.pitch, key)
             if head.tied_before:
                 continue
             if holding.get((step, octave), _in_signature(step, key)) != alter:
-                signs[voice, place, head.pitch] = ACCIDENTALS[alter]
+                signs[voice, position, head.pitch] = ACCIDENTALS[alter]
             holding[step, octave] = alter
     return signs
 
@@ -255,8 +256,8 @@ def _write_attributes(measure: Element, part: Part, bars: Sequence[Bar], number:
     if number == 0:
         if len(part.staves) > 1:
             _text(attributes, "staves", len(part.staves))
-        for place, staff in enumerate(part.staves, 1):
-            clef = SubElement(attributes, "clef", number=str(place))
+        for position, staff in enumerate(part.staves, 1):
+            clef = SubElement(attributes, "clef", number=str(position))
             _text(clef, "sign", staff.clef.sign)
             if staff.clef != PERCUSSION:
                 _text(clef, "line", staff.clef.line)
@@ -289,13 +290,13 @@ def _write_line(
     if len(line) and not any(one.heads for one in line) and bar.whole:
         _write_rest_of_bar(measure, bar, voice, staff_number)
         return
-    for place, one in enumerate(line):
+    for position, one in enumerate(line):
         heads = _placed(one, staff, key)
         for number, (head, spelling, shape) in enumerate(heads):
             note = SubElement(measure, "note")
             if number:
                 SubElement(note, "chord")
-            sign = "" if staff.drums else accidentals.get((at, place, head.pitch), "")
+            sign = "" if staff.drums else accidentals.get((at, position, head.pitch), "")
             _write_note(note, one, head, spelling, shape, staff, voice, staff_number, sign, first=number == 0)
         if not heads:
             note = SubElement(measure, "note", {"print-object": "no"} if one.hidden else {})
@@ -315,8 +316,8 @@ def _placed(one: _Written, staff: Staff, key: Key) -> list[tuple[Head, Spelling,
     """Each head's place on the staff and its shape; of drums, one for each place and shape."""
     if not staff.drums:
         return [(head, spell(head.pitch, key), "") for head in one.heads]
-    places = {DRUM_PLACES.get(head.pitch, OTHER_DRUM): head for head in one.heads}
-    return [(head, Spelling(step, 0, octave), shape) for (step, octave, shape), head in places.items()]
+    indices = {DRUM_PLACES.get(head.pitch, OTHER_DRUM): head for head in one.heads}
+    return [(head, Spelling(step, 0, octave), shape) for (step, octave, shape), head in indices.items()]
 
 
 def _write_note(

@@ -76,9 +76,9 @@ def swing(share: float) -> Timing | None:
         return None
 
     def timing(tick: int) -> float:
-        quarter, place = divmod(tick, TICKS)
+        quarter, index = divmod(tick, TICKS)
         half = TICKS / 2
-        inside = place * 2 * share if place < half else TICKS * share + (place - half) * 2 * (1 - share)
+        inside = index * 2 * share if index < half else TICKS * share + (index - half) * 2 * (1 - share)
         return quarter * TICKS + inside
 
     return timing

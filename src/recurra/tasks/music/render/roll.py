@@ -194,17 +194,17 @@ def _draw_title(figure: Figure, plan: _Plan, top: float) -> None:
     if len(drawn) < plan.total:
         note = f"bars {drawn[0].number} to {drawn[-1].number}, the first {len(drawn)} of {plan.total}"
         figure.text(1 - RIGHT / width, (top - 0.12) / height, note, fontsize=9, color="#666666", va="top", ha="right")
-    place = LEFT
+    position = LEFT
     for number, track in enumerate(plan.piece.tracks):
         name = _shown(track.name) or ("drums" if track.drums else f"track {number + 1}")
         more = len(plan.piece.tracks) - number
-        if more > 1 and place > WIDTH - LEGEND_ROOM:
-            figure.text(place / width, (top - 0.42) / height, f"and {more} more", fontsize=8.5, va="center")
+        if more > 1 and position > WIDTH - LEGEND_ROOM:
+            figure.text(position / width, (top - 0.42) / height, f"and {more} more", fontsize=8.5, va="center")
             break
-        figure.text(place / width, (top - 0.42) / height, "\u25a0", fontsize=10, color=_colour(number), va="center")
-        label = figure.text((place + 0.16) / width, (top - 0.42) / height, name, fontsize=8.5, va="center")
+        figure.text(position / width, (top - 0.42) / height, "\u25a0", fontsize=10, color=_colour(number), va="center")
+        label = figure.text((position + 0.16) / width, (top - 0.42) / height, name, fontsize=8.5, va="center")
         label.set_parse_math(False)
-        place += 0.45 + 0.075 * len(name)
+        position += 0.45 + 0.075 * len(name)
 
 
 def _shown(name: str, most: int = 30) -> str:

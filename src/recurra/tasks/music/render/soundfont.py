@@ -81,7 +81,7 @@ def playable(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         with os_errors("writing", copy):
-            _write_mended(copy, data, tables.places, *mended)
+            _write_mended(copy, data, tables.indices, *mended)
         yield copy
 
 
@@ -108,7 +108,7 @@ def in_tune(tables: Tables) -> tuple[NDArray[np.void], NDArray[np.void]] | None:
         shared: tuple[int | None, int] = (None, 0)
         for begin, end in pairwise(bags[first : after + 1].tolist()):
             zone = generators[begin:end]
-            said = {int(kind): place for place, kind in enumerate(zone["kind"])}
+            said = {int(kind): index for index, kind in enumerate(zone["kind"])}
             root = int(zone["amount"][said[_ROOT]]) if _ROOT in said else shared[0]
             coarse = int(zone["amount"][said[_COARSE_TUNE]].astype(np.int16)) if _COARSE_TUNE in said else shared[1]
             zone["amount"][zone["kind"] == _COARSE_TUNE] = 0
@@ -129,15 +129,15 @@ def in_tune(tables: Tables) -> tuple[NDArray[np.void], NDArray[np.void]] | None:
 
 
 def _write_mended(
-    path: Path, data: memoryview, places: dict[bytes, _Chunk], generators: NDArray[np.void], headers: NDArray[np.void]
+    path: Path, data: memoryview, indices: dict[bytes, _Chunk], generators: NDArray[np.void], headers: NDArray[np.void]
 ) -> None:
     """A SoundFont with other generators, as many as before, and other headers, whatever their number."""
     content = bytearray(data)
-    old, table = places[b"shdr"], places[b"igen"]
+    old, table = indices[b"shdr"], indices[b"igen"]
     content[table.begin : table.begin + table.size] = generators.tobytes()
     grown = headers.nbytes - old.size
     content[old.begin : old.begin + old.size] = headers.tobytes()
-    for start in (old.begin - 4, places[b"pdta"].begin - 4, 4):
+    for start in (old.begin - 4, indices[b"pdta"].begin - 4, 4):
         size = struct.unpack_from("<I", content, start)[0]
         struct.pack_into("<I", content, start, size + grown)
     path.write_bytes(content)
@@ -165,7 +165,7 @@ class Tables(NamedTuple):
     """The tables of `pdta` by name, and where each part of the file is."""
 
     of: dict[bytes, NDArray[np.void]]
-    places: dict[bytes, _Chunk]
+    indices: dict[bytes, _Chunk]
 
 
 class _BrokenError(Exception):
@@ -214,8 +214,8 @@ def _check_places(tables: dict[bytes, NDArray[np.void]]) -> None:
         (b"pbag", "generator", b"pgen"), (b"ibag", "generator", b"igen"),
         (b"pbag", "modulator", b"pmod"), (b"ibag", "modulator", b"imod"),
     ):  # fmt: skip
-        places = tables[owner][field].astype(np.int64)
-        if (np.diff(places) < 0).any() or places[-1] >= len(tables[owned]):
+        indices = tables[owner][field].astype(np.int64)
+        if (np.diff(indices) < 0).any() or indices[-1] >= len(tables[owned]):
             raise _BrokenError(f"{owner.decode()} points outside {owned.decode()}")
     for owner, generator, owned in ((b"pgen", _INSTRUMENT, b"inst"), (b"igen", _SAMPLE, b"shdr")):
         table = tables[owner][:-1]

@@ -120,12 +120,12 @@ def _struck(notes: list[Note], bars: Sequence[Bar]) -> Voice:
     pitches: dict[int, set[int]] = {}
     for note in notes:
         pitches.setdefault(note.onset, set()).add(note.pitch)
-    ends, place = [], 0
+    ends, index = [], 0
     for onset, following in zip(onsets, [*onsets[1:], bars[-1].end], strict=True):
-        while bars[place].end <= onset:
-            place += 1
-        beat = max(1, bars[place].meter.beat)
-        ends.append(min(following, bars[place].end, onset + beat - (onset - bars[place].begin) % beat))
+        while bars[index].end <= onset:
+            index += 1
+        beat = max(1, bars[index].meter.beat)
+        ends.append(min(following, bars[index].end, onset + beat - (onset - bars[index].begin) % beat))
     return [
         Chord(onset, end, tuple(map(Head, sorted(pitches[onset])))) for onset, end in zip(onsets, ends, strict=True)
     ]
@@ -205,11 +205,11 @@ def _voices(chords: Sequence[Chord], bars: Sequence[Bar]) -> list[Voice]:
 def _blocks(chords: Sequence[Chord], bars: Sequence[Bar]) -> list[list[Chord]]:
     """Chords bar by bar; bars that share a note stay together."""
     blocks: list[list[Chord]] = []
-    place, reached = 0, -1
+    index, reached = 0, -1
     for chord in chords:
-        while bars[place].end <= chord.onset:
-            place += 1
-        if reached <= bars[place].begin and (not blocks or blocks[-1][-1].onset < bars[place].begin):
+        while bars[index].end <= chord.onset:
+            index += 1
+        if reached <= bars[index].begin and (not blocks or blocks[-1][-1].onset < bars[index].begin):
             blocks.append([])
         blocks[-1].append(chord)
         reached = max(reached, chord.end)

@@ -89,7 +89,7 @@ DRUMS = (
     | dict.fromkeys((42, 44, 54, 69, 70, 82), CLOSED)
     | dict.fromkeys((46, 51, 53, 59), OPEN)
     | dict.fromkeys((49, 52, 55, 57), CRASH)
-    | {pitch: Drum(70 + 14 * place, 0.9, 0.08, False, 0.4) for place, pitch in enumerate((41, 43, 45, 47, 48, 50))}
+    | {pitch: Drum(70 + 14 * index, 0.9, 0.08, False, 0.4) for index, pitch in enumerate((41, 43, 45, 47, 48, 50))}
 )
 """By General MIDI number."""
 
@@ -129,14 +129,14 @@ def note_seconds(piece: Piece, timing: Timing | None = None) -> NDArray[np.float
     if timing is not None:
         moved = {tick: timing(tick) for tick in np.unique(ticks).astype(int).tolist()}
         ticks = np.array([(moved[note.onset], moved[note.end]) for note in piece.notes]).reshape(-1, 2)
-    place = np.maximum(np.searchsorted(onsets, ticks, side="right") - 1, 0)
-    return np.maximum(reached[place] + (ticks - onsets[place]) * lengths[place], 0.0)
+    index = np.maximum(np.searchsorted(onsets, ticks, side="right") - 1, 0)
+    return np.maximum(reached[index] + (ticks - onsets[index]) * lengths[index], 0.0)
 
 
 def pan_gains(tracks: int) -> FloatArray:
     """Loudness of each track left and right, `(tracks, 2)`, of equal power, spread evenly."""
-    places = np.linspace(-SPREAD, SPREAD, tracks) if tracks > 1 else np.zeros(1)
-    angles = (places + 1) * np.pi / 4
+    indices = np.linspace(-SPREAD, SPREAD, tracks) if tracks > 1 else np.zeros(1)
+    angles = (indices + 1) * np.pi / 4
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 

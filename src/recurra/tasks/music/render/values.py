@@ -144,16 +144,16 @@ def _split(begin: int, end: int, span: Span, meter: Meter) -> list[tuple[int, in
     if end - begin in BINARY and _readable(begin, end, span.sounds, meter):
         return [(begin, end)]
     inner = range(begin // 3 * 3 + 3, end, 3)
-    strongest = max(_strength(place, meter) for place in inner)
-    cuts = [place for place in inner if _strength(place, meter) == strongest]
-    fitting = [place for place in cuts if place - begin in BINARY]
+    strongest = max(_strength(index, meter) for index in inner)
+    cuts = [index for index in inner if _strength(index, meter) == strongest]
+    fitting = [index for index in cuts if index - begin in BINARY]
     cut = (fitting or cuts)[-1] if span.sounds else cuts[0]
     return _split(begin, cut, span, meter) + _split(cut, end, span, meter)
 
 
 def _readable(begin: int, end: int, sounds: bool, meter: Meter) -> bool:
     """Whether one value may hide the places of the metre that it covers."""
-    inner = max((_strength(place, meter) for place in range(begin + 3, end, 3)), default=-1)
+    inner = max((_strength(index, meter) for index in range(begin + 3, end, 3)), default=-1)
     ends = sorted((_strength(begin, meter), _strength(end, meter)))
     compound = meter.beat % 18 == 0
     dotted = bool(BINARY[end - begin][1])
@@ -166,9 +166,9 @@ def _readable(begin: int, end: int, sounds: bool, meter: Meter) -> bool:
     return inner <= ends[1] + (0 if dotted else 1)
 
 
-def _strength(place: int, meter: Meter) -> int:
+def _strength(index: int, meter: Meter) -> int:
     """How strong a place of a bar is: 0 for the weakest."""
     half = meter.bar // 2 if meter.numerator % 2 == 0 and meter.numerator >= 4 else 0
     periods = [meter.bar, half, meter.beat, TICKS if meter.beat % TICKS == 0 else 0, 6 if meter.beat % 6 == 0 else 0]
     kept = sorted({period for period in periods if period and period % 3 == 0}, reverse=True)
-    return next((len(kept) - rank for rank, period in enumerate(kept) if place % period == 0), 0)
+    return next((len(kept) - rank for rank, period in enumerate(kept) if index % period == 0), 0)
