@@ -94,7 +94,7 @@ def test_every_node_is_drawn_once_as_what_it_is(tree: Tree) -> None:
         assert classes[1] == node.state
         assert ("chosen" in classes) == (index in chosen) == ("chosen" in edges[f"edge-{index}"])
         texts = [text.text for text in groups[f"node-{index}"].iterfind("text")]
-        assert float(str(texts[1]).replace("−", "-")) == pytest.approx(node.total, abs=0.005)
+        assert float(str(texts[1]).replace("−", "-")) == pytest.approx(node.total, abs=0.00501)
         assert len(groups[f"node-{index}"].findall("rect")) == (2 if node.state == "finished" else 1)
 
 
