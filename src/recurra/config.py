@@ -3,36 +3,104 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import reprlib
 import sys
 import types
 import typing
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from recurra.errors import OptionError, RecurraError, os_errors
 
 T = TypeVar("T")
 
 AUTO: Any = None
-"""The default of a field that a preset fills in from the data; a resolved configuration holds none of them."""
+
+
+class Range(NamedTuple):
+    """What an option's numbers must lie between, both ends included; stands in its annotation."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of a run or of a verb, in frozen fields whose docstrings are their help.
+
+    A field that may be None is filled in by whoever uses it. Numbers are checked against the `Range` in a field's
+    annotation, choices against its `Literal`.
+
+    Raises:
+        OptionError: if a value is not possible; the message names the field.
+    """
+
+    group: ClassVar[str] = "options"
+    """What help lists them under."""
+
+    may_be_none: ClassVar[frozenset[str]] = frozenset()
+    """Fields that may be None in a configuration that is resolved."""
+
+    def __post_init__(self) -> None:
+        for name, hint in hints_of(type(self)).items():
+            _check(name, getattr(self, name), hint)
+
+
+@cache
+def hints_of(cls: Hashable) -> dict[str, Any]:
+    """The annotations of a dataclass's fields, by name."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+
+
+def _check(name: str, value: object, hint: Any) -> None:
+    if typing.get_origin(hint) is typing.Annotated:
+        hint, *extras = typing.get_args(hint)
+        for extra in extras:
+            if isinstance(extra, Range) and isinstance(value, int | float):
+                check_range(name, value, extra.low, extra.high)
+    for option in (hint, *typing.get_args(hint)):
+        if typing.get_origin(option) is typing.Literal and value is not None and value not in typing.get_args(option):
+            choices = ", ".join(map(str, typing.get_args(option)))
+            raise OptionError(f"`{name}` is {reprlib.repr(value)}, but must be one of {choices}")
+
+
+def with_options(options: T, given: Mapping[str, Any]) -> T:
+    """Options with some of their fields set anew.
+
+    Raises:
+        OptionError: if there is no field of that name, or its value is not possible.
+    """
+    known = [field.name for field in dataclasses.fields(options)]  # type: ignore[arg-type]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}"
+            raise OptionError(f"there is no option `{name}`; {hint}")
+    return dataclasses.replace(options, **given)  # type: ignore[type-var]
+
 
 MAX_JSON_BYTES = 256 * 2**20
-"""A JSON file larger than this is not read: no vocabulary or configuration is."""
+"""A JSON file larger than this is not read: neither vocabularies nor configurations are."""
 
 
 def from_dict(cls: type[T], values: object, where: str) -> T:
-    """Build the dataclass `cls` from JSON values; `where` names their origin in errors.
+    """Build the resolved dataclass `cls` from JSON values; `where` names their origin in errors.
 
     Raises:
-        RecurraError: if `values` is no object, or an entry is unknown, missing, ill-typed or out of range.
+        RecurraError: if `values` is not an object, or an entry is unknown, missing, ill-typed, out of range, or null
+            where a resolved configuration has a value.
     """
     if not isinstance(values, dict):
         raise RecurraError(
             f"{where}: expected an object of options, found {type(values).__name__}; the file is damaged"
         )
-    hints = typing.get_type_hints(cls)
+    hints = hints_of(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in values:
         if name not in fields:
@@ -42,7 +110,9 @@ def from_dict(cls: type[T], values: object, where: str) -> T:
         if name not in values:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 raise RecurraError(f"{where}: entry {name!r} is missing; the file is damaged")
-        elif not _fits(values[name], hints[name]):
+        elif not _fits(values[name], hints[name]) or (
+            values[name] is None and issubclass(cls, Options) and name not in cls.may_be_none
+        ):
             shown = reprlib.repr(values[name])
             raise RecurraError(f"{where}: entry {name!r} has the unfit value {shown}; the file is damaged")
     try:
@@ -67,20 +137,30 @@ def _fits(value: object, hint: Any) -> bool:
 
 
 def fill_in(config: T, **defaults: Any) -> T:
-    """The configuration with every field that was left to `AUTO` set to its default here."""
+    """The configuration with every field that is None set to its default here."""
     missing = {name: value for name, value in defaults.items() if getattr(config, name) is None}
     return dataclasses.replace(config, **missing)  # type: ignore[type-var]
+
+
+def required(value: T | None, name: str) -> T:
+    """A value that a resolved configuration has.
+
+    Raises:
+        ValueError: if it is None; the message names the field.
+    """
+    if value is None:
+        raise ValueError(f"`{name}` is not resolved; give it, or call resolve() first")
+    return value
 
 
 def check_range(name: str, value: float | None, low: float, high: float) -> None:
     """Raise `OptionError` unless `value` is None or `low <= value <= high`; `name` is the option's field."""
     if value is not None and not low <= value <= high:
-        option = name.replace("_", "-")
-        raise OptionError(f"--{option} is {value}, but must be between {low} and {high}")
+        raise OptionError(f"`{name}` is {value}, but must be between {low:,} and {high:,}")
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value of a file, refused in one sentence if it is missing, too large or no JSON."""
+    """The JSON value of a file, refused in one sentence if it is missing, too large or not JSON."""
     with os_errors("reading", path):
         if path.stat().st_size > MAX_JSON_BYTES:
             raise RecurraError(f"{path} is larger than {MAX_JSON_BYTES} bytes; it is not a file this program wrote")
@@ -89,12 +169,12 @@ def read_json(path: Path) -> Any:
         return json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise RecurraError(
-            f"{path} is no JSON ({error}); the file is damaged, copy or train the model again"
+            f"{path} is not JSON ({error}); the file is damaged, copy or train the model again"
         ) from error
 
 
 def _no_number(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON's")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def dump_json(value: Any) -> str:

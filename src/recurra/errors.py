@@ -1,11 +1,19 @@
-"""What goes wrong for a user, and how a run ends: every message names what, where and what to do."""
+"""What goes wrong for a user, and how a run ends: every message names what, where and what to do.
+
+An option in a message stands in backticks under its Python name, `hidden_size`; the command line shows it as it is
+typed there, --hidden-size.
+"""
 
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+LONGEST = 400
+"""Characters of a message that are shown, whatever was given."""
 
 
 class RecurraError(Exception):
@@ -31,6 +39,14 @@ class OptionError(RecurraError, ValueError):
     """An option has an impossible value; the message names it and what is possible."""
 
     status = 2
+
+
+def as_typed(message: str) -> str:
+    """A message as the command line shows it: options as they are typed, one line of bounded length."""
+    text = re.sub(r"`([a-z][a-z0-9_]*)`", lambda match: "--" + match.group(1).replace("_", "-"), message)
+    text = " ".join(text.splitlines())
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
 
 
 _REMEDIES = {

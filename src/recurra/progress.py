@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 from rich.console import Console
@@ -15,9 +16,22 @@ Item = TypeVar("Item")
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+_silent: ContextVar[bool] = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silence(on: bool = True) -> Iterator[None]:
+    """No notes and no bars for the time of a `with` block, if `on`."""
+    token = _silent.set(on or _silent.get())
+    try:
+        yield
+    finally:
+        _silent.reset(token)
+
+
 def speaks() -> bool:
     """Whether this process talks to the person: the only one, or the first of those a launcher has started."""
-    return os.environ.get("RANK", "0") == "0"
+    return not _silent.get() and os.environ.get("RANK", "0") == "0"
 
 
 def note(message: str) -> None:

@@ -65,11 +65,7 @@ class Vocabulary:
 
     def unknown_in(self, sentence: str) -> list[str]:
         """The characters or words of a sentence that there is no token for, each once."""
-        unknown = self.tokenizer.unknown
-        if unknown is None:
-            return []
-        parts = (part for part in self.split(sentence) if unknown in self.tokenizer.encode(part))
-        return list(dict.fromkeys(part.strip(" ") or part for part in parts))
+        return tokenizers.unknown_in(self.tokenizer, self._spaced(sentence))
 
     def unknown_share(self, sequences: Sequence[Tokens]) -> float:
         """The share of all tokens that are the unknown one."""

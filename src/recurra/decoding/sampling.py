@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.config import check_range
+from recurra.config import Options, Range
 from recurra.errors import OptionError
 from recurra.kernels.sampling import draw
 
@@ -26,27 +26,34 @@ NONE: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Sampling(Options):
     """How the next token is chosen from its distribution."""
 
-    temperature: float = 0.8
-    """What the logits are divided by: below 1 bolder choices of the likely, above 1 more even ones."""
-    top_k: int = 0
+    group: ClassVar[str] = "sampling"
+
+    temperature: Annotated[float, Range(1e-6, 1e6)] = 0.8
+    """What the logits are divided by: lower is safer, higher more varied."""
+    top_k: Annotated[int, Range(0, 2**31)] = 0
     """Choose among this many most probable tokens only; 0 for all."""
-    top_p: float = 1.0
+    top_p: Annotated[float, Range(1e-9, 1.0)] = 1.0
     """Choose among the most probable tokens that together have this probability (Holtzman et al. 2020)."""
     greedy: bool = False
     """Always take the most probable token."""
-    seed: int | None = None
-    """Of the choices; the same seed writes the same. A new one each time if not given."""
+    seed: Annotated[int | None, Range(0, 2**128)] = None
+    """Seed of the choices; the same seed writes the same. A new one each time if not given."""
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
-            raise OptionError(f"--temperature is {self.temperature}, but must be above 0; --greedy takes the likeliest")
-        check_range("temperature", self.temperature, 1e-6, 1e6)
-        check_range("top_k", self.top_k, 0, 2**31)
-        check_range("top_p", self.top_p, 1e-9, 1.0)
-        check_range("seed", self.seed, 0, 2**63)
+            raise OptionError(f"`temperature` is {self.temperature}, but must be above 0; `greedy` takes the likeliest")
+        super().__post_init__()
+
+    def seeded(self) -> Sampling:
+        """The same with a seed, a fresh one if there is none."""
+        return self if self.seed is not None else replace(self, seed=fresh_seed())
+
+    def generator(self, sample: int = 0) -> np.random.Generator:
+        """The random numbers of one sample of a seed: independent of those of any other sample of any other seed."""
+        return np.random.default_rng(np.random.SeedSequence(self.seeded().seed, spawn_key=(sample,)))
 
 
 def fresh_seed() -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.kernels.recurrence import affine, gru_step, lstm_step, rnn_step
-from recurra.models.cells import CellName
+from recurra.models.cells import CellName, State
 from recurra.models.language_model import LanguageModel
 
 FloatArray = NDArray[np.float32]
@@ -117,6 +119,24 @@ class PackedLanguageModel:
         gates = np.empty(self.hidden_size, dtype=np.float32)
         rnn_step(inputs, state[0], layer.weight, layer.bias, gates, h_out, self.cell == "rnn-relu")
         return (h_out,)
+
+
+def single_stream(model: LanguageModel) -> tuple[Callable[[int, Any], tuple[FloatArray, Any]], Any]:
+    """The step of a model for one stream of tokens, and its state before any input; it runs where the model is.
+
+    On a CPU the weights are packed anew at each call, so that changes of them are seen.
+    """
+    device = model.output.weight.device
+    if device.type == "cpu":
+        packed = PackedLanguageModel(model)
+        return packed.step, packed.zero_state()
+
+    @torch.no_grad()
+    def step(token: int, state: State | None) -> tuple[FloatArray, State]:
+        logits, state = model.step(torch.tensor([token], device=device), state)
+        return _array(logits[0]), state
+
+    return step, None
 
 
 def _array(tensor: Tensor) -> FloatArray:

@@ -51,9 +51,9 @@ def read_figures(path: Path) -> dict[str, Any]:
         with os_errors("reading", path), safe_open(path, framework="pt") as file:
             figures = json.loads((file.metadata() or {})["figures"])
     except (SafetensorError, KeyError, ValueError) as error:
-        raise RecurraError(f"{path} is no checkpoint or damaged ({error}); start again with --overwrite") from error
+        raise RecurraError(f"{path} is damaged ({error}); start again with `overwrite`") from error
     if not isinstance(figures, dict):
-        raise RecurraError(f"{path} is damaged; start again with --overwrite")
+        raise RecurraError(f"{path} is damaged; start again with `overwrite`")
     return figures
 
 

@@ -1,4 +1,4 @@
-"""The course of a training run: a table, a file of JSON lines and a picture."""
+"""What happened in a training run: a table, a file of JSON lines and a picture."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from recurra.errors import RecurraError, os_errors
 from recurra.files import write_atomic, write_text_atomic
 
 HISTORY, PICTURE = "metrics.jsonl", "loss.png"
@@ -37,6 +38,21 @@ class Measurement:
 def write_history(history: Sequence[Measurement], path: Path) -> None:
     """Write one JSON object a line."""
     write_text_atomic(path, "".join(json.dumps(asdict(row)) + "\n" for row in history))
+
+
+def read_history(path: Path) -> tuple[Measurement, ...]:
+    """The rows of a file that `write_history` wrote; none if there is no such file.
+
+    Raises:
+        RecurraError: if it is damaged.
+    """
+    if not path.exists():
+        return ()
+    try:
+        with os_errors("reading", path):
+            return tuple(Measurement(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
+    except (ValueError, TypeError) as error:
+        raise RecurraError(f"{path} is damaged ({error}); delete it, or copy the model again") from error
 
 
 def plot_history(history: Sequence[Measurement], path: Path, unit: str = "nats a token") -> None:

@@ -1,150 +1,188 @@
-"""A whole run for any task: prepared, trained in its folder, resumed, and its record."""
+"""A whole run for any task: prepared, trained in its folder, resumed, or begun from a trained model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from recurra import modelfile
-from recurra.errors import os_errors
+from recurra.config import dump_json, read_json
+from recurra.errors import RecurraError, os_errors
 from recurra.progress import note
-from recurra.training import run_folder as runfolder
-from recurra.training.history import PICTURE
+from recurra.training import run_folder
+from recurra.training.history import Measurement
+from recurra.training.options import Training
 from recurra.training.run_folder import SavedRun
-from recurra.training.trainer import Objective, Outcome, Trainer, Training, make_accelerator
+from recurra.training.trainer import Objective, Outcome, Trainer
+from recurra.training.workers import make_workers
 
 ConfigT = TypeVar("ConfigT", bound=Training)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
+DataT = TypeVar("DataT")
 
 
 @dataclass(frozen=True)
-class RunSpec(Generic[ConfigT, NetworkT]):
+class RunSpec(Generic[ConfigT, NetworkT, DataT]):
     """What a run needs to begin.
 
     Attributes:
         config: resolved.
-        build: makes the network; called once the seed is set.
+        data: what was read.
+        build: makes the network.
         objective: what to minimise.
         digest: of the data; tells whether a resumed run has the same.
-        vocabulary: JSON text.
-        description: what a person is told before training of the data and, in the last line, of the network.
+        vocabulary: JSON values.
+        notes: lines for a person, on the data.
+        network: a few words for a person, on the network.
+        guessing: the validation loss of guessing evenly, nats.
     """
 
     config: ConfigT
+    data: DataT
     build: Callable[[], NetworkT]
     objective: Objective
     digest: str
-    vocabulary: str
-    description: str
+    vocabulary: Any
+    notes: tuple[str, ...]
+    network: str
+    guessing: float
 
 
 @dataclass(frozen=True)
-class RunResult(Generic[ConfigT, NetworkT]):
+class RunResult(Generic[ConfigT, NetworkT, DataT]):
     """What came out of a run.
 
     Attributes:
         network: with the best weights, on the device it was trained on.
-        config: resolved.
-        outcome: how the run went.
+        spec: what the run was.
+        outcome: how it went.
+        begun_from: the name of the model whose weights it began with; None if there was none.
         device: where the network is.
-        work: the run folder, to go into the model folder.
-        main: whether this process is the one that writes.
     """
 
     network: NetworkT
-    config: ConfigT
+    spec: RunSpec[ConfigT, NetworkT, DataT]
     outcome: Outcome
+    begun_from: str | None
     device: torch.device
-    work: Path
-    main: bool
+
+    def record(self) -> dict[str, Any]:
+        """What a model's record says of its run, whatever the task."""
+        state = self.outcome.state
+        return {
+            "best_step": state.best_step,
+            "steps": state.step,
+            "seconds": round(state.seconds, 1),
+            "core_seconds": round(state.core_seconds, 1),
+            "tokens_trained_on": state.tokens,
+            "ended_by": self.outcome.reason,
+            "guessing": self.spec.guessing,
+            "begun_from": self.begun_from,
+            "torch": torch.__version__,
+        }
 
 
-def fit(
+@dataclass(frozen=True)
+class Beginning:
+    """The trained model that a run begins from.
+
+    Attributes:
+        name: what a person calls it.
+        vocabulary: JSON values.
+        weights: by name.
+    """
+
+    name: str
+    vocabulary: Any
+    weights: Mapping[str, Tensor]
+
+
+Prepare = Callable[[ConfigT, Any, Path], RunSpec[ConfigT, NetworkT, DataT]]
+"""Reads the data; told the options (the saved ones of a resumed run), the vocabulary to keep as JSON values (None to
+make one), and a folder of this process's own for files."""
+
+Finish = Callable[[RunResult[ConfigT, NetworkT, DataT], Path | None], None]
+"""Takes what came out; told the run folder to keep, None in all processes but the first."""
+
+
+def run_training(
     out: Path,
     config: ConfigT,
-    resume: bool,
-    overwrite: bool,
-    prepare: Callable[[ConfigT, SavedRun | None, Path], RunSpec[ConfigT, NetworkT]],
-) -> RunResult[ConfigT, NetworkT]:
+    prepare: Prepare[ConfigT, NetworkT, DataT],
+    finish: Finish[ConfigT, NetworkT, DataT],
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    beginning: Beginning | None = None,
+    on_point: Callable[[Measurement], None] | None = None,
+) -> None:
     """Train a model.
 
     Args:
         out: the model folder to come.
         config: the options as given.
+        prepare: see `Prepare`.
+        finish: see `Finish`; called while the run folder is still locked.
         resume: go on with the run that was stopped or has ended in `out`.
         overwrite: replace what is in `out`.
-        prepare: reads the data; told the options (the saved ones of a resumed run), the saved run, and a folder of this
-            process's own for files.
+        beginning: a trained model to begin from.
+        on_point: called with each point of the loss curve.
 
     Raises:
         RecurraError: if data or options are at fault, or the machine is.
         Interrupted: at SIGINT or SIGTERM, with everything saved.
     """
-    accelerator = make_accelerator(config)
-    main = accelerator.is_main_process
-    with runfolder.opened(out, resume, overwrite) if main else nullcontext(runfolder.of(out)) as work:
-        accelerator.wait_for_everyone()
-        run = runfolder.saved(out) if resume else None
+    workers = make_workers(config)
+    main = workers.process_index == 0
+    with run_folder.opened(out, resume, overwrite) if main else nullcontext(run_folder.of(out)) as work:
+        workers.wait_for_everyone()
+        run = run_folder.saved(out) if resume else None
         if run:
-            config = runfolder.resumed(run, config)
-        files = work if main else work / f"process-{accelerator.process_index}"
+            config = run_folder.resumed(run, config)
+            begun_from, vocabulary = _begun_from(run, beginning), read_json(run.vocabulary)
+        else:
+            begun_from = beginning.name if beginning else None
+            vocabulary = beginning.vocabulary if beginning else None
+        files = work if main else work / f"process-{workers.process_index}"
         with os_errors("writing", files):
             files.mkdir(exist_ok=True)
-        prepared = prepare(config, run, files)
-        config = prepared.config
-        torch.manual_seed(config.seed)
-        network = prepared.build()
+        spec = prepare(config, vocabulary, files)
+        if run and run.data != spec.digest:
+            raise RecurraError(f"the data are not those that the run of {out} began with; give the same")
+        network = _built(spec, None if run else beginning)
         if main:
-            runfolder.begin(work, run, prepared.vocabulary)
+            run_folder.begin(work, run, dump_json(spec.vocabulary))
         count = sum(parameter.numel() for parameter in network.parameters())
-        note(f"{prepared.description}; {count:,} parameters")
-        accelerator.wait_for_everyone()
-        about = {"config": asdict(config), "data": prepared.digest}
-        trainer = Trainer(network, prepared.objective, config, work, about, accelerator)
+        note("\n".join((*spec.notes, f"{spec.network}; {count:,} parameters")))
+        workers.wait_for_everyone()
+        about = {"config": asdict(spec.config), "data": spec.digest, "begun_from": begun_from}
+        trainer = Trainer(network, spec.objective, spec.config, work, about, workers, on_point)
+        if run:
+            trainer.restore()
         outcome = trainer.run()
-    network = network.to(trainer.device)
-    modelfile.fill(network, outcome.best, "the run")
-    return RunResult(network, config, outcome, trainer.device, work, main)
+        network = network.to(trainer.device)
+        modelfile.fill(network, outcome.best, "the run")
+        finish(RunResult(network, spec, outcome, begun_from, trainer.device), work if main else None)
 
 
-def record_of(outcome: Outcome) -> dict[str, Any]:
-    """What a model's record says of its run, whatever the task."""
-    state = outcome.state
-    return {
-        "best_step": state.best_step,
-        "steps": state.step,
-        "seconds": round(state.seconds, 1),
-        "core_seconds": round(state.core_seconds, 1),
-        "tokens_trained_on": state.tokens,
-        "ended_by": outcome.reason,
-        "torch": torch.__version__,
-    }
+def _begun_from(run: SavedRun, beginning: Beginning | None) -> str | None:
+    if beginning and beginning.name != run.begun_from:
+        began = f"from {run.begun_from}" if run.begun_from else "from nothing"
+        raise RecurraError(f"this run began {began}, not from {beginning.name}; leave that out to go on with it")
+    return run.begun_from
 
 
-def closing(out: Path, outcome: Outcome, validation: str, use: str) -> str:
-    """What a person is told at the end of a run, lines.
-
-    Args:
-        out: the model folder.
-        outcome: how the run went.
-        validation: how good the model is on what was validation.
-        use: what to type next.
-    """
-    ended = {
-        "steps": "all steps are done",
-        "time": "time is up",
-        "patience": "the validation loss fell no further",
-    }[outcome.reason]
-    lines = [f"{out}: {ended}; validation {validation}", f"loss curve: {out / PICTURE}", use]
-    state = outcome.state
-    scores = [row.validation_loss for row in state.history if row.validation_loss is not None]
-    if scores and scores[-1] == min(scores) and outcome.reason != "patience":
-        more = {"time": f"--minutes {2 * max(1, round(state.seconds / 60))}", "steps": f"--steps {2 * state.step}"}
-        lines.append(f"it was still getting better; go on with the same command, --resume and {more[outcome.reason]}")
-    return "\n".join(lines)
+def _built(spec: RunSpec[ConfigT, NetworkT, DataT], beginning: Beginning | None) -> NetworkT:
+    """The network, its first weights drawn by the seed without touching PyTorch's, or those of a trained model."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(spec.config.seed)
+        network = spec.build()
+    if beginning:
+        modelfile.fill(network, beginning.weights, beginning.name)
+    return network

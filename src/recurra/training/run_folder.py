@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +17,13 @@ from recurra.files import require_writable_parent, write_text_atomic
 from recurra.modelfile import CONFIG, VOCABULARY, ModelFile
 from recurra.training import checkpoint
 from recurra.training.history import HISTORY, PICTURE
-from recurra.training.trainer import Training
+from recurra.training.options import Training
 
 FINISHED = "training"
 """Where a finished model folder keeps the checkpoint to go on from."""
+
+LOCK = "lock"
+"""The file that is locked while a process trains in the folder."""
 
 MAY_CHANGE = frozenset(
     (
@@ -35,12 +39,13 @@ ConfigT = TypeVar("ConfigT", bound=Training)
 class SavedRun(NamedTuple):
     """What is known of a run before it is gone on with.
 
-    `config` is its resolved configuration as JSON values, `data` the digest of what it is trained on; `checkpoint` and
-    `vocabulary` are files.
+    `config` is its resolved configuration as JSON values, `data` the digest of what it is trained on, `begun_from` the
+    name of the model whose weights it began with, None if there was none; `checkpoint` and `vocabulary` are files.
     """
 
     config: dict[str, Any]
     data: str
+    begun_from: str | None
     checkpoint: Path
     vocabulary: Path
 
@@ -52,7 +57,7 @@ def of(out: Path) -> Path:
 
 @contextmanager
 def opened(out: Path, resume: bool, overwrite: bool) -> Iterator[Path]:
-    """The run folder for the time of a run; what was made for a run that is refused before it begins is removed again.
+    """The run folder for the time of a run, locked; what was made for a run that never began is removed again.
 
     Args:
         out: the model folder to come.
@@ -60,7 +65,8 @@ def opened(out: Path, resume: bool, overwrite: bool) -> Iterator[Path]:
         overwrite: begin anew, whatever is there; the old model stays until the new one is finished.
 
     Raises:
-        RecurraError: if something is in the way, or nothing can be written there.
+        RecurraError: if something is in the way, another process trains there, there is nothing to go on with, or
+            nothing can be written there.
     """
     _require_place(out, resume, overwrite)
     work = of(out)
@@ -69,41 +75,72 @@ def opened(out: Path, resume: bool, overwrite: bool) -> Iterator[Path]:
         work.mkdir(parents=True, exist_ok=True)
     try:
         require_writable_parent(out)
-        yield work
-    except RecurraError:
+        with _locked(work, out):
+            yield work
+    except BaseException:
         if missing and not (work / checkpoint.FILE).exists():
             shutil.rmtree(missing[-1], ignore_errors=True)
         raise
 
 
+@contextmanager
+def _locked(work: Path, out: Path) -> Iterator[None]:
+    """Keep other processes out of a run folder; the lock ends with this process, however that ends."""
+    with os_errors("writing", work):
+        file = open(work / LOCK, "a+b")  # noqa: SIM115 (closed below: what goes wrong in between is not about it)
+    with file:
+        try:
+            _lock(file.fileno())
+        except OSError:
+            raise RecurraError(
+                f"another process is training {out}; wait until it has ended, or give another `out`"
+            ) from None
+        yield
+
+
+def _lock(descriptor: int) -> None:
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def _require_place(out: Path, resume: bool, overwrite: bool) -> None:
     if out.name in ("", ".."):
-        raise RecurraError(f"--out {out} has no name of its own; give the name of a folder to make")
+        raise RecurraError(f"`out` {out} has no name of its own; give the name of a folder to make")
     if resume and overwrite:
-        raise OptionError("--resume goes on and --overwrite starts anew; give one of them")
+        raise OptionError("`resume` goes on and `overwrite` starts anew; give one of them")
     if out.exists() and not out.is_dir():
-        raise RecurraError(f"{out} is a file; give --out the name of a folder to make")
+        raise RecurraError(f"{out} is a file; give `out` the name of a folder to make")
     if out.is_dir() and not (out / CONFIG).exists() and any(out.iterdir()):
-        raise RecurraError(f"{out} is a folder of something else, not a model; give --out another name")
+        raise RecurraError(f"{out} is a folder of something else, not a model; give `out` another name")
+    if resume and saved(out) is None:
+        raise RecurraError(
+            f"there is no checkpoint of {out} to go on from; train it anew, with `overwrite` if it is there"
+        )
     if not (resume or overwrite):
         if out.exists():
-            raise RecurraError(f"{out} exists already; replace it with --overwrite, or go on training it with --resume")
-        if of(out).exists():
+            raise RecurraError(f"{out} exists already; replace it with `overwrite`, or go on training it with `resume`")
+        if (of(out) / checkpoint.FILE).exists():
             raise RecurraError(
-                f"{of(out)} holds an unfinished run; go on with --resume, or start anew with --overwrite"
+                f"{of(out)} holds an unfinished run; go on with `resume`, or start anew with `overwrite`"
             )
 
 
 def saved(out: Path) -> SavedRun | None:
     """The run to go on with: one that was stopped, or the finished one of the model folder; None without either."""
-    indices = ((of(out), of(out) / VOCABULARY), (out / FINISHED, out / VOCABULARY))
-    for folder, vocabulary in indices:
+    folders = ((of(out), of(out) / VOCABULARY), (out / FINISHED, out / VOCABULARY))
+    for folder, vocabulary in folders:
         path = folder / checkpoint.FILE
         if path.exists():
             match checkpoint.read_figures(path).get("config"):
-                case {"config": dict(config), "data": str(data)}:
-                    return SavedRun(config, data, path, vocabulary)
-            raise RecurraError(f"the checkpoint {path} is damaged; start again with --overwrite")
+                case {"config": dict(config), "data": str(data), "begun_from": str() | None as begun_from}:
+                    return SavedRun(config, data, begun_from, path, vocabulary)
+            raise RecurraError(f"the checkpoint {path} is damaged; start again with `overwrite`")
     return None
 
 
@@ -131,17 +168,16 @@ def resumed(run: SavedRun, given: ConfigT) -> ConfigT:
         if field.name in MAY_CHANGE:
             result = replace(result, **{field.name: value})
         elif value != getattr(result, field.name):
-            option = field.name.replace("_", "-")
             raise RecurraError(
-                f"this run has --{option} {getattr(result, field.name)}, which a resumed run cannot change; "
-                "leave it out, or start anew with --overwrite"
+                f"this run has `{field.name}` {getattr(result, field.name)}, which a resumed run cannot change; "
+                "leave it out, or start anew with `overwrite`"
             )
     if given.steps is not None and given.minutes is None:
         result = replace(result, minutes=None)
     return result
 
 
-def finish(folder: Path, file: ModelFile, card: str, work: Path | None, *further: Callable[[Path], None]) -> None:
+def finish(folder: Path, file: ModelFile, card: str, work: Path | None, further: Callable[[Path], None]) -> None:
     """Write a model folder, all or nothing.
 
     Args:
@@ -149,12 +185,11 @@ def finish(folder: Path, file: ModelFile, card: str, work: Path | None, *further
         file: what.
         card: the model card, Markdown.
         work: the folder of the run, of which what is worth keeping goes into the model folder; None without one.
-        further: each puts a file of its own into the new folder.
+        further: puts files of its own into the new folder.
     """
 
     def complete(new: Path) -> None:
-        for put in further:
-            put(new)
+        further(new)
         if work:
             _keep(work, new)
 

@@ -5,10 +5,9 @@ killed and resumed, or spread over several processes, goes the same way as one t
 """
 
 import math
-import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,21 +15,18 @@ from types import FrameType
 from typing import Any, Literal, Protocol, Self
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 
 from recurra import modelfile
-from recurra.config import AUTO, check_range
+from recurra.config import required
 from recurra.errors import Interrupted, RecurraError
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
 from recurra.progress import Bar, bar, note
 from recurra.training import checkpoint
 from recurra.training.history import HISTORY, PICTURE, Measurement, plot_history, write_history
-
-DEFAULT_MINUTES = 10.0
-"""How long a run may take that was given neither --minutes nor --steps."""
+from recurra.training.options import Training
+from recurra.training.workers import Workers
 
 POINTS = 100
 """Points of a whole run's loss curve."""
@@ -40,68 +36,6 @@ EVALUATION_SHARE = 10
 
 PICTURE_SECONDS = 15.0
 """Time between redrawings of `loss.png`."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """How any model is trained; what is not given is chosen by the preset and the size of the data."""
-
-    minutes: float | None = None
-    """Train for at most this long; ten minutes if neither this nor --steps is given."""
-    steps: int | None = None
-    """Train for exactly this many steps, whatever the clock says (unless --minutes is given too)."""
-    learning_rate: float = AUTO
-    """Peak learning rate of AdamW, reached after the warmup, then falling to zero along a cosine."""
-    warmup: float = 0.03
-    """Share of the run in which the learning rate rises."""
-    weight_decay: float = AUTO
-    """Decay of AdamW, on all weights."""
-    clip_norm: float = 0.5
-    """Largest norm of a gradient."""
-    evaluations: int = 20
-    """How often the validation part is scored in a run of full length."""
-    average: float = 0.0
-    """Share of the run, at its end, over whose evaluations weights are averaged (Izmailov et al. 2018); the average is
-    kept if its validation loss is the lowest."""
-    patience: int = 5
-    """Stop when so many evaluations in a row bring no better validation loss; 0 for never."""
-    checkpoint_seconds: float = 30.0
-    """Time between checkpoints: what a kill can lose."""
-    seed: int = 1
-    """Of everything random: first weights, batches, dropout."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """Where to compute; auto takes a GPU if there is one."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Number format of products in training; bfloat16 pays on GPUs."""
-    tensorboard: bool = False
-    """Write event files for TensorBoard too, into the model folder."""
-
-    def __post_init__(self) -> None:
-        check_range("minutes", self.minutes, 1e-6, 1e7)
-        check_range("steps", self.steps, 1, 10**12)
-        check_range("learning_rate", self.learning_rate, 1e-12, 10.0)
-        check_range("warmup", self.warmup, 0.0, 1.0)
-        check_range("weight_decay", self.weight_decay, 0.0, 10.0)
-        check_range("clip_norm", self.clip_norm, 1e-6, 1e6)
-        check_range("checkpoint_seconds", self.checkpoint_seconds, 0.0, 1e6)
-        check_range("evaluations", self.evaluations, 1, 100_000)
-        check_range("average", self.average, 0.0, 1.0)
-        check_range("patience", self.patience, 0, 100_000)
-        check_range("seed", self.seed, 0, 2**31)
-
-    def progress(self, step: int, seconds: float) -> float:
-        """The share of the run that is done: of the steps, of the time, or of what is further along."""
-        minutes = DEFAULT_MINUTES if self.minutes is None and self.steps is None else self.minutes
-        by_steps = step / self.steps if self.steps else 0.0
-        by_time = seconds / (60 * minutes) if minutes else 0.0
-        return max(by_steps, by_time)
-
-    def learning_rate_at(self, progress: float) -> float:
-        """Linear warmup, then half a cosine down to nothing (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
-        if progress < self.warmup:
-            return self.learning_rate * max(progress / self.warmup, 0.01)
-        falling = min((progress - self.warmup) / max(1 - self.warmup, 1e-9), 1.0)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * falling))
 
 
 class Objective(Protocol):
@@ -183,12 +117,13 @@ class Trainer:
     """Trains a model towards an objective, with its state in a folder.
 
     Args:
-        model: the network, freshly made; restored from the folder's checkpoint if there is one.
+        model: the network, freshly made.
         objective: what to minimise.
         training: how; must be resolved.
         folder: for checkpoint, metrics and `loss.png`.
         config: kept in the checkpoint, to tell whether a resumed run is the same.
-        accelerator: from `make_accelerator`.
+        workers: the processes that train together.
+        on_point: called with each point of the loss curve, in the first process.
     """
 
     def __init__(
@@ -198,35 +133,35 @@ class Trainer:
         training: Training,
         folder: Path,
         config: Mapping[str, Any],
-        accelerator: Accelerator,
+        workers: Workers,
+        on_point: Callable[[Measurement], None] | None = None,
     ) -> None:
         self.objective = objective
         self.training = training
         self.folder = folder
         self.config = dict(config)
-        self.accelerator = accelerator
-        self.device = accelerator.device
+        self.workers = workers
+        self.main = workers.process_index == 0
+        self.on_point = on_point
+        self.device = workers.device
         self.model = model.to(self.device)
-        share = objective.batch_size // accelerator.num_processes
-        self.rows = slice(share * accelerator.process_index, share * (accelerator.process_index + 1))
-        if share * accelerator.num_processes != objective.batch_size:
+        share = objective.batch_size // workers.num_processes
+        self.rows = slice(share * workers.process_index, share * (workers.process_index + 1))
+        if share * workers.num_processes != objective.batch_size:
             raise RecurraError(
-                f"--batch-size {objective.batch_size} cannot be shared by {accelerator.num_processes} processes; "
+                f"`batch_size` {objective.batch_size} cannot be shared by {workers.num_processes} processes; "
                 "choose a multiple"
             )
         self.names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), betas=(0.9, 0.99), weight_decay=training.weight_decay, fused=True
-        )
+        decay = required(training.weight_decay, "weight_decay")
+        self.optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=decay, fused=True)
         self.best = self._weights()
         self.average = self._weights()
         self.state: State | None = None
         self.trainer_state = TrainerState()
         self._drawn_at = 0.0
         self._evaluation_cost = 0.0
-        if (folder / checkpoint.FILE).exists():
-            self._restore()
-        self.runner = accelerator.prepare(self.model)
+        self.runner = workers.prepare(self.model)
 
     def run(self) -> Outcome:
         """Train to the end.
@@ -243,7 +178,7 @@ class Trainer:
             self._evaluate(self.training.learning_rate_at(1))
         self._consider_average()
         self._save()
-        if self.accelerator.is_main_process:
+        if self.main:
             write_history(self.trainer_state.history, self.folder / HISTORY)
             plot_history(self.trainer_state.history, self.folder / PICTURE)
         return Outcome(self.best, self.trainer_state, reason)
@@ -272,7 +207,7 @@ class Trainer:
             if signal_number:
                 self._save()
                 raise Interrupted(
-                    f"stopped at step {run.step}; everything is saved, go on with the same command and --resume",
+                    f"stopped at step {run.step}; everything is saved, go on with the same command and `resume`",
                     signal_number,
                 )
             if run.seconds - saved > training.checkpoint_seconds:
@@ -285,17 +220,17 @@ class Trainer:
 
     def _step(self, learning_rate: float) -> None:
         """One optimiser step on one batch."""
-        run, accelerator = self.trainer_state, self.accelerator
+        run, workers = self.trainer_state, self.workers
         generator = DropoutGenerator.of_step(self.training.seed, run.step, self.rows, self.objective.batch_size)
-        with accelerator.autocast():
+        with workers.autocast():
             loss, count, state = self.objective.loss(self.runner, run.step, self.state, generator, self.device)
         mine = torch.tensor([float(loss.detach()), count], dtype=torch.float64, device=self.device)
-        totals = accelerator.reduce(mine)
+        totals = workers.reduce(mine)
         loss_sum, total = totals.tolist()
         if not math.isfinite(loss_sum):
             self._give_up()
         # DistributedDataParallel averages over the processes; what is wanted is the sum over all, by the total count.
-        accelerator.backward(loss * (accelerator.num_processes / total))
+        workers.backward(loss * (workers.num_processes / total))
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip_norm)
         if not math.isfinite(float(norm)):
             self._give_up()
@@ -312,7 +247,7 @@ class Trainer:
     def _agree(self, seconds: float, caught: list[int]) -> tuple[float, int]:
         """The first process's clock and any process's signal: all stop, and change their pace, at the same step."""
         mine = torch.tensor([[seconds, caught[0] if caught else 0]], dtype=torch.float64, device=self.device)
-        everyone = self.accelerator.gather(mine)
+        everyone = self.workers.gather(mine)
         return float(everyone[0, 0]), int(everyone[:, 1].max())
 
     def _evaluation_is_due(self, progress: float) -> bool:
@@ -339,7 +274,7 @@ class Trainer:
         if best:
             run.best, run.best_step = validation, run.step
             self.best = self._weights()
-        if self.accelerator.is_main_process:
+        if self.main:
             write_history(run.history, self.folder / HISTORY)
             if run.seconds - self._drawn_at > PICTURE_SECONDS:
                 plot_history(run.history, self.folder / PICTURE)
@@ -384,6 +319,8 @@ class Trainer:
         loss = run.loss_sum / max(run.loss_count, 1)
         row = Measurement(run.step, run.seconds, run.tokens, loss, validation, learning_rate)
         run.history.append(row)
+        if self.on_point and self.main:
+            self.on_point(row)
         run.loss_sum, run.loss_count = 0.0, 0
         return row
 
@@ -401,13 +338,13 @@ class Trainer:
         run = self.trainer_state
         self._save()
         raise RecurraError(
-            f"the loss was not finite at step {run.step + 1}; the good weights before it are kept, go on with "
-            f"--resume and a lower --learning-rate than {self.training.learning_rate:g} (or a lower --clip-norm)"
+            f"the loss was not finite at step {run.step + 1}; the good weights before it are kept, go on with `resume` "
+            f"and a lower `learning_rate` than {self.training.learning_rate:g} (or a lower `clip_norm`)"
         )
 
     def _save(self) -> None:
         state = self._whole_state()
-        if not self.accelerator.is_main_process:
+        if not self.main:
             return
         groups = {
             "model": self._weights(),
@@ -421,9 +358,14 @@ class Trainer:
     def _whole_state(self) -> State:
         """The carried state of all processes' rows."""
         parts = self.state or ()
-        return tuple(self.accelerator.gather(part.transpose(0, 1).contiguous()).transpose(0, 1) for part in parts)
+        return tuple(self.workers.gather(part.transpose(0, 1).contiguous()).transpose(0, 1) for part in parts)
 
-    def _restore(self) -> None:
+    def restore(self) -> None:
+        """Go on from the checkpoint in the folder.
+
+        Raises:
+            RecurraError: if it is damaged or of another run.
+        """
         groups, figures = checkpoint.load(self.folder)
         try:
             self.trainer_state = TrainerState.from_json(figures["trainer_state"])
@@ -436,32 +378,18 @@ class Trainer:
             checkpoint.restore_optimizer(self.optimizer, self.names, groups.get("optimizer", {}))
         except (KeyError, TypeError, RuntimeError) as error:
             raise RecurraError(
-                f"the checkpoint in {self.folder} does not fit this run ({error}); start again with --overwrite"
+                f"the checkpoint in {self.folder} does not fit this run ({error}); start again with `overwrite`"
             ) from error
         if "state" in groups:
             parts = [groups["state"][str(number)] for number in range(len(groups["state"]))]
             self.state = tuple(part[:, self.rows].contiguous().to(self.device) for part in parts)
 
 
-def make_accelerator(training: Training) -> Accelerator:
-    """The devices and processes of this run: one, or those `torchrun` and its like have started.
-
-    Raises:
-        RecurraError: if a GPU is asked for and there is none.
-    """
-    if training.device == "cuda" and not torch.cuda.is_available():
-        raise RecurraError("--device cuda was asked for, but PyTorch sees no GPU; use --device cpu")
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:  # accelerate would hold a process to the choices of its first run
-        AcceleratorState._reset_state(reset_partial_state=True)
-    mixed = "bf16" if training.precision == "bfloat16" else "no"
-    return Accelerator(cpu=training.device == "cpu" or not torch.cuda.is_available(), mixed_precision=mixed)
-
-
 def _write_tensorboard(row: Measurement, folder: Path) -> None:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise RecurraError("--tensorboard needs one more package: pip install tensorboard") from error
+        raise RecurraError("`tensorboard` needs one more package: pip install tensorboard") from error
     with SummaryWriter(str(folder)) as writer:
         for name, value in asdict(row).items():
             if value is not None:

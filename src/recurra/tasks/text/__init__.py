@@ -5,10 +5,19 @@ from typing import TYPE_CHECKING
 from recurra.lazy import attach
 
 if TYPE_CHECKING:
-    from recurra.tasks.text.model import Config as Config
+    from recurra.decoding.sampling import Sampling as Sampling
+    from recurra.tasks.text.config import Config as Config
     from recurra.tasks.text.model import Model as Model
-    from recurra.tasks.text.model import train as train
+    from recurra.tasks.text.train import train as train
 
-__all__ = ["Config", "Model", "train"]
+__all__ = ["Config", "Model", "Sampling", "train"]
 
-__getattr__, __dir__ = attach(__name__, dict.fromkeys(__all__, "recurra.tasks.text.model"))
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "Config": "recurra.tasks.text.config",
+        "Model": "recurra.tasks.text.model",
+        "Sampling": "recurra.decoding.sampling",
+        "train": "recurra.tasks.text.train",
+    },
+)

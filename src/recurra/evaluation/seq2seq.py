@@ -1,0 +1,81 @@
+"""How well an encoder-decoder predicts targets, each token from the right ones before it (teacher forcing)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from recurra.data.buckets import Buckets, pad
+from recurra.data.vocabulary import Sequences
+from recurra.evaluation.language_model import Score
+from recurra.models.dropout import DropoutGenerator
+from recurra.progress import Report, unreported
+
+SCORING_SIZE = 2048
+"""Tokens scored in one call; affects memory and speed only."""
+
+
+def score_pairs(
+    model: nn.Module,
+    pairs: Sequences,
+    start: int,
+    device: torch.device,
+    others: Iterable[nn.Module] = (),
+    report: Report = unreported,
+) -> Score:
+    """Score targets given their sources; tokens and ends count.
+
+    Args:
+        model: the encoder-decoder.
+        pairs: as tokens.
+        start: the token every target is begun with.
+        device: where the models are.
+        others: models that predict together with this one, by the mean of their probabilities.
+        report: told of progress.
+    """
+    models = (model, *others)
+    total, count, tokens = 0.0, 0, sum(map(len, pairs.targets))
+    with torch.no_grad():
+        for batch in _batches(pairs):
+            each = []
+            for member in models:
+                logits, right = predict(member, pairs, batch, start, device, None)
+                each.append(F.cross_entropy(logits.float(), right, reduction="none").neg())
+            together = torch.stack(each).logsumexp(dim=0) - math.log(len(models))
+            total -= float(together.sum())
+            count += len(together)
+            report(count / tokens)
+    return Score(total, count)
+
+
+def _batches(pairs: Sequences) -> Iterator[NDArray[np.int64]]:
+    buckets = Buckets(pairs.lengths(), SCORING_SIZE)
+    for step in range(buckets.steps_per_epoch):
+        yield buckets.batch(step)
+
+
+def predict(
+    model: nn.Module,
+    pairs: Sequences,
+    batch: NDArray[np.int64],
+    start: int,
+    device: torch.device,
+    generator: DropoutGenerator | None,
+) -> tuple[Tensor, Tensor]:
+    """Logits of a batch's target tokens, without padding, `(tokens, target_size)`, and which are right.
+
+    Of a batch with generator only the rows of this process are predicted, padded like the whole batch.
+    """
+    rows = generator.rows if generator else slice(None)
+    sources = pad([pairs.sources[number] for number in batch])
+    targets = pad([pairs.targets[number] for number in batch])
+    before = np.pad(targets.tokens[:, :-1], ((0, 0), (1, 0)), constant_values=start)
+    arrays = (sources.tokens, sources.mask, before, targets.mask)
+    logits = model(*(torch.from_numpy(array[rows]).to(device) for array in arrays), generator)
+    return logits, torch.from_numpy(targets.tokens[rows][targets.mask[rows]]).to(device)

@@ -1,0 +1,1 @@
+"""What every task's folder stands on: models in memory and on disk, whole runs, commands, samples."""

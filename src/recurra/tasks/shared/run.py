@@ -1,0 +1,140 @@
+"""Training a model of any task: what the three `train` functions have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from torch import nn
+
+import recurra
+from recurra.config import with_options
+from recurra.errors import OptionError
+from recurra.modelfile import unique_tensors
+from recurra.progress import note, silence
+from recurra.tasks.shared.model import SavedModel
+from recurra.training.history import PICTURE, Measurement
+from recurra.training.options import Training
+from recurra.training.run import Beginning, Prepare, RunResult, run_training
+
+ConfigT = TypeVar("ConfigT", bound=Training)
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+DataT = TypeVar("DataT")
+ModelT = TypeVar("ModelT", bound=SavedModel[Any, Any, Any])
+
+Progress = bool | Callable[[Measurement], None]
+"""Whether to show progress, or a function that is called with each point of the loss curve instead."""
+
+SLOWER = 0.3
+"""Of the usual learning rate, what a model that begins from a trained one learns with."""
+
+
+def train_model(
+    model_type: type[ModelT],
+    out: str | Path | None,
+    config: ConfigT,
+    prepare: Prepare[ConfigT, NetworkT, DataT],
+    score: Callable[[RunResult[ConfigT, NetworkT, DataT]], ModelT],
+    *,
+    resume: bool,
+    overwrite: bool,
+    from_model: str | Path | ModelT | None,
+    progress: Progress,
+) -> ModelT:
+    """Train a model and save it.
+
+    Args:
+        model_type: the task's `Model`.
+        out: the model folder to make; None keeps the model in memory only.
+        config: the options as given.
+        prepare: reads the data.
+        score: makes the model of what came out, with the figures of the validation part in its record.
+        resume: go on with the run that was stopped or has ended in `out`.
+        overwrite: replace what is in `out`.
+        from_model: a trained model, or its folder, to begin from.
+        progress: whether to show progress, or a function that is called instead.
+    """
+    beginning = None
+    if from_model is not None:
+        start = from_model if isinstance(from_model, SavedModel) else model_type.load(from_model)
+        config = inherited(config, start)
+        beginning = Beginning(start.name, start.vocabulary.to_json(), unique_tensors(start.network))
+    if out is None and (resume or overwrite):
+        raise OptionError("`resume` and `overwrite` are for a model folder; give `out` too")
+    made: list[ModelT] = []
+
+    def finish(result: RunResult[ConfigT, NetworkT, DataT], work: Path | None) -> None:
+        model = score(result)
+        model.record |= result.record() | {"recurra": recurra.__version__}
+        model.name, model.history = folder.name, tuple(result.outcome.state.history)
+        if work and out is not None:
+            model.save_run(folder, work)
+            note(closing(model, folder, result.outcome.reason))
+        made.append(model)
+
+    with silence(progress is not True), TemporaryDirectory() if out is None else nullcontext(str(out)) as place:
+        folder = Path(place) / "model" if out is None else Path(place)
+        run_training(
+            folder,
+            config,
+            prepare,
+            finish,
+            resume=resume,
+            overwrite=overwrite,
+            beginning=beginning,
+            on_point=progress if callable(progress) else None,
+        )
+    return made[0]
+
+
+def inherited(config: ConfigT, start: SavedModel[Any, Any, Any]) -> ConfigT:
+    """The options of a run that begins from a trained model: what makes up its network and tokens is the model's.
+
+    Raises:
+        OptionError: if another value was given for any of that.
+    """
+    training = {field.name for field in dataclasses.fields(Training)} | {"batch_size", "sequence_length"}
+    free = training | set(start.free_options)
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        own, its = getattr(config, field.name), getattr(start.config, field.name)
+        if field.name in free or own == its:
+            continue
+        if own != field.default:
+            raise OptionError(
+                f"`{field.name}` is {own}, but {start.name}, from which this model begins, has {its}; leave it out"
+            )
+        changes[field.name] = its
+    if config.learning_rate is None and start.config.learning_rate is not None:
+        changes["learning_rate"] = SLOWER * start.config.learning_rate
+    return with_options(config, changes)
+
+
+def closing(model: SavedModel[Any, Any, Any], out: Path, reason: str) -> str:
+    """What a person is told at the end of a run, lines."""
+    ended = {
+        "steps": "all steps are done",
+        "time": "time is up",
+        "patience": "the validation loss fell no further",
+    }[reason]
+    lines = [
+        f"{out}: {ended}; validation: {model.facts()['validation']}",
+        f"loss curve: {out / PICTURE}",
+        f"next: recurra {model.task} {model.use.format(name=out)}",
+    ]
+    scored = [row for row in model.history if row.validation_loss is not None]
+    best = min((row.validation_loss for row in scored if row.validation_loss is not None), default=0.0)
+    last = model.history[-1]
+    more = {"time": f"--minutes {2 * max(1, round(last.seconds / 60))}", "steps": f"--steps {2 * last.step}"}
+    if best > model.record["guessing"]:
+        lines.append(
+            f"this is worse than guessing evenly ({model.record['guessing']:.4f} nats): it has learned nothing; train "
+            "longer, with more data, or with another --learning-rate"
+        )
+    elif scored and scored[-1].validation_loss == best and reason in more:
+        lines.append(f"it was still getting better; go on with the same command, --resume and {more[reason]}")
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""Training a text model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from recurra.config import required, with_options
+from recurra.data.sources import several
+from recurra.data.streams import Streams
+from recurra.evaluation.language_model import score_tokens
+from recurra.models.language_model import LanguageModel
+from recurra.progress import bar
+from recurra.tasks.shared.model import network_summary
+from recurra.tasks.shared.run import Progress, train_model
+from recurra.tasks.text.config import Config, resolve
+from recurra.tasks.text.data import Data, describe, read_data
+from recurra.tasks.text.model import Model
+from recurra.training.language_modeling import NextToken
+from recurra.training.run import RunResult, RunSpec
+
+
+def train(
+    data: str | Path | Sequence[str | Path],
+    out: str | Path | None = None,
+    config: Config | None = None,
+    *,
+    validation: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    from_model: str | Path | Model | None = None,
+    progress: Progress = True,
+    **options: Any,
+) -> Model:
+    """Train a model on a corpus and save it.
+
+    Args:
+        data: text files, folders of them, or `sample:pydocs`.
+        out: the model folder to make; None keeps the model in memory only.
+        config: the options.
+        validation: a file that is not trained on, to choose the best weights; a part is cut off the end if not given.
+        resume: go on with the run that was stopped or has ended in `out`.
+        overwrite: replace what is in `out`.
+        from_model: a trained model, or its folder, to begin from: its weights and its vocabulary.
+        progress: show progress; False for silence, or a function that is called with each point of the loss curve.
+        options: fields of `Config`, which go before `config`: `minutes=1, hidden_size=128`.
+
+    Raises:
+        RecurraError: if data or options are at fault, or the machine is.
+        Interrupted: at SIGINT or SIGTERM, with everything saved.
+    """
+
+    def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, LanguageModel, Data]:
+        tokenizer = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
+        read = read_data(several(data), validation, config, folder, tokenizer)
+        config = resolve(config, len(read.train), read.tokenizer.size)
+        rows, steps = required(config.batch_size, "batch_size"), required(config.sequence_length, "sequence_length")
+        return RunSpec(
+            config=config,
+            data=read,
+            build=partial(Model.build, config, read.tokenizer),
+            objective=NextToken(Streams(read.train, rows, steps, config.seed), read.validation),
+            digest=read.file.sha256,
+            vocabulary=read.tokenizer.to_json(),
+            notes=describe(read, config.tokens),
+            network=f"{network_summary(config)}; {rows} x {steps} tokens a step",
+            guessing=math.log(read.tokenizer.size),
+        )
+
+    return train_model(
+        Model,
+        out,
+        with_options(config or Config(), options),
+        prepare,
+        _scored,
+        resume=resume,
+        overwrite=overwrite,
+        from_model=from_model,
+        progress=progress,
+    )
+
+
+def _scored(result: RunResult[Config, LanguageModel, Data]) -> Model:
+    data = result.spec.data
+    with bar("scoring") as shown:
+        figure = score_tokens(result.network, data.validation, result.device, report=shown.update)
+    record = {
+        "data": data.corpus.name,
+        "validation": data.validation_name,
+        "validation_count": figure.count,
+        "nats": figure.nats,
+        "bits": figure.bits,
+        "unknown": data.file.unknown,
+    }
+    return Model(result.network, data.tokenizer, result.spec.config, record)
