@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from recurra.lazy import attach
+from recurra.tasks import TASKS
+
+if TYPE_CHECKING:
+    from recurra.devices import DeviceName
+    from recurra.tasks import music as music
+    from recurra.tasks import text as text
+    from recurra.tasks import translation as translation
 
 __version__ = "0.1.0"
 
@@ -14,22 +23,50 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 __all__ = ["load", "music", "text", "translation"]
 
+_get, _names = attach("recurra.tasks", dict.fromkeys(TASKS, ""))
+
 
 def __getattr__(name: str) -> Any:
-    if name in ("music", "text", "translation"):
-        return import_module(f"recurra.tasks.{name}")
+    if name in TASKS:
+        return _get(name)
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")
 
 
-def load(folder: str) -> Any:
-    """Load a model folder, whichever task it is of."""
-    from pathlib import Path
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
 
+
+@overload
+def load(path: str | Path, device: DeviceName = ..., *, task: Literal["text"]) -> text.Model: ...
+
+
+@overload
+def load(path: str | Path, device: DeviceName = ..., *, task: Literal["music"]) -> music.Model: ...
+
+
+@overload
+def load(path: str | Path, device: DeviceName = ..., *, task: Literal["translation"]) -> translation.Model: ...
+
+
+@overload
+def load(path: str | Path, device: DeviceName = ...) -> text.Model | music.Model | translation.Model: ...
+
+
+def load(path: str | Path, device: DeviceName = "auto", *, task: str | None = None) -> Any:
+    """Load a model folder, whichever task it is of.
+
+    Args:
+        path: the folder.
+        device: where to put the weights and compute; auto takes a GPU if there is one.
+        task: refuse a model of any other task.
+
+    Raises:
+        RecurraError: if the folder is not a model of this version, or anything about it is damaged.
+    """
     from recurra import modelfile
     from recurra.errors import RecurraError
-    from recurra.tasks import TASKS
 
-    task = modelfile.load(Path(folder)).task
-    if task not in TASKS:
-        raise RecurraError(f"{folder} is a {task} model, which this version does not know; update recurra")
-    return import_module(f"recurra.tasks.{task}").Model.load(folder)
+    found = modelfile.load(Path(path), task).task
+    if found not in TASKS:
+        raise RecurraError(f"{path} is a {found} model, which this version does not know; update recurra")
+    return _get(found).Model.load(path, device)

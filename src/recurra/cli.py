@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from cyclopts import App
+from cyclopts import App, UnknownOptionError
 
 from recurra import __version__
-from recurra.errors import Interrupted, RecurraError, explain_os_error
+from recurra.errors import Interrupted, RecurraError, as_typed, explain_os_error
 from recurra.tasks import TASKS
-
-VERBS = {
-    "text": {
-        "train": "Train a model on text files, folders of them, or sample:pydocs.",
-        "write": "Write text, shown as it is made.",
-        "evaluate": "Measure how well a model predicts a text.",
-        "explain": "Show what a model sees: its neurons, its effective context, its surprisal.",
-        "agreement": "Measure number agreement: how often the right verb form is the more probable.",
-    },
-    "music": {
-        "train": "Train a model on music files, folders of them, or sample:chorales.",
-        "compose": "Compose a piece: sound, MIDI, score, piano roll.",
-        "evaluate": "Measure how well a model predicts pieces.",
-        "explain": "Show what a model hears: its neurons, its effective context, its surprisal.",
-        "compare": "Compare pieces with what a model was trained on, and tell what is copied.",
-    },
-    "translation": {
-        "train": "Train a model on a table of sentence pairs, two parallel files, or sample:dates.",
-        "translate": "Translate a sentence, a file, or lines as they come.",
-        "evaluate": "Measure translations: BLEU, chrF, exact match, by length too.",
-        "explain": "Show how a sentence is translated: its attention map, its beam tree, its runners-up.",
-    },
-}
-"""The verbs of every task, in the order they are needed."""
 
 NO_MEMORY = "the memory is used up; a smaller --hidden-size, --batch-size or --vocabulary-size helps"
 
@@ -51,10 +28,10 @@ def make_app() -> App:
         exit_on_error=False,
         print_error=False,
     )
-    for task, verbs in VERBS.items():
-        task_app = App(name=task, help=TASKS[task])
-        for verb, summary in verbs.items():
-            task_app.command(f"recurra.tasks.{task}.commands:{verb}", name=verb, help=summary)
+    for name, task in TASKS.items():
+        task_app = App(name=name, help=task.summary)
+        for verb, summary in task.verbs.items():
+            task_app.command(f"recurra.tasks.{name}.commands:{verb}", name=verb, help=summary)
         app.command(task_app)
     app.command("recurra.tasks.general:info", name="info", help="Say what a model folder holds.")
     app.command("recurra.tasks.general:demo", name="demo", help="Train on a sample and show what comes out.")
@@ -71,10 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         make_app()(sys.argv[1:] if arguments is None else list(arguments), result_action="return_value")
         sys.stdout.flush()
+    except UnknownOptionError as error:
+        return _fail(_unknown_option(error), 2)
     except CycloptsError as error:
         return _fail(str(error), 2)
     except Interrupted as error:
-        note(str(error))
+        note(as_typed(str(error)))
         return error.status
     except RecurraError as error:
         return _fail(str(error), error.status)
@@ -94,8 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _unknown_option(error: UnknownOptionError) -> str:
+    """What option was probably meant: one that begins like it, before one that is spelled like it."""
+    typed = str(error.token.keyword if error.token else "").partition("=")[0]
+    names = [name for argument in error.argument_collection or () for name in argument.names]
+    near = [name for name in names if name.startswith(typed)] or difflib.get_close_matches(typed, names, 1, cutoff=0.75)
+    hint = f"did you mean {near[0]}?" if near else "--help lists the options"
+    return f"there is no option {typed}; {hint}"
+
+
 def _fail(message: str, status: int) -> int:
-    print(f"error: {' '.join(message.splitlines())}", file=sys.stderr)
+    print(f"error: {as_typed(message)}", file=sys.stderr)
     return status
 
 

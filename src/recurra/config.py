@@ -9,9 +9,8 @@ import reprlib
 import sys
 import types
 import typing
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -51,11 +50,10 @@ class Options:
             _check(name, getattr(self, name), hint)
 
 
-@cache
-def hints_of(cls: Hashable) -> dict[str, Any]:
+def hints_of(cls: type) -> dict[str, Any]:
     """The annotations of a dataclass's fields, by name."""
     hints = typing.get_type_hints(cls, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
 def _check(name: str, value: object, hint: Any) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from recurra.errors import RecurraError, os_errors
 
 PREFIX = "sample:"
 
 
-def several(names: str | Path | Sequence[str | Path]) -> list[str | Path]:
-    """What is named, as a list, whether it is one thing or several."""
-    return [names] if isinstance(names, str | Path) else list(names)
+def several(data: Any) -> list[Any]:
+    """What is given, as a list, whether it is one thing or a list or tuple of several."""
+    return list(data) if isinstance(data, list | tuple) else [data]
 
 
 def sample_named(names: Sequence[str], samples: Collection[str], what: str) -> str | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
 
-from recurra.config import check_range
+from recurra.config import Options, Range
 from recurra.decoding.candidates import IMPOSSIBLE, BoolArray, Candidates, DoubleArray, IntArray, OutputRules
 from recurra.decoding.hypothesis import Ended, History, Hypothesis
 from recurra.decoding.sampling import FloatArray
@@ -26,43 +26,36 @@ Normalization = Literal["none", "average", "gnmt"]
 
 
 @dataclass(frozen=True)
-class BeamSearch:
+class BeamSearch(Options):
     """How the best output is looked for."""
 
-    beam_size: int = 5
+    group: ClassVar[str] = "search"
+
+    beam_size: Annotated[int, Range(1, 1000)] = 5
     """How many unfinished outputs are followed at once; 1 takes the most probable token each time."""
-    n_best: int = 1
+    n_best: Annotated[int, Range(1, 1000)] = 1
     """How many outputs translate gives, the best first; at most --beam-size."""
     normalization: Normalization = "average"
-    """What an output is ranked by: its log-probability as it is (none), divided by its length (average), or by
-    ((5 + length) / 6) ** alpha (gnmt; Wu et al. 2016, eq. 14)."""
-    alpha: float = 0.6
+    """Rank by log-probability as it is, over the length, or over ((5 + length) / 6) ** alpha."""
+    alpha: Annotated[float, Range(0, 10)] = 0.6
     """Exponent of --normalization gnmt: 0 for none, above it the longer is favoured."""
-    coverage_penalty: float = 0.0
-    """How much outputs lose that leave parts of the source unattended (beta of Wu et al. 2016, eq. 14); 0 for none."""
-    min_length: int = 0
+    coverage_penalty: Annotated[float, Range(0, 100)] = 0.0
+    """How much outputs lose that leave parts of the source unattended; 0 for none."""
+    min_length: Annotated[int, Range(0, 10**6)] = 0
     """Shortest output, in tokens."""
-    max_length: int | None = None
+    max_length: Annotated[int | None, Range(0, 10**6)] = None
     """Longest output, in tokens; a limit that suits each sentence if not given."""
-    no_repeat_ngram_size: int = 0
+    no_repeat_ngram_size: Annotated[int, Range(0, 10**6)] = 0
     """No run of this many tokens comes twice in an output; 0 for any."""
 
     def __post_init__(self) -> None:
-        check_range("beam_size", self.beam_size, 1, 1000)
-        check_range("n_best", self.n_best, 1, 1000)
+        super().__post_init__()
         if self.n_best > self.beam_size:
-            raise OptionError(f"--n-best is {self.n_best}, but must be at most --beam-size, which is {self.beam_size}")
-        if self.normalization not in ("none", "average", "gnmt"):
-            raise OptionError(f"--normalization is {self.normalization!r}, but must be none, average or gnmt")
-        check_range("alpha", self.alpha, 0, 10)
-        check_range("coverage_penalty", self.coverage_penalty, 0, 100)
-        check_range("min_length", self.min_length, 0, 10**6)
-        check_range("max_length", self.max_length, 0, 10**6)
+            raise OptionError(f"`n_best` is {self.n_best}, but must be at most `beam_size`, which is {self.beam_size}")
         if self.max_length is not None and self.min_length > self.max_length:
             raise OptionError(
-                f"--min-length is {self.min_length}, but must be at most --max-length, which is {self.max_length}"
+                f"`min_length` is {self.min_length}, but must be at most `max_length`, which is {self.max_length}"
             )
-        check_range("no_repeat_ngram_size", self.no_repeat_ngram_size, 0, 10**6)
 
 
 class BeamResult(NamedTuple):
@@ -254,7 +247,7 @@ def _cover(covered: DoubleArray | None, weights: FloatArray | None) -> DoubleArr
     if covered is None:
         return None
     if weights is None:
-        raise OptionError("--coverage-penalty asks what the model attends to, but it has no attention; leave it out")
+        raise OptionError("`coverage_penalty` asks what the model attends to, but it has no attention; leave it out")
     return covered + weights
 
 

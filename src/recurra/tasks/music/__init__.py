@@ -5,10 +5,23 @@ from typing import TYPE_CHECKING
 from recurra.lazy import attach
 
 if TYPE_CHECKING:
-    from recurra.tasks.music.model import Config as Config
+    from recurra.decoding.sampling import Sampling as Sampling
+    from recurra.tasks.music.config import Config as Config
+    from recurra.tasks.music.constraints import Controls as Controls
     from recurra.tasks.music.model import Model as Model
-    from recurra.tasks.music.model import train as train
+    from recurra.tasks.music.pieces import Piece as Piece
+    from recurra.tasks.music.train import train as train
 
-__all__ = ["Config", "Model", "train"]
+__all__ = ["Config", "Controls", "Model", "Piece", "Sampling", "train"]
 
-__getattr__, __dir__ = attach(__name__, dict.fromkeys(__all__, "recurra.tasks.music.model"))
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "Config": "recurra.tasks.music.config",
+        "Controls": "recurra.tasks.music.constraints",
+        "Model": "recurra.tasks.music.model",
+        "Piece": "recurra.tasks.music.pieces",
+        "Sampling": "recurra.decoding.sampling",
+        "train": "recurra.tasks.music.train",
+    },
+)

@@ -4,75 +4,69 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from cyclopts import Parameter
 
-from recurra.config import check_range
-from recurra.decoding.sampling import Sampling, fresh_seed
+from recurra.config import Options, Range, check_range
+from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
 from recurra.files import require_suffix, require_writable_parent
 from recurra.progress import note
-from recurra.tasks import music
 from recurra.tasks.music import statistics
+from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls, beginning_of, voice_of
 from recurra.tasks.music.data import open_pieces
 from recurra.tasks.music.harmony import estimate_key
-from recurra.tasks.music.model import Config, Model
+from recurra.tasks.music.model import Model
 from recurra.tasks.music.novelty import Copy
 from recurra.tasks.music.pieces import Piece, Tempo, bar_lines
 from recurra.tasks.music.render.output import STRAIGHT, require_known, swing, write_piece
 from recurra.tasks.music.render.roll import draw_roll
 from recurra.tasks.music.render.score import engrave
 from recurra.tasks.music.render.synthesizer import Timing
+from recurra.tasks.music.train import train as train_model
 from recurra.tasks.music.transcription import encode
 from recurra.tasks.output import print_explained, print_json, print_table
-
-Flat = Parameter(name="*", negative_iterable=())
-"""Options of a dataclass, each under its own name."""
-
-MAX_SEED = 2**63
-"""Seeds are smaller."""
+from recurra.tasks.shared.commands import command, require_given
 
 MAX_SAMPLES = 1000
 """More pieces than this are not composed in one go."""
 
 
+@command
 def train(
     *pieces: str,
     out: Path,
     validation: str | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    config: Annotated[Config, Flat] = Config(),
+    from_model: Annotated[Path | None, Parameter(name="--from")] = None,
+    config: Config = Config(),
 ) -> None:
     """Train a model on pieces of music.
 
-    Parameters
-    ----------
-    pieces
-        Music files (MIDI, MusicXML, ABC, kern, piano rolls in JSON), folders of them, or sample:chorales.
-    out
-        The model folder to make.
-    validation
-        A file or folder that is not trained on, to choose the best weights; every tenth piece if not given.
-    resume
-        Go on with the run that was stopped, or has ended, in OUT.
-    overwrite
-        Replace what is in OUT.
+    Args:
+        pieces: Music files (MIDI, MusicXML, ABC, kern, rolls in JSON), folders of them, or sample:chorales.
+        out: The model folder to make.
+        validation: A file or folder that is not trained on, to choose the best weights; a tenth if not given.
+        resume: Go on with the run that was stopped, or has ended, in OUT.
+        overwrite: Replace what is in OUT.
+        from_model: A trained model to begin from, with its weights and notation.
     """
-    if not pieces:
-        raise OptionError("there is no music to train on; name a file, a folder or sample:chorales")
-    music.train(pieces, out, config, validation, resume, overwrite)
+    require_given(pieces, "a music file, a folder or sample:chorales")
+    train_model(pieces, out, config, validation=validation, resume=resume, overwrite=overwrite, from_model=from_model)
 
 
 @dataclass(frozen=True)
-class Start:
+class Start(Options):
     """What a composition starts from."""
+
+    group: ClassVar[str] = "data"
 
     prime: Path | None = None
     """A music file to go on from."""
-    prime_bars: int | None = None
+    prime_bars: Annotated[int | None, Range(1, 100_000)] = None
     """Take only so many of its first bars."""
     melody: Path | None = None
     """A music file with a voice to harmonise; it stays exactly as it is."""
@@ -80,26 +74,23 @@ class Start:
     """Name or number of the track of --melody that is the voice; the first if not given."""
 
     def __post_init__(self) -> None:
-        check_range("prime_bars", self.prime_bars, 1, 100_000)
+        super().__post_init__()
         if self.prime_bars and not self.prime:
-            raise OptionError("--prime-bars says how much of --prime to take; give --prime too")
+            raise OptionError("`prime_bars` says how much of `prime` to take; give `prime` too")
         if self.melody_track and not self.melody:
-            raise OptionError("--melody-track names a track of --melody; give --melody too")
+            raise OptionError("`melody_track` names a track of `melody`; give `melody` too")
 
 
 @dataclass(frozen=True)
-class Playing:
+class Playing(Options):
     """How a composition is played."""
 
-    tempo: float | None = None
-    """Quarter notes a minute; those of --prime or --melody, or the training pieces' usual, if not given."""
+    tempo: Annotated[float | None, Range(10, 1000)] = None
+    """Quarter notes a minute; those of --prime or --melody, or what is usual, if not given."""
     swing: float = STRAIGHT
     """Share of a quarter that the first of two eighths takes, 0.5 (straight) to 0.8; 0.67 is usual."""
     soundfont: Path | None = None
     """The SoundFont (.sf2) that plays."""
-
-    def __post_init__(self) -> None:
-        check_range("tempo", self.tempo, 10, 1000)
 
 
 @dataclass(frozen=True)
@@ -142,6 +133,7 @@ class Files:
         return what
 
 
+@command
 def compose(
     model: Path,
     *,
@@ -150,27 +142,20 @@ def compose(
     score: Path | None = None,
     samples: int = 1,
     json: bool = False,
-    start: Annotated[Start, Flat] = Start(),
-    controls: Annotated[Controls, Flat] = Controls(),
-    playing: Annotated[Playing, Flat] = Playing(),
-    sampling: Annotated[Sampling, Flat] = Sampling(),
+    start: Start = Start(),
+    controls: Controls = Controls(),
+    playing: Playing = Playing(),
+    sampling: Sampling = Sampling(),
 ) -> None:
     """Compose a piece and write it as sound, MIDI or MusicXML.
 
-    Parameters
-    ----------
-    model
-        The model folder.
-    out
-        The file to write: .mid, .musicxml, .mp3, .flac, .ogg or .wav.
-    roll
-        Draw the piano roll too, a .png.
-    score
-        Engrave the score too, an .svg or .png.
-    samples
-        How many pieces to compose: OUT-1, OUT-2, ...
-    json
-        Print one JSON object.
+    Args:
+        model: The model folder.
+        out: The file to write: .mid, .musicxml, .mp3, .flac, .ogg or .wav.
+        roll: Draw the piano roll too, a .png.
+        score: Engrave the score too, an .svg or .png.
+        samples: How many pieces to compose: OUT-1, OUT-2, ...
+        json: Print one JSON object.
     """
     check_range("samples", samples, 1, MAX_SAMPLES)
     timing = swing(playing.swing)
@@ -183,22 +168,32 @@ def compose(
     tempos = _tempos(loaded, playing.tempo, prime or source)
     for path in files.all:
         require_writable_parent(path)
-    seed = fresh_seed() if sampling.seed is None else sampling.seed
+    sampling = sampling.seeded()
     made: list[dict[str, Any]] = []
     for number in range(samples):
-        numbered = replace(sampling, seed=(seed + number) % MAX_SEED)
-        name = f"{loaded.name}, seed {numbered.seed}"
-        piece = loaded.compose(controls, numbered, prime, voice, source.meters if source else (), name)
+        name = f"{loaded.name}, seed {sampling.seed}" + (f", sample {number + 1}" if samples > 1 else "")
+        meters = source.meters if source else ()
+        piece = loaded.compose(
+            controls, sampling, prime=prime, melody=voice, melody_meters=meters, name=name, number=number
+        )
         piece = replace(piece, tempos=tempos)
         for kind, count in (+encode(prime, loaded.notation)[1]).items() if prime and not number else ():
             note(f"left out of {start.prime}: {count:,} {kind}")
         these = files if samples == 1 else files.numbered(number + 1)
         what = these.write(piece, prime.length if prime else 0, playing.soundfont, timing)
         copy = loaded.longest_copy(piece)
-        made.append({"path": str(these.out), "seed": numbered.seed, **_facts(piece), "copy": copy and copy._asdict()})
+        made.append(
+            {
+                "path": str(these.out),
+                "seed": sampling.seed,
+                "sample": number + 1,
+                **_facts(piece),
+                "copy": copy and copy._asdict(),
+            }
+        )
         if not json:
             print("\n".join(map(str, these.all)))
-            note(f"{_told(piece)}; {what}; seed {numbered.seed}\n{_novelty(piece, copy, loaded)}")
+            note(f"{_told(piece)}; {what}; seed {sampling.seed}\n{_novelty(piece, copy, loaded)}")
     if json:
         print_json({"path": made[0]["path"], "pieces": made, "count": len(made)})
 
@@ -234,7 +229,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def _novelty(piece: Piece, copy: Copy | None, model: Model) -> str:
-    if model.corpus is None:
+    if model.training is None:
         return "the model has come without its training pieces, so what is copied from them is not known"
     if copy is None:
         return "no passage of it is in the training pieces"
@@ -247,60 +242,46 @@ def _novelty(piece: Piece, copy: Copy | None, model: Model) -> str:
     )
 
 
+@command
 def evaluate(model: Path, data: str, *, json: bool = False) -> None:
     """Measure how well a model predicts pieces: nats a frame, bits a note.
 
-    Parameters
-    ----------
-    model
-        The model folder.
-    data
-        A music file, a folder or sample:chorales.
-    json
-        Print one JSON object.
+    Args:
+        model: The model folder.
+        data: A music file, a folder or sample:chorales.
+        json: Print one JSON object.
     """
     figures = Model.load(model).evaluate(data)
     (print_json if json else print_table)(figures)
 
 
+@command
 def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = (), json: bool = False) -> None:
     """Show what a model hears in pieces: one HTML page, and pictures beside it.
 
-    Parameters
-    ----------
-    model
-        The model folder.
-    data
-        Music the model was not trained on: a file, a folder or sample:chorales; its beginning is read.
-    out
-        The page to write, say page.html.
-    against
-        Further models, trained on the same pieces, to compare the effective context of: a GRU, a plain RNN. May be
-        given again.
-    json
-        Print one JSON object.
+    Args:
+        model: The model folder.
+        data: Music the model was not trained on: a file, a folder or sample:chorales; its beginning is read.
+        out: The page to write, say page.html.
+        against: Another model of the same pieces to compare with; may be given again.
+        json: Print one JSON object.
     """
     require_suffix(out, ".html", ".htm")
-    others = {folder.name: Model.load(folder) for folder in against}
-    print_explained(Model.load(model).explain(data, out, others), json)
+    others = [Model.load(folder) for folder in against]
+    print_explained(Model.load(model).explain(data, out, against=others), json)
 
 
+@command
 def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = False) -> None:
     """Compare pieces with what a model was trained on: their statistics, and what is copied.
 
-    Parameters
-    ----------
-    model
-        The model folder.
-    pieces
-        Music files or folders, such as what the model has composed.
-    out
-        Draw the histograms too, a .png.
-    json
-        Print one JSON object.
+    Args:
+        model: The model folder.
+        pieces: Music files or folders, such as what the model has composed.
+        out: Draw the histograms too, a .png.
+        json: Print one JSON object.
     """
-    if not pieces:
-        raise OptionError("there is no music to compare; name a file or a folder")
+    require_given(pieces, "a music file or a folder")
     if out:
         require_suffix(out, ".png")
     loaded = Model.load(model)
@@ -336,9 +317,8 @@ def _print_comparison(comparison: statistics.Comparison) -> None:
 
 def demo(out: Path, minutes: float | None) -> None:
     """Train on Bach's chorales, compose one, show it as sound, roll and score; see `recurra demo`."""
-    model = music.train("sample:chorales", out / "chorales", Config(minutes=minutes or 3.0), overwrite=True)
-    controls, sampling = Controls(bars=12), Sampling(seed=1, temperature=0.7)
-    piece = model.compose(controls, sampling, name="A new chorale")
+    model = train_model("sample:chorales", out / "chorales", minutes=minutes or 3.0, overwrite=True)
+    piece = model.compose(bars=12, seed=1, temperature=0.7, name="A new chorale")
     files = Files(out / "chorale.mp3", out / "chorale.png", out / "chorale-score.svg")
     files.write(piece, 0, None, None)
     write_piece(piece, midi := out / "chorale.mid")

@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.config import check_range
+from recurra.config import Options, Range
 from recurra.errors import OptionError
 from recurra.tasks.music.harmony import LETTERS, PitchClasses, parse_progression, parse_scale, spans
 from recurra.tasks.music.notation import METER_DENOMINATORS, Notation
@@ -28,10 +28,12 @@ BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Controls:
+class Controls(Options):
     """What a composition must keep to."""
 
-    bars: int | None = None
+    group: ClassVar[str] = "run"
+
+    bars: Annotated[int | None, Range(1, MAX_BARS)] = None
     """How many bars there are in all; 16 after those of --prime, or those of --melody, if not given."""
     meter: str | None = None
     """Metre, such as 3/4; that of --prime or --melody if not given, else the one the model knows best."""
@@ -41,12 +43,8 @@ class Controls:
     """Chord progression that every note keeps to, such as "C | Am | F G7 | C", over and over."""
     range: tuple[str, ...] = ()
     """Lowest and highest note of a track, such as Soprano=C4-A5, or of all tracks, C3-C6. May be given again."""
-    voices: int | None = None
+    voices: Annotated[int | None, Range(1, 128)] = None
     """At most so many notes at once, drums apart."""
-
-    def __post_init__(self) -> None:
-        check_range("bars", self.bars, 1, MAX_BARS)
-        check_range("voices", self.voices, 1, 128)
 
 
 class Given(NamedTuple):

@@ -8,15 +8,24 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from recurra.config import required
 from recurra.data.sources import called, find_files, listed, sample_named
+from recurra.data.streams import VariedStreams
+from recurra.data.tokenizer import Tokens
 from recurra.errors import OptionError, RecurraError
 from recurra.progress import Bar, bar
 from recurra.tasks.music.chorales import MUSIC
+from recurra.tasks.music.config import Config
 from recurra.tasks.music.io.midi import read_midi
 from recurra.tasks.music.io.rolls import read_rolls
 from recurra.tasks.music.io.scores import read_score
+from recurra.tasks.music.notation import Notation
 from recurra.tasks.music.pieces import TICKS, Piece, bar_lines, part
+from recurra.tasks.music.transcription import encode, suit
 
 Reader = Callable[[Path, int], tuple[Piece, ...]]
 """Reads the pieces of one file; the number is the ticks a frame of a piano roll lasts."""
@@ -143,3 +152,125 @@ def _reader(path: Path) -> Reader:
     if reader is None:
         raise RecurraError(f"{path} is no music file this program knows; its name must end in {listed(tuple(READERS))}")
     return reader
+
+
+MIN_NOTES = 50
+"""Fewer notes are refused: there is nothing to learn from them."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Pieces as tokens.
+
+    Attributes:
+        collection: where they came from.
+        notation: what the tokens mean.
+        train: the pieces to learn from ...
+        train_tokens: ... and the tokens of each, told how long it is.
+        validation: the pieces to choose the best weights on ...
+        validation_tokens: ... and the tokens of each.
+        validation_name: what the validation part is, for the model card.
+        digest: of all pieces.
+        lost: how many things of what kind could not be written in tokens.
+    """
+
+    collection: Collection
+    notation: Notation
+    train: tuple[Piece, ...]
+    train_tokens: list[Tokens]
+    validation: tuple[Piece, ...]
+    validation_tokens: list[Tokens]
+    validation_name: str
+    digest: str
+    lost: Counter[str]
+
+
+def read_data(
+    sources: Sequence[Any], validation: Sequence[Any] | None, config: Config, notation: Notation | None = None
+) -> Data:
+    """Read pieces and write them as tokens.
+
+    Args:
+        sources: files, folders or a sample, see `open_pieces`.
+        validation: a file or folder to validate on; None keeps a part of the pieces for that.
+        config: which tokens.
+        notation: an existing one, for a resumed run; None makes one.
+
+    Raises:
+        RecurraError: if nothing can be read or there is too little.
+    """
+    collection = open_pieces(sources, config.frame)
+    digest = collection.sha256
+    if validation is None:
+        train, kept, name = split_validation(collection.pieces)
+    else:
+        other = open_pieces(validation, config.frame)
+        train, kept, name = collection.pieces, other.pieces, other.name
+        digest += other.sha256
+    count = sum(len(piece.notes) for piece in train)
+    if count < MIN_NOTES:
+        raise RecurraError(
+            f"{collection.name} is too short to train on: {count} notes besides the validation part, at least "
+            f"{MIN_NOTES} are needed"
+        )
+    if config.tokens == "frames" and not any(_pitched(piece) for piece in train):
+        raise RecurraError(
+            f"{collection.name} is nothing but drums, which frames have no place for; use --tokens notes"
+        )
+    if not any(piece.notes for piece in kept):
+        raise RecurraError(f"the validation part, {name}, has no notes to measure by; give another with --validation")
+    notation = notation or suit((*train, *kept), config.tokens, config.frame, config.tracks, config.velocity)
+    lost: Counter[str] = Counter()
+    tokens = [encode_counted(piece, notation, lost, length=True) for piece in train]
+    kept_tokens = [encode_counted(piece, notation, lost, length=False) for piece in kept]
+    return Data(collection, notation, train, tokens, kept, kept_tokens, name, digest, +lost)
+
+
+def _pitched(piece: Piece) -> bool:
+    return any(not piece.tracks[item.track].drums for item in piece.notes)
+
+
+def encode_counted(piece: Piece, notation: Notation, lost: Counter[str], length: bool) -> Tokens:
+    """The tokens of a piece; what cannot be written in them is added to `lost`."""
+    tokens, missing = encode(piece, notation, length)
+    lost.update(missing)
+    return tokens
+
+
+PLAIN_SHARE = 0.25
+"""Share of the pieces that a pass over the data reads in their own key."""
+
+
+def streams_of(data: Data, config: Config) -> VariedStreams:
+    """Batches of the pieces in all their variants: any key, told their length or not."""
+    most = required(config.transpose, "transpose")
+    keys = [0, *(shift for shift in range(-most, most + 1) if shift)]
+    keys = keys + [0] * max(0, round((len(keys) - 1) * PLAIN_SHARE / (1 - PLAIN_SHARE)) - 1)
+    variants = [data.notation.variant(key, length) for key in keys for length in (True, False)]
+    lengths = [len(tokens) for tokens in data.train_tokens]
+    return VariedStreams(
+        tokens=np.concatenate(data.train_tokens),
+        batch_size=required(config.batch_size, "batch_size"),
+        sequence_length=required(config.sequence_length, "sequence_length"),
+        seed=config.seed,
+        restart=0.0,
+        begins=np.cumsum([0, *lengths[:-1]]),
+        variants=np.stack(variants),
+    )
+
+
+def describe(data: Data) -> tuple[str, ...]:
+    """What a person is told of the pieces, lines."""
+    collection, notation = data.collection, data.notation
+    left_out = [
+        *collection.skipped,
+        *(f"{count:,} {kind}" for kind, count in (data.lost + Counter(collection.left_out)).items()),
+    ]
+    notes = sum(len(piece.notes) for piece in data.train)
+    pieces = "piece" if len(data.train) == 1 else "pieces"
+    tracks = f"{len(notation.tracks)} tracks" if notation.tracks else "one track"
+    return (
+        *(f"left out: {reason}" for reason in left_out),
+        f"{collection.name}: {len(data.train):,} {pieces} with {notes:,} notes to train on, "
+        f"{len(data.validation):,} for validation ({data.validation_name}), {tracks}, {notation.size:,} tokens",
+    )

@@ -77,7 +77,7 @@ def command(function: Callable[..., Result]) -> Callable[..., Result]:
 
 
 def _plain(hint: Any) -> Any:
-    return Annotated[hint, Parameter(group=GROUPS["run"], allow_leading_hyphen=_is_text(hint))]
+    return Annotated[hint, Parameter(group=GROUPS["run"], negative=(), allow_leading_hyphen=_is_text(hint))]
 
 
 def _fields_of(kind: type[Options], default: Options) -> list[inspect.Parameter]:
@@ -92,7 +92,7 @@ def _fields_of(kind: type[Options], default: Options) -> list[inspect.Parameter]
                 Parameter(
                     help=helps[name],
                     group=GROUPS[_group_of(kind, name)],
-                    negative_iterable=(),
+                    negative=None if getattr(default, name) is not False and bool in _options(hint) else (),
                     allow_leading_hyphen=_is_text(hint),
                 ),
             ],
@@ -119,7 +119,14 @@ def _group_of(kind: type[Options], name: str) -> str:
 
 def _is_text(hint: Any) -> bool:
     """Whether a value may begin with a dash: texts may, numbers and choices need not."""
-    return str in (hint, *typing.get_args(hint))
+    return str in _options(hint)
+
+
+def _options(hint: Any) -> tuple[Any, ...]:
+    """The types a hint allows, whatever stands beside them in an annotation."""
+    if typing.get_origin(hint) is Annotated:
+        hint = typing.get_args(hint)[0]
+    return (hint, *typing.get_args(hint))
 
 
 def note_unknown(parts: Collection[str]) -> None:

@@ -102,7 +102,7 @@ class SavedModel(Generic[NetworkT, VocabularyT, ConfigT]):
         folder, target = Path(folder), device_named(device)
         file = modelfile.load(folder, cls.task)
         where = str(folder / modelfile.CONFIG)
-        config = from_dict(cls.config_type, file.config, where)
+        config: ConfigT = from_dict(cls.config_type, file.config, where)
         vocabulary = cls.read_vocabulary(file.vocabulary, str(folder / modelfile.VOCABULARY))
         try:
             network = modelfile.restore(lambda: cls.build(config, vocabulary), file, folder)

@@ -1,14 +1,25 @@
-"""Translation: an encoder reads a sentence, a decoder that looks back at it writes another."""
+"""Translation: an encoder reads a sentence, a decoder that attends to it writes another."""
 
 from typing import TYPE_CHECKING
 
 from recurra.lazy import attach
 
 if TYPE_CHECKING:
-    from recurra.tasks.translation.model import Config as Config
+    from recurra.decoding.beam_search import BeamSearch as BeamSearch
+    from recurra.decoding.sampling import Sampling as Sampling
+    from recurra.tasks.translation.config import Config as Config
     from recurra.tasks.translation.model import Model as Model
-    from recurra.tasks.translation.model import train as train
+    from recurra.tasks.translation.train import train as train
 
-__all__ = ["Config", "Model", "train"]
+__all__ = ["BeamSearch", "Config", "Model", "Sampling", "train"]
 
-__getattr__, __dir__ = attach(__name__, dict.fromkeys(__all__, "recurra.tasks.translation.model"))
+__getattr__, __dir__ = attach(
+    __name__,
+    {
+        "BeamSearch": "recurra.decoding.beam_search",
+        "Config": "recurra.tasks.translation.config",
+        "Model": "recurra.tasks.translation.model",
+        "Sampling": "recurra.decoding.sampling",
+        "train": "recurra.tasks.translation.train",
+    },
+)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,53 +13,46 @@ from cyclopts import Parameter
 from recurra.data.tables import read_lines
 from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
-from recurra.decoding.sampling import Sampling, fresh_seed
+from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError, RecurraError
 from recurra.evaluation.text_metrics import Tokenize
 from recurra.files import require_suffix, require_writable_parent, write_text_atomic
 from recurra.progress import in_groups, note
-from recurra.tasks import translation
 from recurra.tasks.output import print_json, print_table, stream
+from recurra.tasks.shared.commands import Several, command, note_unknown, require_file_name, require_given
+from recurra.tasks.translation.config import Config
 from recurra.tasks.translation.lines import groups
-from recurra.tasks.translation.model import GROUP, Config, Model
+from recurra.tasks.translation.model import GROUP, Model, Source
+from recurra.tasks.translation.train import train as train_model
 
-Flat = Parameter(name="*")
-"""Options of a dataclass, each under its own name."""
-
-Several = Parameter(consume_multiple=1, negative_iterable=())
-"""An option that takes all the names after it, at least one."""
+PAIRS = "a table, two files or sample:dates"
 
 
+@command
 def train(
     *pairs: str,
     out: Path,
     validation: Annotated[tuple[str, ...], Several] = (),
     resume: bool = False,
     overwrite: bool = False,
-    config: Annotated[Config, Flat] = Config(),
+    from_model: Annotated[Path | None, Parameter(name="--from")] = None,
+    config: Config = Config(),
 ) -> None:
     """Train a model on sentence pairs.
 
-    Parameters
-    ----------
-    pairs
-        A table with two columns (.tsv, .csv, .jsonl, also .gz), or two files whose lines belong together, or
-        sample:dates.
-    out
-        The model folder to make.
-    validation
-        The same once more, not trained on, to choose the best weights; a tenth is drawn if not given.
-    resume
-        Go on with the run that was stopped, or has ended, in OUT.
-    overwrite
-        Replace what is in OUT.
+    Args:
+        pairs: Tables with two columns (.tsv, .csv, .jsonl, .json), two parallel files, or sample:dates.
+        out: The model folder to make.
+        validation: The same, not trained on, to choose the best weights; a tenth is drawn if not given.
+        resume: Go on with the run that was stopped, or has ended, in OUT.
+        overwrite: Replace what is in OUT.
+        from_model: A trained model to begin from, with its weights and vocabularies.
     """
-    if not pairs:
-        index = " before --validation, which takes all the names after it" if validation else ""
-        raise OptionError(f"there are no pairs to train on; name a table, two files or sample:dates{index}")
-    translation.train(pairs, out, config, validation, resume, overwrite)
+    require_given(pairs, PAIRS, "validation" if validation else None)
+    train_model(pairs, out, config, validation=validation, resume=resume, overwrite=overwrite, from_model=from_model)
 
 
+@command
 def translate(
     model: Path,
     *sentence: str,
@@ -71,32 +63,21 @@ def translate(
     ensemble: Annotated[tuple[Path, ...], Several] = (),
     sample: bool = False,
     json: bool = False,
-    search: Annotated[BeamSearch, Flat] = BeamSearch(),
-    sampling: Annotated[Sampling, Flat] = Sampling(),
+    search: BeamSearch = BeamSearch(),
+    sampling: Sampling = Sampling(),
 ) -> None:
     """Translate a sentence, a file, or the lines of standard input as they come.
 
-    Parameters
-    ----------
-    model
-        The model folder.
-    sentence
-        What to translate, in quotes or not; standard input, a sentence a line, if neither this nor --file is given.
-    file
-        A text file (plain or .gz) with a sentence a line.
-    encoding
-        How FILE encodes text; standard input is UTF-8, and so is what is written to OUT.
-    out
-        The file to write, a line for each; standard output if not given. With --n-best the translations of a sentence
-        follow each other, each with its score and a tab before it.
-    prefix
-        What every translation must begin with.
-    ensemble
-        Further models with the same vocabularies, which translate together with this one.
-    sample
-        Draw a translation of each sentence at random, as --temperature and the like say, instead of the best.
-    json
-        Print one JSON object with the scores, the tokens, their log-probabilities and what they attend to.
+    Args:
+        model: The model folder.
+        sentence: What to translate, in quotes or not; standard input if neither this nor --file is given.
+        file: A text file (plain or packed) with a sentence a line.
+        encoding: How FILE encodes text; standard input is UTF-8, and so is what is written to OUT.
+        out: The file to write, a line for each; with --n-best several, each with its score and a tab before it.
+        prefix: What every translation must begin with.
+        ensemble: Further models with the same vocabularies, which translate together with this one.
+        sample: Draw a translation of each sentence at random instead of searching for the best.
+        json: Print one JSON object with scores, tokens, their log-probabilities and attention weights.
     """
     if sentence and file is not None:
         raise OptionError("a sentence and --file are given; give one of them")
@@ -105,34 +86,34 @@ def translate(
     _require_use(sample, search, sampling)
     loaded, others = Model.load(model), _members(ensemble)
     if sentence:
-        lines: Iterable[Sequence[str]] = [[" ".join(sentence)]]
+        lines: Iterable[Sequence[Source]] = [[loaded.source(" ".join(sentence), search)]]
     elif file is not None:
-        lines = in_groups(_lines_of(file, encoding, loaded, search), GROUP, "translating")
+        lines = in_groups(_sources_of(file, encoding, loaded, search), GROUP, "translating")
     elif sys.stdin is None:
-        raise RecurraError("there is no standard input; give a sentence or --file")
+        raise RecurraError("there is no standard input; give a sentence or `file`")
     else:
-        lines = _up_to_refused(groups(sys.stdin.buffer, GROUP), loaded, search)
+        lines = _as_they_come(groups(sys.stdin.buffer, GROUP), loaded, search)
     if out:
-        _require_place(out)
+        require_file_name(out)
+        require_writable_parent(out)
     made: list[str] = []
     told: list[dict[str, Any]] = []
     unknown: dict[str, None] = {}
-    drawing = replace(sampling, seed=fresh_seed() if sampling.seed is None else sampling.seed) if sample else None
+    drawing = sampling.seeded() if sample else None
     done = 0
     for group in lines:
-        outputs = loaded.outputs(group, search, others, prefix, drawing, done)
-        for line, hypotheses in zip(group, outputs, strict=True):
-            if hypotheses:
-                unknown.update(dict.fromkeys(loaded.vocabularies.source.unknown_in(line.strip())))
+        found = loaded.hypotheses(group, search, ensemble=others, prefix=prefix, sampling=drawing, first=done)
+        for source, hypotheses in zip(group, found, strict=True):
+            unknown.update(dict.fromkeys(loaded.unknown_in(source)))
             shown = "".join(_shown(loaded, hypothesis, search.n_best) + "\n" for hypothesis in hypotheses) or "\n"
             if out:
                 made.append(shown)
             if json:
-                told.append(_told(loaded, line, hypotheses))
+                told.append(_told(loaded, source.text, hypotheses))
             elif not out:
                 stream(shown)
         done += len(group)
-    _note_unknown(unknown)
+    note_unknown(unknown)
     if json:
         print_json({"text": told[0]["text"] if told else "", "translations": told, "count": len(told)})
     if out:
@@ -151,35 +132,35 @@ def _require_use(sample: bool, search: BeamSearch, sampling: Sampling) -> None:
         )
 
 
-def _lines_of(file: Path, encoding: str, model: Model, search: BeamSearch) -> list[str]:
+def _sources_of(file: Path, encoding: str, model: Model, search: BeamSearch) -> list[Source]:
     """The lines of a file, all of which can be translated."""
-    lines = read_lines(file, encoding)
-    index, reason = _refused(lines, model, search)
-    if reason:
-        raise RecurraError(f"{file}, line {index + 1:,}: {reason}")
-    return lines
+    return [
+        _source(model, line, search, f"{file}, line {number:,}")
+        for number, line in enumerate(read_lines(file, encoding), 1)
+    ]
 
 
-def _up_to_refused(groups: Iterable[list[str]], model: Model, search: BeamSearch) -> Iterator[list[str]]:
+def _as_they_come(groups: Iterable[list[str]], model: Model, search: BeamSearch) -> Iterator[list[Source]]:
     """Groups of lines of standard input, up to the first that cannot be translated; then what is wrong with it."""
     done = 0
     for group in groups:
-        index, reason = _refused(group, model, search)
-        if index:
-            yield group[:index]
-        done += index
-        if reason:
-            raise RecurraError(f"standard input, line {done + 1:,}: {reason}")
-
-
-def _refused(lines: Sequence[str], model: Model, search: BeamSearch) -> tuple[int, str]:
-    """How many lines can be translated before the first that cannot, and what is wrong with it."""
-    for index, line in enumerate(lines):
+        sources: list[Source] = []
         try:
-            model.require_possible(line, search)
-        except RecurraError as error:
-            return index, str(error)
-    return len(lines), ""  # all of them
+            for line in group:
+                sources.append(_source(model, line, search, f"standard input, line {done + len(sources) + 1:,}"))
+        except RecurraError:
+            if sources:
+                yield sources
+            raise
+        yield sources
+        done += len(group)
+
+
+def _source(model: Model, line: str, search: BeamSearch, where: str) -> Source:
+    try:
+        return model.source(line, search)
+    except RecurraError as error:
+        raise RecurraError(f"{where}: {error}") from error
 
 
 def _members(ensemble: Sequence[Path]) -> list[Model]:
@@ -191,19 +172,6 @@ def _members(ensemble: Sequence[Path]) -> list[Model]:
                 "which takes all the names after it"
             )
     return [Model.load(folder) for folder in ensemble]
-
-
-def _require_place(out: Path) -> None:
-    """Fail before any work is done if no file can be written at `out`."""
-    if out.is_dir():
-        raise RecurraError(f"--out {out} is a folder; give the name of a file in it")
-    require_writable_parent(out)
-
-
-def _note_unknown(unknown: Collection[str]) -> None:
-    if unknown:
-        listed = " ".join(part if part.isprintable() and part.strip() else repr(part) for part in islice(unknown, 20))
-        note(f"the model has never seen {listed}{' ...' if len(unknown) > 20 else ''}; read as its unknown token")
 
 
 def _shown(model: Model, hypothesis: Hypothesis, n_best: int) -> str:
@@ -226,6 +194,7 @@ def _told(model: Model, line: str, hypotheses: Sequence[Hypothesis]) -> dict[str
     return {"source": line, "text": best[0]["text"] if best else "", "n_best": best}
 
 
+@command
 def evaluate(
     model: Path,
     *pairs: str,
@@ -234,31 +203,23 @@ def evaluate(
     lowercase: bool = False,
     encoding: str = "utf-8",
     json: bool = False,
-    search: Annotated[BeamSearch, Flat] = BeamSearch(),
+    search: BeamSearch = BeamSearch(),
 ) -> None:
     """Translate sentences and compare with their translations: BLEU, chrF, exact match, by length of the source too.
 
-    Parameters
-    ----------
-    model
-        The model folder.
-    pairs
-        A table with two columns, two files whose lines belong together, or sample:dates.
-    ensemble
-        Further models with the same vocabularies, which translate together with this one.
-    tokenize
-        How BLEU splits sentences into words; none if they are split already.
-    lowercase
-        Count capital letters as small ones.
-    encoding
-        How the files encode text.
-    json
-        Print one JSON object.
+    Args:
+        model: The model folder.
+        pairs: A table with two columns, two files whose lines belong together, or sample:dates.
+        ensemble: Further models with the same vocabularies, which translate together with this one.
+        tokenize: How BLEU splits sentences into words; none if they are split already.
+        lowercase: Count capital letters as small ones.
+        encoding: How the files encode text.
+        json: Print one JSON object.
     """
-    if not pairs:
-        index = " before --ensemble, which takes all the names after it" if ensemble else ""
-        raise OptionError(f"there are no pairs to compare with; name a table, two files or sample:dates{index}")
-    figures = Model.load(model).evaluate(pairs, search, _members(ensemble), tokenize, lowercase, encoding)
+    require_given(pairs, PAIRS, "ensemble" if ensemble else None)
+    figures = Model.load(model).evaluate(
+        pairs, search, ensemble=_members(ensemble), tokenize=tokenize, lowercase=lowercase, encoding=encoding
+    )
     if json:
         print_json(figures)
         return
@@ -274,32 +235,29 @@ def evaluate(
         print(f"{words:<19} {group['count']:>11,} {points} {group['exact_match']:>13.1%}")
 
 
+@command
 def explain(
     model: Path,
     *sentence: str,
     out: Path,
     json: bool = False,
-    search: Annotated[BeamSearch, Flat] = BeamSearch(),
+    search: BeamSearch = BeamSearch(),
 ) -> None:
     """Show how a sentence is translated: one HTML page with attention map and beam tree, and the map as a picture.
 
-    Parameters
-    ----------
-    model
-        The model folder.
-    sentence
-        What to translate, in quotes or not.
-    out
-        The page to write, say page.html.
-    json
-        Print one JSON object.
+    Args:
+        model: The model folder.
+        sentence: What to translate, in quotes or not.
+        out: The page to write, say page.html.
+        json: Print one JSON object.
     """
     require_suffix(out, ".html", ".htm")
     loaded = Model.load(model)
-    _require_place(out)
+    require_file_name(out)
+    require_writable_parent(out)
     text = " ".join(sentence)
     files = [str(file) for file in loaded.explain(text, out, search)]
-    _note_unknown(loaded.vocabularies.source.unknown_in(text.strip()))
+    note_unknown(loaded.unknown_in(loaded.source(text)))
     if json:
         print_json({"path": files[0], "files": files})
     else:
@@ -308,11 +266,9 @@ def explain(
 
 def demo(out: Path, minutes: float | None) -> None:
     """Train on dates, translate some, draw the map; see `recurra demo`."""
-    model = translation.train(
-        "sample:dates", out / "dates", Config(tokens="characters", minutes=minutes or 2.0), overwrite=True
-    )
+    model = train_model("sample:dates", out / "dates", tokens="characters", minutes=minutes or 2.0, overwrite=True)
     examples = ["Sunday, 9 March 2014", "2014年3月9日", "le 14 juillet 1989"]
-    for example, made in zip(examples, model.translate_all(examples), strict=True):
+    for example, made in zip(examples, model.translate(examples), strict=True):
         print(f"{example} → {made}")
     files = model.explain(examples[0], out / "explained.html")
     print(f"\nThe loss curve: {out / 'dates' / 'loss.png'}")
