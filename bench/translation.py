@@ -19,7 +19,7 @@ import translation_speed as speed
 from common import OUT, machine
 
 from recurra.data.tables import open_pairs
-from recurra.tasks.translation.model import Config
+from recurra.tasks.translation.config import Config
 
 MINUTES = {"decoding": 5.0, "multi30k": 90.0, "lengths": 33.0, "exact": 4.0}
 """Given to each training, if --minutes is not."""

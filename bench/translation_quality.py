@@ -19,7 +19,8 @@ from recurra.data.tables import Pairs, open_pairs, split_validation
 from recurra.decoding.beam_search import BeamSearch
 from recurra.evaluation.text_metrics import Tokenize, measure
 from recurra.tasks import translation
-from recurra.tasks.translation.model import Config, Model
+from recurra.tasks.translation.config import Config
+from recurra.tasks.translation.model import Model
 
 SEARCHES = (
     BeamSearch(beam_size=5),
@@ -72,7 +73,7 @@ def best_search(models: Sequence[Model], val: Sequence[Path], tokenize: Tokenize
     pairs, (model, *others) = open_pairs(val), models
 
     def bleu(options: BeamSearch) -> float:
-        return measure(model.translate_all(pairs.sources, options, others), pairs.targets, tokenize).bleu
+        return measure(model.translate(pairs.sources, options, others), pairs.targets, tokenize).bleu
 
     scores = {options: bleu(options) for options in SEARCHES}
     return max(scores.items(), key=lambda item: item[1])
@@ -103,7 +104,7 @@ def multi30k(work: Path, minutes: float, vocabularies: Sequence[str], seeds: int
             for together in [models[:1], models] if seeds > 1 else [models]:
                 options, val = best_search(together, parts["val"], tokenize)
                 model, *others = together
-                made = model.translate_all(test.sources, options, others)
+                made = model.translate(test.sources, options, others)
                 figures = measure(made, test.targets, tokenize)
                 lowercase = measure(made, test.targets, tokenize, lowercase=True).bleu
                 signatures[form] = figures.signature
@@ -183,7 +184,7 @@ def lengths(work: Path, minutes: float, picture: Path) -> None:
         curves[name] = []
         for sources, targets in tests.values():
             words = float(np.mean([len(source.split()) for source in sources]))
-            curves[name].append((words, measure(model.translate_all(sources), targets, "none").bleu))
+            curves[name].append((words, measure(model.translate(sources), targets, "none").bleu))
         scores = [bleu for _, bleu in curves[name]]
         ratio = f"{scores[-1] / scores[0]:.2f}" if scores[0] else "none: BLEU is 0"
         spent = f"{model.record['seconds'] / 60:.0f} min, {model.record['nats']:.3f} nats"

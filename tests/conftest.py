@@ -16,11 +16,11 @@ from hypothesis import settings
 
 from recurra import music, text, translation
 from recurra.cli import main
+from recurra.tasks.music.config import Config as MusicConfig
 from recurra.tasks.music.io.midi import write_midi
-from recurra.tasks.music.model import Config as MusicConfig
 from recurra.tasks.music.pieces import Meter, Note, Piece, Tempo, Track
-from recurra.tasks.text.model import Config
-from recurra.tasks.translation.model import Config as TranslationConfig
+from recurra.tasks.text.config import Config
+from recurra.tasks.translation.config import Config as TranslationConfig
 
 pytest_plugins = ("explaining",)
 

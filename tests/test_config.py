@@ -67,7 +67,7 @@ def test_a_configuration_comes_back_from_its_json(example: Example) -> None:
         ({"must": "x", "rate": 10**400}, "entry 'rate'"),
         ({"must": "x", "rate": [0.5]}, "entry 'rate'"),
         ({"must": "x", "rate": False}, "entry 'rate'"),
-        ({"must": "x", "rate": 1.5}, "--rate is 1.5, but must be between 0.0 and 1.0"),
+        ({"must": "x", "rate": 1.5}, "`rate` is 1.5, but must be between 0.0 and 1.0"),
         ({"must": "x", "kind": "c"}, "entry 'kind' has the unfit value 'c'"),
         ({"must": "x", "kind": ["a"]}, "entry 'kind'"),
         ({"must": "x", "on": 1}, "entry 'on'"),
@@ -105,7 +105,7 @@ def test_a_range_holds_its_ends_and_no_nan(value: float, low: float, high: float
     if low <= value <= high:
         check_range("top_p", value, low, high)
     else:
-        with pytest.raises(OptionError, match=r"--top-p is .*, but must be between") as error:
+        with pytest.raises(OptionError, match=r"`top_p` is .*, but must be between") as error:
             check_range("top_p", value, low, high)
         assert error.value.status == 2
     check_range("top_p", None, low, high)
@@ -154,7 +154,7 @@ def test_what_is_no_json_is_refused_in_one_sentence(tmp_path: Path, data: bytes)
     path = tmp_path / "config.json"
     path.write_bytes(data)
     with pytest.raises(
-        RecurraError, match=r"config\.json is no JSON \(.*\); the file is damaged, copy or train"
+        RecurraError, match=r"config\.json is not JSON \(.*\); the file is damaged, copy or train"
     ) as error:
         read_json(path)
     assert len(str(error.value)) < 400

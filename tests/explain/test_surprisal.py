@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from recurra.evaluation.language_model import log_probs
 from recurra.explain import surprisal as module
 from recurra.explain.surprisal import surprisal
-from recurra.training.language_modeling import log_probs
 
 
 def test_every_token_as_by_single_steps(make_model, tokens, monkeypatch) -> None:

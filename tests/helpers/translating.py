@@ -14,7 +14,7 @@ from recurra import modelfile
 from recurra.config import from_dict
 from recurra.data.vocabulary import VocabularyPair
 from recurra.models.encoder_decoder import EncoderDecoder
-from recurra.tasks.translation.model import Config
+from recurra.tasks.translation.config import Config
 
 Command = Callable[..., Any]
 

@@ -13,8 +13,9 @@ import torch
 from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
 from recurra.tasks.music import composition as composing
+from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls, Given, beginning_of, voice_of
-from recurra.tasks.music.model import Config, Model, build
+from recurra.tasks.music.model import Model, build
 from recurra.tasks.music.notation import Notation
 from recurra.tasks.music.pieces import Meter, Note, Piece, bar_lines
 from recurra.tasks.music.render.output import swing, write_piece

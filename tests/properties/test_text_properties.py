@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from recurra import text
 from recurra.data import text as text_files
 from recurra.decoding.sampling import Sampling
-from recurra.tasks.text.model import Config, Model
-from recurra.training import language_modeling as next_token
-from recurra.training.language_modeling import log_probs, score
+from recurra.evaluation import language_model as next_token
+from recurra.evaluation.language_model import log_probs, score_tokens
+from recurra.tasks.text.config import Config
+from recurra.tasks.text.model import Model
 
 CPU = torch.device("cpu")
 
@@ -32,10 +33,10 @@ texts = st.text(st.sampled_from("the cat was full.\né春🙂"), min_size=2, max
 @given(characters=texts, chunk=st.integers(1, 90))
 def test_a_score_does_not_depend_on_the_pieces_it_is_computed_in(model: Model, characters: str, chunk: int) -> None:
     tokens = model.tokenizer.encode(characters)
-    whole = score(model.network, tokens, CPU)
+    whole = score_tokens(model.network, tokens, CPU)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(next_token, "SCORING_CHUNK", chunk)
-        pieces = score(model.network, tokens, CPU)
+        patch.setattr(next_token, "SCORING_LENGTH", chunk)
+        pieces = score_tokens(model.network, tokens, CPU)
         each = log_probs(model.network, tokens, CPU)
     assert pieces.count == whole.count == len(characters) - 1 == len(each)
     assert pieces.total == pytest.approx(whole.total, rel=1e-5)
@@ -57,7 +58,7 @@ def test_no_prediction_depends_on_what_comes_later(model: Model, characters: str
 def test_what_is_written_has_the_probabilities_with_which_it_would_be_scored(
     model: Model, prompt: str, seed: int
 ) -> None:
-    pieces = list(islice(model.stream(prompt, Sampling(temperature=2.0, top_k=7, top_p=0.9, seed=seed)), 25))
+    pieces = list(islice(model.stream(prompt, sampling=Sampling(temperature=2.0, top_k=7, top_p=0.9, seed=seed)), 25))
     written = "".join(piece.text for piece in pieces)
     each = log_probs(model.network, model.tokenizer.encode(prompt + written), CPU)
     np.testing.assert_allclose([piece.log_prob for piece in pieces], each[len(prompt) - 1 :], atol=2e-5)
@@ -67,8 +68,8 @@ def test_what_is_written_has_the_probabilities_with_which_it_would_be_scored(
 def test_what_was_written_is_a_prompt_like_any_other(model: Model, cut: int, seed: int) -> None:
     """The likeliest text goes on the same way from any place in it."""
     likeliest = Sampling(greedy=True, seed=seed)
-    whole = model.write("The", 25, likeliest)
-    assert model.write(whole[: 3 + cut], 25 - cut, likeliest) == whole
+    whole = model.write("The", length=25, sampling=likeliest)
+    assert model.write(whole[: 3 + cut], length=25 - cut, sampling=likeliest) == whole
 
 
 def test_how_the_text_is_packed_makes_no_difference(
@@ -108,4 +109,4 @@ def test_every_cell_learns_a_text_that_repeats_itself(tmp_path: Path, tiny: dict
     options = tiny | {"steps": 150, "hidden_size": 24, "learning_rate": 0.02, "sequence_length": 16}
     model = text.train(tmp_path / "c.txt", tmp_path / "m", Config(**options, cell=cell))
     assert model.record["nats"] < 0.3
-    assert model.write("abc", 12, Sampling(greedy=True)) == "abcdefgh ijklm\n"
+    assert model.write("abc", length=12, sampling=Sampling(greedy=True)) == "abcdefgh ijklm\n"

@@ -19,7 +19,8 @@ from recurra.decoding import seq2seq as outputs
 from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.errors import RecurraError
-from recurra.tasks.translation.model import Config, Model
+from recurra.tasks.translation.config import Config
+from recurra.tasks.translation.model import Model
 
 KINDS: tuple[Any, ...] = ("characters", "bytes", "words", "subwords")
 LETTERS = "abcdefgh"

@@ -80,12 +80,15 @@ def test_a_stopped_run_that_is_resumed_gives_the_same_bits(
     assert all(torch.equal(once[name], twice[name]) for name in once)
 
 
-def test_killed_before_the_first_checkpoint_resume_starts_from_the_beginning(
+def test_killed_before_the_first_checkpoint_there_is_nothing_to_go_on_with_and_the_same_command_begins_anew(
     tmp_path: Path, uninterrupted: Callable[[str], Path]
 ) -> None:
     (tmp_path / "model.training").mkdir()
     arguments = training("text", tmp_path)
     status, said = run(*arguments, "--resume")
+    assert status == 1
+    assert "there is no checkpoint of" in said
+    status, said = run(*arguments)
     assert status == 0, said
     once, twice = (
         load_file(uninterrupted("text") / "model.safetensors"),

@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from recurra.evaluation.language_model import Dynamic, Score, log_probs, score_dynamic, score_tokens
 from recurra.models.language_model import Architecture, LanguageModel
-from recurra.training.language_modeling import Dynamic, Score, log_probs, score, score_dynamic
 
 CPU = torch.device("cpu")
 ARCHITECTURE = Architecture(hidden_size=12, num_layers=1, embedding_size=6, dropout=0.5, forget_bias=0.0, tied=False)
@@ -35,7 +35,7 @@ def test_a_score_is_the_cross_entropy_of_one_long_run(model: LanguageModel, toke
     whole = torch.from_numpy(tokens.astype(np.int64))[None]
     with torch.no_grad():
         expected = F.cross_entropy(model(whole[:, :-1])[0][0], whole[0, 1:])
-    figure = score(model, tokens, CPU)
+    figure = score_tokens(model, tokens, CPU)
     assert figure.count == len(tokens) - 1
     assert figure.nats == pytest.approx(float(expected), abs=1e-5)
     assert figure.bits == pytest.approx(float(expected) / math.log(2), abs=1e-5)
@@ -50,7 +50,7 @@ def test_a_perplexity_beyond_all_numbers_is_infinite() -> None:
 def test_without_learning_dynamic_evaluation_is_the_plain_one(model: LanguageModel, tokens: np.ndarray) -> None:
     still = score_dynamic(model, tokens, CPU, Dynamic(segment=17, learning_rate=0.0))
     assert still.count == len(tokens) - 1
-    assert still.nats == pytest.approx(score(model, tokens, CPU).nats, abs=1e-5)
+    assert still.nats == pytest.approx(score_tokens(model, tokens, CPU).nats, abs=1e-5)
 
 
 def test_dynamic_evaluation_learns_from_the_text_and_leaves_the_model_alone(
@@ -58,7 +58,7 @@ def test_dynamic_evaluation_learns_from_the_text_and_leaves_the_model_alone(
 ) -> None:
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     dynamic = score_dynamic(model, tokens, CPU, Dynamic(learning_rate=5e-3))
-    assert dynamic.nats < score(model, tokens, CPU).nats - 0.3
+    assert dynamic.nats < score_tokens(model, tokens, CPU).nats - 0.3
     assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
 
 
@@ -71,5 +71,5 @@ def test_dynamic_evaluation_does_not_look_ahead(model: LanguageModel, tokens: np
     rest = [score_dynamic(model, text, CPU, how).total - beginning for text in (tokens, other)]
     assert rest[0] != pytest.approx(rest[1], rel=1e-3)
     assert score_dynamic(model, other[:601], CPU, how).total == pytest.approx(beginning)
-    first_segment = score(model, tokens[:21], CPU).total
+    first_segment = score_tokens(model, tokens[:21], CPU).total
     assert score_dynamic(model, tokens[:21], CPU, how).total == pytest.approx(first_segment, rel=1e-5)

@@ -15,11 +15,14 @@ from torch import Tensor
 
 from recurra.data.buckets import Buckets
 from recurra.errors import OptionError
+from recurra.evaluation import seq2seq as module
+from recurra.evaluation.seq2seq import score_pairs
 from recurra.models.architecture import Architecture
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import EncoderDecoder
-from recurra.training import seq2seq as module
-from recurra.training.seq2seq import PairTraining, Sequences, TeacherForced, score_pairs
+from recurra.training import seq2seq as training_module
+from recurra.training.options import PairTraining
+from recurra.training.seq2seq import Sequences, TeacherForced
 
 CPU = torch.device("cpu")
 SOURCES, TARGETS, START = 9, 7, 6
@@ -137,7 +140,7 @@ def test_several_models_are_scored_by_their_mean_probability() -> None:
 
 
 def test_while_training_the_first_held_out_pairs_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MONITOR_PAIRS", 2)
+    monkeypatch.setattr(training_module, "MONITOR_PAIRS", 2)
     pairs, model = pairs_of([(3, 4), (2, 5), (6, 6)]), make("additive")
     forced = TeacherForced(pairs_of([(1, 1)]), pairs, START, Buckets(np.array([[1, 1]]), 8), 0.3, 0.0)
     with torch.no_grad():
@@ -201,5 +204,5 @@ def test_lengths_of_pairs() -> None:
     "options", [{"batch_size": 0}, {"label_smoothing": -0.1}, {"label_smoothing": 1.0}, {"dropout_passes": -1.0}]
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(OptionError, match=f"--{next(iter(options)).replace('_', '-')}"):
+    with pytest.raises(OptionError, match=f"`{next(iter(options))}`"):
         PairTraining(**options)

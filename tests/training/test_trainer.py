@@ -20,8 +20,9 @@ from recurra.models.dropout import DropoutGenerator
 from recurra.training import checkpoint
 from recurra.training import run_folder as runfolder
 from recurra.training.history import Measurement, plot_history
-from recurra.training.run import closing
-from recurra.training.trainer import Trainer, Training, make_accelerator
+from recurra.training.options import Training
+from recurra.training.trainer import Trainer
+from recurra.training.workers import make_workers
 
 SMALL = Training(steps=40, learning_rate=0.05, weight_decay=0.0, device="cpu", patience=0, evaluations=10)
 
@@ -59,7 +60,10 @@ class Parabola:
 
 
 def trainer(folder: Path, training: Training = SMALL, objective: Parabola | None = None) -> Trainer:
-    return Trainer(Line(), objective or Parabola(), training, folder, {}, make_accelerator(training))
+    made = Trainer(Line(), objective or Parabola(), training, folder, {}, make_workers(training))
+    if (folder / checkpoint.FILE).exists():
+        made.restore()
+    return made
 
 
 def test_the_course_of_plain_adamw_is_followed(tmp_path: Path) -> None:
@@ -137,7 +141,7 @@ def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
-    with pytest.raises(RecurraError, match=r"not finite at step 31.*--learning-rate"):
+    with pytest.raises(RecurraError, match=r"not finite at step 31.*`learning_rate`"):
         trainer(tmp_path, objective=Parabola(bad_at=30)).run()
     groups, figures = checkpoint.load(tmp_path)
     assert figures["trainer_state"]["best_step"] > 0
@@ -188,7 +192,7 @@ def test_a_run_that_ends_before_its_first_look_is_scored_all_the_same(tmp_path: 
     first._save()
     outcome = trainer(tmp_path, replace(SMALL, steps=3)).run()
     assert outcome.state.best == pytest.approx((float(outcome.best["weight"]) - 3) ** 2)
-    assert closing(tmp_path, outcome, "x", "y").startswith(f"{tmp_path}: all steps are done")
+    assert outcome.reason == "steps"
 
 
 def test_patience_begins_anew_in_a_run_made_longer(tmp_path: Path) -> None:
@@ -205,7 +209,7 @@ def test_patience_begins_anew_in_a_run_made_longer(tmp_path: Path) -> None:
 
 
 def test_steps_given_to_a_resumed_run_hold_whatever_its_clock_said() -> None:
-    saved = runfolder.SavedRun(asdict(replace(SMALL, minutes=10.0)), "", Path(), Path())
+    saved = runfolder.SavedRun(asdict(replace(SMALL, minutes=10.0)), "", None, Path(), Path())
     longer = runfolder.resumed(saved, Training(steps=500))
     assert (longer.steps, longer.minutes) == (500, None)
     both = runfolder.resumed(saved, Training(steps=500, minutes=20.0))
@@ -224,7 +228,7 @@ def test_a_damaged_checkpoint_is_refused_in_a_sentence(tmp_path: Path, damage: s
         path.write_bytes(np.random.default_rng(0).bytes(1000))
     else:
         checkpoint.save(tmp_path, {"model": {"other": torch.zeros(1)}}, {"run": {}})
-    with pytest.raises(RecurraError, match="--overwrite"):
+    with pytest.raises(RecurraError, match="`overwrite`"):
         trainer(tmp_path)
 
 
@@ -240,13 +244,15 @@ def test_the_clock_ends_a_run_and_its_schedule(tmp_path: Path) -> None:
 def test_runs_of_one_process_may_choose_differently(tmp_path: Path) -> None:
     for precision in ("float32", "bfloat16", "float32"):
         ours = trainer(tmp_path / precision, replace(SMALL, precision=precision))
-        assert ours.accelerator.mixed_precision == ("bf16" if precision == "bfloat16" else "no")
+        with ours.workers.autocast():
+            product = torch.ones(2, 2) @ torch.ones(2, 2)
+        assert product.dtype == getattr(torch, precision)
 
 
 def test_a_gpu_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(RecurraError, match="--device cpu"):
-        make_accelerator(replace(SMALL, device="cuda"))
+    with pytest.raises(RecurraError, match="`device` is cuda, but PyTorch sees no such device here; use cpu"):
+        make_workers(replace(SMALL, device="cuda"))
 
 
 def test_tensorboard_gets_the_figures_too(tmp_path: Path) -> None:

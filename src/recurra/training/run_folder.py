@@ -86,16 +86,21 @@ def opened(out: Path, resume: bool, overwrite: bool) -> Iterator[Path]:
 @contextmanager
 def _locked(work: Path, out: Path) -> Iterator[None]:
     """Keep other processes out of a run folder; the lock ends with this process, however that ends."""
+    path = work / LOCK
     with os_errors("writing", work):
-        file = open(work / LOCK, "a+b")  # noqa: SIM115 (closed below: what goes wrong in between is not about it)
+        file = open(path, "a+b")  # noqa: SIM115 (closed below: what goes wrong in between is not about it)
     with file:
         try:
             _lock(file.fileno())
+            ours = os.path.samestat(os.fstat(file.fileno()), os.stat(path))  # not one that was just taken away
         except OSError:
-            raise RecurraError(
-                f"another process is training {out}; wait until it has ended, or give another `out`"
-            ) from None
-        yield
+            ours = False
+        if not ours:
+            raise RecurraError(f"another process is training {out}; wait until it has ended, or give another `out`")
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def _lock(descriptor: int) -> None:

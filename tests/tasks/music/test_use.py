@@ -23,9 +23,10 @@ from safetensors.torch import load_file
 import recurra as package
 from recurra import modelfile, music
 from recurra.decoding.sampling import Sampling
+from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls
 from recurra.tasks.music.io.midi import read_midi, write_midi
-from recurra.tasks.music.model import Config, Model
+from recurra.tasks.music.model import Model
 from recurra.tasks.music.pieces import Note, Piece, Tempo, bar_lines
 from recurra.tasks.music.transcription import encode
 from recurra.training import checkpoint

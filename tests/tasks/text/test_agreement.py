@@ -9,9 +9,9 @@ import torch
 
 from recurra.data.tokenizer import Bytes, Characters, Subwords, Tokenizer, Words
 from recurra.errors import RecurraError
+from recurra.evaluation.language_model import log_probs
 from recurra.tasks.text import agreement as module
 from recurra.tasks.text.agreement import Group, Item, agreement, read_items
-from recurra.training.language_modeling import log_probs
 
 TEXT = """the cat sleeps . <eos>
 the cats that the dog sees sleep . <eos>

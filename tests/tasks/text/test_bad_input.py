@@ -63,12 +63,6 @@ class TestCorpus:
         message = train_refused(tmp_path / "short.txt", "--min-count", 1)
         assert f"short.txt is too short to train on: {length} characters, at least 1000 are needed" in message
 
-    def test_too_short_for_the_chunk_asked_for(self, refused: Refused, tmp_path: Path) -> None:
-        (tmp_path / "c.txt").write_text("the cat sat\n" * 150)
-        options = ["--steps", 1, "--hidden-size", 4, "--embedding-size", 4, "--sequence-length", 5000]
-        assert "--sequence-length" in refused("text", "train", tmp_path / "c.txt", "--out", tmp_path / "m", *options)
-        assert {path.name for path in tmp_path.iterdir()} == {"c.txt"}
-
     @pytest.mark.parametrize("encoding", ["latin-1", "gb18030", "utf-16"])
     def test_wrongly_encoded(self, train_refused: Refused, tmp_path: Path, encoding: str) -> None:
         words = {"latin-1": "très naïf\n", "gb18030": "春眠不觉晓\n", "utf-16": "plain words\n"}[encoding]
@@ -146,7 +140,7 @@ class TestPlace:
         train_refused(tmp_path / "missing.txt", "--out", model_folder, "--resume", "--min-count", 1)
         (tmp_path / "other.txt").write_text(corpus_file.read_text(encoding="utf-8") + "more", encoding="utf-8")
         message = train_refused(tmp_path / "other.txt", "--out", model_folder, "--resume", "--min-count", 1)
-        assert "is not the text the run" in message
+        assert "the data are not those that the run of" in message
         message = train_refused(corpus_file, "--out", model_folder, "--resume", "--min-count", 3)
         assert "--min-count 1, which a resumed run cannot change" in message
 

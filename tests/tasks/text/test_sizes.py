@@ -6,8 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from recurra.errors import RecurraError
-from recurra.tasks.text.model import Config, resolve
+from recurra.tasks.text.config import Config, resolve
 
 OPTIONAL = {"minutes"}
 
@@ -41,6 +40,6 @@ def test_a_short_text_is_not_read_forever() -> None:
     assert config.steps * config.batch_size * config.sequence_length < 100 * 10_000
 
 
-def test_a_chunk_longer_than_the_text_is_refused() -> None:
-    with pytest.raises(RecurraError, match="--sequence-length is 900"):
-        resolve(Config(sequence_length=900), 1000, 65)
+def test_sequences_and_batches_fit_into_a_short_text() -> None:
+    config = resolve(Config(sequence_length=900, batch_size=64), 1000, 65)
+    assert (config.sequence_length, config.batch_size) == (250, 1)

@@ -19,7 +19,7 @@ from damage import snapshot
 
 from recurra import translation
 from recurra.tasks.translation import commands as commands
-from recurra.tasks.translation.model import Config
+from recurra.tasks.translation.config import Config
 
 Refused = Callable[..., str]
 GOOD = "".join(f"{number:05}\t{number:05}x\n" for number in range(40))
@@ -158,7 +158,7 @@ class TestPairs:
         path = written(tmp_path, "p.tsv", "".join(f"{a}\t{b}\n" for a, b in rows * 10))
         model = translation.train(path, tmp_path / "m", Config(**tiny_translation, tokens=kind), validation=path)
         assert np.isfinite(model.record["nats"])
-        assert len(model.translate_all([a for a, _ in rows])) == 3
+        assert len(model.translate([a for a, _ in rows])) == 3
         figures = model.evaluate(path)
         assert all(np.isfinite(figures[name]) for name in ("bleu", "chrf", "nats"))
         model.explain(rows[0][0], tmp_path / "p.html")

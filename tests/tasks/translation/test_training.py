@@ -16,7 +16,8 @@ from translating import lines_of, nats, translated
 from recurra import modelfile, translation
 from recurra.data.tables import open_pairs, split_validation
 from recurra.tasks.translation import model as module
-from recurra.tasks.translation.model import Config, Model
+from recurra.tasks.translation.config import Config
+from recurra.tasks.translation.model import Model
 
 Command = Callable[..., Any]
 KINDS = ("characters", "bytes", "words", "subwords")
@@ -203,7 +204,7 @@ class TestLearning:
     ) -> None:
         train, held = split_validation(open_pairs([pairs_file]))
         assert not set(train.sources) & set(held.sources)
-        made = Model.load(trained_translation).translate_all(held.sources)
+        made = Model.load(trained_translation).translate(held.sources)
         assert made == [source[::-1] for source in held.sources]
 
     def test_it_looks_at_the_letter_it_writes(self, recurra: Command, trained_translation: Path) -> None:

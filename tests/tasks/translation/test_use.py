@@ -22,7 +22,8 @@ from translating import lines_of, log_probs, nats, network_of, translated
 import recurra as package
 from recurra import modelfile, translation
 from recurra.decoding.beam_search import BeamSearch
-from recurra.tasks.translation.model import Config, Model
+from recurra.tasks.translation.config import Config
+from recurra.tasks.translation.model import Model
 
 Command = Callable[..., Any]
 
@@ -306,7 +307,7 @@ class TestInfoAndPython:
         model = package.load(str(trained_translation))
         assert isinstance(model, package.translation.Model)
         assert model.translate("beach") == lines_of(recurra, trained_translation, "beach")[0]
-        assert model.translate_all([]) == []
+        assert model.translate([]) == []
         figures = json.loads(recurra("translation", "evaluate", trained_translation, pairs_file, "--json").out)
         again = model.evaluate(str(pairs_file))
         assert again.pop("nats") == pytest.approx(figures.pop("nats"))

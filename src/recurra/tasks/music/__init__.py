@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from recurra.tasks.music.constraints import Controls as Controls
     from recurra.tasks.music.model import Model as Model
     from recurra.tasks.music.pieces import Piece as Piece
-    from recurra.tasks.music.train import train as train
+    from recurra.tasks.music.training import train as train
 
 __all__ = ["Config", "Controls", "Model", "Piece", "Sampling", "train"]
 
@@ -22,6 +22,6 @@ __getattr__, __dir__ = attach(
         "Model": "recurra.tasks.music.model",
         "Piece": "recurra.tasks.music.pieces",
         "Sampling": "recurra.decoding.sampling",
-        "train": "recurra.tasks.music.train",
+        "train": "recurra.tasks.music.training",
     },
 )

@@ -25,7 +25,7 @@ from recurra.tasks.music.render.output import STRAIGHT, require_known, swing, wr
 from recurra.tasks.music.render.roll import draw_roll
 from recurra.tasks.music.render.score import engrave
 from recurra.tasks.music.render.synthesizer import Timing
-from recurra.tasks.music.train import train as train_model
+from recurra.tasks.music.training import train as train_model
 from recurra.tasks.music.transcription import encode
 from recurra.tasks.output import print_explained, print_json, print_table
 from recurra.tasks.shared.commands import command, require_given

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from recurra.decoding.sampling import Sampling as Sampling
     from recurra.tasks.text.config import Config as Config
     from recurra.tasks.text.model import Model as Model
-    from recurra.tasks.text.train import train as train
+    from recurra.tasks.text.training import train as train
 
 __all__ = ["Config", "Model", "Sampling", "train"]
 
@@ -18,6 +18,6 @@ __getattr__, __dir__ = attach(
         "Config": "recurra.tasks.text.config",
         "Model": "recurra.tasks.text.model",
         "Sampling": "recurra.decoding.sampling",
-        "train": "recurra.tasks.text.train",
+        "train": "recurra.tasks.text.training",
     },
 )

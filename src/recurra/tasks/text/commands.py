@@ -18,7 +18,7 @@ from recurra.tasks.output import print_explained, print_json, print_table, strea
 from recurra.tasks.shared.commands import command, note_unknown, require_given
 from recurra.tasks.text.config import Config
 from recurra.tasks.text.model import LENGTH, Model, WrittenToken
-from recurra.tasks.text.train import train as train_model
+from recurra.tasks.text.training import train as train_model
 
 MAX_LENGTH = 100_000_000
 """More tokens than this are not written in one go ..."""

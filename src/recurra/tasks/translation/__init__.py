@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from recurra.decoding.sampling import Sampling as Sampling
     from recurra.tasks.translation.config import Config as Config
     from recurra.tasks.translation.model import Model as Model
-    from recurra.tasks.translation.train import train as train
+    from recurra.tasks.translation.training import train as train
 
 __all__ = ["BeamSearch", "Config", "Model", "Sampling", "train"]
 
@@ -20,6 +20,6 @@ __getattr__, __dir__ = attach(
         "Config": "recurra.tasks.translation.config",
         "Model": "recurra.tasks.translation.model",
         "Sampling": "recurra.decoding.sampling",
-        "train": "recurra.tasks.translation.train",
+        "train": "recurra.tasks.translation.training",
     },
 )

@@ -23,7 +23,7 @@ from recurra.tasks.shared.commands import Several, command, note_unknown, requir
 from recurra.tasks.translation.config import Config
 from recurra.tasks.translation.lines import groups
 from recurra.tasks.translation.model import GROUP, Model, Source
-from recurra.tasks.translation.train import train as train_model
+from recurra.tasks.translation.training import train as train_model
 
 PAIRS = "a table, two files or sample:dates"
 
