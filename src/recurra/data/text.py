@@ -1,4 +1,4 @@
-"""Text files in: a file, several, a folder, gzip, any encoding; read in blocks, so size does not matter.
+"""Text files in: a file, several, a folder, packed or not, any encoding; read in blocks, so size does not matter.
 
 `open_corpus` checks every file from end to end before any work starts, and a `Corpus` can then be read as often as
 needed without surprises.
@@ -6,14 +6,19 @@ needed without surprises.
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import io
+import lzma
+import unicodedata
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+
+import regex
 
 from recurra.data import samples
 from recurra.data.sources import PREFIX, called, find_files, sample_named
@@ -22,14 +27,54 @@ from recurra.errors import RecurraError, os_errors
 BLOCK_BYTES = 2**20
 """How much of a file is in memory at a time."""
 
-MAX_GZIP_RATIO = 300
-"""A .gz file that unpacks to more than this many times its size ..."""
+MAX_UNPACKED_RATIO = 300
+"""A packed file that unpacks to more than this many times its size ..."""
 
-MIN_GZIP_LIMIT = 2**30
+MIN_UNPACKED_LIMIT = 2**30
 """... and to more bytes than this is refused as a bomb."""
 
-SUFFIXES = (".txt", ".txt.gz")
+SUFFIXES = (".txt", ".txt.gz", ".txt.bz2", ".txt.xz")
 """What is taken from a folder."""
+
+BEGINNING = 4096
+"""Bytes of a file that are looked at to see what it is."""
+
+LONGEST_GRAPHEME = 1000
+"""Characters; where more belong together (a letter under a heap of marks) they are cut apart."""
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins as the mark of UTF-16 does
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+"""Byte-order marks, and the codecs that read them."""
+
+_PACKED = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ\0", ".xz"))
+"""What packed files begin with, and what their names usually end in."""
+
+_GRAPHEME = regex.compile(r"\X")
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A text file that has been read once to the end and found good.
+
+    Attributes:
+        path: where it is.
+        encoding: the codec that reads it; None passes its bytes on as they are (`surrogateescape`).
+        carriage_returns: whether carriage returns alone end its lines; they do where there is no line feed.
+    """
+
+    path: Path
+    encoding: str | None
+    carriage_returns: bool
+
+    def blocks(self) -> Iterator[str]:
+        """The text in blocks of about a megabyte, see `Corpus.blocks`."""
+        texts = _decoded(self.path, self.encoding)
+        return _cut(texts if self.encoding is None else _newlines(texts, self.carriage_returns))
 
 
 @dataclass(frozen=True)
@@ -39,36 +84,37 @@ class Corpus:
     Attributes:
         name: what a person would call it, for notes and the model card.
         files: the files, in the order they are read; empty for a sample.
-        encoding: of every file.
-        raw: bytes are passed through as they are (`surrogateescape`), whatever the files hold.
         skipped: one sentence for every file that was left out.
     """
 
     name: str
-    files: tuple[Path, ...]
-    encoding: str = "utf-8"
-    raw: bool = False
+    files: tuple[TextFile, ...]
     skipped: tuple[str, ...] = ()
 
     def blocks(self) -> Iterator[str]:
         """The text in blocks of about a megabyte, each cut after a line end wherever there is one.
 
-        A token that does not span lines is therefore never cut in two. Line ends are read as one newline character
-        each, unless `raw`.
+        Where a line is longer than that it is cut before a space, or else between two characters that nothing joins.
+        A token that does not span lines is therefore not cut in two, and blocks can be normalised one by one. Line
+        ends are read as one newline character each, but for bytes that are passed on as they are.
         """
         if not self.files:
             yield samples.TEXTS[self.name.removeprefix(PREFIX)]()
-        for path in self.files:
-            yield from _cut_at_lines(_decode(path, self.encoding, self.raw))
+        for file in self.files:
+            yield from file.blocks()
 
 
 def open_corpus(sources: Sequence[str | Path], encoding: str = "utf-8", raw: bool = False) -> Corpus:
     """Find and check text files.
 
+    A byte-order mark decides how a file is encoded, whatever `encoding` says.
+
     Args:
-        sources: files, folders (every .txt and .txt.gz below), or one `sample:NAME`.
+        sources: files, folders (every .txt below, also packed as .gz, .bz2 or .xz), or one `sample:NAME`.
         encoding: how the files encode text, a name Python knows.
-        raw: pass bytes through as they are; for models of bytes.
+        raw: for models of bytes: what is UTF-8, or is no text at all, passes as it is, byte for byte. Text in another
+            encoding, which is named or has a byte-order mark, is decoded all the same, so that bytes of UTF-8 are
+            modelled and what the model writes can be read.
 
     Raises:
         RecurraError: if a source is missing, nothing readable is left, or all is empty. Among several files a broken
@@ -82,25 +128,24 @@ def open_corpus(sources: Sequence[str | Path], encoding: str = "utf-8", raw: boo
     good = []
     for path in found:
         try:
-            _check(path, encoding, raw)
-            good.append(path)
+            good.append(_check_bytes(path, encoding) if raw else _check(path, encoding))
         except RecurraError as error:
             if len(found) == 1:
                 raise
             skipped.append(str(error))
     if not good:
         raise RecurraError(f"no readable text in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
-    return Corpus(called(names), tuple(good), encoding, raw, tuple(skipped))
+    return Corpus(called(names), tuple(good), tuple(skipped))
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """The whole text of one small file, plain or .gz, with the same checks and errors as a corpus."""
+    """The whole text of one small file, with the same checks and errors as a corpus; its lines end in newlines."""
     require_encoding(encoding)
-    return "".join(_decode(path, encoding, raw=False))
+    return with_newlines("".join(_decoded(path, encoding)))
 
 
 def require_encoding(encoding: str) -> None:
-    """Refuse what is no encoding of text."""
+    """Refuse what is not an encoding of text."""
     try:
         "a".encode(encoding)  # refuses codecs that are none of text, such as base64
         codecs.getincrementaldecoder(encoding)
@@ -110,86 +155,165 @@ def require_encoding(encoding: str) -> None:
         ) from None
 
 
-def _check(path: Path, encoding: str, raw: bool) -> None:
-    if not sum(len(block) for block in _decode(path, encoding, raw)):  # to the end, wherever the first text is
+def encoding_of(beginning: bytes, encoding: str) -> str:
+    """The codec that reads bytes which begin like this: their byte-order mark decides, else `encoding` does."""
+    return next((codec for mark, codec in _MARKS if beginning.startswith(mark)), codecs.lookup(encoding).name)
+
+
+def with_newlines(text: str) -> str:
+    """The text with a newline for each line end; carriage returns alone are line ends only where there is no other."""
+    text = text.replace("\r\n", "\n")
+    return text if "\n" in text else text.replace("\r", "\n")
+
+
+def _check(path: Path, encoding: str | None) -> TextFile:
+    length, line_feeds = 0, False
+    for text in _decoded(path, encoding):  # to the end, wherever the first text is
+        length += len(text)
+        line_feeds = line_feeds or "\n" in text
+    if not length:
         raise RecurraError(f"{path} is empty; give a file with text in it")
+    return TextFile(path, encoding, carriage_returns=not line_feeds)
 
 
-def _decode(path: Path, encoding: str, raw: bool) -> Iterator[str]:
-    """The text of one file in blocks, as they come."""
-    encoding = codecs.lookup(encoding).name
-    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
-    decoder: codecs.IncrementalDecoder
-    if raw:
-        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
-    else:
-        decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(), translate=True)  # type: ignore[assignment]
-    wide = encoding.startswith(("utf-16", "utf-32"))
-    index = 0
-    for data in read_blocks(path):
-        if not raw and not wide and (zero := data.find(b"\0")) >= 0:
-            raise RecurraError(
-                f"{path} is not text (a zero byte at byte {index + zero}); give a text file, name its --encoding, "
-                "or model it as it is with --tokens bytes"
-            )
-        index += len(data)
+def _check_bytes(path: Path, encoding: str) -> TextFile:
+    codec = encoding_of(_beginning(path), encoding)
+    if codec not in ("utf-8", "utf-8-sig"):
         try:
-            text = decoder.decode(data)
+            return _check(path, encoding)
+        except RecurraError:
+            if codecs.lookup(encoding).name != "utf-8":
+                raise
+            # Nobody named an encoding, and the bytes only happen to begin as a mark does.
+    return _check(path, None)
+
+
+def _decoded(path: Path, encoding: str | None) -> Iterator[str]:
+    """The text of one file in blocks, as they come, without its byte-order mark; None lets bytes pass as they are."""
+    beginning = _beginning(path)
+    codec = encoding_of(beginning, encoding) if encoding else "utf-8"
+    decoder = codecs.getincrementaldecoder(codec)("strict" if encoding else "surrogateescape")
+    zeros_allowed = encoding is None or codec.startswith(("utf-16", "utf-32"))
+    size, lines = 0, 1
+    for data in chain(read_blocks(path), [b""]):
+        if not zeros_allowed and (zero := data.find(b"\0")) >= 0:
+            raise RecurraError(f"{path} is not text (a zero byte at byte {size + zero}); {_remedy(beginning, codec)}")
+        size += len(data)
+        try:
+            text = decoder.decode(data, final=not data)
         except UnicodeError as error:
-            raise _encoding_error(path, encoding, index, error) from error
+            reason = str(error)
+            if isinstance(error, UnicodeDecodeError):  # of what the decoder had not used yet
+                lines += error.object[: error.start].decode(error.encoding, "ignore").count("\n")
+                reason = f"byte {size - len(error.object) + error.start} does not fit, in line {lines}"
+            name = codec.removesuffix("-sig")
+            raise RecurraError(f"{path} is not {name}: {reason}; {_remedy(beginning, codec)}") from error
+        lines += text.count("\n")
         if text:
             yield text
-    try:
-        text = decoder.decode(b"", True)
-    except UnicodeError as error:
-        raise _encoding_error(path, encoding, index, error) from error
-    if text:
-        yield text
 
 
-def _encoding_error(path: Path, encoding: str, end: int, error: UnicodeError) -> RecurraError:
-    """What is wrong with a file of which `end` bytes have been read; the decoder keeps back what it has not used."""
-    name = encoding.removesuffix("-sig")
-    reason = str(error)
-    if isinstance(error, UnicodeDecodeError):
-        reason = f"byte {end - len(error.object) + error.start} does not fit"
-    return RecurraError(f"{path} is not {name}: {reason}; name the right one with --encoding")
+def _remedy(beginning: bytes, codec: str) -> str:
+    """What to do about a file that is not what it was read as."""
+    probable = _utf_16(beginning)
+    if probable and probable != codec:
+        return f"it is probably UTF-16 without its byte-order mark: give --encoding {probable}"
+    return "give a text file, name the right --encoding, or model any bytes with --tokens bytes and no --encoding"
+
+
+def _utf_16(beginning: bytes) -> str | None:
+    """The kind of UTF-16 that bytes without a mark probably are, if any.
+
+    Read as UTF-16 they are characters that exist, without controls, and 2 % of them are ASCII: the spaces and line ends
+    of any script. Text of one byte a character has hardly any, read so.
+    """
+    found: dict[str, int] = {}
+    for name in ("utf-16-le", "utf-16-be"):
+        try:
+            text = codecs.getincrementaldecoder(name)().decode(beginning)
+        except UnicodeError:
+            continue
+        if not any(unicodedata.category(c) in ("Cc", "Cn", "Co") for c in text if c not in "\t\n\f\r"):
+            found[name] = sum(c < "\x7f" for c in text)
+    best = max(found, key=lambda name: found[name], default=None)
+    return best if best and 100 * found[best] > len(beginning) else None
 
 
 def read_blocks(path: Path) -> Iterator[bytes]:
-    """The bytes of one file in blocks, unpacked if its name ends in .gz; a .gz bomb is refused."""
+    """The bytes of one file in blocks, unpacked if they are packed by gzip, bzip2 or xz; a bomb is refused."""
     with os_errors("reading", path):
-        limit = max(path.stat().st_size * MAX_GZIP_RATIO, MIN_GZIP_LIMIT)
-        zipped = path.suffix.lower() == ".gz"
-        opener: Callable[[Path], BinaryIO] = _open_gzip if zipped else _open_plain
+        with open(path, "rb") as file:
+            beginning = file.read(8)
+        ending = next((ending for magic, ending in _PACKED if beginning.startswith(magic)), "")
+        limit = max(path.stat().st_size * MAX_UNPACKED_RATIO, MIN_UNPACKED_LIMIT)
         total = 0
         try:
-            with opener(path) as file:
+            with _open(path, ending) as file:
                 while data := file.read(BLOCK_BYTES):
                     total += len(data)
-                    if zipped and total > limit:
+                    if ending and total > limit:
                         raise RecurraError(f"{path} unpacks to over {limit} bytes, far more than text does; unpack it")
                     yield data
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise RecurraError(f"{path} is a damaged .gz file ({error}); fetch or pack it again") from error
+        except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise RecurraError(f"{path} is a damaged {ending} file ({error}); fetch or pack it again") from error
 
 
-def _open_plain(path: Path) -> BinaryIO:
+def _open(path: Path, ending: str) -> io.BufferedIOBase:
+    if ending == ".gz":
+        return gzip.GzipFile(path)
+    if ending == ".bz2":
+        return bz2.BZ2File(path)
+    if ending == ".xz":
+        return lzma.LZMAFile(path)
     return open(path, "rb")
 
 
-def _open_gzip(path: Path) -> BinaryIO:
-    return gzip.open(path, "rb")  # type: ignore[return-value]
+def _beginning(path: Path) -> bytes:
+    """The first bytes of a file, unpacked: enough for a byte-order mark, and to judge by."""
+    data = b""
+    for block in read_blocks(path):
+        data += block
+        if len(data) >= BEGINNING:
+            break
+    return data[:BEGINNING]
 
 
-def _cut_at_lines(blocks: Iterator[str]) -> Iterator[str]:
+def _newlines(texts: Iterator[str], carriage_returns: bool) -> Iterator[str]:
+    """Text in blocks with a newline for each line end."""
     held = ""
-    for block in blocks:
-        cut = block.rfind("\n") + 1
-        if cut == 0 and len(held) < BLOCK_BYTES:
-            held += block
-            continue
-        yield held + block[:cut] if cut else held
-        held = block[cut:] if cut else block
+    for text in texts:
+        text = held + text
+        held = "\r" if text.endswith("\r") else ""  # perhaps half of a line end
+        text = text.removesuffix("\r").replace("\r\n", "\n")
+        if text:
+            yield text.replace("\r", "\n") if carriage_returns else text
+    if held:
+        yield "\n" if carriage_returns else "\r"
+
+
+def _cut(texts: Iterator[str]) -> Iterator[str]:
+    held = ""
+    for text in texts:
+        cut = text.rfind("\n") + 1
+        cut += len(held) if cut else 0
+        held += text
+        if not cut and len(held) >= BLOCK_BYTES:
+            cut = _place_to_cut(held)
+        if cut:
+            yield held[:cut]
+            held = held[cut:]
     if held:
         yield held
+
+
+def _place_to_cut(line: str) -> int:
+    """Where a part of a long line can end: before the space before its last word, or before its last grapheme."""
+    space = line.rfind(" ")
+    while space > 0 and (space + 1 == len(line) or line[space + 1].isspace()):
+        space = line.rfind(" ", 0, space)
+    if space > 0:
+        return space
+    begins = [grapheme.start() for grapheme in _GRAPHEME.finditer(line, max(0, len(line) - LONGEST_GRAPHEME))]
+    return int(begins[-1])

@@ -1,24 +1,30 @@
 """Text to tokens and back: characters, bytes, words or byte-pair subwords.
 
-Every tokenizer is lossless but for its unknown token: the pieces of a text, joined, are the text. So any token has a
-piece of UTF-8 of its own, and text can be shown while it is made.
+Text is brought to Unicode's normal form NFC first, so that an accented letter is the same token however a file spells
+it. After that every tokenizer is lossless but for its unknown token: the tokens of a text, joined, are the text. So
+any token has UTF-8 bytes of its own, and text can be shown while it is made.
 """
 
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
+import regex
 from numpy.typing import NDArray
 
+from recurra.data.text import with_newlines
 from recurra.errors import RecurraError
 
 TokenKind = Literal["characters", "bytes", "words", "subwords"]
+Normalization = Literal["NFC"]
 Tokens = NDArray[Any]
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
@@ -30,7 +36,41 @@ MAX_UNKNOWN_SHARE = 0.5
 MAX_CHARACTER_PERPLEXITY = 4000
 """So too if a character alone is harder to guess than one of this many; Chinese poems have 650, random ones 20,000."""
 
-_WORD = re.compile(r" ?<\w+>| ?\w+(?:['’]\w+)*| ?[^\w\s]|\s")  # noqa: RUF001 (the apostrophe people type)
+MAX_UNSPACED_SHARE = 0.2
+"""With more than this share of its letters in words that run together, a text has no words to speak of."""
+
+# A word is letters, digits, marks and joiners (UAX 29), and so is what stands between letters without ending the word:
+# an apostrophe, a Catalan middle dot, a soft hyphen, the Hebrew geresh and gershayim. Any other character is a token
+# with all that belongs to it: variation selectors, the rest of a flag or of a family of emoji.
+_WITHIN = "['\N{RIGHT SINGLE QUOTATION MARK}\N{MIDDLE DOT}\N{SOFT HYPHEN}\u05f3\u05f4]"
+
+
+def _word_pattern(letter: str, symbol: str) -> str:
+    return rf" ?<{letter}+>| ?{letter}+(?:{_WITHIN}{letter}+)*| ?{symbol}|\s"
+
+
+_WORD = regex.compile(_word_pattern(r"[\w\p{N}]", r"(?![\w\p{N}\s])\X"))
+_LATIN_WORD = re.compile(_word_pattern(r"\w", r"[^\w\s]"))
+_BEYOND_LATIN = re.compile("[^\0-\x1b\x20-\u02ff\u2010-\u203e€™]")
+"""`re` takes half the time of `regex` but knows no marks and joiners; without this it finds the same words."""
+
+_UNSPACED = {
+    regex.compile(r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー]"): 3,
+    regex.compile(r"(?!\p{M})[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]"): 5,
+}
+"""The letters of scripts that put no spaces between words, and what words are shorter than on average, where a text
+has been split into words nevertheless."""
+
+# As in GPT-2 (Radford et al. 2019), but marks and joiners stay with their letter, and a line end is alone.
+_JOINED = r"[\p{M}\x{200C}\x{200D}]"
+_SUBWORD_LIMITS = (
+    rf"['\x{{2019}}](?:s|t|re|ve|m|ll|d)(?!{_JOINED})"
+    rf"| ?\p{{L}}(?:\p{{L}}|{_JOINED})*"
+    rf"| ?\p{{N}}(?:\p{{N}}|{_JOINED})*"
+    r"| ?[^\s\p{L}\p{N}]+"
+    r"|\n|[^\S\n]+(?!\S)|[^\S\n]+"
+)
+"""What no subword reaches beyond."""
 
 
 class Tokenizer(Protocol):
@@ -40,17 +80,19 @@ class Tokenizer(Protocol):
         kind: the name it goes by in options and files.
         size: number of distinct tokens.
         unknown: the token for what was not seen in training, or None if there can be no such thing.
+        normalization: the Unicode normal form that text is brought to first; None leaves it as it is.
     """
 
     kind: TokenKind
     size: int
     unknown: int | None
+    normalization: Normalization | None
 
     def encode(self, text: str) -> Tokens:
         """The tokens of a text, `(length,)`; what is unknown becomes `unknown`."""
 
     def split(self, text: str) -> list[str]:
-        """The parts of a text that `encode` looks up, in order."""
+        """The parts of a text, normalised, that `encode` looks up, in order."""
 
     def piece(self, token: int) -> bytes:
         """The UTF-8 bytes one token stands for; a byte or a byte-pair subword may be part of a character."""
@@ -65,32 +107,35 @@ class Characters:
     kind: TokenKind = "characters"
     unknown: int | None = 0
 
-    def __init__(self, characters: Sequence[str]) -> None:
+    def __init__(self, characters: Sequence[str], normalization: Normalization | None = "NFC") -> None:
         if any(not isinstance(c, str) or len(c) != 1 for c in characters) or len(set(characters)) < len(characters):
             raise ValueError("the characters of a vocabulary must be single and distinct")
         self.characters = list(characters)
+        self.normalization = normalization
         self.size = len(self.characters) + 1
         self._tokens = np.zeros(0x110000, dtype=np.uint32)
         self._tokens[[ord(c) for c in self.characters]] = np.arange(1, self.size)
 
     @classmethod
-    def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Characters:
+    def build(
+        cls, blocks: Iterable[str], limit: int, min_count: int, normalization: Normalization | None = "NFC"
+    ) -> Characters:
         """The at most `limit` most frequent characters seen at least `min_count` times."""
         counts = np.zeros(0x110000, dtype=np.int64)
         for block in blocks:
-            counts += np.bincount(_code_points(block), minlength=len(counts))
+            counts += np.bincount(_code_points(_normalized(block, normalization)), minlength=len(counts))
         kept = sorted(np.flatnonzero(counts >= min_count), key=lambda code: (-counts[code], code))[:limit]
         _require_sense(int(counts[kept].sum()), int(counts.sum()), "characters")
         _require_favourites(counts)
-        return cls(sorted(chr(code) for code in kept))
+        return cls(sorted(chr(code) for code in kept), normalization)
 
     def encode(self, text: str) -> Tokens:
-        """One token a character, `(len(text),)`."""
-        return self._tokens[_code_points(text)]
+        """One token a character."""
+        return self._tokens[_code_points(_normalized(text, self.normalization))]
 
     def split(self, text: str) -> list[str]:
         """The characters."""
-        return list(text)
+        return list(_normalized(text, self.normalization))
 
     def piece(self, token: int) -> bytes:
         """The character in UTF-8."""
@@ -98,15 +143,16 @@ class Characters:
 
     def to_json(self) -> dict[str, Any]:
         """The characters in the order of their tokens."""
-        return {"kind": self.kind, "tokens": self.characters}
+        return {"kind": self.kind, "normalization": self.normalization, "tokens": self.characters}
 
 
 class Bytes:
-    """One token a byte of UTF-8 (or of whatever the files hold); nothing is ever unknown."""
+    """One token a byte of UTF-8 (or of whatever the files hold), never normalised; nothing is ever unknown."""
 
     kind: TokenKind = "bytes"
     size = 256
     unknown: int | None = None
+    normalization: Normalization | None = None
 
     def encode(self, text: str) -> Tokens:
         """One token a byte."""
@@ -126,38 +172,43 @@ class Bytes:
 
 
 class Words:
-    """One token a word with the space before it, a mark or a line end; token 0 is the unknown one.
+    """One token a word with the space before it, any other character or a line end; token 0 is the unknown one.
 
-    For writing that puts spaces between words.
+    A word is what Unicode says it is (UAX 29): letters with their combining marks and joiners. For writing that puts
+    spaces between words.
     """
 
     kind: TokenKind = "words"
     unknown: int | None = 0
 
-    def __init__(self, words: Sequence[str]) -> None:
+    def __init__(self, words: Sequence[str], normalization: Normalization | None = "NFC") -> None:
         if any(not isinstance(word, str) or not word for word in words) or len(set(words)) < len(words):
             raise ValueError("the words of a vocabulary must be non-empty and distinct")
         self.words = list(words)
+        self.normalization = normalization
         self.size = len(self.words) + 1
         self._tokens = {word: token for token, word in enumerate(self.words, 1)}
 
     @classmethod
-    def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Words:
+    def build(
+        cls, blocks: Iterable[str], limit: int, min_count: int, normalization: Normalization | None = "NFC"
+    ) -> Words:
         """The at most `limit` most frequent words seen at least `min_count` times."""
         counts: Counter[str] = Counter()
         for block in blocks:
-            counts.update(_WORD.findall(block))
+            counts.update(_words(_normalized(block, normalization)))
+        _require_spaces(counts)
         ranked = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
         _require_sense(sum(counts[word] for word in ranked[:limit]), counts.total(), "words")
-        return cls(ranked[:limit])
+        return cls(ranked[:limit], normalization)
 
     def encode(self, text: str) -> Tokens:
         """One token a word."""
-        return np.array([self._tokens.get(word, 0) for word in _WORD.findall(text)], dtype=np.uint32)
+        return np.array([self._tokens.get(word, 0) for word in self.split(text)], dtype=np.uint32)
 
     def split(self, text: str) -> list[str]:
         """The words, each with the space before it."""
-        return _WORD.findall(text)
+        return _words(_normalized(text, self.normalization))
 
     def piece(self, token: int) -> bytes:
         """The word in UTF-8, with its space."""
@@ -165,7 +216,7 @@ class Words:
 
     def to_json(self) -> dict[str, Any]:
         """The words in the order of their tokens."""
-        return {"kind": self.kind, "tokens": self.words}
+        return {"kind": self.kind, "normalization": self.normalization, "tokens": self.words}
 
 
 class Subwords:
@@ -174,24 +225,29 @@ class Subwords:
     kind: TokenKind = "subwords"
     unknown: int | None = None
 
-    def __init__(self, tokens: Sequence[str], merges: Sequence[Sequence[str]]) -> None:
+    def __init__(
+        self, tokens: Sequence[str], merges: Sequence[Sequence[str]], normalization: Normalization | None = "NFC"
+    ) -> None:
         to_byte = {character: byte for byte, character in _byte_characters().items()}
         if any(not isinstance(name, str) or not name or not to_byte.keys() >= set(name) for name in tokens):
-            raise ValueError("the pieces of a vocabulary must be non-empty and of bytes")
+            raise ValueError("the subwords of a vocabulary must be non-empty and of bytes")
         known = set(tokens)
         if len(known) < len(tokens) or not known >= to_byte.keys():
-            raise ValueError("the pieces of a vocabulary must be distinct, and all bytes among them")
+            raise ValueError("the subwords of a vocabulary must be distinct, and all bytes among them")
         if any(not _is_merge(merge, known) for merge in merges):
-            raise ValueError("the merges of a vocabulary must be pairs of its pieces that make another")
+            raise ValueError("the merges of a vocabulary must be pairs of its subwords that make another")
         self.tokens = list(tokens)
         self.merges = [list(merge) for merge in merges]
+        self.normalization = normalization
         self.size = len(self.tokens)
         self._tokenizer = _byte_pair_tokenizer(self.tokens, self.merges)
-        self._pieces = [bytes(to_byte[c] for c in name) for name in self.tokens]
+        self._bytes = [bytes(to_byte[c] for c in name) for name in self.tokens]
 
     @classmethod
-    def build(cls, blocks: Iterable[str], limit: int, min_count: int) -> Subwords:
-        """At most `limit` pieces, but at least the bytes, merged from pairs seen at least `min_count` times."""
+    def build(
+        cls, blocks: Iterable[str], limit: int, min_count: int, normalization: Normalization | None = "NFC"
+    ) -> Subwords:
+        """At most `limit` subwords, but at least the bytes, merged from pairs seen at least `min_count` times."""
         from tokenizers import pre_tokenizers, trainers
 
         trainer = trainers.BpeTrainer(
@@ -201,28 +257,43 @@ class Subwords:
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         )
         tokenizer = _byte_pair_tokenizer([], [])
-        tokenizer.train_from_iterator((_without_surrogates(line) for line in _lines(blocks)), trainer)
+        blocks = (_without_surrogates(_normalized(block, normalization)) for block in blocks)
+        tokenizer.train_from_iterator((line for block in blocks for line in io.StringIO(block, newline="\n")), trainer)
         model = json.loads(tokenizer.to_str())["model"]
-        return cls(sorted(model["vocab"], key=model["vocab"].__getitem__), model["merges"])
+        return cls(sorted(model["vocab"], key=model["vocab"].__getitem__), model["merges"], normalization)
 
     def encode(self, text: str) -> Tokens:
-        """One token a piece."""
-        return np.array(self._tokenizer.encode(_without_surrogates(text)).ids, dtype=np.uint32)
+        """One token a subword."""
+        return np.array(self._encoding(text).ids, dtype=np.uint32)
 
     def split(self, text: str) -> list[str]:
-        """The pieces, in the library's own spelling."""
-        return list(self._tokenizer.encode(_without_surrogates(text)).tokens)
+        """The subwords, in the library's own spelling."""
+        return list(self._encoding(text).tokens)
+
+    def _encoding(self, text: str) -> Any:
+        return self._tokenizer.encode(_without_surrogates(_normalized(text, self.normalization)))
 
     def piece(self, token: int) -> bytes:
-        """The bytes of the piece."""
-        return self._pieces[token]
+        """The bytes of the subword."""
+        return self._bytes[token]
 
     def to_json(self) -> dict[str, Any]:
-        """The pieces in the order of their tokens, and the merges in the order they are tried."""
-        return {"kind": self.kind, "tokens": self.tokens, "merges": self.merges}
+        """The subwords in the order of their tokens, and the merges in the order they are tried."""
+        return {
+            "kind": self.kind,
+            "normalization": self.normalization,
+            "tokens": self.tokens,
+            "merges": self.merges,
+        }
 
 
-def build(kind: TokenKind, blocks: Iterable[str], limit: int, min_count: int) -> Tokenizer:
+def build(
+    kind: TokenKind,
+    blocks: Iterable[str],
+    limit: int,
+    min_count: int,
+    normalization: Normalization | None = "NFC",
+) -> Tokenizer:
     """Make the tokenizer of a corpus.
 
     Args:
@@ -230,16 +301,18 @@ def build(kind: TokenKind, blocks: Iterable[str], limit: int, min_count: int) ->
         blocks: the text, as `Corpus.blocks` gives it.
         limit: largest number of tokens to keep.
         min_count: what is seen less often becomes the unknown token.
+        normalization: the Unicode normal form that text is brought to, now and whenever it is encoded; None leaves it
+            as it is. Bytes are never normalised.
 
     Raises:
-        RecurraError: if most of the text would be unknown.
+        RecurraError: if most of the text would be unknown, or words are asked for and it puts no spaces between them.
     """
     if kind == "characters":
-        return Characters.build(blocks, limit, min_count)
+        return Characters.build(blocks, limit, min_count, normalization)
     if kind == "words":
-        return Words.build(blocks, limit, min_count)
+        return Words.build(blocks, limit, min_count, normalization)
     if kind == "subwords":
-        return Subwords.build(blocks, limit, min_count)
+        return Subwords.build(blocks, limit, min_count, normalization)
     return Bytes()
 
 
@@ -247,12 +320,17 @@ def from_json(values: object, where: str) -> Tokenizer:
     """The tokenizer that `to_json` described; `where` names the origin in errors."""
     try:
         match values:
-            case {"kind": "characters", "tokens": list(tokens)}:
-                return Characters(tokens)
-            case {"kind": "words", "tokens": list(tokens)}:
-                return Words(tokens)
-            case {"kind": "subwords", "tokens": list(tokens), "merges": list(merges)}:
-                return Subwords(tokens, merges)
+            case {"kind": "characters", "normalization": "NFC" | None as form, "tokens": list(tokens)}:
+                return Characters(tokens, form)
+            case {"kind": "words", "normalization": "NFC" | None as form, "tokens": list(tokens)}:
+                return Words(tokens, form)
+            case {
+                "kind": "subwords",
+                "normalization": "NFC" | None as form,
+                "tokens": list(tokens),
+                "merges": list(merges),
+            }:
+                return Subwords(tokens, merges, form)
             case {"kind": "bytes"}:
                 return Bytes()
     except ValueError as error:
@@ -274,19 +352,78 @@ def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
     return b"".join(tokenizer.piece(int(token)) for token in tokens).decode("utf-8", "replace")
 
 
-def decoder() -> Callable[[bytes], str]:
-    """A function from each token's bytes to the text they complete, for text that is shown while it is made."""
+def decoder(skip: int = 0) -> Callable[[bytes], str]:
+    """A function from each token's bytes to the text they complete, for text that is shown while it is made.
+
+    Args:
+        skip: leave out this many bytes at the beginning, see `Prompt.held`.
+    """
     incremental = codecs.getincrementaldecoder("utf-8")("replace")
-    return incremental.decode
+
+    def decode(data: bytes) -> str:
+        nonlocal skip
+        shown = data[skip:]
+        skip -= len(data) - len(shown)
+        return incremental.decode(shown)
+
+    return decode
+
+
+class Prompt(NamedTuple):
+    """The beginning of a text, for a model that is to go on with it.
+
+    Attributes:
+        tokens: what the model reads, `(length,)`, at least one.
+        held: the end of the prompt that is not among the tokens, because it belongs to the token that comes next: what
+            is written begins with these bytes, and they are not shown again.
+        suppressed: the tokens that must not come next, `(count,)`: the unknown one, and all that do not begin with
+            `held`.
+        unknown: the parts of the prompt that there is no token for, each once.
+    """
+
+    tokens: Tokens
+    held: bytes
+    suppressed: NDArray[np.int64]
+    unknown: list[str]
+
+
+def read_prompt(tokenizer: Tokenizer, text: str) -> Prompt:
+    """A prompt, read as the corpus would have it.
+
+    Words and subwords hold the space before them, so a space at the end of a prompt is held back for the token to
+    come, and a first word that is known only after a space is read after one. Line ends of all systems are newlines,
+    but to bytes. An empty prompt is read as a line end, which is what texts begin after.
+    """
+    if tokenizer.kind != "bytes":
+        text = with_newlines(text)
+    unknown = tokenizer.unknown
+    held = b" " if tokenizer.kind in ("words", "subwords") and text.endswith(" ") else b""
+    fit = np.array([tokenizer.piece(token).startswith(held) for token in range(tokenizer.size)])
+    if unknown is not None:
+        fit[unknown] = False
+    if fit.any():
+        text = text[: len(text) - len(held)]
+    else:  # no word has a space before it
+        held, fit = b"", np.arange(tokenizer.size) != unknown
+    read = text or "\n"
+    tokens = tokenizer.encode(read)
+    if tokenizer.kind == "words" and tokens[0] == unknown and (spaced := tokenizer.encode(" " + read))[0] != unknown:
+        read, tokens = " " + read, spaced
+    parts = () if unknown is None or not text else zip(tokenizer.split(read), tokens, strict=True)
+    missing = dict.fromkeys(part.strip(" ") or part for part, token in parts if token == unknown)
+    return Prompt(tokens, held, np.flatnonzero(~fit), list(missing))
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
-def _lines(blocks: Iterable[str]) -> Iterator[str]:
-    for block in blocks:
-        yield from block.splitlines(keepends=True)
+def _normalized(text: str, form: Normalization | None) -> str:
+    return unicodedata.normalize(form, text) if form else text
+
+
+def _words(text: str) -> list[str]:
+    return (_WORD if _BEYOND_LATIN.search(text) else _LATIN_WORD).findall(text)
 
 
 def _require_sense(known: int, total: int, what: str) -> None:
@@ -294,6 +431,23 @@ def _require_sense(known: int, total: int, what: str) -> None:
         raise RecurraError(
             f"this text has an absurd vocabulary: {total - known} of its {total} {what} are rarer than --min-count "
             "or beyond --vocabulary-size; is it text in the right --encoding? --tokens bytes models anything"
+        )
+
+
+def _require_spaces(counts: Mapping[str, int]) -> None:
+    """Refuse words that are whole clauses; a script without spaces that has been split into words is fine."""
+    letters = sum(len(word) * count for word, count in counts.items())
+    others = {word: count for word, count in counts.items() if not word.isascii()}
+    unspaced = 0
+    for letter, longest in _UNSPACED.items():
+        found = [(len(letter.findall(word)), count) for word, count in others.items()]
+        own = sum(length * count for length, count in found)
+        if own > longest * sum(count for length, count in found if length):
+            unspaced += own
+    if unspaced > MAX_UNSPACED_SHARE * letters:
+        raise RecurraError(
+            "this text puts no spaces between its words, as Chinese, Japanese and Thai do not, so they cannot be told "
+            "apart; take --tokens characters or --tokens subwords"
         )
 
 
@@ -322,7 +476,12 @@ def _byte_pair_tokenizer(tokens: Sequence[str], merges: Sequence[Sequence[str]])
 
     vocabulary = {name: token for token, name in enumerate(tokens)}
     tokenizer = tokenizers.Tokenizer(models.BPE(vocab=vocabulary, merges=[(left, right) for left, right in merges]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(tokenizers.Regex(_SUBWORD_LIMITS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     return tokenizer
 
 

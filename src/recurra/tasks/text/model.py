@@ -120,7 +120,7 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
 
     def unknown_in(self, text: str) -> list[str]:
         """The characters or words of a text that the model has no token for, each once."""
-        return tokenizers.unknown_in(self.tokenizer, text)
+        return tokenizers.read_prompt(self.tokenizer, text).unknown
 
     def stream(
         self, prompt: str = "", *, sampling: Sampling | None = None, number: int = 0, **options: Any
@@ -137,12 +137,12 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         """
         sampling = with_options(sampling or Sampling(), options)
         step, state = single_stream(self.network)
-        start = self.tokenizer.encode(prompt or "\n")
-        logits, state = read(step, [int(token) for token in start], state)
-        unknown = self.tokenizer.unknown
-        suppressed = np.array([] if unknown is None else [unknown], dtype=np.int64)
-        decode = tokenizers.decoder()
-        for drawn in sample(step, logits, state, sampling, sampling.generator(number), lambda _: suppressed):
+        start = tokenizers.read_prompt(self.tokenizer, prompt)
+        logits, state = read(step, [int(token) for token in start.tokens], state)
+        unknown = np.array([] if self.tokenizer.unknown is None else [self.tokenizer.unknown], dtype=np.int64)
+        suppressed = itertools.chain([start.suppressed], itertools.repeat(unknown))
+        decode = tokenizers.decoder(len(start.held))
+        for drawn in sample(step, logits, state, sampling, sampling.generator(number), lambda _: next(suppressed)):
             yield WrittenToken(decode(self.tokenizer.piece(drawn.token)), drawn.token, drawn.log_prob)
 
     def generate(
