@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import queue
 import re
 import threading
@@ -9,16 +10,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from recurra.data.text import encoding_of
 from recurra.errors import RecurraError
 
 MAX_LINE = 2**20
-"""Bytes of a line; what is longer is no line of text."""
+"""Bytes of a line; what is longer is not a line of text."""
 
-BLOCK = 2**16
+READ_BYTES = 2**16
 """At most so many bytes are read at once."""
 
-_LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")  # a carriage return at the end may be half of one
-_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+_LINE_FEED = re.compile(rb"\r?\n")
+_CARRIAGE_RETURN = re.compile(rb"\r\n|\n|\r(?!\Z)")  # one at the end may be half of a line end
 
 Read = Callable[[int], bytes | None]
 
@@ -30,11 +32,12 @@ def groups(stream: BinaryIO, most: int) -> Iterator[list[str]]:
     """Whatever lines there are, without waiting for more: one that is typed comes alone, a file in groups of `most`.
 
     Args:
-        stream: UTF-8, of which nothing has been read; ends of lines may be of any kind, a byte-order mark is left out.
+        stream: UTF-8, or what its byte-order mark says, of which nothing has been read. Lines end in a line feed, with
+            or without a carriage return before it; in carriage returns only where there is no line feed.
         most: largest group.
 
     Raises:
-        RecurraError: if a line is too long or no text, or the stream fails; the lines before it come first.
+        RecurraError: if a line is too long or not text, or the stream fails; the lines before it come first.
     """
     # Below the stream's buffer, if it has one: a thread that waits for input with the buffer's lock held makes Python
     # abort when the program ends before it.
@@ -69,27 +72,60 @@ def _group(arrived: queue.Queue[Item], most: int) -> tuple[list[str], Item]:
 def _read(read: Read, put: Callable[[Item], None]) -> None:
     number = 1
     try:
-        for line in _split(read):
-            text = _checked(line).decode()
-            put(text.removeprefix(_BYTE_ORDER_MARK) if number == 1 else text)
+        for line in _split(_in_utf_8(_arriving(read))):
+            put(_checked(line).decode())
             number += 1
     except (OSError, ValueError) as error:
         put(RecurraError(f"line {number} cannot be read as UTF-8 text ({error}); give text in that encoding"))
     put(None)
 
 
-def _split(read: Read) -> Iterator[bytes]:
-    """Lines without their ends."""
-    rest = b""
-    while (block := read(BLOCK)) != b"":
+def _arriving(read: Read) -> Iterator[bytes]:
+    while (block := read(READ_BYTES)) != b"":
         if block is None:  # a stream that does not wait has nothing yet
             time.sleep(0.01)
-            continue
-        *lines, rest = _LINE_END.split(rest + block)
-        yield from lines
+        else:
+            yield block
+
+
+def _in_utf_8(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same without its byte-order mark, in UTF-8 whatever the mark says."""
+    beginning = b""
+    for block in blocks:
+        beginning += block
+        if beginning[0] not in b"\xef\xfe\xff\0" or len(beginning) >= len(codecs.BOM_UTF32):
+            break
+    codec = encoding_of(beginning, "utf-8")
+    if codec in ("utf-8", "utf-8-sig"):  # what does not fit is found line by line
+        yield beginning.removeprefix(codecs.BOM_UTF8)
+        yield from blocks
+        return
+    decoder = codecs.getincrementaldecoder(codec)()
+    yield decoder.decode(beginning).encode()
+    for block in blocks:
+        yield decoder.decode(block).encode()
+    yield decoder.decode(b"", final=True).encode()
+
+
+def _split(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines without their ends."""
+    rest = b""
+    line_end = None  # not known before the first line feed, or before a line would be too long without one
+    for block in blocks:
+        rest += block
+        if line_end is None and b"\n" in block:
+            line_end = _LINE_FEED
+        if line_end is None and b"\r" in rest and len(rest) > MAX_LINE:
+            line_end = _CARRIAGE_RETURN
+        if line_end:
+            *lines, rest = line_end.split(rest)
+            yield from lines
         _checked(rest)
-    if rest:
-        yield rest.removesuffix(b"\r")
+    if line_end is _LINE_FEED:
+        yield from [rest] if rest else []
+    else:
+        *lines, rest = rest.split(b"\r")
+        yield from [*lines, rest] if rest else lines
 
 
 def _checked(line: bytes) -> bytes:
