@@ -18,8 +18,8 @@ import translation_quality as quality
 import translation_speed as speed
 from common import OUT, machine
 
-from recurra.data.tables import open_pairs
 from recurra.tasks.translation.config import Config
+from recurra.tasks.translation.data import open_pairs
 
 MINUTES = {"decoding": 5.0, "multi30k": 90.0, "lengths": 33.0, "exact": 4.0}
 """Given to each training, if --minutes is not."""

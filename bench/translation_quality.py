@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from common import data, table
 
-from recurra.data.tables import Pairs, open_pairs, split_validation
 from recurra.decoding.beam_search import BeamSearch
 from recurra.evaluation.text_metrics import Tokenize, measure
 from recurra.tasks import translation
 from recurra.tasks.translation.config import Config
+from recurra.tasks.translation.data import Pairs, open_pairs, split_validation
 from recurra.tasks.translation.model import Model
 
 SEARCHES = (

@@ -1,373 +1,452 @@
-"""Sentence pairs in: whatever a table or two files hold comes through as it is, or one sentence says why not."""
+"""Rows out of tables of any kind: the right columns, every row that is good, and a sentence on all others."""
 
 import csv
-import gzip
 import io
 import json
-import os
-import re
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.data import tables as module
-from recurra.data import text as texts
-from recurra.data.tables import MAX_CHARACTERS, Pairs, open_pairs, read_lines, split_validation
+from recurra.data.columns import Header, Wanted
+from recurra.data.tables import MAX_CHARACTERS, Table, ending, read_lines, read_tables, split_lines
 from recurra.errors import OptionError, RecurraError
-from recurra.tasks.translation.dates import dates
 
-PAIRS = [
-    ("the cat was full", "die Katze war satt"),
-    ("dogs", "Hunde\u2028und\x0cmehr"),
-    ("春眠不觉晓", "spring 🙂, “so”"),
-]
+WANTED = Wanted(("text,label", "title+body,class", "user,assistant"))
 
-LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
-
-SENTENCES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\t\r\n\ufeff")).filter(
-    lambda text: text.strip()
-)
-
-MANY = st.lists(st.tuples(SENTENCES, SENTENCES), min_size=1, max_size=8)
+ROWS = [(f"Sentence number {number} is here .", "good" if number % 3 else "bad") for number in range(30)]
 
 
-def pairs_of(pairs: Pairs) -> list[tuple[str, str]]:
-    return list(zip(pairs.sources, pairs.targets, strict=True))
-
-
-def tsv(pairs: Sequence[tuple[str, ...]], end: str = "\n") -> str:
-    return "".join("\t".join(cells) + end for cells in pairs)
-
-
-def write(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
-    data = content.encode(encoding) if isinstance(content, str) else content
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+def write(path: Path, content: str) -> Path:
+    path.write_bytes(content.encode())
     return path
 
 
-def refusal(*names: str | Path, encoding: str = "utf-8") -> str:
+def rows_of(table: Table) -> list[tuple[str, ...]]:
+    return list(zip(*table.columns, strict=True))
+
+
+def separated(rows: list[tuple[str, ...]], between: str = "\t") -> str:
+    return "".join(between.join(row) + "\n" for row in rows)
+
+
+def lines(records: list[object]) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def refusal(path: Path, columns: str = "", header: Header = "auto") -> str:
     with pytest.raises(RecurraError) as error:
-        open_pairs(names, encoding)
+        read_tables([path], WANTED, columns, header)
     message = str(error.value)
     assert "\n" not in message
-    assert ";" in message, "no remedy"
+    assert len(message) < 600
     return message
 
 
-@given(pairs=MANY, ends=st.lists(LINE_ENDS, min_size=8, max_size=8), mark=st.booleans())
-def test_a_tsv_comes_through_as_it_is(
-    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]], ends: list[str], mark: bool
-) -> None:
-    text = "".join(f"{source}\t{target}{end}" for (source, target), end in zip(pairs, ends, strict=False))
-    path = write(tmp_path_factory.mktemp("tsv") / "pairs.tsv", "\ufeff" * mark + text)
-    header = [name.strip().lower() for name in pairs[0]]
-    if sorted(header) in (["source", "target"], ["src", "tgt"]):
-        return
-    assert pairs_of(open_pairs([path])) == [(source.strip(), target.strip()) for source, target in pairs]
+class TestLines:
+    def test_only_real_line_ends_end_a_line(self, tmp_path: Path) -> None:
+        other = "a\x0bb\x0cc\x1cd\x85e\u2028f\u2029g"
+        assert read_lines(write(tmp_path / "a.txt", f"{other}\r\nh\ri\n\nj")) == [other, "h\ri", "", "j"]
+        assert read_lines(write(tmp_path / "b.txt", f"{other}\rh\r\rj\r")) == [other, "h", "", "j"]
+
+    @given(st.text(st.sampled_from("\r\na\x0b\u2028"), max_size=12))
+    def test_as_python_reads_a_file_when_told_what_ends_a_line(self, text: str) -> None:
+        end = "\n" if "\n" in text else "\r"
+        file = io.StringIO(text, newline=end)
+        expected = [line.removesuffix("\r\n").removesuffix(end) for line in file]
+        assert split_lines(text) == (expected if text and not text.endswith(end) else [*expected, ""])
+
+    @pytest.mark.parametrize(("name", "between"), [("rows.tsv", "\t"), ("rows.csv", ",")])
+    def test_a_carriage_return_inside_a_line_is_a_space(self, tmp_path: Path, name: str, between: str) -> None:
+        rows = [*ROWS[:5], ("On mo\rnday it was", "good"), *ROWS[5:]]
+        read = read_tables([write(tmp_path / name, separated(rows, between))], WANTED)
+        assert rows_of(read) == [*ROWS[:5], ("On mo nday it was", "good"), *ROWS[5:]]
+        assert read.skipped == []
+
+    def test_lines_of_old_macs(self, tmp_path: Path) -> None:
+        for name, between in (("rows.tsv", "\t"), ("rows.csv", ",")):
+            path = write(tmp_path / name, separated(ROWS, between).replace("\n", "\r"))
+            assert rows_of(read_tables([path], WANTED)) == ROWS
 
 
-@given(pairs=MANY, ends=st.lists(LINE_ENDS, min_size=8, max_size=8), last=st.booleans())
-def test_parallel_files_come_through_as_they_are(
-    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]], ends: list[str], last: bool
-) -> None:
-    folder = tmp_path_factory.mktemp("parallel")
-    for side, name in enumerate(("a.en", "b.de.gz")):
-        text = "".join(pair[side] + end for pair, end in zip(pairs, ends[side:] + ends[:side], strict=False))
-        write(folder / name, text if last else text.rstrip("\r\n"))
-    read = open_pairs([folder / "a.en", folder / "b.de.gz"])
-    assert pairs_of(read) == [(source.strip(), target.strip()) for source, target in pairs]
-    assert read.name == "a.en and b.de.gz"
-    assert read.skipped == []
+class TestHeader:
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "text\tlabel",
+            "Text\tLabel",
+            "en\tde",
+            "english\tGerman",
+            "question_1\tanswer_1",
+            "sentence\tRating",
+            "Satz\tArt",
+        ],
+    )
+    def test_what_looks_like_names_is_one_and_told(self, tmp_path: Path, header: str) -> None:
+        read = read_tables([write(tmp_path / "rows.tsv", header + "\n" + separated(ROWS))], WANTED)
+        assert rows_of(read) == ROWS
+        first, second = header.split("\t")
+        told = f"'{first}', '{second}', the names of the columns (--header no reads it as a row)"
+        assert read.skipped == [f"{tmp_path}/rows.tsv, line 1: {told}"]
+
+    @pytest.mark.parametrize(
+        "first",
+        [
+            "Go .\tgood",
+            "a fine film it was\tgood",
+            "2014\tyes",
+            "text\ttext",
+            "see, label\tbad",
+            "word " * 9 + "\ttext",
+        ],
+    )
+    def test_other_first_rows_are_rows(self, tmp_path: Path, first: str) -> None:
+        read = read_tables([write(tmp_path / "rows.tsv", first + "\n" + separated(ROWS))], WANTED)
+        assert rows_of(read) == [tuple(cell.strip() for cell in first.split("\t")), *ROWS]
+        assert read.skipped == []
+
+    def test_a_word_among_words_is_no_name(self, tmp_path: Path) -> None:
+        words = [("cat", "Katze"), ("dog", "Hund"), *((f"animal{number}", "Tier") for number in range(30))]
+        assert rows_of(read_tables([write(tmp_path / "rows.tsv", separated(words))], WANTED)) == words
+
+    def test_a_row_that_comes_again_is_no_header(self, tmp_path: Path) -> None:
+        rows = [("text", "label"), *ROWS, ("text", "label")]
+        assert rows_of(read_tables([write(tmp_path / "rows.tsv", separated(rows))], WANTED)) == rows
+
+    def test_of_few_rows_only_usual_names_are_a_header(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "rows.tsv", "Satz\tArt\n" + separated(ROWS[:9]))
+        assert rows_of(read_tables([path], WANTED)) == [("Satz", "Art"), *ROWS[:9]]
+
+    def test_what_stands_above_it_is_told(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "rows.tsv", "# remarks\n" + separated([("text", "label"), *ROWS]))
+        read = read_tables([path], WANTED)
+        assert rows_of(read) == ROWS
+        assert read.skipped[1:] == [f"{path}, line 1: there is only one column"]
+
+    def test_the_option_decides(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "rows.tsv", separated([("text", "label"), *ROWS]))
+        assert rows_of(read_tables([path], WANTED, header="no")) == [("text", "label"), *ROWS]
+        read = read_tables([path], WANTED, header="yes")
+        assert (rows_of(read), read.skipped) == (ROWS, [])
+        plain = write(tmp_path / "plain.tsv", separated(ROWS))
+        assert rows_of(read_tables([plain], WANTED, header="yes")) == ROWS[1:]
 
 
-@given(pairs=MANY, delimiter=st.sampled_from(",;\t"), quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))
-def test_a_csv_written_by_python_comes_through(
-    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]], delimiter: str, quoting: int
-) -> None:
-    file = io.StringIO()
-    rows = [("source", "target"), *pairs]
-    csv.writer(file, delimiter=delimiter, quoting=quoting).writerows(rows)
-    path = write(tmp_path_factory.mktemp("csv") / "pairs.csv", file.getvalue())
-    if quoting == csv.QUOTE_MINIMAL and any(mark in cell for pair in pairs for cell in pair for mark in ",;\t"):
-        return  # of so few lines, other marks may be as good a column end
-    assert pairs_of(open_pairs([path])) == [(source.strip(), target.strip()) for source, target in pairs]
+class TestChoice:
+    def test_known_names_decide_the_order(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "rows.csv", "label,stars,text\n" + separated([(b, "5", a) for a, b in ROWS], ","))
+        read = read_tables([path], WANTED)
+        assert rows_of(read) == ROWS
+        assert f"{path}: column stars ('5'); what is read is text and label (--columns names others)" in read.skipped
+
+    def test_known_names_are_joined_if_each_says_something(self, tmp_path: Path) -> None:
+        rows = [(f"Title {number}", a, b) for number, (a, b) in enumerate(ROWS)]
+        path = write(tmp_path / "rows.tsv", separated([("title", "body", "class"), *rows]))
+        assert rows_of(read_tables([path], WANTED)) == [(f"{a} {b}", c) for a, b, c in rows]
+        path = write(
+            tmp_path / "rows.tsv", separated([("title", "body", "class"), *(("Same", b, c) for _, b, c in rows)])
+        )
+        read = read_tables([path], WANTED)
+        assert rows_of(read) == ROWS
+        assert f"{path}: column title (always the same, such as 'Same')" in read.skipped[1]
+
+    def test_ids_and_the_like_are_left_out_and_told(self, tmp_path: Path) -> None:
+        columns = {
+            "row numbers": [str(1000 + number) for number in range(30)],
+            "numbers": [str(number**2 % 17) for number in range(30)],
+            "codes": [f"{2**40 + number * 9973:012x}" for number in range(30)],
+            "always the same": ["eng"] * 30,
+            "mostly empty": ["", "", "x"] * 10,
+        }
+        for kind, cells in columns.items():
+            rows = [(cell, *row) for cell, row in zip(cells, ROWS, strict=True)]
+            path = write(tmp_path / "rows.tsv", separated(rows))
+            read = read_tables([path], WANTED)
+            assert rows_of(read) == ROWS
+            example = next(cell for cell in cells if cell)
+            assert read.skipped == [
+                f"{path}: column 1 ({kind}, such as '{example}'); what is read is 2 and 3 (--columns names others)"
+            ]
+
+    def test_a_table_as_pandas_writes_it(self, tmp_path: Path) -> None:
+        rows = [(str(number * 7 % 30), *row) for number, row in enumerate(ROWS)]  # as after shuffling
+        for name in ("", "Unnamed: 0", "review_id"):
+            path = write(tmp_path / "rows.csv", separated([(name, "en", "de"), *rows], ","))
+            read = read_tables([path], WANTED)
+            assert rows_of(read) == ROWS
+            assert "(an ID, such as '0'); what is read is en and de" in read.skipped[1]
+
+    def test_numbers_that_are_wanted_stay(self, tmp_path: Path) -> None:
+        sums = [(f"{number} + 5", str(number + 5)) for number in range(30)]
+        assert rows_of(read_tables([write(tmp_path / "sums.tsv", separated(sums))], WANTED)) == sums
+        rows = [(str(number), *row) for number, row in enumerate(sums)]
+        assert rows_of(read_tables([write(tmp_path / "sums.tsv", separated(rows))], WANTED)) == sums
+        squares = [(str(number), str(number**2)) for number in range(30)]
+        assert rows_of(read_tables([write(tmp_path / "sums.tsv", separated(squares))], WANTED)) == squares
+
+    def test_without_names_the_first_of_too_many_are_read_and_told(self, tmp_path: Path) -> None:
+        rows = [(*row, f"CC-BY by user {number} .") for number, row in enumerate(ROWS)]
+        path = write(tmp_path / "rows.tsv", separated(rows))
+        read = read_tables([path], WANTED)
+        assert rows_of(read) == ROWS
+        told = "column 3 ('CC-BY by user 0 .'); what is read is 1 and 2 (--columns names others)"
+        assert read.skipped == [f"{path}: {told}"]
+
+    def test_with_names_too_many_are_refused_with_examples(self, tmp_path: Path) -> None:
+        rows = [("one", "two", "three"), *((*row, f"Remark {number} .") for number, row in enumerate(ROWS))]
+        path = write(tmp_path / "rows.tsv", separated(rows))
+        assert refusal(path) == (
+            f"{path} does not say which of its columns are text and label: it has one ('Sentence number 0 is ...'), "
+            "two ('bad'), three ('Remark 0 .'); name them with --columns A,B in their order"
+        )
+        assert rows_of(read_tables([path], WANTED, "one,two")) == ROWS
+
+    def test_a_row_whose_cells_are_empty_or_missing_is_told(self, tmp_path: Path) -> None:
+        rows = [*ROWS, ("", "good"), ("Well .", " "), ("Alone .",)]
+        read = read_tables([write(tmp_path / "rows.tsv", separated(rows))], WANTED)
+        assert rows_of(read) == ROWS
+        assert [sentence.partition(", ")[2] for sentence in read.skipped] == [
+            "line 31: the text is empty",
+            "line 32: the label is empty",
+            "line 33: there is only one column",
+        ]
 
 
-@given(pairs=MANY, keys=st.sampled_from([("source", "target"), ("src", "tgt"), ("en", "de")]), nested=st.booleans())
-def test_json_lines_come_through(
-    tmp_path_factory: pytest.TempPathFactory, pairs: list[tuple[str, str]], keys: tuple[str, str], nested: bool
-) -> None:
-    records = [dict(zip(keys, pair, strict=True)) for pair in pairs]
-    lines = [json.dumps({"translation": record} if nested else record | {"id": 7}) + "\n" for record in records]
-    path = write(tmp_path_factory.mktemp("json") / "pairs.jsonl.gz", "".join(lines))
-    assert pairs_of(open_pairs([path])) == [(source.strip(), target.strip()) for source, target in pairs]
+class TestColumns:
+    @pytest.fixture
+    def table(self, tmp_path: Path) -> Path:
+        rows = [(f"T{number}", b, a) for number, (a, b) in enumerate(ROWS)]
+        return write(tmp_path / "rows.tsv", separated([("title", "Mood", "words here"), *rows]))
+
+    @pytest.mark.parametrize("columns", ["words here,Mood", "3,2", " Words Here , mood ", "3,mood"])
+    def test_by_name_and_number(self, table: Path, columns: str) -> None:
+        assert rows_of(read_tables([table], WANTED, columns, header="yes")) == ROWS
+        if columns != "3,2":
+            read = read_tables([table], WANTED, columns)
+            assert (rows_of(read), read.skipped) == (ROWS, [])
+
+    def test_joined_with_a_space_but_not_with_nothing(self, table: Path, tmp_path: Path) -> None:
+        expected = [(f"T{number} {a}", b) for number, (a, b) in enumerate(ROWS)]
+        assert rows_of(read_tables([table], WANTED, "title + words here,Mood")) == expected
+        some = write(tmp_path / "some.tsv", "a\tb\tc\n \tx\ty\nz\t \ty\n")
+        assert rows_of(read_tables([some], WANTED, "a+b+c,c", "yes")) == [("x y", "y"), ("z y", "y")]
+
+    def test_numbers_where_nothing_has_names(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "rows.csv", separated([("x", b, a) for a, b in ROWS], ","))
+        assert rows_of(read_tables([path], WANTED, "3,2")) == ROWS
+        assert "has no column '4', or several; it has 1 ('x'), 2 ('bad'), 3 (" in refusal(path, "3,4")
+        assert "has no column '0'" in refusal(path, "3,0")
+        assert "has no column 'Mood'" in refusal(path, "Mood,2")
+
+    def test_a_name_that_two_columns_have_is_refused(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "rows.tsv", separated([("a", "a", "b"), *((a, a, b) for a, b in ROWS)]))
+        assert "no column 'a', or several" in refusal(path, "a,b", "yes")
+        assert rows_of(read_tables([path], WANTED, "2,b", "yes")) == ROWS
+
+    @pytest.mark.parametrize("columns", ["text", "text,label,more", ",", "text,", "text+,label", "+,+"])
+    def test_what_does_not_name_them_is_refused(self, table: Path, columns: str) -> None:
+        with pytest.raises(OptionError, match="does not name text and label; give 2 names or numbers"):
+            read_tables([table], WANTED, columns)
+
+    def test_most_rows_must_have_them(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "rows.tsv", separated([*((a, b, "x") for a, b in ROWS[:9]), *ROWS[9:]]))
+        assert "line 10: there are too few columns (21 of 30 lines are wrong); give text and label" in refusal(
+            path, "1,3"
+        )
+
+    def test_of_one_column_a_table_of_one_will_do(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "rows.tsv", separated([(a,) for a, _ in ROWS]))
+        assert read_tables([path], Wanted(("text",))).columns == ([a for a, _ in ROWS],)
 
 
-def test_only_real_line_ends_end_a_line(tmp_path: Path) -> None:
-    path = write(tmp_path / "lines.txt", "a\x0bb\x0cc\x1cd\x85e\u2028f\u2029g\r\nh\ri\n\nj")
-    assert read_lines(path) == ["a\x0bb\x0cc\x1cd\x85e\u2028f\u2029g", "h", "i", "", "j"]
+class TestJson:
+    def check(self, path: Path, skipped: str = "") -> None:
+        read = read_tables([path], WANTED)
+        assert rows_of(read) == ROWS
+        assert read.skipped == ([f"{path}: {skipped} (--columns names others)"] if skipped else [])
+
+    def test_nested_lines_with_an_id(self, tmp_path: Path) -> None:
+        records = [{"id": f"n{number}", "pair": {"en": a, "de": b}} for number, (a, b) in enumerate(ROWS)]
+        path = write(tmp_path / "rows.jsonl", lines(records))
+        self.check(path, "column id (an ID, such as 'n0'); what is read is pair.en and pair.de")
+        assert rows_of(read_tables([path], WANTED, "pair.de,pair.en")) == [(b, a) for a, b in ROWS]
+        assert rows_of(read_tables([path], WANTED, "id+pair.en,pair.de"))[7] == ("n7 " + ROWS[7][0], ROWS[7][1])
+
+    @pytest.mark.parametrize("indent", [None, 1])
+    @pytest.mark.parametrize("name", ["rows.json", "rows.jsonl"])
+    def test_an_array(self, tmp_path: Path, indent: int | None, name: str) -> None:
+        records = [{"text": a, "label": b} for a, b in ROWS]
+        self.check(write(tmp_path / name, json.dumps(records, indent=indent)))
+        read = read_tables([write(tmp_path / name, json.dumps([*records, 7, {"text": "x"}]))], WANTED)
+        assert rows_of(read) == ROWS
+        assert read.skipped == [
+            f"{tmp_path / name}, item 31: this is not a JSON object",
+            f"{tmp_path / name}, item 32: there is no text called 'label'",
+        ]
+
+    def test_an_array_inside_an_object_and_lines_called_json(self, tmp_path: Path) -> None:
+        records = [{"text": a, "label": b} for a, b in ROWS]
+        self.check(write(tmp_path / "rows.json", json.dumps({"version": 2, "rows": records})))
+        self.check(write(tmp_path / "rows.json", lines(records)))
+        (tmp_path / "one.json").write_text(json.dumps(records[0]))
+        assert rows_of(read_tables([tmp_path / "one.json"], WANTED)) == ROWS[:1]
+
+    def test_a_chat(self, tmp_path: Path) -> None:
+        talks = ([{"role": "user", "content": a}, {"role": "assistant", "content": b}] for a, b in ROWS)
+        records = [{"messages": talk} for talk in talks]
+        self.check(write(tmp_path / "rows.jsonl", lines(records)))
+        (tmp_path / "one.json").write_text(json.dumps(records[0]))
+        assert rows_of(read_tables([tmp_path / "one.json"], WANTED)) == ROWS[:1]
+
+    def test_the_other_common_chat_and_its_system(self, tmp_path: Path) -> None:
+        records = [
+            {"id": 7, "talk": [dict(zip(("from", "value"), said, strict=True)) for said in talk]}
+            for talk in ([("system", "Be brief ."), ("user", a), ("assistant", b)] for a, b in ROWS)
+        ]
+        path = write(tmp_path / "rows.jsonl", lines(records))
+        assert rows_of(read_tables([path], WANTED)) == ROWS
+        joined = read_tables([path], WANTED, "talk.system+talk.user,talk.assistant")
+        assert rows_of(joined) == [(f"Be brief . {a}", b) for a, b in ROWS]
+
+    def test_a_chat_of_many_turns_is_not_clear(self, tmp_path: Path) -> None:
+        turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}] * 2
+        path = write(tmp_path / "rows.jsonl", lines([{"messages": turns}] * 5))
+        assert "does not say which of its columns are text and label: it has none with text" in refusal(path)
+        assert rows_of(read_tables([path], WANTED, "messages.2.content,messages.3.content")) == [("a", "b")] * 5
+        path = write(tmp_path / "rows.jsonl", lines([*[{"messages": turns[:2]}] * 5, {"messages": turns}]))
+        read = read_tables([path], WANTED)
+        assert rows_of(read) == [("a", "b")] * 5
+        assert read.skipped == [f"{path}, line 6: there is no text called 'messages.user'"]
+
+    def test_values_that_are_no_strings(self, tmp_path: Path) -> None:
+        records = [{"text": "a", "label": 1}, {"text": "b", "label": True}, {"text": "c", "label": 2.5}]
+        path = write(
+            tmp_path / "rows.jsonl", lines([*records, {"text": "d", "label": None}, {"text": "e", "label": []}])
+        )
+        read = read_tables([path], WANTED)
+        assert rows_of(read) == [("a", "1"), ("b", "true"), ("c", "2.5")]
+        assert [sentence.partition(", ")[2] for sentence in read.skipped] == [
+            "line 4: the label is empty",
+            "line 5: there is no text called 'label'",
+        ]
+
+    def test_what_is_not_clear_is_refused_with_the_keys(self, tmp_path: Path) -> None:
+        records = [{"a": f"{a} .", "b": {"c": b, "d": a}, "e": ["x"]} for a, b in ROWS]
+        path = write(tmp_path / "rows.jsonl", lines(records))
+        assert "it has a ('Sentence number 0 is ...'), b.c ('bad'), b.d (" in refusal(path)
+        assert rows_of(read_tables([path], WANTED, "b.d,b.c")) == ROWS
+        message = refusal(path, "b.d,b.x")
+        assert "has no text under the key 'b.x'; it has a (" in message
+        assert rows_of(read_tables([path], WANTED, "a,e.0"))[0][1] == "x"
+
+    def test_known_names_may_be_nested(self, tmp_path: Path) -> None:
+        records = [{"note": f"{b} .", "data": {"label": b, "text": a}} for a, b in ROWS]
+        read = read_tables([write(tmp_path / "rows.jsonl", lines(records))], WANTED)
+        assert rows_of(read) == ROWS
+        assert "column note ('bad .'); what is read is data.text and data.label" in read.skipped[0]
+
+    def test_a_key_may_have_a_dot_of_its_own(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "rows.jsonl", lines([{"a.b": a, "a": {"c": b}, "d": "x y z ."} for a, b in ROWS]))
+        assert rows_of(read_tables([path], WANTED, "a.b,a.c")) == ROWS
+
+    def test_deep_objects_are_no_trouble(self, tmp_path: Path) -> None:
+        deep = '{"more": ' * 850 + "0" + "}" * 850
+        path = write(tmp_path / "rows.jsonl", f'{{"text": "a", "label": "b", "x": {deep}}}\n' * 3)
+        assert rows_of(read_tables([path], WANTED)) == [("a", "b")] * 3
+
+    def test_damaged_json_is_refused_with_its_line(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "rows.json", '[\n{"text": "a", "label": "b"},\n{"text": "a" "label": "b"}\n]')
+        assert "rows.json, line 3: this is not JSON (Expecting ',' delimiter)" in refusal(path)
+        for text in ("[" * 100_000, "[" + "9" * 5000 + "]"):
+            assert "numbers or nesting are too large" in refusal(write(path, text))
+        assert "rows.json, item 1: this is not a JSON object" in refusal(write(path, "[1, 2]"))
+        assert "rows.json, item 1: this is not a JSON object" in refusal(write(path, "7"))
 
 
-def test_line_ends_inside_quotes_and_json_become_a_space(tmp_path: Path) -> None:
-    table = write(tmp_path / "pairs.csv", '"one\r\ntwo","eins\nzwei"\r\n"three, ""3""",drei\r\n')
-    assert pairs_of(open_pairs([table])) == [("one two", "eins zwei"), ('three, "3"', "drei")]
-    lines = write(tmp_path / "pairs.jsonl", json.dumps({"source": "one\rtwo", "target": "eins"}))
-    assert pairs_of(open_pairs([lines])) == [("one two", "eins")]
+class TestCsv:
+    def test_the_limit_of_the_process_stays_as_it_is(self, tmp_path: Path) -> None:
+        before = csv.field_size_limit()
+        long = "a" * (MAX_CHARACTERS + 1)
+        for cell in (long, f'"{long}"', f'"{long}""{long}"'):
+            path = write(tmp_path / "rows.csv", separated([*ROWS[:3], (cell, "good"), *ROWS[3:]], ","))
+            read = read_tables([path], WANTED)
+            assert rows_of(read) == ROWS
+            assert read.skipped == [f"{path}, line 4: a cell has more than 131,072 characters"]
+        assert csv.field_size_limit() == before
+
+    def test_a_quote_that_is_not_closed_is_refused_however_much_follows(self, tmp_path: Path) -> None:
+        for count in (5, 20_000):
+            path = write(tmp_path / "rows.csv", separated([*ROWS[:3], ('"open', "good"), *ROWS[3:5] * count], ","))
+            assert "rows.csv, line 4: what begins here is not CSV" in refusal(path)
+
+    def test_a_comma_that_is_not_quoted_is_told(self, tmp_path: Path) -> None:
+        read = read_tables([write(tmp_path / "rows.csv", separated([*ROWS, ("Well", " it is", "bad")], ","))], WANTED)
+        assert rows_of(read) == ROWS
+        assert "line 31: the number of columns is not that of the other lines" in read.skipped[0]
 
 
-@pytest.mark.parametrize("name", ["pairs.tsv", "fra.txt", "pairs", "PAIRS.TSV.GZ", "fra.txt.gz"])
-def test_a_file_of_any_other_name_is_a_tsv(tmp_path: Path, name: str) -> None:
-    path = write(tmp_path / name, tsv(PAIRS)) if not name.endswith("GZ") else tmp_path / name
-    if name.endswith("GZ"):
-        path.write_bytes(gzip.compress(tsv(PAIRS).encode()))
-    read = open_pairs([str(path)])
-    assert pairs_of(read) == PAIRS
-    assert (read.name, read.skipped, len(read)) == (name, [], 3)
+def test_several_tables_are_read_as_one(tmp_path: Path) -> None:
+    first = write(tmp_path / "first.tsv", separated([*ROWS[:10], ("x", "")]))
+    second = write(tmp_path / "second.csv", separated([("label", "text"), *((b, a) for a, b in ROWS[10:])], ","))
+    third = write(tmp_path / "third.json", json.dumps([{"text": "a", "label": "b"}]))
+    read = read_tables([first, second, third], WANTED)
+    assert rows_of(read) == [*ROWS, ("a", "b")]
+    assert read.name == "first.tsv and 2 more"
+    assert read.skipped[0] == f"{first}, line 11: the label is empty"
+    assert "second.csv, line 1" in read.skipped[1]
+    assert len(read) == 31
+    with pytest.raises(RecurraError, match=r"third\.json has no text under the key '1'"):
+        read_tables([first, third], WANTED, "1,2")
 
 
-def test_a_header_names_the_columns_and_further_ones_are_told(tmp_path: Path) -> None:
-    named = write(tmp_path / "named.tsv", "id\tTarget\tsource\n1\tzwei\ttwo\n2\tdrei\n3\tvier\tfour\n")
-    read = open_pairs([named])
-    assert pairs_of(read) == [("two", "zwei"), ("four", "vier")]
-    assert any("all columns but source and target" in sentence for sentence in read.skipped)
-    assert any("named.tsv, line 3: there are too few columns" in sentence for sentence in read.skipped)
-    for name, text in (
-        ("blank.csv", "\ntarget,source\nzwei,two\nvier,four\n"),
-        ("excel.csv", "sep=;\ntarget;source\nzwei;two\nvier;four\n"),
-        ("comment.tsv", "# numbers\ntarget\tsource\nzwei\ttwo\nvier\tfour\n"),
-        ("keys.jsonl", '{"Target": "zwei", "Source": "two"}\n{"Target": "vier", "Source": "four"}\n'),
-    ):
-        assert pairs_of(open_pairs([write(tmp_path / name, text)])) == [("two", "zwei"), ("four", "vier")]
-    licence = write(tmp_path / "licence.tsv", tsv([(*pair, "CC-BY 2.0") for pair in PAIRS]))
-    read = open_pairs([licence])
-    assert pairs_of(read) == PAIRS
-    assert read.skipped == [f"{licence}: all columns but the first two (there are up to 3)"]
+@pytest.mark.parametrize("name", ["a.TSV", "b.tsv.gz", "c.Tsv.BZ2", "d.tsv.xz"])
+def test_the_ending_is_that_below_the_packing(name: str) -> None:
+    assert ending(Path("folder.csv") / name) == ".tsv"
 
 
-def test_what_is_left_out_is_told_with_its_lines(tmp_path: Path) -> None:
-    rows = [("a", "b"), ("", "c"), ("d", " "), ("e", "\u3000"), ("\t",), ("f", ""), ("g",), ("h", "i"), ("j", "")]
-    path = write(tmp_path / "pairs.tsv", tsv([*rows, *[("k", "l")] * 20]))
-    read = open_pairs([path])
-    assert pairs_of(read) == [("a", "b"), ("h", "i"), *[("k", "l")] * 20]
-    assert sorted(read.skipped) == [
-        f"{path}, line 2: the source is empty",
-        f"{path}, line 5: nothing is there",
-        f"{path}, line 7: there is only one column",
-        f"{path}, lines 3, 4, 6 and 1 more: the target is empty",
-    ]
+def test_what_is_read_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_BYTES", 10)
+    assert "holds more than 10 bytes; give a part of it" in refusal(write(tmp_path / "rows.tsv", "a\tb\n" * 3))
 
 
-def test_empty_sides_of_parallel_files_are_left_out_and_told(tmp_path: Path) -> None:
-    first = write(tmp_path / "a.en", "one\n\nthree\n\nfive\n")
-    second = write(tmp_path / "a.de", "eins\nzwei\n\n\nfünf\n")
-    read = open_pairs([first, second])
-    assert pairs_of(read) == [("one", "eins"), ("five", "fünf")]
-    assert read.skipped == [
-        "a.en and a.de, line 2: the source is empty",
-        "a.en and a.de, line 3: the target is empty",
-        "a.en and a.de, line 4: nothing is there",
-    ]
-
-
-def test_empty_lines_at_the_end_of_one_file_do_not_matter_but_are_told(tmp_path: Path) -> None:
-    first, second = write(tmp_path / "a.en", "one\ntwo\n\n \n"), write(tmp_path / "a.de", "eins\nzwei\n")
-    assert pairs_of(open_pairs([first, second])) == [("one", "eins"), ("two", "zwei")]
-    assert pairs_of(open_pairs([second, first])) == [("eins", "one"), ("zwei", "two")]
-    assert open_pairs([first, second]).skipped == [f"{first}: the last 2 line(s), which are empty"]
-
-
-def test_unequal_numbers_of_lines_are_refused_with_both_and_where_they_part(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    lines = ["word " * int(number) for number in rng.integers(1, 20, 2000)]
-    first = write(tmp_path / "a.en", "\n".join(lines))
-    second = write(tmp_path / "a.de", "\n".join(lines[:1233] + lines[1234:]))
-    message = refusal(first, second)
-    assert "a.en has 2,000 lines but " in message
-    assert "a.de has 1,999, and the files part probably near line 1,23" in message
-    write(second, "\n".join(lines[:5]))
-    write(first, "\n".join(["same"] * 9))
-    assert "probably" not in refusal(first, second)
-
-
-def test_a_table_of_one_column_is_refused(tmp_path: Path) -> None:
-    message = refusal(write(tmp_path / "corpus.txt", "one\ntwo\nthree\tdrei\n"))
-    assert "corpus.txt, line 1: there is only one column (2 of 3 lines" in message
-    assert "tab between them, or two parallel files" in message
-    message = refusal(write(tmp_path / "corpus.csv", "one\ntwo\n"))
-    assert re.search(r"corpus\.csv, line 1: there is only one column .*a comma between", message)
-
-
-def test_records_that_are_no_pairs_are_left_out_or_refused(tmp_path: Path) -> None:
-    good = json.dumps({"source": "a", "target": "b"})
-    bad = [
-        "{",
-        "[1, 2]",
-        '"text"',
-        '{"source": "c"}',
-        '{"source": 1, "target": "d"}',
-        "[" * 100_000,
-        "9" * 5000,
-    ]  # too deep, too long
-    path = write(tmp_path / "pairs.jsonl", "\n".join([good] * 8 + bad))
-    read = open_pairs([path])
-    assert pairs_of(read) == [("a", "b")] * 8
-    assert any("lines 9, 14, 15: this is no JSON" in sentence for sentence in read.skipped)
-    assert any("there are no texts called 'source' and 'target'" in sentence for sentence in read.skipped)
-    message = refusal(write(path, "\n".join([good, *bad])))
-    assert re.search(r'pairs\.jsonl, line 2: this is no JSON \(7 of 8 lines are wrong\); give \{"source"', message)
-    other = write(path, '{"de": "eins", "en": "one"}\n{"en": "two", "de": "zwei"}\n')
-    assert pairs_of(open_pairs([other])) == [("eins", "one"), ("zwei", "two")]
-
-
-def test_lone_surrogates_and_zeros_in_json_are_left_out(tmp_path: Path) -> None:
-    lines = ['{"source": "a", "target": "b"}'] * 3 + [
-        r'{"source": "\ud800", "target": "b"}',
-        r'{"source": "a", "target": "\u0000"}',
-    ]
-    read = open_pairs([write(tmp_path / "pairs.jsonl", "\n".join(lines))])
-    assert pairs_of(read) == [("a", "b")] * 3
-    assert "lines 4, 5: there is a zero or half a surrogate pair" in read.skipped[0]
-
-
-@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_marks_of_sentences_do_not_cut_a_table(tmp_path: Path, delimiter: str) -> None:
-    mark = ";" if delimiter == "," else ","
-    rows = [(f"Sunday{mark} 9 March 2014", "2014-03-09"), (f"Monday{mark} 10 March 2014", "2014-03-10")]
-    path = write(tmp_path / "dates.csv", "".join(delimiter.join(row) + "\n" for row in rows))
-    assert pairs_of(open_pairs([path])) == rows
-
-
-def test_csv_that_is_none_is_refused_with_its_line(tmp_path: Path) -> None:
-    message = refusal(write(tmp_path / "pairs.csv", 'a,b\nc,d\n"e,f\ng,h\n'))
-    assert re.search(r"pairs\.csv, line 3: what begins here is no CSV .*close its quotes", message)
-    read = open_pairs([write(tmp_path / "pairs.csv", "a,b\nc,d\nWell, e,f\ng,h\n")])
-    assert pairs_of(read) == [("a", "b"), ("c", "d"), ("g", "h")]
-    assert "line 3: the number of columns is not that of the other lines" in read.skipped[0]
-    refusal(write(tmp_path / "blank.csv", ',\n" "\n'))
-
-
-def test_a_very_long_sentence_is_kept_and_a_longer_one_left_out(tmp_path: Path) -> None:
-    words = "word " * 10_000
-    for name, between in (("pairs.tsv", "\t"), ("pairs.csv", ",")):
-        read = open_pairs([write(tmp_path / name, f"{words}{between}lang\nshort{between}kurz\n")])
-        assert len(read.sources[0].split()) == 10_000
-        read = open_pairs([write(tmp_path / name, f"{'a' * (MAX_CHARACTERS + 1)}{between}lang\nshort{between}kurz\n")])
-        assert pairs_of(read) == [("short", "kurz")]
-        assert "line 1: a sentence has more than 131,072 characters" in read.skipped[0]
-
-
-@pytest.mark.parametrize(
-    ("data", "encoding", "line"),
-    [
-        (b"a\tb\r\nc\td\re\t\xff\n", "utf-8", 3),
-        (b"\xff", "utf-8", 1),
-        (b"a\tb\n\xed\xa0\x80\tc\n", "utf-8", 2),  # a surrogate, which UTF-8 has not
-        ("a\tb\nc".encode("utf-16-le") + b"\0", "utf-16-le", 2),
-        (b"a\tb\n", "utf-16", 1),
-    ],
-)
-def test_what_is_not_of_its_encoding_is_refused_with_the_line(
-    tmp_path: Path, data: bytes, encoding: str, line: int
-) -> None:
-    message = refusal(write(tmp_path / "pairs.tsv", data), encoding=encoding)
-    if encoding != "utf-16":
-        assert f"pairs.tsv, line {line}: this is not {encoding}; name the right --encoding" in message
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "gb18030", "utf-32"])
-def test_other_encodings(tmp_path: Path, encoding: str) -> None:
-    path = write(tmp_path / "pairs.tsv", tsv(PAIRS), encoding)
-    assert pairs_of(open_pairs([path], encoding)) == PAIRS
-    assert "no encoding Python knows" in refusal(path, encoding="klingon")
-
-
-def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    assert re.search(r"line 2: a zero byte", refusal(write(tmp_path / "zero.tsv", b"a\tb\nc\0\td\n")))
-    for name, data in (("empty.tsv", b""), ("blank.txt", b" \n\r\n"), ("mark.csv", b"\xef\xbb\xbf")):
-        assert f"{name} is empty" in refusal(write(tmp_path / name, data))
-    assert "is empty" in refusal(write(tmp_path / "a.en", b""), write(tmp_path / "a.de", b"x\n"))
-    (tmp_path / "cut.tsv.gz").write_bytes(gzip.compress(tsv(PAIRS).encode() * 99)[:-9])
-    assert "damaged .gz" in refusal(tmp_path / "cut.tsv.gz")
-    assert "has no pair of sentences" in refusal(write(tmp_path / "sides.tsv", "a\t\n\tb\n"))
-    assert "only a header" in refusal(write(tmp_path / "header.tsv", "source\ttarget\n"))
-
-
-def test_what_is_named_wrongly_is_refused(tmp_path: Path) -> None:
-    good = write(tmp_path / "good.tsv", tsv(PAIRS))
-    other = write(tmp_path / "other.csv", "a,b\n")
-    os.mkfifo(tmp_path / "pipe")
-    assert "3 files are given" in refusal(good, good, good)
-    assert "0 files are given" in refusal()
-    assert "is a folder; name" in refusal(tmp_path)
-    assert "is a folder; name" in refusal(good, tmp_path)
-    assert "both tables" in refusal(good, other)
-    assert "only once" in refusal(tmp_path / "pipe")
-    assert "sample:dates" in refusal("sample:nothing")
-    assert "give it alone" in refusal("sample:dates", good)
-    for missing in (tmp_path / "missing.tsv", "", "x" * 400):
-        refusal(missing)
-
-
-def test_large_files_and_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write(tmp_path / "pairs.tsv", "a\tb\n" * 1000)
-    bomb = write(tmp_path / "bomb.tsv.gz", "a\tb\n" * 1_000_000)
-    monkeypatch.setattr(module, "MAX_BYTES", 3000)
-    assert "pairs.tsv holds more than 3,000 bytes" in refusal(path)
-    assert "bomb.tsv.gz holds more than 3,000 bytes" in refusal(bomb)
-    monkeypatch.setattr(module, "MAX_BYTES", 2**40)
-    monkeypatch.setattr(module, "MAX_LINES", 500)
-    for lines in ("a\tb\n" * 501, "a\tb\r\n" * 501, "a\tb\n" + "\r" * 1001):
-        assert "long.tsv has more than 500 lines" in refusal(write(tmp_path / "long.tsv", lines))
-    assert len(open_pairs([write(tmp_path / "long.tsv", "a\tb\n" * 500)])) == 500
-    assert len(open_pairs([write(tmp_path / "long.tsv", "a\tb\r\n" * 500)])) == 500
-    monkeypatch.setattr(texts, "MIN_UNPACKED_LIMIT", 1000)
-    assert "bomb.tsv.gz unpacks to over" in refusal(bomb)
-
-
-def test_the_sample_of_dates() -> None:
-    read = open_pairs(["sample:dates"])
-    assert pairs_of(read) == dates()
-    assert read.name == "sample:dates"
-    train, held = split_validation(read)
-    assert (len(train), len(held)) == (19_000, 1000)
-    assert held.name == "1,000 pairs of sample:dates, drawn at random"
+PARTS = [
+    "{",
+    "}",
+    "[",
+    "]",
+    '"',
+    ":",
+    ",",
+    "\t",
+    "\n",
+    "\r",
+    ";",
+    "\\",
+    "text",
+    "label",
+    "a b",
+    "1",
+    "null",
+    " ",
+    "\ufeff",
+]
 
 
 @given(
-    sources=st.lists(st.sampled_from("abcdefghij"), min_size=2, max_size=60),
-    share=st.floats(0.01, 0.99),
-    most=st.integers(1, 30),
-    seed=st.integers(0, 99),
+    parts=st.lists(st.sampled_from(PARTS), max_size=30).map("".join),
+    name=st.sampled_from(["a.tsv", "a.csv", "a.json", "a.jsonl"]),
+    columns=st.sampled_from(["", "1,2", "text,label", "text+1,2", "0.text,1.label"]),
+    header=st.sampled_from(["auto", "yes", "no"]),
 )
-def test_no_source_is_on_both_sides_of_the_cut(sources: list[str], share: float, most: int, seed: int) -> None:
-    pairs = Pairs("letters", sources, [str(place) for place in range(len(sources))], ["left out"])
-    if len(set(sources)) < 2:
-        with pytest.raises(RecurraError, match="fewer than two different sources"):
-            split_validation(pairs, share, most, seed)
+def test_anything_gives_good_rows_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, parts: str, name: str, columns: str, header: Header
+) -> None:
+    path = write(tmp_path_factory.mktemp("any") / name, parts)
+    try:
+        read = read_tables([path], WANTED, columns, header)
+    except RecurraError:
         return
-    train, held = split_validation(pairs, share, most, seed)
-    assert not set(train.sources) & set(held.sources)
-    assert len(train) >= 1
-    assert len(held) >= 1
-    assert sorted(pairs_of(train) + pairs_of(held), key=lambda pair: int(pair[1])) == pairs_of(pairs)
-    for part in (train, held):
-        assert [int(target) for target in part.targets] == sorted(int(target) for target in part.targets)
-    smallest = min(sources.count(source) for source in sources)
-    assert len(held) <= max(smallest, min(int(np.ceil(share * len(sources))), most))
-    assert (train, held) == split_validation(pairs, share, most, seed)
-
-
-def test_the_cut_is_as_large_as_asked_for_and_drawn_by_the_seed() -> None:
-    numbers = [str(number) for number in range(1000)]
-    pairs = Pairs("numbers", numbers, numbers, [])
-    assert len(split_validation(pairs)[1]) == 100
-    assert len(split_validation(pairs, 0.5, 30)[1]) == 30
-    assert split_validation(pairs, seed=1)[1] != split_validation(pairs, seed=2)[1]
-    assert len({int(number) // 100 for number in split_validation(pairs)[1].sources}) > 5
-    for share, most in ((0, 1), (1, 1), (0.1, 0)):
-        with pytest.raises(OptionError, match="cannot be kept for validation"):
-            split_validation(pairs, share, most)
+    assert read.columns[0]
+    assert all(cell and cell == cell.strip() and not {"\r", "\n"} & set(cell) for row in rows_of(read) for cell in row)

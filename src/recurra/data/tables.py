@@ -1,4 +1,4 @@
-"""Sentence pairs out of what people have: a table of two columns, two parallel files, or a sample."""
+"""Rows out of tables: TSV, CSV, and JSON in lines or as one array, the wanted columns of each."""
 
 from __future__ import annotations
 
@@ -7,222 +7,270 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from recurra.data.sources import PREFIX, find_files, sample_named
+from recurra.data.columns import (
+    SAMPLE,
+    Groups,
+    Header,
+    Wanted,
+    choose_columns,
+    describe,
+    find_columns,
+    looks_like_header,
+    parse_columns,
+)
+from recurra.data.sources import called
 from recurra.data.text import read_blocks, require_encoding
-from recurra.errors import OptionError, RecurraError, os_errors
-from recurra.tasks.translation.alignment import parting
-from recurra.tasks.translation.dates import dates
-
-PAIRS = {"dates": dates}
-"""The samples of sentence pairs by name."""
+from recurra.errors import RecurraError
 
 MAX_BYTES = 2**30
-"""A larger file, unpacked, is refused: all pairs are held in memory."""
+"""A larger file, unpacked, is refused: all rows are held in memory."""
 
 MAX_LINES = 10_000_000
 """So is one with more lines: even empty ones take memory, and packed they take no room at all."""
 
 MAX_CHARACTERS = 2**17
-"""A pair with a longer sentence is left out; ten thousand words are half of it."""
+"""A row with a longer cell is left out; ten thousand words are half of it."""
 
-TABLES = (".tsv", ".csv", ".jsonl")
-"""How the names of tables end; a single file of any other name is read as the first."""
+TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json")
+"""How the names of tables end; a file of any other name is read as the first."""
 
-_HEADERS = (("source", "target"), ("src", "tgt"))
+PACKED = (".gz", ".bz2", ".xz")
 
-_LINE_END = re.compile("\r\n|\n|\r")  # and nothing else: str.splitlines would cut at U+2028 and form feeds as well
+MAX_DEPTH = 5
+"""Keys of objects within more objects than this must be named."""
+
+_LINE_END = re.compile("\r\n|\n|\r")
+
+_STRAY = re.compile("\r(?!\n)")
 
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 _BLANK = "nothing is there"
 
+_TOO_LONG = f"a cell has more than {MAX_CHARACTERS:,} characters"
+
+_MISSING = object()
+
 Row = tuple[int, list[str] | str]
 """The number of a line, from 1, and its cells; or why it has none."""
 
+Record = tuple[int, dict[str, Any] | str]
+"""The number of a JSON object, and what is in it; or why it is not one."""
+
 
 @dataclass(frozen=True)
-class Pairs:
-    """Sentences with their translations.
+class Table:
+    """The wanted columns of one table or several.
 
     Attributes:
-        name: what a person would call them, for notes and the model card.
-        sources: sentences, without white space around them and without line ends; otherwise as they were.
-        targets: their translations, as many.
+        name: what a person would call it, for notes and the model card.
+        columns: as they were wanted, each `rows` texts without white space around them and without line ends;
+            otherwise as they were, and none of them empty.
         skipped: sentences for the user on what was left out, with file and line.
     """
 
     name: str
-    sources: list[str]
-    targets: list[str]
+    columns: tuple[list[str], ...]
     skipped: list[str]
 
     def __len__(self) -> int:
-        return len(self.sources)
+        return len(self.columns[0])
 
 
-def open_pairs(names: Sequence[str | Path], encoding: str = "utf-8") -> Pairs:
-    """Read sentence pairs; lines without a pair are left out and told in `Pairs.skipped`.
+def read_tables(
+    paths: Sequence[Path], wanted: Wanted, columns: str = "", header: Header = "auto", encoding: str = "utf-8"
+) -> Table:
+    """Read tables as one; rows without the wanted columns are left out and told in `Table.skipped`.
 
     Args:
-        names: one table, two parallel files (line n is the translation of line n), or one `sample:NAME`. A table is
-            .tsv (a tab between the columns; nothing is quoted), .csv (a comma, semicolon or tab; quotes) or .jsonl
-            (objects with the keys source and target, or with just two texts, the source first). The first two
-            columns are read, or those a first line calls source and target. Any file may be packed (.gz).
+        paths: .tsv or any other ending (a tab between the columns; nothing is quoted), .csv (a comma, semicolon or
+            tab; quotes), .jsonl, .ndjson or .json (objects in lines or in one array). All may be packed.
+        wanted: what to look for.
+        columns: names or numbers, see `parse_columns`; of JSON the keys, with dots for nested ones. Of the messages of
+            a chat, `messages.user` is what the user says, and `messages.0.content` the first. Chosen by what they
+            look like if not given.
+        header: whether the first line of a TSV or CSV names the columns.
         encoding: how the files encode text, a name Python knows.
 
     Raises:
-        RecurraError: if a file is missing, is no text, or most of its lines hold no pair; if parallel files have
-            unequal numbers of lines; if no pair is left.
+        RecurraError: if a file is missing, is not text, or most of its lines do not hold what is wanted; if it is not
+            clear which columns are; if no row is left.
     """
     require_encoding(encoding)
-    given = [str(name) for name in names]
-    sample = sample_named(given, PAIRS, "sample of sentence pairs")
-    if sample:
-        written, answers = zip(*PAIRS[sample](), strict=True)
-        return Pairs(PREFIX + sample, list(written), list(answers), [])
-    paths = _files(given)
-    if len(paths) == 2:
-        return _parallel(paths[0], paths[1], encoding)
-    return _table(paths[0], encoding)
+    asked = parse_columns(columns, wanted) if columns else None
+    tables = []
+    for path in paths:
+        text = _read(path, encoding)
+        if ending(path) in (".jsonl", ".ndjson", ".json"):
+            tables.append(_json_table(path, text, wanted, asked))
+        else:
+            tables.append(_text_table(path, text, wanted, asked, header))
+    if len(tables) == 1:
+        return tables[0]
+    joined = tuple(
+        [cell for part in parts for cell in part] for parts in zip(*(t.columns for t in tables), strict=True)
+    )
+    return Table(called([str(path) for path in paths]), joined, [sentence for t in tables for sentence in t.skipped])
 
 
-def _files(names: Sequence[str]) -> list[Path]:
-    """The one or two files that are named."""
-    for name in names:
-        with os_errors("reading", name):
-            if name and Path(name).is_dir():
-                raise RecurraError(f"{name} is a folder; name a table of two columns or two parallel files")
-    paths, _ = find_files(names, TABLES)
-    if not 1 <= len(paths) <= 2:
-        raise RecurraError(f"{len(paths)} files are given for sentence pairs; give one table or two parallel files")
-    if len(paths) == 2 and all(_ending(path) in TABLES for path in paths):
-        raise RecurraError(f"{paths[0]} and {paths[1]} are both tables; give one table or two parallel text files")
-    return paths
-
-
-def _ending(path: Path) -> str:
-    return Path(path.name.lower().removesuffix(".gz")).suffix
+def ending(path: Path) -> str:
+    """How the name of a table ends, without what packed it, in small letters."""
+    name = path.name.lower()
+    return Path(next((name.removesuffix(end) for end in PACKED if name.endswith(end)), name)).suffix
 
 
 def read_lines(path: Path, encoding: str = "utf-8") -> list[str]:
-    """The lines of one text file, plain or .gz, without their ends (of any system) and without a byte-order mark.
+    """The lines of one text file without their ends and without a byte-order mark; see `split_lines`.
 
     Raises:
-        RecurraError: if the file cannot be read, is empty, is no text in this encoding, or is larger than `MAX_BYTES`.
+        RecurraError: if the file cannot be read, is empty, is not text in this encoding, or is larger than `MAX_BYTES`.
     """
     require_encoding(encoding)
-    lines = _LINE_END.split(_read(path, encoding))
+    lines = split_lines(_read(path, encoding))
     return lines if lines[-1] else lines[:-1]
 
 
+def split_lines(text: str) -> list[str]:
+    """Lines that end in LF or CRLF, or in CR if there is no LF in the text; what follows the last end is a line too.
+
+    No other character ends a line: `str.splitlines` would cut at U+2028 and form feeds as well.
+    """
+    return text.replace("\r\n", "\n").split("\n") if "\n" in text else text.split("\r")
+
+
 def _read(path: Path, encoding: str) -> str:
+    """The whole text of a file."""
     data = bytearray()
     for block in read_blocks(path):
         data += block
         if len(data) > MAX_BYTES:
-            raise RecurraError(f"{path} holds more than {MAX_BYTES:,} bytes of pairs; give a part of it")
+            raise RecurraError(f"{path} holds more than {MAX_BYTES:,} bytes; give a part of it")
+    end = "\n" if b"\n" in data else "\r"
     try:
         text = data.decode(encoding).removeprefix("\ufeff")
     except UnicodeError as error:
         begin = error.start if isinstance(error, UnicodeDecodeError) else 0
-        line = _line_at(data[:begin].decode(encoding, "ignore")) if begin else 1
+        line = data[:begin].decode(encoding, "ignore").count(end) + 1 if begin else 1
         raise RecurraError(f"{path}, line {line}: this is not {encoding}; name the right --encoding") from error
     if "\0" in text:
-        line = _line_at(text[: text.index("\0")])
+        line = text.count(end, 0, text.index("\0")) + 1
         raise RecurraError(f"{path}, line {line}: a zero byte, which no text has; give text or name its --encoding")
     if max(text.count("\n"), text.count("\r")) > MAX_LINES:
         raise RecurraError(f"{path} has more than {MAX_LINES:,} lines; give a part of it")
     if not text.strip():
-        raise RecurraError(f"{path} is empty; give a file with sentences in it")
+        raise RecurraError(f"{path} is empty; give a file with text in it")
     return text
 
 
-def _line_at(before: str) -> int:
-    """The number of the line that some text ends in."""
-    return len(_LINE_END.findall(before)) + 1
+def _text_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | None, header: Header) -> Table:
+    """The wanted columns of a TSV or CSV."""
+    count, is_csv = len(wanted.names), ending(path) == ".csv"
+    cells_of = partial(_cells, count)
+    rows = _csv_rows(path, text, cells_of) if is_csv else _tsv_rows(text, cells_of)
+    first = _first(rows, count)
+    told, names = [], list[str]()
+    if first is not None:
+        line, cells = rows[first]
+        assert isinstance(cells, list)
+        below = _sample(rows[first + 1 :])
+        by_name = asked is not None and not all(name.isdecimal() for group in asked for name in group)
+        if header == "yes" or (header == "auto" and (by_name or looks_like_header(cells, below, wanted))):
+            names = [cell.strip() for cell in cells]
+            rows = rows[:first] + rows[first + 1 :]
+            if header == "auto" and not by_name:
+                listed = ", ".join(repr(name[:40]) for name in names[:6])
+                told.append(f"{path}, line {line}: {listed}, the names of the columns (--header no reads it as a row)")
+    sample = _sample(rows)
+    groups: Groups = []
+    if asked and (names or sample):
+        groups = find_columns(asked, names, sample, str(path))
+    elif sample:
+        groups, others = choose_columns(names, sample, wanted, str(path))
+        told += [others] if others else []
+    taken: list[Row] = [(line, cells if isinstance(cells, str) else _taken(cells, groups)) for line, cells in rows]
+    between = "a comma" if is_csv else "a tab"
+    _require_most(path, "line", taken, f"give {_listed(wanted)} with {between} between them{wanted.otherwise}")
+    return collect(path.name, str(path), wanted, taken, told)
 
 
-def _parallel(first: Path, second: Path, encoding: str) -> Pairs:
-    """The pairs of two files, line by line."""
-    sources, targets = read_lines(first, encoding), read_lines(second, encoding)
-    told = []
-    for path, lines, other in ((first, sources, targets), (second, targets, sources)):
-        rest = lines[len(other) :]
-        if rest and not any(line.strip() for line in rest):
-            del lines[len(other) :]
-            told.append(f"{path}: the last {len(rest)} line(s), which are empty")
-    if len(sources) != len(targets):
-        position = parting(sources, targets)
-        hint = f", and the files part probably near line {position:,}" if position else ""
-        raise RecurraError(
-            f"{first} has {len(sources):,} lines but {second} has {len(targets):,}{hint}; line n of one must be the "
-            "translation of line n of the other: put in what is missing or cut off what is too much"
-        )
-    rows = (
-        (position, [source, target]) for position, (source, target) in enumerate(zip(sources, targets, strict=True), 1)
-    )
-    name = f"{first.name} and {second.name}"
-    return _collect(name, name, rows, told)
+def _listed(wanted: Wanted) -> str:
+    return " and ".join(wanted.names)
 
 
-def _table(path: Path, encoding: str) -> Pairs:
-    """The pairs of one table."""
-    read: dict[str, tuple[Callable[[str], list[Row]], str]] = {
-        ".csv": (_csv_rows, "give a source and a target with a comma between them"),
-        ".jsonl": (_json_rows, 'give {"source": "...", "target": "..."} in each line'),
-    }
-    rows_of, expected = read.get(
-        _ending(path), (_tsv_rows, "give a source and a target with a tab between them, or two parallel files")
-    )
-    text = _read(path, encoding)
+def _first(rows: list[Row], count: int) -> int | None:
+    """The position of the first row with as many texts as are wanted: what stands above it is not a header."""
+    for position, (_, cells) in enumerate(rows):
+        if isinstance(cells, list) and sum(bool(cell.strip()) for cell in cells) >= count:
+            return position
+    return None
+
+
+def _sample(rows: Iterable[Row]) -> list[list[str]]:
+    return list(islice((cells for _, cells in rows if isinstance(cells, list)), SAMPLE))
+
+
+def _taken(cells: list[str], groups: Groups) -> list[str] | str:
     try:
-        rows = rows_of(text)
-    except csv.Error as error:
-        raise RecurraError(f"{path}, {error}; close its quotes, and write a quote within quotes twice") from error
-    wrong = [(line, cells) for line, cells in rows if isinstance(cells, str) and cells != _BLANK]
-    if 2 * len(wrong) > len(rows):
-        line, reason = wrong[0]
-        raise RecurraError(
-            f"{path}, line {line}: {reason} ({len(wrong):,} of {len(rows):,} lines are wrong); {expected}"
-        )
-    return _collect(path.name, str(path), *_columns(path, rows))
+        return [cells[group[0]] if len(group) == 1 else _joined(cells[index] for index in group) for group in groups]
+    except IndexError:
+        return "there are too few columns"
 
 
-def _tsv_rows(text: str) -> list[Row]:
-    return [(number, _cells(line.split("\t"))) for number, line in enumerate(_LINE_END.split(text), 1) if line]
+def _joined(parts: Iterable[str]) -> str:
+    return " ".join(filter(None, map(str.strip, parts)))
 
 
-def _cells(cells: list[str]) -> list[str] | str:
+def _tsv_rows(text: str, cells_of: Callable[[list[str]], list[str] | str]) -> list[Row]:
+    return [(number, cells_of(line.split("\t"))) for number, line in enumerate(split_lines(text), 1) if line]
+
+
+def _cells(count: int, cells: list[str]) -> list[str] | str:
     if not any(cell.strip() for cell in cells):
         return _BLANK
-    return cells if len(cells) > 1 else "there is only one column"
+    return "there is only one column" if len(cells) == 1 < count else cells
 
 
-def _csv_rows(text: str) -> list[Row]:
+def _csv_rows(path: Path, text: str, cells_of: Callable[[list[str]], list[str] | str]) -> list[Row]:
     """The records of a CSV file, by the number of the line they begin in."""
-    rows: list[Row] = []
-    csv.field_size_limit(MAX_BYTES)  # what is too long for a sentence is left out, and not the whole file
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True, skipinitialspace=True)
-    line = 1
+    if "\n" in text:
+        text = _STRAY.sub(" ", text)
     try:
-        for cells in reader:
-            rows.append((line, _cells(cells)))
-            line = reader.line_num + 1
+        records = list(_records(text, _delimiter(text), strict=True))
     except csv.Error as error:
-        raise csv.Error(f"line {line}: what begins here is no CSV ({error})") from error
-    # A comma that should have been quoted makes one column more, and wrong pairs.
+        raise RecurraError(f"{path}, {error}; close its quotes, and write a quote within quotes twice") from error
+    rows = [(line, cells if isinstance(cells, str) else cells_of(cells)) for line, cells in records]
+    # A comma that should have been quoted makes one column more, and wrong rows.
     widths = Counter(len(cells) for _, cells in rows if isinstance(cells, list))
     usual = max(widths, key=lambda width: widths[width], default=0)
     uneven = "the number of columns is not that of the other lines"
     return [(line, cells if isinstance(cells, str) or len(cells) == usual else uneven) for line, cells in rows]
+
+
+def _records(text: str, delimiter: str, strict: bool) -> Iterator[Row]:
+    """The records of CSV text, or why one is left out.
+
+    A cell that is too long for the csv module costs its record. The limit is the whole process's, and so not changed;
+    that of a cell which spans lines is taken for a quote that was not closed.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict, skipinitialspace=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            yield line, next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "larger than field limit" not in str(error) or reader.line_num != line:
+                raise csv.Error(f"line {line}: what begins here is not CSV ({error})") from error
+            yield line, _TOO_LONG
 
 
 def _delimiter(text: str) -> str:
@@ -230,176 +278,203 @@ def _delimiter(text: str) -> str:
     beginning = text[: 2 * MAX_CHARACTERS]
 
     def agreeing(delimiter: str) -> int:
-        reader = csv.reader(io.StringIO(beginning, newline=""), delimiter=delimiter, skipinitialspace=True)
-        return max(Counter(len(cells) for cells in islice(reader, 100) if len(cells) > 1).values(), default=0)
+        widths = Counter[int]()
+        with suppress(csv.Error):  # what was read before it counts
+            records = islice(_records(beginning, delimiter, strict=False), 100)
+            widths.update(len(cells) for _, cells in records if isinstance(cells, list))
+        return max((number for width, number in widths.items() if width > 1), default=0)
 
     # Of two the one less often before a space: sentences have commas and semicolons of their own.
     return max((",", ";", "\t"), key=lambda delimiter: (agreeing(delimiter), -beginning.count(delimiter + " ")))
 
 
-def _json_rows(text: str) -> list[Row]:
-    """The source and target of each JSON line; the first good one decides under which keys they are."""
-    rows: list[Row] = []
-    keys: tuple[str, str] | None = None
-    for number, line in enumerate(_LINE_END.split(text), 1):
-        if not line.strip():
-            rows += [(number, _BLANK)] if line else []
-            continue
-        record = _json_object(line)
-        if isinstance(record, str):
-            rows.append((number, record))
-            continue
-        keys = keys or _keys(record)
-        cells = [record.get(key) for key in keys or ()]
-        if len(cells) == 2 and all(isinstance(cell, str) for cell in cells):
-            rows.append((number, [str(cell) for cell in cells]))
-        else:
-            named = (
-                f"no texts called {keys[0]!r} and {keys[1]!r}" if keys else "not just two texts, or source and target"
-            )
-            rows.append((number, f"there are {named}"))
-    return rows
+def _json_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | None) -> Table:
+    """The wanted keys of JSON objects."""
+    unit, records = _json_records(path, text)
+    example = ", ".join(f'"{name}": "..."' for name in wanted.names)
+    expected = f"give {{{example}}} in each {unit}, or name the keys with --columns"
+    _require_most(path, unit, records, expected)
+    objects = list(islice((record for _, record in records if isinstance(record, dict)), SAMPLE))
+    names = list(dict.fromkeys(name for record in objects for name in _keys(record)))
+    sample = [[_text(_at(record, name)) or "" for name in names] for record in objects]
+    told = []
+    if asked:
+        for name in (name for group in asked for name in group):
+            if all(_text(_at(record, name)) is None for record in objects):
+                raise RecurraError(
+                    f"{path} has no text under the key {name[:60]!r}; it has {describe(names, sample)}: name some of "
+                    "these with --columns"
+                )
+    else:
+        groups, others = choose_columns(names, sample, wanted, str(path))
+        asked = [[names[index] for index in group] for group in groups]
+        told = [others] if others else []
+    rows: list[Row] = [
+        (number, record if isinstance(record, str) else _texts(record, asked)) for number, record in records
+    ]
+    _require_most(path, unit, rows, expected)
+    return collect(path.name, str(path), wanted, rows, told, unit)
+
+
+def _texts(record: dict[str, Any], asked: list[list[str]]) -> list[str] | str:
+    """The texts under the keys that are asked for; a key to be joined may be missing."""
+    cells = []
+    for group in asked:
+        parts = [text for name in group if (text := _text(_at(record, name))) is not None]
+        if not parts:
+            return f"there is no text called {'+'.join(group)[:80]!r}"
+        cells.append(_joined(parts))
+    return cells
+
+
+def _json_records(path: Path, text: str) -> tuple[str, list[Record]]:
+    """JSON objects, and whether they are counted in lines or as items of an array."""
+    if ending(path) == ".json" or text.lstrip().startswith("["):
+        items = _json_items(path, text)
+        if items is not None:
+            wrong = "this is not a JSON object"
+            return "item", [(number, item if isinstance(item, dict) else wrong) for number, item in enumerate(items, 1)]
+    lines = ((number, line) for number, line in enumerate(split_lines(text), 1) if line)
+    return "line", [(number, _json_object(line)) for number, line in lines]
+
+
+def _json_items(path: Path, text: str) -> list[Any] | None:
+    """The items of the array in a file, which may be inside an object; None if there is one object a line instead."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            return None
+        raise RecurraError(f"{path}, line {error.lineno}: this is not JSON ({error.msg}); mend it there") from error
+    except (ValueError, RecursionError) as error:
+        raise RecurraError(f"{path} is not JSON that can be read; its numbers or nesting are too large") from error
+    if isinstance(document, list):
+        return document
+    lists = [value for value in document.values() if _is_objects(value)] if isinstance(document, dict) else []
+    return lists[0] if len(lists) == 1 and not _is_chat(lists[0]) else [document]
 
 
 def _json_object(line: str) -> dict[str, Any] | str:
-    """The object in a line, the one inside if it has no other content; or what is wrong."""
+    """The object in a line; or what is wrong."""
+    if not line.strip():
+        return _BLANK
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
-        return "this is no JSON"
-    if isinstance(record, dict) and len(record) == 1 and isinstance(inner := next(iter(record.values())), dict):
-        record = inner
-    return record if isinstance(record, dict) else "this is no JSON object"
+        return "this is not JSON"
+    return record if isinstance(record, dict) else "this is not a JSON object"
 
 
-def _keys(record: dict[str, Any]) -> tuple[str, str] | None:
-    """Which texts of an object are source and target."""
-    called = {key.strip().lower(): key for key in record}
-    names = _named(called)
-    if names:
-        return called[names[0]], called[names[1]]
-    texts = [key for key, value in record.items() if isinstance(value, str)]
-    return (texts[0], texts[1]) if len(texts) == 2 else None
+def _is_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
 
-def _named(header: Collection[str]) -> tuple[str, str] | None:
-    """What a header in small letters calls source and target; None if it is none."""
-    return next((names for names in _HEADERS if all(name in header for name in names)), None)
+def _is_chat(value: object) -> bool:
+    return _is_objects(value) and all(_said(message) for message in value)  # type: ignore[attr-defined]
 
 
-def _columns(path: Path, rows: list[Row]) -> tuple[list[Row], list[str]]:
-    """The rows with the columns of source and target only, without a header; and what is to be told about it."""
-    wide = max((len(cells) for _, cells in rows if isinstance(cells, list)), default=0)
-    which = "the first two"
-    source, target = 0, 1
-    first, header = _first(rows)
-    names = _named(header)
-    if names:
-        source, target = (header.index(name) for name in names)
-        rows, which = rows[:first] + rows[first + 1 :], " and ".join(names)
-    taken = [(line, _taken(cells, source, target)) for line, cells in rows]
-    return taken, [f"{path}: all columns but {which} (there are up to {wide})"] if wide > 2 else []
+def _said(message: Any) -> tuple[str, Any] | None:
+    """Who says what in a message of a chat, of the two common forms."""
+    match message:
+        case {"role": str(role), "content": content} | {"from": str(role), "value": content}:
+            return role, content
+    return None
 
 
-def _first(rows: list[Row]) -> tuple[int, list[str]]:
-    """The place of the first row with two texts, and they in small letters; none if there is no such row."""
-    for position, (_, cells) in enumerate(rows):
-        if isinstance(cells, list) and sum(bool(cell.strip()) for cell in cells) > 1:
-            return position, [cell.strip().lower() for cell in cells]
-    return 0, []
+def _keys(record: dict[str, Any], depth: int = 1) -> Iterator[str]:
+    """The keys of the texts in an object, nested ones with dots; of the messages of a chat who says them."""
+    for key, value in record.items():
+        if isinstance(value, dict) and depth < MAX_DEPTH:
+            yield from (f"{key}.{inner}" for inner in _keys(value, depth + 1))
+        elif _is_chat(value):
+            roles = [said[0] for message in value if (said := _said(message))]
+            yield from (f"{key}.{role}" for role in dict.fromkeys(roles) if roles.count(role) == 1)
+        elif _text(value) is not None:
+            yield key
 
 
-def _taken(cells: list[str] | str, source: int, target: int) -> list[str] | str:
-    if isinstance(cells, str):
-        return cells
-    return [cells[source], cells[target]] if len(cells) > max(source, target) else "there are too few columns"
+def _at(value: Any, path: str) -> Any:
+    """What is under a key with dots; `_MISSING` if nothing is."""
+    if isinstance(value, dict) and path in value:
+        return value[path]
+    first, dot, rest = path.partition(".")
+    if isinstance(value, dict) and dot and first in value:
+        return _at(value[first], rest)
+    if isinstance(value, list) and first.isdecimal() and int(first) < len(value):
+        return _at(value[int(first)], rest) if rest else value[int(first)]
+    if _is_chat(value):
+        by_role = [said[1] for message in value if (said := _said(message)) and said[0] == path]
+        return by_role[0] if len(by_role) == 1 else _MISSING
+    return _MISSING
 
 
-def _collect(name: str, position: str, rows: Iterable[Row], told: list[str]) -> Pairs:
-    """The pairs of all rows that hold one, and sentences on the others."""
-    pairs: list[tuple[str, str]] = []
+def _text(value: Any) -> str | None:
+    """A JSON value as the text of a cell; None if it is not one."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value) if isinstance(value, bool | int | float) else None
+
+
+def _require_most(path: Path, unit: str, rows: Sequence[Row | Record], expected: str) -> None:
+    """Refuse a table most of whose rows are not what was expected."""
+    wrong = [(line, cells) for line, cells in rows if isinstance(cells, str) and cells != _BLANK]
+    if 2 * len(wrong) > len(rows):
+        line, reason = wrong[0]
+        raise RecurraError(
+            f"{path}, {unit} {line}: {reason} ({len(wrong):,} of {len(rows):,} {unit}s are wrong); {expected}"
+        )
+
+
+def collect(
+    name: str, where: str, wanted: Wanted, rows: Iterable[Row], told: Sequence[str] = (), unit: str = "line"
+) -> Table:
+    """The texts of all rows that are good, and sentences on the others.
+
+    Args:
+        name: of the table.
+        where: what to call it in the sentences.
+        wanted: what the cells are.
+        rows: with as many cells as are wanted.
+        told: sentences that come before.
+        unit: what the rows' numbers count.
+
+    Raises:
+        RecurraError: if no row is good.
+    """
+    columns: tuple[list[str], ...] = tuple([] for _ in wanted.names)
     left_out: dict[str, list[int]] = {}
-    for line, cells in rows:
-        if isinstance(cells, str):
-            left_out.setdefault(cells, []).append(line)
-            continue
-        source, target = (_LINE_END.sub(" ", cell.strip()) for cell in cells)
-        reason = _fault(source, target)
+    for number, cells in rows:
+        texts = [] if isinstance(cells, str) else [_LINE_END.sub(" ", cell.strip()) for cell in cells]
+        reason = cells if isinstance(cells, str) else _fault(texts, wanted)
         if reason:
-            left_out.setdefault(reason, []).append(line)
-        else:
-            pairs.append((source, target))
-    skipped = told + [_sentence(position, lines, reason) for reason, lines in left_out.items()]
-    if not pairs:
-        raise RecurraError(f"{position} has no pair of sentences ({'; '.join(skipped) or 'only a header'}); give some")
-    return Pairs(name, [source for source, _ in pairs], [target for _, target in pairs], skipped)
+            left_out.setdefault(reason, []).append(number)
+            continue
+        for column, text in zip(columns, texts, strict=True):
+            column.append(text)
+    skipped = [*told, *(_sentence(where, unit, numbers, reason) for reason, numbers in left_out.items())]
+    if not columns[0]:
+        reasons = "; ".join(skipped[:4]) or "nothing is in it"
+        raise RecurraError(f"{where} has no row with {_listed(wanted)} ({reasons}); give some")
+    return Table(name, columns, skipped)
 
 
-def _fault(source: str, target: str) -> str | None:
-    """Why two texts are no pair of sentences."""
-    if not source or not target:
-        return "the source is empty" if target else "the target is empty" if source else _BLANK
-    if max(len(source), len(target)) > MAX_CHARACTERS:
-        return f"a sentence has more than {MAX_CHARACTERS:,} characters"
-    if _NO_TEXT.search(source) or _NO_TEXT.search(target):
+def _fault(texts: Sequence[str], wanted: Wanted) -> str | None:
+    """Why texts are not a row of what is wanted."""
+    if not all(texts):
+        empty = next(name for name, text in zip(wanted.names, texts, strict=True) if not text)
+        return f"the {empty} is empty" if any(texts) else _BLANK
+    if max(map(len, texts)) > MAX_CHARACTERS:
+        return _TOO_LONG
+    if any(map(_NO_TEXT.search, texts)):
         return "there is a zero or half a surrogate pair, which no text has"
     return None
 
 
-def _sentence(position: str, lines: Sequence[int], reason: str) -> str:
-    """Where something was left out, and why; of many lines the first three and the count."""
-    first = ", ".join(str(line) for line in lines[:3])
-    more = f" and {len(lines) - 3:,} more" if len(lines) > 3 else ""
-    return f"{position}, line{'s' if len(lines) > 1 else ''} {first}{more}: {reason}"
-
-
-def split_validation(pairs: Pairs, share: float = 0.1, most: int = 1000, seed: int = 0) -> tuple[Pairs, Pairs]:
-    """Cut a random part off for validation, none of whose sources is left in the rest.
-
-    Args:
-        pairs: all there are.
-        share: of them that is kept for validation, above 0 and below 1, ...
-        most: ... but not more pairs than this.
-        seed: of the draw.
-
-    Returns:
-        What is left to train on, and what is kept for validation; both in their old order. The part is larger than
-        asked for only if every single source has more translations than that.
-
-    Raises:
-        RecurraError: if there are fewer than two different sources.
-    """
-    if not 0 < share < 1 or most < 1:
-        raise OptionError(
-            f"a share of {share} and {most} at most cannot be kept for validation; give above 0 and below 1, and 1"
-        )
-    groups: dict[str, list[int]] = {}
-    for position, source in enumerate(pairs.sources):
-        groups.setdefault(source, []).append(position)
-    if len(groups) < 2:
-        raise RecurraError(
-            f"{pairs.name} has fewer than two different sources, so none can be kept for validation; give more"
-        )
-    wanted = min(int(np.ceil(share * len(pairs))), most, len(pairs) - 1)
-    held = set(_drawn(list(groups.values()), wanted, seed))
-    rest = (position for position in range(len(pairs)) if position not in held)
-    name = f"{len(held):,} pairs of {pairs.name}, drawn at random"
-    return _part(pairs, rest, pairs.name, pairs.skipped), _part(pairs, sorted(held), name, [])
-
-
-def _drawn(groups: list[list[int]], wanted: int, seed: int) -> Iterator[int]:
-    """The members of groups drawn at random, as long as they fit; of the smallest one, if none does."""
-    left = wanted
-    for number in np.random.default_rng(seed).permutation(len(groups)).tolist():
-        if len(groups[number]) <= left:
-            left -= len(groups[number])
-            yield from groups[number]
-    if left == wanted:
-        yield from min(groups, key=lambda group: len(group))
-
-
-def _part(pairs: Pairs, indices: Iterable[int], name: str, skipped: list[str]) -> Pairs:
-    kept = list(indices)
-    return Pairs(
-        name, [pairs.sources[position] for position in kept], [pairs.targets[position] for position in kept], skipped
-    )
+def _sentence(where: str, unit: str, numbers: Sequence[int], reason: str) -> str:
+    """Where something was left out, and why; of many rows the first three and the count."""
+    first = ", ".join(str(number) for number in numbers[:3])
+    more = f" and {len(numbers) - 3:,} more" if len(numbers) > 3 else ""
+    units = {"index": "indices"}.get(unit, f"{unit}s") if len(numbers) > 1 else unit
+    return f"{where}, {units} {first}{more}: {reason}"

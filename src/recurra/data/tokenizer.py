@@ -338,15 +338,6 @@ def from_json(values: object, where: str) -> Tokenizer:
     raise RecurraError(f"{where} holds no vocabulary; the file is damaged, copy or train the model again")
 
 
-def unknown_in(tokenizer: Tokenizer, text: str) -> list[str]:
-    """The characters or words of a text that there is no token for, each once."""
-    unknown = tokenizer.unknown
-    if unknown is None:
-        return []
-    parts = (part for part in dict.fromkeys(tokenizer.split(text)) if unknown in tokenizer.encode(part))
-    return list(dict.fromkeys(part.strip(" ") or part for part in parts))
-
-
 def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
     """The text of tokens; bytes that make no character show as U+FFFD."""
     return b"".join(tokenizer.piece(int(token)) for token in tokens).decode("utf-8", "replace")

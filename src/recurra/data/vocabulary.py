@@ -63,9 +63,21 @@ class Vocabulary:
         """The parts of a sentence that `encode` looks up, in order, without the end."""
         return self.tokenizer.split(self._spaced(sentence))
 
-    def unknown_in(self, sentence: str) -> list[str]:
-        """The characters or words of a sentence that there is no token for, each once."""
-        return tokenizers.unknown_in(self.tokenizer, self._spaced(sentence))
+    def unknown_in(self, sentence: str, tokens: Tokens | None = None) -> list[str]:
+        """The characters or words of a sentence that there is no token for, each once.
+
+        Args:
+            sentence: as it was encoded.
+            tokens: what `encode` made of it, if that is at hand.
+        """
+        unknown = self.tokenizer.unknown
+        if unknown is None:
+            return []
+        missing = np.flatnonzero((self.encode(sentence) if tokens is None else tokens) == unknown)
+        if not len(missing):
+            return []
+        parts = self.split(sentence)  # one for each token, where tokens can be unknown
+        return list(dict.fromkeys(parts[index].strip(" ") or parts[index] for index in missing))
 
     def unknown_share(self, sequences: Sequence[Tokens]) -> float:
         """The share of all tokens that are the unknown one."""

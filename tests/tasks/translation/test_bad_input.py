@@ -59,19 +59,20 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
 
 
 class TestPairs:
-    def test_none_or_too_many(self, train_refused: Refused, pairs_file: Path) -> None:
+    def test_none_or_too_many(self, train_refused: Refused, pairs_file: Path, tmp_path: Path) -> None:
         assert "name a table, two files or sample:dates" in train_refused(status=2)
         message = train_refused("--validation", pairs_file, pairs_file, status=2)
         assert "before --validation, which takes all the names after it" in message
-        assert "3 files are given" in train_refused(pairs_file, pairs_file, pairs_file)
-        assert "are both tables" in train_refused(pairs_file, pairs_file)
+        plain = written(tmp_path, "plain.txt", GOOD)
+        assert "3 files are given" in train_refused(plain, plain, plain)
+        assert f"{pairs_file} is a table, but {plain} is not" in train_refused(plain, pairs_file)
         assert "--validation" in train_refused(pairs_file, "--validation", status=2)
 
     def test_missing_a_folder_or_a_sample_that_is_none(self, train_refused: Refused, tmp_path: Path) -> None:
         message = train_refused(tmp_path / "missing.tsv")
         assert "missing.tsv" in message
         assert "check the name" in message
-        assert "is a folder; name a table" in train_refused(tmp_path)
+        assert "is a folder; name tables or two" in train_refused(tmp_path)
         assert "the samples are: sample:dates" in train_refused("sample:klingon")
         assert "give it alone" in train_refused("sample:dates", written(tmp_path, "p.tsv", GOOD))
 
@@ -98,7 +99,7 @@ class TestPairs:
 
     def test_broken_tables(self, train_refused: Refused, tmp_path: Path) -> None:
         assert "p.csv, line 41" in train_refused(written(tmp_path, "p.csv", GOOD.replace("\t", ",") + '"open,x\n'))
-        assert "p.jsonl, line 1: this is no JSON" in train_refused(written(tmp_path, "p.jsonl", GOOD))
+        assert "p.jsonl, line 1: this is not JSON" in train_refused(written(tmp_path, "p.jsonl", GOOD))
         assert "p.tsv.gz is a damaged .gz file" in train_refused(
             written(tmp_path, "p.tsv.gz", gzip.compress(GOOD.encode())[:-9])
         )
@@ -131,7 +132,7 @@ class TestPairs:
         path = written(tmp_path, "p.tsv", GOOD)
         assert "missing.tsv" in train_refused(path, "--validation", tmp_path / "missing.tsv")
         held = written(tmp_path, "held.tsv", "abc\t\n\tabc\n")
-        assert "held.tsv has no pair of sentences" in train_refused(path, "--validation", held)
+        assert "held.tsv has no row with source and target" in train_refused(path, "--validation", held)
         written(tmp_path, "held.tsv", f"{'a' * 1500}\tb\n")
         message = train_refused(path, "--validation", held, "--tokens", "characters")
         assert "no pair of held.tsv has at most 1000 characters a side" in message

@@ -14,9 +14,9 @@ from damage import snapshot
 from translating import lines_of, nats, translated
 
 from recurra import modelfile, translation
-from recurra.data.tables import open_pairs, split_validation
 from recurra.tasks.translation import model as module
 from recurra.tasks.translation.config import Config
+from recurra.tasks.translation.data import open_pairs, split_validation
 from recurra.tasks.translation.model import Model
 
 Command = Callable[..., Any]
@@ -80,7 +80,8 @@ class TestTraining:
             "p.tsv.gz": gzip.compress(table.encode()),
             "h.tsv": ("target\tsource\n" + "".join(f"{b}\t{a}\n" for a, b in rows)).encode(),
             "dos.tsv": b"\xef\xbb\xbf" + table.replace("\n", "\r\n").encode(),
-            "mixed.tsv": table.replace("\n", "\r\n", 20).replace("\n", "\r", 40).encode(),
+            "mixed.tsv": table.replace("\n", "\r\n", 20).encode(),
+            "mac.tsv": table.replace("\n", "\r").encode(),
             "p.csv": "".join(f'"{a}",{b}\n' for a, b in rows).encode(),
             "p.jsonl": "".join(json.dumps({"source": a, "target": b}) + "\n" for a, b in rows).encode(),
             "p.a": parallel[0].encode(),

@@ -60,7 +60,7 @@ class SavedModel(Generic[NetworkT, VocabularyT, ConfigT]):
     quality: ClassVar[str]
     manner: ClassVar[str]
     use: ClassVar[str]
-    free_options: ClassVar[tuple[str, ...]] = ("dropout", "preset", "encoding")
+    free_options: ClassVar[tuple[str, ...]] = ("dropout", "preset", "encoding", "columns", "header")
 
     def __init__(
         self,

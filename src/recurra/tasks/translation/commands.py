@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from recurra.data.columns import Header
 from recurra.data.tables import read_lines
 from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
@@ -21,8 +22,9 @@ from recurra.progress import in_groups, note
 from recurra.tasks.output import print_json, print_table, stream
 from recurra.tasks.shared.commands import Several, command, note_unknown, require_file_name, require_given
 from recurra.tasks.translation.config import Config
+from recurra.tasks.translation.data import Sentence
 from recurra.tasks.translation.lines import groups
-from recurra.tasks.translation.model import GROUP, Model, Source
+from recurra.tasks.translation.model import GROUP, Model
 from recurra.tasks.translation.training import train as train_model
 
 PAIRS = "a table, two files or sample:dates"
@@ -86,7 +88,7 @@ def translate(
     _require_use(sample, search, sampling)
     loaded, others = Model.load(model), _members(ensemble)
     if sentence:
-        lines: Iterable[Sequence[Source]] = [[loaded.source(" ".join(sentence), search)]]
+        lines: Iterable[Sequence[Sentence]] = [[loaded.source(" ".join(sentence), search)]]
     elif file is not None:
         lines = in_groups(_sources_of(file, encoding, loaded, search), GROUP, "translating")
     elif sys.stdin is None:
@@ -132,7 +134,7 @@ def _require_use(sample: bool, search: BeamSearch, sampling: Sampling) -> None:
         )
 
 
-def _sources_of(file: Path, encoding: str, model: Model, search: BeamSearch) -> list[Source]:
+def _sources_of(file: Path, encoding: str, model: Model, search: BeamSearch) -> list[Sentence]:
     """The lines of a file, all of which can be translated."""
     return [
         _source(model, line, search, f"{file}, line {number:,}")
@@ -140,11 +142,11 @@ def _sources_of(file: Path, encoding: str, model: Model, search: BeamSearch) -> 
     ]
 
 
-def _as_they_come(groups: Iterable[list[str]], model: Model, search: BeamSearch) -> Iterator[list[Source]]:
+def _as_they_come(groups: Iterable[list[str]], model: Model, search: BeamSearch) -> Iterator[list[Sentence]]:
     """Groups of lines of standard input, up to the first that cannot be translated; then what is wrong with it."""
     done = 0
     for group in groups:
-        sources: list[Source] = []
+        sources: list[Sentence] = []
         try:
             for line in group:
                 sources.append(_source(model, line, search, f"standard input, line {done + len(sources) + 1:,}"))
@@ -156,7 +158,7 @@ def _as_they_come(groups: Iterable[list[str]], model: Model, search: BeamSearch)
         done += len(group)
 
 
-def _source(model: Model, line: str, search: BeamSearch, where: str) -> Source:
+def _source(model: Model, line: str, search: BeamSearch, where: str) -> Sentence:
     try:
         return model.source(line, search)
     except RecurraError as error:
@@ -202,6 +204,8 @@ def evaluate(
     tokenize: Tokenize = "13a",
     lowercase: bool = False,
     encoding: str = "utf-8",
+    columns: str = "",
+    header: Header = "auto",
     json: bool = False,
     search: BeamSearch = BeamSearch(),
 ) -> None:
@@ -214,11 +218,20 @@ def evaluate(
         tokenize: How BLEU splits sentences into words; none if they are split already.
         lowercase: Count capital letters as small ones.
         encoding: How the files encode text.
+        columns: Columns or keys of a table to read as source,target: names or numbers, joined with a plus.
+        header: Whether the first line of a table names its columns; judged by its looks if not given.
         json: Print one JSON object.
     """
     require_given(pairs, PAIRS, "ensemble" if ensemble else None)
     figures = Model.load(model).evaluate(
-        pairs, search, ensemble=_members(ensemble), tokenize=tokenize, lowercase=lowercase, encoding=encoding
+        pairs,
+        search,
+        ensemble=_members(ensemble),
+        tokenize=tokenize,
+        lowercase=lowercase,
+        encoding=encoding,
+        columns=columns,
+        header=header,
     )
     if json:
         print_json(figures)

@@ -10,6 +10,7 @@ import numpy as np
 
 from recurra.config import Range, fill_in, required
 from recurra.data.buckets import Buckets
+from recurra.data.columns import Header
 from recurra.data.tokenizer import TokenKind
 from recurra.data.vocabulary import Sequences
 from recurra.models.architecture import Architecture
@@ -68,6 +69,10 @@ class Config(Architecture, PairTraining):
     """Longest output, in tokens for each of the source's (and 20 more); by the pairs if not given."""
     encoding: str = "utf-8"
     """How the files of pairs encode text."""
+    columns: str = ""
+    """Columns or keys of a table to read as source,target: names or numbers, joined with a plus."""
+    header: Header = "auto"
+    """Whether the first line of a table names its columns; judged by what it looks like if not given."""
 
 
 def resolve(config: Config, pairs: Sequences) -> Config:

@@ -1,23 +1,57 @@
-"""Sentence pairs as tokens."""
+"""Sentence pairs out of what people have, and as tokens: tables, two parallel files, pairs in Python, or a sample."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from recurra.config import fill_in, required
-from recurra.data.tables import Pairs, open_pairs, split_validation
-from recurra.data.tokenizer import TokenKind
+from recurra.data.columns import Header, Wanted
+from recurra.data.sources import PREFIX, find_files, sample_named
+from recurra.data.tables import TABLES, Row, Table, collect, ending, read_lines, read_tables
+from recurra.data.text import require_encoding
+from recurra.data.tokenizer import TokenKind, Tokens
 from recurra.data.vocabulary import Sequences, VocabularyPair
-from recurra.errors import RecurraError
+from recurra.errors import OptionError, RecurraError, os_errors
+from recurra.tasks.translation.alignment import parting
 from recurra.tasks.translation.config import MAX_TOKENS, Config
+from recurra.tasks.translation.dates import dates
+
+SAMPLES = {"dates": dates}
+"""The samples of sentence pairs by name."""
+
+WANTED = Wanted(
+    (
+        "source,target",
+        "src,tgt",
+        "src,trg",
+        "instruction+input,output",
+        "instruction+context,response",
+        "input,output",
+        "input,target",
+        "instruction,output",
+        "instruction,response",
+        "question,answer",
+        "query,response",
+        "prompt,completion",
+        "prompt,response",
+        "system+user,assistant",
+        "user,assistant",
+        "system+human,gpt",
+        "human,gpt",
+    ),
+    ", or two parallel files",
+)
 
 MIN_PAIRS = 10
 """Fewer pairs are refused: there is nothing to learn from them, and nothing to validate on."""
+
+GIVEN = "pairs given in Python"
 
 _VOCABULARY_SIZES: dict[TokenKind, int] = {"characters": 5_000, "bytes": 256, "words": 30_000}
 
@@ -27,6 +61,165 @@ def _vocabulary_size(kind: TokenKind, pairs: int) -> int:
     if kind == "subwords":
         return 4000 if pairs >= 5_000 else 2000
     return _VOCABULARY_SIZES[kind]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Sentences with their translations.
+
+    Attributes:
+        name: what a person would call them, for notes and the model card.
+        sources: sentences, without white space around them and without line ends; otherwise as they were.
+        targets: their translations, as many.
+        skipped: sentences for the user on what was left out, with file and line.
+    """
+
+    name: str
+    sources: list[str]
+    targets: list[str]
+    skipped: list[str]
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+def open_pairs(data: Sequence[Any], encoding: str = "utf-8", columns: str = "", header: Header = "auto") -> Pairs:
+    """Read sentence pairs; lines without a pair are left out and told in `Pairs.skipped`.
+
+    Args:
+        data: tables, two parallel files (line n is the translation of line n), one `sample:NAME`, or the pairs
+            themselves, as tuples of source and target. For tables see `read_tables`: several are read as one.
+        encoding: how the files encode text, a name Python knows.
+        columns: which columns of a table hold source and target, see `parse_columns`.
+        header: whether the first line of a table names its columns.
+
+    Raises:
+        RecurraError: if a file is missing, is not text, or most of its lines do not hold a pair; if parallel files have
+            unequal numbers of lines; if no pair is left.
+    """
+    require_encoding(encoding)
+    names = [str(each) for each in data if isinstance(each, str | Path)]
+    if len(names) == len(data) and not sample_named(names, SAMPLES, "sample of sentence pairs"):
+        paths = _files(names)
+        if len(paths) != 2 or ending(paths[0]) in TABLES:
+            return _pairs(read_tables(paths, WANTED, columns, header, encoding))
+        pairs = _parallel(paths[0], paths[1], encoding)
+    elif len(names) == len(data):
+        written, answers = zip(*SAMPLES[names[0].removeprefix(PREFIX)](), strict=True)
+        pairs = Pairs(names[0], list(written), list(answers), [])
+    else:
+        pairs = _given(data)
+    if columns or header != "auto":
+        pairs.skipped.append(f"--columns and --header, which do nothing for {pairs.name}: they are for tables")
+    return pairs
+
+
+def _pairs(table: Table) -> Pairs:
+    sources, targets = table.columns
+    return Pairs(table.name, sources, targets, table.skipped)
+
+
+def _given(data: Sequence[Any]) -> Pairs:
+    """The pairs of a list."""
+    rows: list[Row] = []
+    for index, pair in enumerate(data):
+        match pair:
+            case (str(source), str(target)):
+                rows.append((index, [source, target]))
+            case _:
+                raise RecurraError(
+                    f"{GIVEN}, index {index}: this is not two texts but {type(pair).__name__}; give (source, target)"
+                )
+    return _pairs(collect(GIVEN, GIVEN, WANTED, rows, unit="index"))
+
+
+def _files(names: Sequence[str]) -> list[Path]:
+    """The files that are named: tables only, one file of any kind, or two that are not tables."""
+    for name in names:
+        with os_errors("reading", name):
+            if name and Path(name).is_dir():
+                raise RecurraError(f"{name} is a folder; name tables or two parallel files in it")
+    paths, _ = find_files(names, TABLES)
+    others = [path for path in paths if ending(path) not in TABLES]
+    if not paths or (others and len(paths) > 2):
+        raise RecurraError(f"{len(paths)} files are given for sentence pairs; give tables or two parallel files")
+    if len(others) == 1 and len(paths) == 2:
+        table = next(path for path in paths if path not in others)
+        raise RecurraError(f"{table} is a table, but {others[0]} is not; give tables or two parallel text files")
+    return paths
+
+
+def _parallel(first: Path, second: Path, encoding: str) -> Pairs:
+    """The pairs of two files, line by line."""
+    sources, targets = read_lines(first, encoding), read_lines(second, encoding)
+    told = []
+    for path, lines, other in ((first, sources, targets), (second, targets, sources)):
+        rest = lines[len(other) :]
+        if rest and not any(line.strip() for line in rest):
+            del lines[len(other) :]
+            told.append(f"{path}: the last {len(rest)} line(s), which are empty")
+    if len(sources) != len(targets):
+        position = parting(sources, targets)
+        hint = f", and the files part probably near line {position:,}" if position else ""
+        raise RecurraError(
+            f"{first} has {len(sources):,} lines but {second} has {len(targets):,}{hint}; line n of one must be the "
+            "translation of line n of the other: put in what is missing or cut off what is too much"
+        )
+    rows = ((number, [source, target]) for number, (source, target) in enumerate(zip(sources, targets, strict=True), 1))
+    name = f"{first.name} and {second.name}"
+    return _pairs(collect(name, name, WANTED, rows, told))
+
+
+def split_validation(pairs: Pairs, share: float = 0.1, most: int = 1000, seed: int = 0) -> tuple[Pairs, Pairs]:
+    """Cut a random part off for validation, none of whose sources is left in the rest.
+
+    Args:
+        pairs: all there are.
+        share: of them that is kept for validation, above 0 and below 1, ...
+        most: ... but not more pairs than this.
+        seed: of the draw.
+
+    Returns:
+        What is left to train on, and what is kept for validation; both in their old order. The part is larger than
+        asked for only if every single source has more translations than that.
+
+    Raises:
+        RecurraError: if there are fewer than two different sources.
+    """
+    if not 0 < share < 1 or most < 1:
+        raise OptionError(
+            f"a share of {share} and {most} at most cannot be kept for validation; give above 0 and below 1, and 1"
+        )
+    groups: dict[str, list[int]] = {}
+    for position, source in enumerate(pairs.sources):
+        groups.setdefault(source, []).append(position)
+    if len(groups) < 2:
+        raise RecurraError(
+            f"{pairs.name} has fewer than two different sources, so none can be kept for validation; give more"
+        )
+    wanted = min(int(np.ceil(share * len(pairs))), most, len(pairs) - 1)
+    held = set(_drawn(list(groups.values()), wanted, seed))
+    rest = (position for position in range(len(pairs)) if position not in held)
+    name = f"{len(held):,} pairs of {pairs.name}, drawn at random"
+    return _part(pairs, rest, pairs.name, pairs.skipped), _part(pairs, sorted(held), name, [])
+
+
+def _drawn(groups: list[list[int]], wanted: int, seed: int) -> Iterator[int]:
+    """The members of groups drawn at random, as long as they fit; of the smallest one, if none does."""
+    left = wanted
+    for number in np.random.default_rng(seed).permutation(len(groups)).tolist():
+        if len(groups[number]) <= left:
+            left -= len(groups[number])
+            yield from groups[number]
+    if left == wanted:
+        yield from min(groups, key=lambda group: len(group))
+
+
+def _part(pairs: Pairs, indices: Iterable[int], name: str, skipped: list[str]) -> Pairs:
+    kept = list(indices)
+    return Pairs(
+        name, [pairs.sources[position] for position in kept], [pairs.targets[position] for position in kept], skipped
+    )
 
 
 @dataclass(frozen=True)
@@ -61,15 +254,15 @@ class Data:
 
 
 def read_data(
-    sources: Sequence[str | Path],
-    validation: Sequence[str | Path],
+    sources: Sequence[Any],
+    validation: Sequence[Any],
     config: Config,
     vocabularies: VocabularyPair | None = None,
 ) -> Data:
     """Read sentence pairs.
 
     Args:
-        sources: a table, two parallel files, or a sample, see `open_pairs`.
+        sources: tables, two parallel files, a sample, or pairs, see `open_pairs`.
         validation: likewise, to validate on; nothing cuts a part off.
         config: which tokens.
         vocabularies: existing ones, for a resumed run; None builds them.
@@ -77,10 +270,11 @@ def read_data(
     Raises:
         RecurraError: if the pairs cannot be read or are too few.
     """
-    pairs = open_pairs(sources, config.encoding)
+    options = (config.encoding, config.columns, config.header)
+    pairs = open_pairs(sources, *options)
     if len(pairs) < MIN_PAIRS:
         raise RecurraError(f"there are {len(pairs)} pairs in {pairs.name}; at least {MIN_PAIRS} are needed to train on")
-    train, other = (pairs, open_pairs(validation, config.encoding)) if validation else split_validation(pairs)
+    train, other = (pairs, open_pairs(validation, *options)) if validation else split_validation(pairs)
     name = other.name if validation else f"{len(other):,} pairs drawn from it"
     kind = config.tokens
     size = _vocabulary_size(kind, len(train))
@@ -92,7 +286,7 @@ def read_data(
     kept, other_long = encode_pairs(other, vocabularies, MAX_TOKENS)
     left_out = [*pairs.skipped, *(other.skipped if validation else ())]
     if long:
-        left_out.append(f"{long:,} pair(s) of more than {config.longest} {kind} a side (--longest)")
+        left_out.append(f"{long:,} pair(s) of more than {config.longest} {kind} a side (`longest`)")
     if other_long:
         left_out.append(f"{other_long:,} validation pair(s) of more than {MAX_TOKENS} {kind} a side")
     return Data(pairs.name, config, vocabularies, learned, kept, name, left_out)
@@ -102,9 +296,32 @@ def encode_pairs(pairs: Pairs, vocabularies: VocabularyPair, longest: int) -> tu
     """Pairs as tokens, and how many were too long; not all may be."""
     sequences, long = vocabularies.encode(pairs.sources, pairs.targets, longest)
     if not sequences.sources:
-        kind, remedy = vocabularies.source.tokenizer.kind, "" if longest == MAX_TOKENS else ", or a larger --longest"
+        kind, remedy = vocabularies.source.tokenizer.kind, "" if longest == MAX_TOKENS else ", or a larger `longest`"
         raise RecurraError(f"no pair of {pairs.name} has at most {longest} {kind} a side; give shorter ones{remedy}")
     return sequences, long
+
+
+class Sentence(NamedTuple):
+    """A sentence to translate, encoded once for all that asks about it.
+
+    Attributes:
+        text: without white space around it.
+        tokens: its tokens, the end at last.
+    """
+
+    text: str
+    tokens: Tokens
+
+
+def too_long(sentence: Sentence, kind: TokenKind) -> str:
+    """Why a sentence has too many tokens to be translated; empty if it has not."""
+    length = len(sentence.tokens) - 1
+    if length <= MAX_TOKENS:
+        return ""
+    return (
+        f"the sentence that begins with {sentence.text[:20]!r} is {length:,} {kind} long, but at most {MAX_TOKENS:,} "
+        "are translated at once; split it into sentences"
+    )
 
 
 def describe(config: Config, data: Data) -> tuple[str, ...]:

@@ -6,12 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 from recurra.config import required, with_options
+from recurra.data.columns import Header
 from recurra.data.sources import several
-from recurra.data.tables import open_pairs
-from recurra.data.tokenizer import Tokens
 from recurra.data.vocabulary import VocabularyPair
 from recurra.decoding.beam_search import BeamResult, BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
@@ -24,20 +23,13 @@ from recurra.models.encoder_decoder import EncoderDecoder
 from recurra.progress import bar, in_groups, note
 from recurra.tasks.shared.model import SavedModel
 from recurra.tasks.translation.config import MAX_TOKENS, SPARE, Config
-from recurra.tasks.translation.data import encode_pairs
+from recurra.tasks.translation.data import Sentence, encode_pairs, open_pairs, too_long
 from recurra.tasks.translation.page import MOST_LISTED, Explanation, write_translation_page
 
 GROUP = 512
 """Sentences of a long text that are translated together, in batches of similar lengths."""
 
 DEFAULT_SEARCH = BeamSearch()
-
-
-class Source(NamedTuple):
-    """A sentence to translate, without white space around it, and its tokens with their end."""
-
-    text: str
-    tokens: Tokens
 
 
 class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
@@ -69,33 +61,28 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
         """Text to tokens and back, on both sides."""
         return self.vocabulary
 
-    def source(self, sentence: str, search: BeamSearch = DEFAULT_SEARCH) -> Source:
+    def source(self, sentence: str, search: BeamSearch = DEFAULT_SEARCH) -> Sentence:
         """A sentence as it is translated.
 
         Raises:
             RecurraError: if it is too long, or too long for as wide a beam.
         """
         text = sentence.strip()
-        tokens = self.vocabularies.source.encode(text)
-        if len(tokens) > MAX_TOKENS + 1:
-            raise RecurraError(
-                f"the sentence that begins with {text[:20]!r} is {len(tokens) - 1:,} {self.config.tokens} long, but at "
-                f"most {MAX_TOKENS:,} are translated at once; split it into sentences"
-            )
+        source = Sentence(text, self.vocabularies.source.encode(text))
+        if reason := too_long(source, self.config.tokens):
+            raise RecurraError(reason)
         if self.network.decoder.attention:
-            require_room(len(tokens), self.limit(len(tokens), search), search.beam_size)
-        return Source(text, tokens)
+            length = len(source.tokens)
+            require_room(length, self.limit(length, search), search.beam_size)
+        return source
 
-    def unknown_in(self, source: Source) -> list[str]:
+    def unknown_in(self, source: Sentence) -> list[str]:
         """The characters or words of a sentence that the model has no token for, each once."""
-        side = self.vocabularies.source
-        if side.tokenizer.unknown is None or side.tokenizer.unknown not in source.tokens:
-            return []
-        return side.unknown_in(source.text)
+        return self.vocabularies.source.unknown_in(source.text, source.tokens)
 
     def search(
         self,
-        sentences: Sequence[str | Source],
+        sentences: Sequence[str | Sentence],
         search: BeamSearch = DEFAULT_SEARCH,
         *,
         ensemble: Sequence[Model] = (),
@@ -116,13 +103,13 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
 
     def _request(
         self,
-        sentences: Sequence[str | Source],
+        sentences: Sequence[str | Sentence],
         search: BeamSearch,
         ensemble: Sequence[Model],
         prefixes: Sequence[str] | None,
     ) -> Request:
         self.require_same_vocabulary(ensemble)
-        sources = [item if isinstance(item, Source) else self.source(item, search) for item in sentences]
+        sources = [item if isinstance(item, Sentence) else self.source(item, search) for item in sentences]
         return Request(
             [model.network for model in (self, *ensemble)],
             [source.tokens for source in sources],
@@ -151,7 +138,7 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
 
     def hypotheses(
         self,
-        sentences: Sequence[str | Source],
+        sentences: Sequence[str | Sentence],
         search: BeamSearch = DEFAULT_SEARCH,
         *,
         ensemble: Sequence[Model] = (),
@@ -169,7 +156,7 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
             sampling: draw one translation of each instead.
             first: the number of the first sentence among all that are drawn for with one seed.
         """
-        texts = [item.text if isinstance(item, Source) else item for item in sentences]
+        texts = [item.text if isinstance(item, Sentence) else item for item in sentences]
         indices = [index for index, text in enumerate(texts) if text.strip()]
         filled, prefixes = [sentences[index] for index in indices], [prefix] * len(indices)
         if sampling:
@@ -227,6 +214,8 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
         tokenize: Tokenize = "13a",
         lowercase: bool = False,
         encoding: str = "utf-8",
+        columns: str = "",
+        header: Header = "auto",
         **options: Any,
     ) -> dict[str, Any]:
         """Translate the sources of pairs and compare with their targets.
@@ -238,6 +227,8 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
             tokenize: how BLEU splits sentences into words.
             lowercase: count capital letters as small ones in BLEU and chrF.
             encoding: how the files encode text.
+            columns: which columns or keys of a table hold source and target.
+            header: whether the first line of a table names its columns.
             options: fields of `BeamSearch`: `beam_size=10`.
 
         Returns:
@@ -246,7 +237,7 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
             in words.
         """
         chosen = with_options(search or DEFAULT_SEARCH, options)
-        pairs = open_pairs(several(data), encoding)
+        pairs = open_pairs(several(data), encoding, columns, header)
         for reason in pairs.skipped:
             note(f"left out: {reason}")
         sequences, long = encode_pairs(pairs, self.vocabularies, MAX_TOKENS)
