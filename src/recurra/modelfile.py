@@ -33,6 +33,9 @@ _NUMBERS = (torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.i
 
 CONFIG, WEIGHTS, VOCABULARY, CARD = "config.json", "model.safetensors", "vocabulary.json", "README.md"
 
+FINISHED = "training"
+"""Where a finished model folder keeps the checkpoint to go on from."""
+
 
 @dataclass(frozen=True)
 class ModelFile:

@@ -1,18 +1,21 @@
-"""Commands that belong to no task: `recurra info`, `recurra demo`."""
+"""Commands that belong to no task: `recurra info`, `recurra pack`, `recurra unpack`, `recurra demo`."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 from recurra import modelfile
 from recurra.errors import os_errors
-from recurra.tasks.output import print_json, print_table
+from recurra.progress import note
+from recurra.tasks import archive
+from recurra.tasks.output import print_json, print_table, readable_size
 
 
 def info(model: Path, *, json: bool = False) -> None:
-    """Say what a model folder holds.
+    """Say what a model folder holds, and how large it is.
 
     Parameters
     ----------
@@ -23,14 +26,57 @@ def info(model: Path, *, json: bool = False) -> None:
     """
     file = modelfile.load(model)
     parameters = sum(tensor.numel() for tensor in file.tensors.values())
+    sizes = asdict(archive.sizes(model))
     if json:
-        print_json({"task": file.task, "parameters": parameters, "config": file.config, "record": file.record})
+        facts = {"task": file.task, "parameters": parameters, "bytes": sizes}
+        print_json(facts | {"config": file.config, "record": file.record})
         return
     print_table({"task": file.task, "parameters": parameters})
+    print("\nsize")
+    print_table({f"  {name.replace('_', ' ')}": readable_size(size) for name, size in sizes.items() if size})
     print("\ntraining")
     print_table({f"  {name}": value for name, value in file.record.items()})
     print("\nconfiguration")
     print_table({f"  {name}": value for name, value in file.config.items()})
+
+
+def pack(model: Path, *, out: Path, with_pieces: bool = False, json: bool = False) -> None:
+    """Write a model as one zip to give away, without its checkpoint and its training pieces.
+
+    Parameters
+    ----------
+    model
+        The model folder.
+    out
+        The archive to write, .zip.
+    with_pieces
+        Keep the training pieces of a music model, which tell what is copied from them.
+    json
+        Print one JSON object.
+    """
+    left_out = archive.pack(model, out, with_pieces)
+    for name, size in left_out.items():
+        note(f"left out: {name}, {readable_size(size)}")
+    with os_errors("reading", out):
+        size = out.stat().st_size
+    if json:
+        print_json({"path": str(out), "bytes": size, "left_out": left_out})
+        return
+    print(out)
+
+
+def unpack(packed: Path, *, out: Path) -> None:
+    """Make a model folder of a packed model.
+
+    Parameters
+    ----------
+    packed
+        What `recurra pack` wrote.
+    out
+        The model folder to make.
+    """
+    archive.unpack(packed, out)
+    print(out)
 
 
 def demo(

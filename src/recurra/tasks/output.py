@@ -22,8 +22,22 @@ def print_table(value: Mapping[str, Any]) -> None:
     """A name and a value a line."""
     width = max((len(name) for name in value), default=0)
     for name, item in value.items():
-        shown = f"{item:,.4f}" if isinstance(item, float) else f"{item:,}" if type(item) is int else str(item)
-        print(f"{name:<{width}}  {shown}")
+        print(f"{name:<{width}}  {_shown(item)}")
+
+
+def _shown(item: object) -> str:
+    """A value as people read it: five significant digits, thousands apart, 1e-05 for what is very small."""
+    if isinstance(item, float):
+        return f"{item:,.0f}" if 1e4 <= abs(item) < 1e15 else f"{item:,.5g}"
+    return f"{item:,}" if type(item) is int else str(item)
+
+
+def readable_size(size: int) -> str:
+    """A number of bytes as people read it: 812 bytes, 12.3 kB, 4.56 MB, 1,230 MB."""
+    if size < 1000:
+        return f"{size} bytes"
+    value, unit = (size / 1e3, "kB") if size < 1e6 else (size / 1e6, "MB")
+    return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f} {unit}"
 
 
 def print_explained(explained: Explained, json: bool) -> None:

@@ -14,13 +14,10 @@ from recurra import modelfile
 from recurra.config import from_dict
 from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.files import require_writable_parent, write_text_atomic
-from recurra.modelfile import CONFIG, VOCABULARY, ModelFile
+from recurra.modelfile import CONFIG, FINISHED, VOCABULARY, ModelFile
 from recurra.training import checkpoint
 from recurra.training.history import HISTORY, PICTURE
 from recurra.training.options import Training
-
-FINISHED = "training"
-"""Where a finished model folder keeps the checkpoint to go on from."""
 
 LOCK = "lock"
 """The file that is locked while a process trains in the folder."""
