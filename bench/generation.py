@@ -17,8 +17,9 @@ import torch
 from common import machine, table
 from torch import nn
 
-from recurra.decoding.sampling import Sampling, sample
-from recurra.models.language_model import Architecture, LanguageModel
+from recurra.decoding.sampling import Sampling, sample_tokens
+from recurra.models.architecture import Architecture
+from recurra.models.language_model import LanguageModel
 from recurra.models.packed import PackedLanguageModel
 
 VOCABULARY = 65
@@ -65,7 +66,7 @@ def our_rate(model: LanguageModel) -> float:
     """Tokens a second of the packed step and the drawing kernel."""
     packed = PackedLanguageModel(model)
     logits, state = packed.step(0, packed.zero_state())
-    drawn = sample(packed.step, logits, state, Sampling(), np.random.default_rng(0))
+    drawn = sample_tokens(packed.step, logits, state, Sampling(), np.random.default_rng(0))
     for _ in range(TOKENS // 4):
         next(drawn)
     started = time.perf_counter()

@@ -71,7 +71,7 @@ class Plain(nn.Module):
             self.source.weight.copy_(network.encoder.embedding.weight)
             self.target.weight.copy_(decoder.embedding.weight)
             self.encoder.load_state_dict(network.encoder.recurrent.layers[0].state_dict())
-            self.begin.load_state_dict(decoder.begin.state_dict())
+            self.begin.load_state_dict(decoder.initial.state_dict())
             asking, entering = decoder.inputs.weight.split([attention.attention_size, 4 * hidden])
             self.query.weight.copy_(torch.cat([attention.query.weight, asking], dim=1))
             self.query.bias.copy_(decoder.inputs.bias[: attention.attention_size])
@@ -179,7 +179,7 @@ class Rules:
 
 @torch.no_grad()
 def naive_search(plain: Plain, source: Tensor, beam_size: int, rules: Rules, together: bool = False) -> tuple[int, ...]:
-    """The best output for one source by its mean log-probability, looked for as `decoding.beam` does.
+    """The best output for one source by its mean log-probability, looked for as `decoding.beam_search` does.
 
     Args:
         plain: the network.

@@ -24,7 +24,9 @@ from torch import Tensor, nn
 import recurra
 from recurra import modelfile
 from recurra.errors import RecurraError
-from recurra.modelfile import CARD, CONFIG, FORMAT_VERSION, VOCABULARY, WEIGHTS, ModelFile, fill, load, save
+from recurra.modelfile import CARD, CONFIG, FORMAT_VERSION, VOCABULARY, WEIGHTS, ModelFile, fill, load, restore, save
+from recurra.models.architecture import Architecture
+from recurra.models.language_model import LanguageModel
 
 
 def example(seed: int = 0) -> ModelFile:
@@ -214,6 +216,13 @@ class TestRefusals:
     def test_entries_of_another_type(self, folder: Path, name: str, value: Any) -> None:
         alter(folder, **{name: value})
         assert "is incomplete; the file is damaged" in refusal(folder)
+
+    def test_a_configuration_without_a_size(self, folder: Path) -> None:
+        with pytest.raises(
+            RecurraError, match=r"config\.json: embedding_size is not set.*; the file is damaged"
+        ) as error:
+            restore(lambda: LanguageModel(5, Architecture()), load(folder), folder)
+        assert error.value.status == 1
 
     @pytest.mark.parametrize("digests", [{}, {WEIGHTS: None}, {WEIGHTS: "0" * 64}, {"../../secret": "x"}])
     def test_checksums_that_are_none(self, folder: Path, digests: dict[str, Any]) -> None:

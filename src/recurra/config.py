@@ -18,8 +18,6 @@ from recurra.errors import OptionError, RecurraError, os_errors
 
 T = TypeVar("T")
 
-AUTO: Any = None
-
 
 class Range(NamedTuple):
     """What an option's numbers must lie between, both ends included; stands in its annotation."""
@@ -141,13 +139,13 @@ def fill_in(config: T, **defaults: Any) -> T:
 
 
 def required(value: T | None, name: str) -> T:
-    """A value that a resolved configuration has.
+    """A value that a resolved configuration has; `name` is its field.
 
     Raises:
-        ValueError: if it is None; the message names the field.
+        OptionError: if it is None.
     """
     if value is None:
-        raise ValueError(f"`{name}` is not resolved; give it, or call resolve() first")
+        raise OptionError(f"`{name}` is not set; give it, or let a preset fill it in")
     return value
 
 

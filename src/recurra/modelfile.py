@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from recurra.config import dump_json, read_json
-from recurra.errors import RecurraError, os_errors
+from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.files import recover_folder, replace_folder, write_atomic, write_text_atomic
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -151,10 +151,13 @@ def restore(build: Callable[[], NetworkT], file: ModelFile, folder: Path) -> Net
         folder: for messages.
 
     Raises:
-        RecurraError: if names or shapes of the weights do not fit.
+        RecurraError: if names or shapes of the weights do not fit, or the configuration is not a network's.
     """
-    with torch.device("meta"):
-        network = build()
+    try:
+        with torch.device("meta"):
+            network = build()
+    except OptionError as error:
+        raise RecurraError(f"{folder / CONFIG}: {error}; the file is damaged, copy the model again") from error
     fill(network, file.tensors, str(folder / WEIGHTS))
     return network
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recurra.decoding.beam_search import BeamResult, BeamSearch, Normalization, length_penalty, search
-from recurra.decoding.candidates import BLOCK, OutputRules, most_probable
+from recurra.decoding.beam_search import BeamResult, BeamSearch, Normalization, beam_search, length_penalty
+from recurra.decoding.candidates import BLOCK, DecodingProblem, OutputRules, most_probable
 from recurra.decoding.sampling import Sampling
-from recurra.decoding.sequence_sampling import sample
+from recurra.decoding.sequence_sampling import sample_sequences
 from recurra.decoding.step import DecoderStep, StepOutput, select_rows
 from recurra.errors import OptionError, RecurraError
 
@@ -61,13 +61,11 @@ GARDEN: Probabilities = {
 
 
 def find(model: Said, limit: int = 2, trees: bool = False, **options: Any) -> BeamResult:
-    (found,) = search(
+    (found,) = beam_search(
         model.step,
         model.state(),
-        start=START,
-        end=END,
-        options=BeamSearch(**{"normalization": "none", **options}),
-        limits=[limit],
+        DecodingProblem(START, END, [limit]),
+        BeamSearch(**{"normalization": "none", **options}),
         trees=trees,
     )
     return found
@@ -104,7 +102,7 @@ def test_coverage_by_hand() -> None:
     weights = {"": (0.25, 0.75, 0.0), "a": (0.25, 0.75, 0.0), "b": (0.9, 0.1, 0.0)}
     model = Said(GARDEN, {**weights, **dict.fromkeys(["aa", "ab", "ba", "bb"], (0.0, 1.0, 0.0))})
     options = BeamSearch(n_best=5, normalization="none", coverage_penalty=0.5)
-    (found,) = search(model.step, model.state(), start=START, end=END, options=options, limits=[1], positions=[2])
+    (found,) = beam_search(model.step, model.state(), DecodingProblem(START, END, [1], positions=[2]), options)
     outputs = {each.tokens: each for each in found.hypotheses}
     assert outputs[A,].score == pytest.approx(math.log(0.24) + 0.5 * math.log(0.5), abs=1e-6)
     assert outputs[B,].score == pytest.approx(math.log(0.27) + 0.5 * math.log(0.85), abs=1e-6)
@@ -125,7 +123,7 @@ def test_what_is_done_leaves_the_batch() -> None:
     """Four sentences: limits 0 and 1 end first; the others stop as soon as nothing better can come."""
     model = Said(GARDEN)
     options = BeamSearch(beam_size=2, normalization="none")
-    found = search(model.step, model.state(4), start=START, end=END, options=options, limits=[0, 1, 2, 2])
+    found = beam_search(model.step, model.state(4), DecodingProblem(START, END, [0, 1, 2, 2]), options)
     # All start; the first must end. The others keep a and b. "b" ends with 0.27, above whatever follows "a" (0.21).
     assert model.rows == [4, 6]
     assert [each.hypotheses[0].tokens for each in found] == [(), (B,), (B,), (B,)]
@@ -163,15 +161,11 @@ def test_no_repeat_ends_where_nothing_else_is_left() -> None:
 def test_a_prefix_may_be_impossible_banned_and_too_long() -> None:
     model = Said({**GARDEN, "ba": (0, 0.5, 0, 0.5), "bab": (0, 0, 1, 0)})
     for prefix in [(B, A), (B, A, B)]:
-        (found,) = search(
+        (found,) = beam_search(
             model.step,
             model.state(),
-            start=START,
-            end=END,
-            options=BeamSearch(no_repeat_ngram_size=1),
-            limits=[1],
-            prefixes=[prefix],
-            suppressed=[A, B],
+            DecodingProblem(START, END, [1], prefixes=[prefix], suppressed=[A, B]),
+            BeamSearch(no_repeat_ngram_size=1),
         )
         (hypothesis,) = found.hypotheses
         assert hypothesis.tokens == prefix
@@ -225,8 +219,8 @@ def uniform(size: int) -> DecoderStep:
 @pytest.mark.parametrize("beam_size", [1, 3])
 def test_of_equal_outputs_the_same_is_found_alone_and_in_company(beam_size: int) -> None:
     def found(sentences: int) -> list[tuple[int, ...]]:
-        results = search(
-            uniform(2000), (), start=0, end=1, options=BeamSearch(beam_size=beam_size), limits=[3] * sentences
+        results = beam_search(
+            uniform(2000), (), DecodingProblem(0, 1, [3] * sentences), BeamSearch(beam_size=beam_size)
         )
         return [result.hypotheses[0].tokens for result in results]
 
@@ -242,7 +236,7 @@ def test_the_tree_has_the_best_of_what_fell_out_of_the_beam(beam_size: int, seed
         return StepOutput(chances[tokens], state, None)
 
     options = BeamSearch(beam_size=beam_size, normalization="none")
-    (found,) = search(step, (), start=0, end=1, options=options, limits=[3], suppressed=[0, 2], trees=True)
+    (found,) = beam_search(step, (), DecodingProblem(0, 1, [3], suppressed=[0, 2]), options, trees=True)
     assert found.tree is not None
     nodes = found.tree.nodes
     for depth in (1, 2, 3):
@@ -269,14 +263,14 @@ def test_the_tree_has_the_best_of_what_fell_out_of_the_beam(beam_size: int, seed
 
 def test_no_sentences() -> None:
     nothing = (torch.zeros(1, 0, 3),)
-    assert search(uniform(4), nothing, start=0, end=1, options=BeamSearch(), limits=[]) == []
-    assert sample(uniform(4), nothing, start=0, end=1, sampling=Sampling(), limits=[]) == []
+    assert beam_search(uniform(4), nothing, DecodingProblem(0, 1, []), BeamSearch()) == []
+    assert sample_sequences(uniform(4), nothing, DecodingProblem(0, 1, []), Sampling()) == []
 
 
 def test_a_model_without_state() -> None:
-    (found,) = search(uniform(4), (), start=0, end=1, options=BeamSearch(n_best=3), limits=[2])
+    (found,) = beam_search(uniform(4), (), DecodingProblem(0, 1, [2]), BeamSearch(n_best=3))
     assert len(found.hypotheses) == 3
-    assert len(sample(uniform(4), (), start=0, end=1, sampling=Sampling(), limits=[2, 1])) == 2
+    assert len(sample_sequences(uniform(4), (), DecodingProblem(0, 1, [2, 1]), Sampling())) == 2
 
 
 def test_what_the_step_gave_is_not_written_on() -> None:
@@ -286,11 +280,9 @@ def test_what_the_step_gave_is_not_written_on() -> None:
     def step(tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
         return StepOutput(table.expand(len(tokens), 6), state, None)
 
-    search(
-        step, (), start=0, end=1, options=BeamSearch(no_repeat_ngram_size=1, min_length=2), limits=[4], suppressed=[0]
-    )
-    sample(
-        step, (), start=0, end=1, sampling=Sampling(), limits=[4], suppressed=[0], no_repeat_ngram_size=1, min_length=2
+    beam_search(step, (), DecodingProblem(0, 1, [4], suppressed=[0]), BeamSearch(no_repeat_ngram_size=1, min_length=2))
+    sample_sequences(
+        step, (), DecodingProblem(0, 1, [4], suppressed=[0]), Sampling(), no_repeat_ngram_size=1, min_length=2
     )
     torch.testing.assert_close(table, before, rtol=0, atol=0)
 
@@ -300,9 +292,9 @@ def test_nan_is_refused() -> None:
         return StepOutput(torch.full((len(tokens), 5), math.nan), state, None)
 
     with pytest.raises(RecurraError, match="NaN"):
-        search(step, (), start=0, end=1, options=BeamSearch(), limits=[3])
+        beam_search(step, (), DecodingProblem(0, 1, [3]), BeamSearch())
     with pytest.raises(RecurraError, match="NaN"):
-        sample(step, (), start=0, end=1, sampling=Sampling(), limits=[3])
+        sample_sequences(step, (), DecodingProblem(0, 1, [3]), Sampling())
 
 
 def test_nothing_is_differentiated() -> None:
@@ -313,8 +305,8 @@ def test_nothing_is_differentiated() -> None:
         assert not log_probs.requires_grad
         return StepOutput(log_probs, state, None)
 
-    search(step, (), start=0, end=1, options=BeamSearch(), limits=[3])
-    sample(step, (), start=0, end=1, sampling=Sampling(), limits=[3])
+    beam_search(step, (), DecodingProblem(0, 1, [3]), BeamSearch())
+    sample_sequences(step, (), DecodingProblem(0, 1, [3]), Sampling())
 
 
 @pytest.mark.parametrize(
@@ -350,9 +342,12 @@ def test_impossible_options_are_refused(options: dict[str, Any], message: str) -
 )
 def test_arguments_that_do_not_fit_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        search(uniform(4), (), start=0, end=1, options=BeamSearch(), **arguments)
-    with pytest.raises(ValueError, match=message):
-        sample(uniform(4), (), start=0, end=1, sampling=Sampling(), **arguments)
+        DecodingProblem(0, 1, **arguments)
+
+
+def test_sentences_drawn_for_have_an_index_each() -> None:
+    with pytest.raises(ValueError, match="1 limits, but 2 indices"):
+        sample_sequences(uniform(4), (), DecodingProblem(0, 1, [3]), Sampling(), indices=[0, 1])
 
 
 @given(length=st.integers(1, 300), alpha=st.floats(0, 10))
@@ -396,7 +391,7 @@ def test_most_probable_is_topk(rows: int, size: int, count: int, seed: int, kind
 )
 def test_no_run_ends_twice(written: list[list[int]], length: int, run: int) -> None:
     """Against the plain definition."""
-    rules = OutputRules(end=4, limits=[9] * len(written), no_repeat_ngram_size=run)
+    rules = OutputRules(DecodingProblem(0, 4, [9] * len(written)), no_repeat_ngram_size=run)
     shortened = np.array([row[:length] for row in written], dtype=np.int64).reshape(len(written), length)
     log_probs = rules.without_repeats(torch.zeros(len(written), 5), shortened)
     for row, allowed in zip(shortened.tolist(), (log_probs == 0).tolist(), strict=True):
@@ -416,7 +411,7 @@ def test_a_large_vocabulary_at_full_width_of_one_step() -> None:
         return StepOutput(log_probs[(tokens != 0).long()], state, None)
 
     options = BeamSearch(beam_size=1000, n_best=1000, normalization="none", min_length=1)
-    (found,) = search(step, (), start=0, end=1, options=options, limits=[1], suppressed=[0, 7])
+    (found,) = beam_search(step, (), DecodingProblem(0, 1, [1], suppressed=[0, 7]), options)
     expected = sorted(set(range(size)) - {0, 1, 7}, key=lambda token: -float(log_probs[0, token]))
     assert [each.tokens for each in found.hypotheses] == [(token,) for token in expected]
 
@@ -434,7 +429,7 @@ def test_drawn_numbers_decide() -> None:
 
     def draw(numbers: Sequence[int]) -> list[tuple[int, ...]]:
         limits = [8] * len(numbers)
-        drawn = sample(uniform(50), (), start=0, end=1, sampling=sampling, limits=limits, numbers=numbers)
+        drawn = sample_sequences(uniform(50), (), DecodingProblem(0, 1, limits), sampling, indices=numbers)
         return [each.tokens for each in drawn]
 
     assert draw([0, 1, 2, 3])[1:] == draw([1, 2, 3])

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from recurra.data.buckets import Padded, pad
-from recurra.decoding.beam_search import BeamSearch, search
-from recurra.decoding.decoder_step import stepper
+from recurra.decoding.beam_search import BeamSearch, DecodingProblem, beam_search
+from recurra.decoding.decoder_step import decoder_step
 from recurra.decoding.step import select_rows
-from recurra.models.architecture import Architecture
+from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.encoder_decoder import EncoderDecoder
 
 SOURCES, TARGETS = 9, 7
@@ -28,7 +28,9 @@ some_sources = st.lists(
 
 def make(attention: Any, cell: Any = "lstm", num_layers: int = 2) -> EncoderDecoder:
     torch.manual_seed(0)
-    architecture = Architecture(cell, attention, 6, num_layers, 5, 0.0, 0.0, 0.0, tied=False)
+    architecture = EncoderDecoderArchitecture(
+        cell, 6, num_layers, 5, 0.0, 0.0, tied=False, attention=attention, word_dropout=0.0
+    )
     model = EncoderDecoder(SOURCES, TARGETS, architecture)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -44,8 +46,8 @@ def tensors(padded: Padded) -> tuple[Tensor, Tensor]:
 def told(model: EncoderDecoder, source: np.ndarray, tokens: list[int]) -> tuple[Tensor, Tensor | None]:
     """Log-probabilities of everything before each of the tokens and after the last; and the weights."""
     mask = torch.ones(1, len(source), dtype=torch.bool)
-    features, weights = model.trace(torch.from_numpy(source)[None], mask, torch.tensor([[START, *tokens]]))
-    return torch.log_softmax(model.read_out(features)[0], dim=-1), None if weights is None else weights[0]
+    features, weights = model.forward_features(torch.from_numpy(source)[None], mask, torch.tensor([[START, *tokens]]))
+    return torch.log_softmax(model.compute_logits(features)[0], dim=-1), None if weights is None else weights[0]
 
 
 @each_attention
@@ -57,7 +59,7 @@ def test_steps_say_what_teacher_forcing_says(
 ) -> None:
     """For rows that come, go and are repeated, as in a search."""
     model = make(attention, cell)
-    step, state = stepper(model.decoder, model.encode(*tensors(pad(sources))))
+    step, state = decoder_step(model.decoder, model.encode(*tensors(pad(sources))))
     texts: list[list[int]] = [[] for _ in sources]
     owners = list(range(len(sources)))
     tokens = [START] * len(sources)
@@ -91,13 +93,12 @@ def test_the_scores_of_a_search_are_those_of_teacher_forcing(
     attention: str, cell: str, sources: list[np.ndarray]
 ) -> None:
     model = make(attention, cell)
-    step, state = stepper(model.decoder, model.encode(*tensors(pad(sources))))
+    step, state = decoder_step(model.decoder, model.encode(*tensors(pad(sources))))
     options = BeamSearch(beam_size=3, n_best=3, normalization="none")
     limits = [2 + len(source) for source in sources]
     positions = [len(source) for source in sources]
-    found = search(
-        step, state, start=START, end=END, options=options, limits=limits, positions=positions, suppressed=[START]
-    )
+    problem = DecodingProblem(START, END, limits, positions, suppressed=[START])
+    found = beam_search(step, state, problem, options)
     for source, sentence in zip(sources, found, strict=True):
         assert len(sentence.hypotheses) == 3
         for hypothesis in sentence.hypotheses:
@@ -117,7 +118,9 @@ def test_the_scores_of_a_search_are_those_of_teacher_forcing(
 def test_half_precision_is_normalised_in_full(attention: str) -> None:
     model = make(attention).bfloat16()
     with torch.no_grad():
-        step, state = stepper(model.decoder, model.encode(torch.tensor([[1, 2]]), torch.ones(1, 2, dtype=torch.bool)))
+        step, state = decoder_step(
+            model.decoder, model.encode(torch.tensor([[1, 2]]), torch.ones(1, 2, dtype=torch.bool))
+        )
         said = step(torch.tensor([START]), state)
     assert said.log_probs.dtype == torch.float32
     assert float(said.log_probs.exp().sum()) == pytest.approx(1, abs=1e-5)
@@ -128,7 +131,7 @@ def test_half_precision_is_normalised_in_full(attention: str) -> None:
 def test_a_source_that_was_left_out_may_be_asked_for_again(attention: str) -> None:
     """A step is a function of its arguments, whatever was asked for between."""
     model = make(attention)
-    step, state = stepper(model.decoder, model.encode(*tensors(pad([np.array([n, 2, n]) for n in range(6)]))))
+    step, state = decoder_step(model.decoder, model.encode(*tensors(pad([np.array([n, 2, n]) for n in range(6)]))))
     tokens = torch.arange(6)
     first = step(tokens, state)
     for rows in ([3], [0, 3, 5, 5], [1, 1], [5], [0, 1, 2, 3, 4, 5]):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recurra.decoding.beam_search import BeamSearch, search
+from recurra.decoding.beam_search import BeamSearch, DecodingProblem, beam_search
 from recurra.decoding.ensemble import ensemble, join, split
 from recurra.decoding.step import DecoderStep, StepOutput
 
@@ -71,7 +71,7 @@ def test_copies_of_a_model_are_that_model() -> None:
     member = Member(1, 2)
 
     def find(step: DecoderStep, state: Callable[[int], tuple[Tensor, ...]]) -> list[tuple[int, ...]]:
-        found = search(step, state(5), start=0, end=1, options=BeamSearch(n_best=3), limits=[3, 4, 5, 6, 7])
+        found = beam_search(step, state(5), DecodingProblem(0, 1, [3, 4, 5, 6, 7]), BeamSearch(n_best=3))
         return [each.tokens for sentence in found for each in sentence.hypotheses]
 
     three = ensemble([member.step] * 3, [2] * 3)

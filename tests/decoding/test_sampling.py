@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from recurra.decoding.sampling import Drawn, Sampling, read, sample
+from recurra.arrays import FloatArray
+from recurra.decoding.sampling import Drawn, Sampling, read, sample_tokens
 from recurra.errors import OptionError
-
-FloatArray = NDArray[np.float32]
 
 
 class Table:
@@ -35,7 +34,7 @@ def draws(table: Table, length: int, sampling: Sampling, seed: int = 0, forbidde
     logits, state = read(table.step, [0], 0)
     suppressed = np.array(forbidden, dtype=np.int64)
     generator = np.random.default_rng(seed)
-    return list(islice(sample(table.step, logits, state, sampling, generator, lambda state: suppressed), length))
+    return list(islice(sample_tokens(table.step, logits, state, sampling, generator, lambda state: suppressed), length))
 
 
 def log_softmax(logits: FloatArray) -> NDArray[np.float64]:
@@ -51,7 +50,7 @@ def first(logits: Sequence[float], sampling: Sampling, count: int = 4000, **opti
     def still(token: int, state: None) -> tuple[FloatArray, None]:
         return array, None
 
-    drawn = islice(sample(still, array, None, sampling, generator, **options), count)
+    drawn = islice(sample_tokens(still, array, None, sampling, generator, **options), count)
     return Counter(item.token for item in drawn)
 
 
@@ -170,7 +169,7 @@ def test_what_is_forbidden_may_depend_on_the_state(size: int, seed: int, samplin
 
     def draw() -> list[Drawn]:
         generator = np.random.default_rng(seed)
-        drawn = sample(step, logits[0], Rule(), sampling, generator, lambda state: state.forbidden(size))
+        drawn = sample_tokens(step, logits[0], Rule(), sampling, generator, lambda state: state.forbidden(size))
         return list(islice(drawn, 20))
 
     state = Rule()

@@ -24,7 +24,7 @@ def loss_from(model, state, tokens, target) -> float:
     """-log p of `target` when `tokens` follow a state, read off the state alone."""
     for token in tokens:
         _, state = model.step(torch.tensor([int(token)]), state)
-    return float(-F.log_softmax(model.read_out(state[0][-1]), dim=-1)[0, int(target)])
+    return float(-F.log_softmax(model.compute_logits(state[0][-1]), dim=-1)[0, int(target)])
 
 
 @pytest.mark.parametrize("cell", CELLS)

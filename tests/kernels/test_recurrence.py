@@ -1,16 +1,14 @@
 """The one-step kernels against PyTorch's cells in float64, and against their NumPy twins."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from recurra.arrays import FloatArray
 from recurra.kernels import jit, recurrence
-
-FloatArray = npt.NDArray[np.float32]
 
 sizes = st.integers(1, 70)
 seeds = st.integers(0, 2**32 - 1)

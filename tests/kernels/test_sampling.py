@@ -3,15 +3,13 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recurra.arrays import FloatArray
 from recurra.kernels.sampling import draw, draw_reference
-
-FloatArray = npt.NDArray[np.float32]
 
 LAST_UNIFORM = math.nextafter(1.0, 0.0)
 

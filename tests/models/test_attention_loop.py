@@ -1,4 +1,4 @@
-"""The attending loop: against PyTorch's cells on input and context, against itself by automatic differentiation."""
+"""The loop that attends: against PyTorch's cells on input and context, against itself by automatic differentiation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from recurra.models.attention_loop import AttentionCell, AttentionMemory, attend, attend_plainly, step
+from recurra.models.attention_loop import AttentionCell, AttentionMemory, attend, attend_reference, attend_step
 from recurra.models.cells import GATE_COUNTS, State, state_parts
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-11)
@@ -21,7 +21,7 @@ identically = partial(torch.testing.assert_close, rtol=0, atol=0)
 
 each_cell = pytest.mark.parametrize("cell", ["lstm", "gru"])
 each_kind = pytest.mark.parametrize("additive", [True, False], ids=["additive", "multiplicative"])
-each_loop = pytest.mark.parametrize("loop", [attend, attend_plainly])
+each_loop = pytest.mark.parametrize("loop", [attend, attend_reference])
 sizes = st.integers(1, 5)
 seeds = st.integers(0, 1000)
 
@@ -32,15 +32,15 @@ class Problem(NamedTuple):
     cell: AttentionCell
     inputs: Tensor
     state: State
-    attending: AttentionMemory
+    memory: AttentionMemory
 
     def tensors(self) -> list[Tensor]:
         """All that has a gradient."""
-        keys, projected_values, _, weight, bias, vector = self.attending
+        _, keys, projected_values, _, weight, bias, vector = self.memory
         return [self.inputs, keys, projected_values, weight, bias, *([] if vector is None else [vector]), *self.state]
 
     def attending_to(self, mask: Tensor) -> Problem:
-        return self._replace(attending=self.attending._replace(mask=mask))
+        return self._replace(memory=self.memory._replace(mask=mask))
 
 
 def problem(
@@ -57,9 +57,12 @@ def problem(
     mask[torch.arange(batch), torch.randint(positions, (batch,), generator=generator)] = True
     keys, projected_values = normal(batch, positions, size), normal(batch, positions, gates)
     weight, bias = normal(size + gates, hidden), normal(size + gates)
-    attending = AttentionMemory(keys, projected_values, mask, weight, bias, normal(size) if additive else None)
+    vector = normal(size) if additive else None
     state = tuple(normal(batch, hidden) for _ in range(state_parts(cell)))
-    return Problem(cell, normal(time, batch, size + gates), state, attending)
+    inputs = normal(time, batch, size + gates)
+    values = torch.randn(batch, positions, 7, dtype=torch.float64, generator=generator)
+    memory = AttentionMemory(values, keys, projected_values, mask, weight, bias, vector)
+    return Problem(cell, inputs, state, memory)
 
 
 def run(loop: object, given_problem: Problem) -> list[Tensor]:
@@ -80,7 +83,7 @@ def test_the_written_out_gradients_are_those_of_automatic_differentiation(
     cell: AttentionCell, additive: bool, time: int, batch: int, positions: int, size: int, seed: int
 ) -> None:
     case = problem(cell, additive, seed, time, batch, positions, size)
-    fast, plain = run(attend, case), run(attend_plainly, case)
+    fast, plain = run(attend, case), run(attend_reference, case)
     for one, other in zip(fast, plain, strict=True):
         exactly(one, other)
     loss = weighted_sum(fast)
@@ -118,8 +121,8 @@ def test_gradients_in_single_precision_are_those_in_double(
     single = [part.detach().float().requires_grad_() for part in case.tensors()]
     inputs, keys, projected_values, weight, bias, *rest = single
     vector = rest.pop(0) if additive else None
-    attending = AttentionMemory(keys, projected_values, case.attending.mask, weight, bias, vector)
-    loss = weighted_sum([part.double() for part in run(attend, Problem(cell, inputs, tuple(rest), attending))])
+    memory = AttentionMemory(case.memory.values, keys, projected_values, case.memory.mask, weight, bias, vector)
+    loss = weighted_sum([part.double() for part in run(attend, Problem(cell, inputs, tuple(rest), memory))])
     expected = torch.autograd.grad(weighted_sum(run(attend, case)), case.tensors())
     for one, other in zip(torch.autograd.grad(loss, single), expected, strict=True):
         torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=2e-4)
@@ -133,7 +136,7 @@ def test_gradients_of_each_result_alone(cell: AttentionCell, additive: bool, cou
     chosen = {"outputs": slice(0, 1), "weights": slice(1, 2), "end": slice(2, None)}[counted]
     grads = [
         torch.autograd.grad(weighted_sum(run(loop, case)[chosen]), case.tensors(), materialize_grads=True)
-        for loop in (attend, attend_plainly)
+        for loop in (attend, attend_reference)
     ]
     for one, other in zip(*grads, strict=True):
         exactly(one, other)
@@ -147,17 +150,8 @@ def test_gradients_against_differences(cell: AttentionCell, additive: bool) -> N
     def results(*tensors: Tensor) -> tuple[Tensor, ...]:
         inputs, keys, projected_values, weight, bias, *rest = tensors
         vector = rest.pop(0) if additive else None
-        return tuple(
-            run(
-                attend,
-                Problem(
-                    cell,
-                    inputs,
-                    tuple(rest),
-                    AttentionMemory(keys, projected_values, case.attending.mask, weight, bias, vector),
-                ),
-            )
-        )
+        memory = AttentionMemory(case.memory.values, keys, projected_values, case.memory.mask, weight, bias, vector)
+        return tuple(run(attend, Problem(cell, inputs, tuple(rest), memory)))
 
     assert torch.autograd.gradcheck(results, case.tensors())
 
@@ -170,7 +164,7 @@ def test_weights_sum_to_one_and_padding_has_none_whatever_stands_there(
     loop: object, cell: AttentionCell, additive: bool, positions: int, seed: int, garbage: float
 ) -> None:
     case = problem(cell, additive, seed, positions=positions)
-    mask = case.attending.mask
+    mask = case.memory.mask
     results = run(loop, case)
     weights = results[1]
     assert torch.count_nonzero(weights[:, ~mask]) == 0
@@ -179,8 +173,8 @@ def test_weights_sum_to_one_and_padding_has_none_whatever_stands_there(
     grads = torch.autograd.grad(weighted_sum(results), case.tensors())
 
     with torch.no_grad():
-        case.attending.keys[~mask] = garbage
-        case.attending.projected_values[~mask] = garbage
+        case.memory.keys[~mask] = garbage
+        case.memory.projected_values[~mask] = garbage
     again = run(loop, case)
     for one, other in zip(results, again, strict=True):
         exactly(one, other)
@@ -204,8 +198,9 @@ def test_it_is_pytorchs_cell_fed_with_input_and_context(
     module = (nn.LSTMCell if cell == "lstm" else nn.GRUCell)(input_size + value_size, hidden).double()
     tokens, values = torch.randn(time, batch, input_size).double(), torch.randn(batch, positions, value_size).double()
     of_input, of_context = module.weight_ih.split([input_size, value_size], dim=1)
-    keys, _, mask, weight, _, vector = case.attending
-    attending = AttentionMemory(
+    _, keys, _, mask, weight, _, vector = case.memory
+    memory = AttentionMemory(
+        values,
         keys,
         values @ of_context.T,
         mask,
@@ -215,13 +210,13 @@ def test_it_is_pytorchs_cell_fed_with_input_and_context(
     )
     asked = torch.randn(time, batch, size).double()
     entering = torch.cat([asked, tokens @ of_input.T + module.bias_ih], dim=-1)
-    outputs, weights, end = loop(cell, entering, case.state, attending)  # type: ignore[operator]
+    outputs, weights, end = loop(cell, entering, case.state, memory)  # type: ignore[operator]
     h, *rest = case.state
     for number in range(time):
         queries = h @ weight[:size].T + asked[number]
-        looks = [plain_weights(keys[row], queries[row], vector, mask[row]) for row in range(batch)]
-        exactly(weights[number], torch.tensor(np.stack(looks)))
-        contexts = torch.tensor(np.stack([look @ values[row].numpy() for row, look in enumerate(looks)]))
+        rows = [plain_weights(keys[row], queries[row], vector, mask[row]) for row in range(batch)]
+        exactly(weights[number], torch.tensor(np.stack(rows)))
+        contexts = torch.tensor(np.stack([weight @ values[row].numpy() for row, weight in enumerate(rows)]))
         projected_values = torch.cat([tokens[number], contexts], dim=1)
         result = module(projected_values, (h, *rest) if rest else h)
         h, *rest = result if isinstance(result, tuple) else (result,)
@@ -245,7 +240,7 @@ def plain_weights(keys: Tensor, asked: Tensor, vector: Tensor | None, mask: Tens
 @each_cell
 @each_kind
 @given(rows=st.lists(st.integers(0, 4), min_size=1, max_size=9), seed=seeds)
-def test_several_rows_may_look_at_one_memory_and_some_memories_at_none(
+def test_several_rows_may_share_a_memory_and_some_memories_have_none(
     cell: AttentionCell, additive: bool, rows: list[int], seed: int
 ) -> None:
     rows = sorted(rows)
@@ -253,12 +248,11 @@ def test_several_rows_may_look_at_one_memory_and_some_memories_at_none(
     torch.manual_seed(seed)
     state = tuple(torch.randn(len(rows), 3).double() for _ in case.state)
     inputs = torch.randn(len(rows), case.inputs.shape[-1]).double()
-    values = torch.randn(5, 3, 7).double()
-    keys, projected_values, mask, *rest = case.attending
+    memory = case.memory
+    values, mask = memory.values, memory.mask
     with torch.no_grad():
-        end, context, weights = step(cell, inputs, state, case.attending, values, torch.tensor(rows))
-        copied = AttentionMemory(keys[rows], projected_values[rows], mask[rows], *rest)
-        expected_end, _, expected = step(cell, inputs, state, copied, values[rows])
+        end, context, weights = attend_step(cell, inputs, state, memory, torch.tensor(rows))
+        expected_end, _, expected = attend_step(cell, inputs, state, memory.select(torch.tensor(rows)))
     exactly(weights, expected)
     assert torch.count_nonzero(weights[~mask[rows]]) == 0
     exactly(context, torch.stack([weight @ values[row] for weight, row in zip(weights, rows, strict=True)]))
@@ -273,10 +267,11 @@ def test_batch_mates_change_nothing(cell: AttentionCell, additive: bool, lengths
     case = problem(cell, additive, seed, batch=len(lengths), positions=5)
     case = case.attending_to(torch.arange(5) < torch.tensor(lengths)[:, None])
     outputs, weights, end = attend(*case)
-    keys, projected_values, mask, *rest = case.attending
+    values, keys, projected_values, mask, *rest = case.memory
     for row, length in enumerate(lengths):
         one = slice(row, row + 1)
-        alone = AttentionMemory(keys[one, :length], projected_values[one, :length], mask[one, :length], *rest)
+        parts = (part[one, :length] for part in (values, keys, projected_values, mask))
+        alone = AttentionMemory(*parts, *rest)
         their_outputs, their_weights, their_end = attend(
             cell, case.inputs[:, one], tuple(part[one] for part in case.state), alone
         )

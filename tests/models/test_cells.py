@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from recurra.models.cells import CELLS, GATE_COUNTS, CellName, Weights, state_parts
+from recurra.models.cells import CELLS, GATE_COUNTS, CellName, Weights, check_choice, state_parts
 
 ORACLES: dict[CellName, Callable[[int, int], nn.RNNCellBase]] = {
     "lstm": nn.LSTMCell,
@@ -60,3 +60,9 @@ def test_a_cell_is_pytorchs(cell: CellName, batch: int, input_size: int, hidden_
 @pytest.mark.parametrize("cell", CELLS)
 def test_gates_are_those_of_pytorchs_weights(cell: CellName) -> None:
     assert ORACLES[cell](3, 5).weight_hh.shape == (GATE_COUNTS[cell] * 5, 5)
+
+
+def test_a_choice_that_is_none_is_refused_by_name() -> None:
+    check_choice("cell", "rnn-relu", CellName)
+    with pytest.raises(ValueError, match="cell is 'foo', but must be one of: lstm, gru, rnn, rnn-relu"):
+        check_choice("cell", "foo", CellName)

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from recurra.models.architecture import Architecture
+from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.attention import attention_scores
-from recurra.models.attention_loop import AttentionCell
+from recurra.models.attention_loop import AttentionCell, AttentionMemory
 from recurra.models.cells import CELLS, State, Weights, state_parts
-from recurra.models.decoder import Decoder, Looked
+from recurra.models.decoder import Decoder
 from recurra.models.dropout import DropoutGenerator
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
@@ -39,7 +39,7 @@ def make(
 ) -> Decoder:
     torch.manual_seed(seed)
     options = {"dropout": 0.0, "word_dropout": 0.0, "forget_bias": 0.5} | more
-    architecture = Architecture(
+    architecture = EncoderDecoderArchitecture(
         cell=cell,
         attention=attention,
         hidden_size=HIDDEN,
@@ -62,7 +62,7 @@ class Given(NamedTuple):
     state: State
     values: Tensor
     mask: Tensor
-    looked: Looked | None
+    memory: AttentionMemory | None
 
 
 def arguments(decoder: Decoder, lengths: list[int], time: int, seed: int) -> Given:
@@ -71,8 +71,8 @@ def arguments(decoder: Decoder, lengths: list[int], time: int, seed: int) -> Giv
     values = torch.randn(*mask.shape, VALUE_SIZE).double() * mask[:, :, None]
     shape = (decoder.num_layers, len(lengths), HIDDEN)
     state = tuple(torch.randn(shape).double() for _ in range(state_parts(decoder.cell)))
-    looked = decoder.look(values, mask) if decoder.attention else None
-    return Given(torch.randint(TOKENS, (len(lengths), time)), state, values, mask, looked)
+    memory = decoder.attention_memory(values, mask) if decoder.attention else None
+    return Given(torch.randint(TOKENS, (len(lengths), time)), state, values, mask, memory)
 
 
 def same_state(one: State, other: State) -> None:
@@ -84,7 +84,7 @@ def run_row(decoder: Decoder, case: Given, row: int) -> tuple[list[Tensor], list
     """The slow reference: one row, a token at a time, by the equations of `models.cells` on input beside context."""
     state = [tuple(part[number, row : row + 1] for part in case.state) for number in range(decoder.num_layers)]
     values = case.values[row, case.mask[row]]
-    features, looks = [], []
+    features, all_weights = [], []
     for token in case.tokens[row]:
         embedded = decoder.embedding.weight[token][None] * SCALE
         read, outputs = [embedded], embedded
@@ -94,20 +94,20 @@ def run_row(decoder: Decoder, case: Given, row: int) -> tuple[list[Tensor], list
                 entering = F.linear(embedded, decoder.inputs.weight[:size], decoder.inputs.bias[:size])
                 query = decoder.attention.query(state[0][0]) + entering
                 keys = decoder.attention.key(values)
-                looks.append(
+                all_weights.append(
                     torch.softmax(attention_scores(query[None], keys[None], decoder.attention.score)[0, 0], dim=0)
                 )
-                read.insert(0, (looks[-1] @ values)[None])
+                read.insert(0, (all_weights[-1] @ values)[None])
                 outputs = torch.cat([embedded, read[0]], dim=1)
                 both = torch.cat([decoder.inputs.weight[size:], decoder.context.weight], dim=1)
                 weights = Weights(both, decoder.hidden.weight, decoder.inputs.bias[size:], decoder.hidden.bias)
             else:
-                assert decoder.above is not None
-                weights = decoder.above.weights(number - (decoder.attention is not None))
+                assert decoder.upper_layers is not None
+                weights = decoder.upper_layers.weights(number - (decoder.attention is not None))
             state[number] = CELLS[decoder.cell](outputs, state[number], weights)
             outputs = state[number][0]
         features.append(torch.tanh(decoder.readout(torch.cat([outputs, *read], dim=1)))[0])
-    return features, looks, tuple(torch.stack(parts) for parts in zip(*state, strict=True))
+    return features, all_weights, tuple(torch.stack(parts) for parts in zip(*state, strict=True))
 
 
 @each_cell
@@ -118,13 +118,13 @@ def test_forward_is_a_loop_over_the_equations_a_row_at_a_time(
 ) -> None:
     decoder = make(cell, attention, num_layers, tied, seed)
     case = arguments(decoder, lengths, time, seed)
-    features, weights, end = decoder(case.tokens, case.state, case.looked)
+    features, weights, end = decoder(case.tokens, case.state, case.memory)
     for row, length in enumerate(lengths):
-        expected, looks, expected_end = run_row(decoder, case, row)
+        expected, all_weights, expected_end = run_row(decoder, case, row)
         exactly(features[row], torch.stack(expected))
         same_state(tuple(part[:, row : row + 1] for part in end), expected_end)
         if weights is not None:
-            exactly(weights[row, :, :length], torch.stack(looks))
+            exactly(weights[row, :, :length], torch.stack(all_weights))
             assert torch.count_nonzero(weights[row, :, length:]) == 0
     assert (weights is None) == (attention == "none")
 
@@ -137,15 +137,15 @@ def test_step_is_forward_one_token_at_a_time(
 ) -> None:
     decoder = make(cell, attention, num_layers, tied, seed)
     case = arguments(decoder, lengths, time, seed)
-    features, weights, end = decoder(case.tokens, case.state, case.looked)
+    features, weights, end = decoder(case.tokens, case.state, case.memory)
     state = case.state
     for place in range(time):
-        feature, look, state = decoder.step(case.tokens[:, place], state, case.looked)
+        feature, step_weights, state = decoder.step(case.tokens[:, place], state, case.memory)
         exactly(feature, features[:, place])
         if weights is None:
-            assert look is None
+            assert step_weights is None
         else:
-            exactly(look, weights[:, place])
+            exactly(step_weights, weights[:, place])
     same_state(state, end)
 
 
@@ -163,12 +163,14 @@ def test_rows_of_any_sources_are_those_sources_each_alone(
     state = tuple(part[:, rows] + torch.randn(len(rows), 1) for part in case.state)
     for _ in range(2):
         tokens = torch.randint(TOKENS, (len(rows),))
-        features, weights, end = decoder.step(tokens, state, case.looked, rows)
+        features, weights, end = decoder.step(tokens, state, case.memory, rows)
         for place, source in enumerate(rows.tolist()):
             length = lengths[source]
             alone = None
-            if case.looked:
-                alone = decoder.look(case.values[source : source + 1, :length], case.mask[source : source + 1, :length])
+            if case.memory:
+                alone = decoder.attention_memory(
+                    case.values[source : source + 1, :length], case.mask[source : source + 1, :length]
+                )
             one = slice(place, place + 1)
             expected = decoder.step(tokens[one], tuple(part[:, one] for part in state), alone)
             exactly(features[one], expected[0])
@@ -188,16 +190,16 @@ def test_a_sequence_in_parts_is_the_sequence_whole(
 ) -> None:
     decoder = make(cell, attention, num_layers, seed=seed)
     case = arguments(decoder, [3, 5], 7, seed)
-    features, weights, end = decoder(case.tokens, case.state, case.looked)
+    features, weights, end = decoder(case.tokens, case.state, case.memory)
     kept = tuple(part.clone() for part in case.state)
-    parts, looks, state = [], [], case.state
+    parts, all_weights, state = [], [], case.state
     for begin, stop in pairwise([0, *sorted(set(borders)), 7]):
-        part, look, state = decoder(case.tokens[:, begin:stop], state, case.looked)
+        part, step_weights, state = decoder(case.tokens[:, begin:stop], state, case.memory)
         parts.append(part)
-        looks.append(look)
+        all_weights.append(step_weights)
     exactly(torch.cat(parts, dim=1), features)
     if weights is not None:
-        exactly(torch.cat([look for look in looks if look is not None], dim=1), weights)
+        exactly(torch.cat([step_weights for step_weights in all_weights if step_weights is not None], dim=1), weights)
     same_state(state, end)
     for now, before in zip(case.state, kept, strict=True):
         identically(now, before)
@@ -207,8 +209,8 @@ def test_a_sequence_in_parts_is_the_sequence_whole(
 def test_the_first_state_is_a_layer_of_the_summary(cell: AttentionCell, num_layers: int) -> None:
     decoder = make(cell, "additive", num_layers)
     summary = torch.randn(2, VALUE_SIZE).double()
-    blocks = (summary @ decoder.begin.weight.T + decoder.begin.bias).split(HIDDEN, dim=1)
-    state = decoder.begin_state(summary)
+    blocks = (summary @ decoder.initial.weight.T + decoder.initial.bias).split(HIDDEN, dim=1)
+    state = decoder.initial_state(summary)
     assert len(state) * num_layers == len(blocks)
     for number, block in enumerate(blocks):
         part, layer = divmod(number, num_layers)
@@ -228,7 +230,7 @@ def test_a_tied_decoder_has_one_table(attention: AttentionKind) -> None:
 @each_attention
 def test_what_it_begins_with(cell: AttentionCell, attention: AttentionKind) -> None:
     torch.manual_seed(0)
-    options = Architecture(cell, attention, 64, 2, 32, 0.0, 0.0, forget_bias=2.0, tied=False)
+    options = EncoderDecoderArchitecture(cell, 64, 2, 32, 0.0, 2.0, tied=False, attention=attention, word_dropout=0.0)
     decoder = Decoder(nn.Embedding(50, 32), 1.0, 96, options)
     assert torch.count_nonzero(decoder.output.bias) == 0
     logits = torch.tanh(torch.randn(100, 64)) @ decoder.output.weight.T
@@ -255,11 +257,11 @@ def test_dropout_is_before_between_and_after_the_layers_and_the_same_at_all_step
     def source() -> DropoutGenerator:
         return DropoutGenerator.of_step(5, 6, slice(0, 2), 2)
 
-    features, weights, end = decoder(case.tokens, case.state, case.looked, source())
-    first, looks, state = decoder(case.tokens[:, :3], case.state, case.looked, source())
-    last, last_look, state = decoder(case.tokens[:, 3:], state, case.looked, source())
+    features, weights, end = decoder(case.tokens, case.state, case.memory, source())
+    first, all_weights, state = decoder(case.tokens[:, :3], case.state, case.memory, source())
+    last, last_weights, state = decoder(case.tokens[:, 3:], state, case.memory, source())
     exactly(torch.cat([first, last], dim=1), features)
-    exactly(torch.cat([looks, last_look], dim=1), weights)
+    exactly(torch.cat([all_weights, last_weights], dim=1), weights)
     same_state(state, end)
 
     calls: list[tuple[int, ...]] = []
@@ -270,7 +272,7 @@ def test_dropout_is_before_between_and_after_the_layers_and_the_same_at_all_step
             calls.append(tuple(inputs.shape))
             return super().drop_units(inputs, rate)
 
-    decoder(case.tokens, case.state, case.looked, Recording(torch.Generator(), slice(0, 2), 2))
+    decoder(case.tokens, case.state, case.memory, Recording(torch.Generator(), slice(0, 2), 2))
     assert calls == [(2, 4, SIZE), (2, 4, HIDDEN), (2, 4, HIDDEN), (2, 4, HIDDEN)]
 
 
@@ -282,14 +284,14 @@ def test_hidden_tokens_enter_as_nothing() -> None:
     with torch.no_grad():
         decoder.embedding.weight[TOKENS - 1] = 0
     case.tokens.clamp_(max=TOKENS - 2)
-    noisy, _, _ = decoder(case.tokens, case.state, case.looked, DropoutGenerator.of_step(1, 2, slice(0, 2), 2))
+    noisy, _, _ = decoder(case.tokens, case.state, case.memory, DropoutGenerator.of_step(1, 2, slice(0, 2), 2))
     hidden = torch.where(kept == 1, case.tokens, TOKENS - 1)
-    exactly(noisy, decoder(hidden, case.state, case.looked)[0])
+    exactly(noisy, decoder(hidden, case.state, case.memory)[0])
 
 
-def test_nothing_to_look_at_is_refused() -> None:
+def test_nothing_to_attend_to_is_refused() -> None:
     values = torch.zeros(2, 3, VALUE_SIZE).double()
     with pytest.raises(ValueError, match="empty"):
-        make("lstm", "additive").look(values, torch.tensor([[True, True, True], [False, False, False]]))
+        make("lstm", "additive").attention_memory(values, torch.tensor([[True, True, True], [False, False, False]]))
     with pytest.raises(ValueError, match="without attention"):
-        make("lstm", "none").look(values, torch.ones(2, 3, dtype=torch.bool))
+        make("lstm", "none").attention_memory(values, torch.ones(2, 3, dtype=torch.bool))

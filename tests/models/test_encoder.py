@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from recurra.models.architecture import Architecture
+from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.attention_loop import AttentionCell
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder import Encoder
@@ -26,7 +26,7 @@ TOKENS, SIZE, HIDDEN, SCALE = 9, 3, 4, 1.7
 
 def make(cell: AttentionCell, seed: int, layers: int = 1, dropout: float = 0.0, word_dropout: float = 0.0) -> Encoder:
     torch.manual_seed(seed)
-    architecture = Architecture(
+    architecture = EncoderDecoderArchitecture(
         cell=cell,
         hidden_size=HIDDEN,
         num_layers=layers,

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recurra.models.architecture import Architecture
+from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.attention_loop import AttentionCell
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import EncoderDecoder
@@ -41,7 +41,9 @@ def make(
         "tied": False,
     }
     torch.manual_seed(0)
-    return EncoderDecoder(SOURCES, target_size, Architecture(cell, attention, **(options | more)))
+    return EncoderDecoder(
+        SOURCES, target_size, EncoderDecoderArchitecture(cell, attention=attention, **(options | more))
+    )
 
 
 def batch(sources: list[int], targets: list[int], seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -67,8 +69,8 @@ def test_logits_are_those_of_each_pair_alone_in_order(
     model = make(cell, attention, num_layers=num_layers, tied=tied).double()
     sources, mask, targets, there = batch([a for a, _ in lengths], [b for _, b in lengths], seed)
     logits = model(sources, mask, targets, there)
-    features, weights = model.trace(sources, mask, targets)
-    exactly(logits, model.read_out(features)[there])
+    features, weights = model.forward_features(sources, mask, targets)
+    exactly(logits, model.compute_logits(features)[there])
     assert (weights is None) == (attention == "none")
     alone = []
     for row, (a, b) in enumerate(lengths):
@@ -76,10 +78,10 @@ def test_logits_are_those_of_each_pair_alone_in_order(
         encoded = model.encode(read, torch.ones_like(read, dtype=torch.bool))
         state = encoded.state
         for place in range(b):
-            feature, look, state = model.decoder.step(written[:, place], state, encoded.looked)
-            alone.append(model.read_out(feature)[0])
+            feature, step_weights, state = model.decoder.step(written[:, place], state, encoded.memory)
+            alone.append(model.compute_logits(feature)[0])
             if weights is not None:
-                exactly(weights[row, place, :a], look[0])
+                exactly(weights[row, place, :a], step_weights[0])
                 assert torch.count_nonzero(weights[row, place, a:]) == 0
     exactly(logits, torch.stack(alone))
 
@@ -118,9 +120,9 @@ def test_every_parameter_learns(
 def test_one_vocabulary_has_one_embedding(tied: bool) -> None:
     joint, apart = (make("gru", "additive", size, tied=tied) for size in (None, TARGETS))
     assert joint.encoder.embedding is joint.decoder.embedding
-    assert joint.read_out(torch.zeros(joint.decoder.output.in_features)).shape == (SOURCES,)
+    assert joint.compute_logits(torch.zeros(joint.decoder.output.in_features)).shape == (SOURCES,)
     assert apart.encoder.embedding is not apart.decoder.embedding
-    assert apart.read_out(torch.zeros(apart.decoder.output.in_features)).shape == (TARGETS,)
+    assert apart.compute_logits(torch.zeros(apart.decoder.output.in_features)).shape == (TARGETS,)
     tables = {"embedding", "output"} if not tied else {"embedding"}
     names = {name.split(".")[-2] for name, each in joint.named_parameters() if len(each) == SOURCES and each.dim() == 2}
     assert names == tables
@@ -129,12 +131,12 @@ def test_one_vocabulary_has_one_embedding(tied: bool) -> None:
 @pytest.mark.parametrize("tied", [True, False])
 def test_tokens_enter_with_a_variance_of_about_one(tied: bool) -> None:
     torch.manual_seed(0)
-    options = Architecture("gru", "additive", 4, 1, 256, 0.0, 0.0, 0.0, tied)
+    options = EncoderDecoderArchitecture("gru", 4, 1, 256, 0.0, 0.0, tied, word_dropout=0.0)
     model = EncoderDecoder(500, 400, options)
     for side in (model.encoder, model.decoder):
         assert 0.95 < float((side.embedding.weight * side.scale).std().detach()) < 1.05
     features = torch.tanh(torch.randn(200, model.decoder.output.in_features))
-    assert float(model.read_out(features).std().detach()) < 1
+    assert float(model.compute_logits(features).std().detach()) < 1
 
 
 @each_kind

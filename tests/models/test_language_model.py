@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from recurra import modelfile
 from recurra.errors import OptionError
 from recurra.models import packed as packing
+from recurra.models.architecture import Architecture
 from recurra.models.cells import CELLS, CellName, state_parts
 from recurra.models.dropout import DropoutGenerator
-from recurra.models.language_model import Architecture, LanguageModel
+from recurra.models.language_model import LanguageModel
 from recurra.models.packed import PackedLanguageModel
 
 VOCABULARY = 11
@@ -127,7 +128,7 @@ def test_tied_weights_of_another_size_go_through_a_projection() -> None:
     assert model.output.weight is model.embedding.weight
     outputs = torch.randn(3, 8)
     expected = outputs @ model.projection.weight.T @ model.embedding.weight.T + model.output.bias
-    torch.testing.assert_close(model.read_out(outputs), expected)
+    torch.testing.assert_close(model.compute_logits(outputs), expected)
 
 
 def test_untied_weights_are_two() -> None:
@@ -159,7 +160,7 @@ def test_dropout_needs_noise_and_reaches_inputs_and_outputs() -> None:
     # By hand: the first mask on the embeddings, the second on the stack's outputs.
     source = generator(0)
     outputs, _ = model.recurrent(source.drop_units(model.embedding(tokens), 0.5))
-    torch.testing.assert_close(noisy, model.read_out(source.drop_units(outputs, 0.5)))
+    torch.testing.assert_close(noisy, model.compute_logits(source.drop_units(outputs, 0.5)))
 
 
 @each_cell
@@ -303,7 +304,7 @@ def test_a_model_with_a_reader_is_saved_and_loaded(tmp_path: Path) -> None:
 def test_a_mask_spares_the_stack_but_not_the_rules() -> None:
     model = make_reading("lstm", SMALL)
     tokens = torch.tensor([[1, 2, 3]])
-    _, state = model.trace(tokens, mask=torch.tensor([[True, False, False]]))
-    _, short = model.trace(tokens[:, :1])
+    _, state = model.layer_outputs(tokens, mask=torch.tensor([[True, False, False]]))
+    _, short = model.layer_outputs(tokens[:, :1])
     assert torch.equal(state[0], short[0])
     assert state[-1][0, 0, -1] == 6

@@ -272,7 +272,7 @@ def test_no_state_is_zeros(cell: CellName, bidirectional: bool) -> None:
 def test_trace_shows_every_layer(cell: CellName) -> None:
     stack = make(cell, 3, 4, 3, True, seed=0)
     inputs, state = random_inputs(stack, 2, 5), random_state(stack, 2)
-    layers, end = stack.trace(inputs, state)
+    layers, end = stack.layer_outputs(inputs, state)
     assert len(layers) == 3
     below = inputs
     for number, outputs in enumerate(layers):
@@ -346,8 +346,8 @@ def test_dropout_is_between_the_layers_only() -> None:
     stack.dropout = 0.5
     inputs = random_inputs(stack, 2, 5)
     generator = DropoutGenerator.of_step(seed=1, step=1, rows=slice(0, 2), batch_size=2)
-    (first, second), _ = stack.trace(inputs, generator=generator)
-    (plain_first, plain_second), _ = stack.trace(inputs)
+    (first, second), _ = stack.layer_outputs(inputs, generator=generator)
+    (plain_first, plain_second), _ = stack.layer_outputs(inputs)
     torch.testing.assert_close(first, plain_first, rtol=0, atol=0)
     assert not torch.allclose(second, plain_second)
     # What entered the second layer: the first one's outputs through one mask for all time steps.
@@ -355,3 +355,8 @@ def test_dropout_is_between_the_layers_only() -> None:
     upper = Recurrent("gru", 40, 40).double()
     upper.layers[0].load_state_dict(stack.layers[1].state_dict())
     exactly(second, upper(first * mask)[0])
+
+
+def test_an_unknown_cell_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="cell is 'foo', but must be one of: lstm, gru, rnn, rnn-relu"):
+        Recurrent("foo", 3, 4)  # type: ignore[arg-type]

@@ -6,18 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from recurra.models.architecture import Architecture
+from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.encoder_decoder import EncoderDecoder
-from recurra.models.weight_layout import laid_out
+from recurra.models.weight_layout import with_contiguous_input_weights
 
 
 @pytest.mark.parametrize("attention", ["additive", "multiplicative", "none"])
 @pytest.mark.parametrize("tied", [True, False])
 @torch.no_grad()
-def test_laid_out_networks_say_the_same(attention: str, tied: bool) -> None:
+def test_networks_laid_out_for_small_batches_say_the_same(attention: str, tied: bool) -> None:
     torch.manual_seed(0)
-    network = EncoderDecoder(11, None, Architecture("lstm", attention, 16, 2, 12, 0.0, 0.0, 0.0, tied=tied))
-    copy = laid_out(network)
+    network = EncoderDecoder(11, None, EncoderDecoderArchitecture("lstm", 16, 2, 12, 0.0, 0.0, tied, attention, 0.0))
+    copy = with_contiguous_input_weights(network)
     weights = {id(layer.weight) for layer in network.modules() if isinstance(layer, nn.Linear)}
     for layer in copy.modules():
         if isinstance(layer, nn.Linear):

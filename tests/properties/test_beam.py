@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recurra.decoding.beam_search import BeamResult, BeamSearch, Hypothesis, search
+from recurra.decoding.beam_search import BeamResult, BeamSearch, DecodingProblem, Hypothesis, beam_search
 from recurra.decoding.sampling import Sampling
-from recurra.decoding.sequence_sampling import sample
+from recurra.decoding.sequence_sampling import sample_sequences
 from recurra.decoding.step import StepOutput
 
 MODELS = 24
@@ -101,16 +101,18 @@ class Case:
         """What is found for some of the sentences, in one batch."""
         numbers = range(self.models.count) if numbers is None else numbers
         stop_early, trees = changed.pop("stop_early", True), changed.pop("trees", False)
-        return search(
+        return beam_search(
             self.models.step,
             self.models.state(numbers),
-            start=START,
-            end=END,
-            options=replace(self.options, **changed),
-            limits=[self.limits[number] for number in numbers],
-            positions=[self.models.positions[number] for number in numbers],
-            prefixes=[self.prefixes[number] for number in numbers],
-            suppressed=self.suppressed,
+            DecodingProblem(
+                START,
+                END,
+                [self.limits[number] for number in numbers],
+                positions=[self.models.positions[number] for number in numbers],
+                prefixes=[self.prefixes[number] for number in numbers],
+                suppressed=self.suppressed,
+            ),
+            replace(self.options, **changed),
             stop_early=stop_early,
             trees=trees,
         )
@@ -317,19 +319,21 @@ def test_width_1_is_greedy(case: Case, tried: Counter[str]) -> None:
 
 
 def draw_all(case: Case, numbers: Sequence[int], sampling: Sampling) -> list[Hypothesis]:
-    return sample(
+    return sample_sequences(
         case.models.step,
         case.models.state(numbers),
-        start=START,
-        end=END,
-        sampling=sampling,
-        limits=[case.limits[number] for number in numbers],
-        prefixes=[case.prefixes[number] for number in numbers],
-        positions=[case.models.positions[number] for number in numbers],
-        suppressed=case.suppressed,
+        DecodingProblem(
+            START,
+            END,
+            [case.limits[number] for number in numbers],
+            positions=[case.models.positions[number] for number in numbers],
+            prefixes=[case.prefixes[number] for number in numbers],
+            suppressed=case.suppressed,
+        ),
+        sampling,
         min_length=case.options.min_length,
         no_repeat_ngram_size=case.options.no_repeat_ngram_size,
-        numbers=numbers,
+        indices=numbers,
     )
 
 
@@ -358,13 +362,11 @@ def test_frequencies_of_what_is_drawn() -> None:
     limits: list[int] = [2] * MODELS
     case = Case(Models(3, 3, ""), BeamSearch(min_length=1), limits, [[] for _ in limits], [])
     draws = 6000
-    drawn = sample(
+    drawn = sample_sequences(
         case.models.step,
         case.models.state([7] * draws),
-        start=START,
-        end=END,
-        sampling=Sampling(temperature=1.0, seed=0),
-        limits=[2] * draws,
+        DecodingProblem(START, END, [2] * draws),
+        Sampling(temperature=1.0, seed=0),
         min_length=1,
     )
     frequencies = Counter(each.tokens for each in drawn)

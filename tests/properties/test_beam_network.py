@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recurra.decoding.beam_search import BeamResult, BeamSearch, search
+from recurra.decoding.beam_search import BeamResult, BeamSearch, DecodingProblem, beam_search
 from recurra.decoding.step import StepOutput
 
 
@@ -50,7 +50,7 @@ def test_a_network_in_batches_of_1_7_and_64(tried: Counter[str]) -> None:
         longest = max(positions[some])
         state = (hidden[None, some], keys[None, some, :longest])
         limits = [real + 5 for real in positions[some]]
-        return search(net.step, state, start=0, end=1, options=options, limits=limits, positions=positions[some])
+        return beam_search(net.step, state, DecodingProblem(0, 1, limits, positions=positions[some]), options)
 
     large = find(0, count)
     for batch in (1, 7):

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 
 from recurra.evaluation.language_model import Dynamic, Score, log_probs, score_dynamic, score_tokens
-from recurra.models.language_model import Architecture, LanguageModel
+from recurra.models.architecture import Architecture
+from recurra.models.language_model import LanguageModel
 
 CPU = torch.device("cpu")
 ARCHITECTURE = Architecture(hidden_size=12, num_layers=1, embedding_size=6, dropout=0.5, forget_bias=0.0, tied=False)

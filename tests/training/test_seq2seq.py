@@ -17,7 +17,7 @@ from recurra.data.buckets import Buckets
 from recurra.errors import OptionError
 from recurra.evaluation import seq2seq as module
 from recurra.evaluation.seq2seq import score_pairs
-from recurra.models.architecture import Architecture
+from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import EncoderDecoder
 from recurra.training import seq2seq as training_module
@@ -31,7 +31,9 @@ each_attention = pytest.mark.parametrize("attention", ["additive", "multiplicati
 
 def make(attention: Any, dropout: float = 0.0, cell: Any = "lstm") -> EncoderDecoder:
     torch.manual_seed(0)
-    architecture = Architecture(cell, attention, 6, 2, 5, dropout, dropout, 0.0, tied=cell == "gru")
+    architecture = EncoderDecoderArchitecture(
+        cell, 6, 2, 5, dropout, 0.0, tied=cell == "gru", attention=attention, word_dropout=dropout
+    )
     model = EncoderDecoder(SOURCES, TARGETS, architecture).double()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -60,11 +62,11 @@ def plain_loss(model: EncoderDecoder, pairs: Sequences, numbers: Any, smoothing:
     total = torch.zeros((), dtype=torch.float64)
     for number in numbers:
         source = torch.from_numpy(pairs.sources[number].astype(np.int64))[None]
-        looked, state = model.encode(source, torch.ones_like(source, dtype=torch.bool))
+        memory, state = model.encode(source, torch.ones_like(source, dtype=torch.bool))
         before = START
         for right in pairs.targets[number].tolist():
-            features, _, state = model.decoder.step(torch.tensor([before]), state, looked)
-            log_probs = torch.log_softmax(model.read_out(features)[0], dim=0)
+            features, _, state = model.decoder.step(torch.tensor([before]), state, memory)
+            log_probs = torch.log_softmax(model.compute_logits(features)[0], dim=0)
             total = total - (1 - smoothing) * log_probs[right] - smoothing * log_probs.sum() / TARGETS
             before = right
     return total

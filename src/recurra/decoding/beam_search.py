@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
 
+from recurra.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recurra.config import Options, Range
-from recurra.decoding.candidates import IMPOSSIBLE, BoolArray, Candidates, DoubleArray, IntArray, OutputRules
+from recurra.decoding.candidates import IMPOSSIBLE, Candidates, DecodingProblem, OutputRules
 from recurra.decoding.hypothesis import Ended, History, Hypothesis
-from recurra.decoding.sampling import FloatArray
 from recurra.decoding.search_tree import Node, NodeState, Tree, rooted
 from recurra.decoding.step import DecoderStep, select_rows
 from recurra.errors import OptionError
 from recurra.models.cells import State
 
-__all__ = ["BeamResult", "BeamSearch", "Hypothesis", "Node", "Normalization", "Tree", "length_penalty", "search"]
+__all__ = [
+    "BeamResult",
+    "BeamSearch",
+    "DecodingProblem",
+    "Hypothesis",
+    "Node",
+    "Normalization",
+    "Tree",
+    "beam_search",
+    "length_penalty",
+]
 
 Normalization = Literal["none", "average", "gnmt"]
 """What a sum of log-probabilities is divided by: 1, the length, or ((5 + length) / 6) ** alpha (Wu et al. 2016)."""
@@ -27,7 +37,7 @@ Normalization = Literal["none", "average", "gnmt"]
 
 @dataclass(frozen=True)
 class BeamSearch(Options):
-    """How the best output is looked for."""
+    """How the best output is searched for."""
 
     group: ClassVar[str] = "search"
 
@@ -36,7 +46,7 @@ class BeamSearch(Options):
     n_best: Annotated[int, Range(1, 1000)] = 1
     """How many outputs translate gives, the best first; at most --beam-size."""
     normalization: Normalization = "average"
-    """Rank by log-probability as it is, over the length, or over ((5 + length) / 6) ** alpha."""
+    """Rank outputs by their log-probability (none), a token's (average), or over ((5 + length) / 6) ** alpha (gnmt)."""
     alpha: Annotated[float, Range(0, 10)] = 0.6
     """Exponent of --normalization gnmt: 0 for none, above it the longer is favoured."""
     coverage_penalty: Annotated[float, Range(0, 100)] = 0.0
@@ -85,21 +95,16 @@ def length_penalty(length: int, normalization: Normalization, alpha: float) -> f
     return float(length) if normalization == "average" else 1.0
 
 
-def search(
+def beam_search(
     step: DecoderStep,
     state: State,
-    *,
-    start: int,
-    end: int,
+    problem: DecodingProblem,
     options: BeamSearch,
-    limits: Sequence[int],
-    positions: Sequence[int] | None = None,
-    prefixes: Sequence[Sequence[int]] | None = None,
-    suppressed: Sequence[int] = (),
+    *,
     trees: bool = False,
     stop_early: bool = True,
 ) -> list[BeamResult]:
-    """Look for the best outputs of some sentences at once; what is found for one does not depend on the others.
+    """Search for the best outputs of some sentences at once; what is found for one does not depend on the others.
 
     At each step every unfinished output of a sentence is continued by every token that may come (`OutputRules`), and
     the `beam_size` continuations with the largest sums of log-probabilities are kept. Those among them that end are
@@ -114,13 +119,8 @@ def search(
     Args:
         step: the decoder.
         state: before the first token, one row a sentence.
-        start: what the first step reads.
-        end: the token that ends an output.
-        options: how to search; its `max_length`, if it has one, takes the place of all the limits.
-        limits: longest output of each sentence, in tokens, the end not counted.
-        positions: how many positions of each sentence are real, the rest being padding; None where all are.
-        prefixes: forced beginning of each sentence's output.
-        suppressed: tokens that are never written, such as padding.
+        problem: what is to be written.
+        options: how to search; its `max_length`, if it has one, takes the place of all the problem's limits.
         trees: keep what was considered.
         stop_early: False gives nothing up, for the same result.
 
@@ -130,42 +130,32 @@ def search(
     Raises:
         OptionError: if there is a coverage penalty, but no attention.
         RecurraError: if the step gives NaN.
-        ValueError: if the arguments do not fit each other.
     """
     if options.max_length is not None:
-        limits = [options.max_length] * len(limits)
-    if positions is not None and len(positions) != len(limits):
-        raise ValueError(f"there are {len(limits)} limits, but positions of {len(positions)} sentences")
-    rules = OutputRules(
-        end=end,
-        limits=limits,
-        prefixes=prefixes,
-        suppressed=suppressed,
-        min_length=options.min_length,
-        no_repeat_ngram_size=options.no_repeat_ngram_size,
-    )
-    grown = [rooted(start) for _ in limits] if trees else None
-    history = History(positions)
-    ranking = _Ranking(rules, options, positions, stop_early)
-    rows = _first_rows(rules, options, start, trees)
+        problem = replace(problem, limits=[options.max_length] * len(problem.limits))
+    rules = OutputRules(problem, options.min_length, options.no_repeat_ngram_size)
+    grown = [rooted(problem.start) for _ in problem.limits] if trees else None
+    history = History(problem.positions)
+    ranking = _Ranking(rules, options, problem.positions, stop_early)
+    beam = _first_beam(problem, options, trees)
     device = state[0].device if state else torch.device("cpu")
     length = 0
     with torch.no_grad():
-        while len(rows.tokens):
-            stepped = step(torch.from_numpy(rows.tokens).to(device), state)
-            rows = rows._replace(covered=_cover(rows.covered, history.attend(stepped.weights)))
+        while len(beam.tokens):
+            stepped = step(torch.from_numpy(beam.tokens).to(device), state)
+            beam = beam._replace(covered=_cover(beam.covered, history.record_weights(stepped.weights)))
             wanted = 2 * options.beam_size if trees else options.beam_size
-            candidates = rules.candidates(stepped.log_probs, rows.sentences, length, rows.written, wanted)
-            chosen = _choose(candidates, rows, wanted)
+            candidates = rules.candidates(stepped.log_probs, beam.sentences, length, beam.written, wanted)
+            chosen = _choose(candidates, beam, wanted)
             if grown:
-                chosen = _grow(grown, chosen, rows, options.beam_size, end)
-            kept = ranking.finish(chosen, rows, length)
+                chosen = _grow(grown, chosen, beam, options.beam_size, rules.end)
+            kept = ranking.finish(chosen, beam, length)
             if grown:
-                _give_up(grown, chosen, rows, kept, end)
-            left = chosen.at(kept)
+                _give_up(grown, chosen, beam, kept, rules.end)
+            left = chosen.select(kept)
             history.extend(left.parents, left.tokens, left.log_probs)
             state = _follow(stepped.state, left.parents)
-            rows = _next_rows(rows, left)
+            beam = _next_beam(beam, left)
             length += 1
     return [
         BeamResult([history.read(ended, sentence) for ended in ranked], grown[sentence] if grown else None)
@@ -173,16 +163,16 @@ def search(
     ]
 
 
-class _Rows(NamedTuple):
-    """The unfinished outputs, all of one length: those of a sentence together, the largest sum first.
+class _Beam(NamedTuple):
+    """The unfinished outputs, a row each, all of one length: those of a sentence together, the largest sum first.
 
     Attributes:
-        sentences: number of each one's sentence, ascending.
-        tokens: the last of each.
-        totals: sums of log-probabilities, nats.
+        sentences: index of each row's sentence, ascending, `(rows,)`.
+        tokens: the last of each, `(rows,)`.
+        totals: sums of log-probabilities, nats, `(rows,)`.
         covered: sums of weights, `(rows, positions)`; None where they do not count.
         written: all tokens, `(rows, length)`; None where they do not count.
-        nodes: places in their trees; None without trees.
+        nodes: indices in their trees, `(rows,)`; None without trees.
     """
 
     sentences: IntArray
@@ -193,11 +183,11 @@ class _Rows(NamedTuple):
     nodes: IntArray | None
 
 
-def _first_rows(rules: OutputRules, options: BeamSearch, start: int, trees: bool) -> _Rows:
-    count = len(rules.limits)
-    return _Rows(
+def _first_beam(problem: DecodingProblem, options: BeamSearch, trees: bool) -> _Beam:
+    count = len(problem.limits)
+    return _Beam(
         np.arange(count),
-        np.full(count, start, dtype=np.int64),
+        np.full(count, problem.start, dtype=np.int64),
         np.zeros(count),
         np.zeros((count, 1)) if options.coverage_penalty else None,
         np.empty((count, 0), dtype=np.int64) if options.no_repeat_ngram_size else None,
@@ -205,10 +195,16 @@ def _first_rows(rules: OutputRules, options: BeamSearch, start: int, trees: bool
     )
 
 
-class _Chosen(NamedTuple):
-    """Continuations in the order of rows: the rows they go on from, what is added, the new sums, and their ranks.
+class _Continuations(NamedTuple):
+    """What the rows of a beam are continued by, in the order of the rows; `(continuations,)` each.
 
-    A rank is a place among the continuations of a sentence, from 0. The nodes are theirs; None without trees.
+    Attributes:
+        parents: the row each goes on from.
+        tokens: what is added.
+        log_probs: of the tokens, nats.
+        totals: the new sums, nats.
+        ranks: among the continuations of the sentence, from 0.
+        nodes: indices in their trees; None without trees.
     """
 
     parents: IntArray
@@ -218,20 +214,20 @@ class _Chosen(NamedTuple):
     ranks: IntArray
     nodes: IntArray | None = None
 
-    def at(self, kept: BoolArray) -> _Chosen:
+    def select(self, kept: BoolArray) -> _Continuations:
         """Some of them."""
         nodes = None if self.nodes is None else self.nodes[kept]
-        return _Chosen(
+        return _Continuations(
             self.parents[kept], self.tokens[kept], self.log_probs[kept], self.totals[kept], self.ranks[kept], nodes
         )
 
 
-def _next_rows(rows: _Rows, left: _Chosen) -> _Rows:
+def _next_beam(beam: _Beam, left: _Continuations) -> _Beam:
     written = None
-    if rows.written is not None:
-        written = np.concatenate([rows.written[left.parents], left.tokens[:, None]], axis=1)
-    covered = None if rows.covered is None else rows.covered[left.parents]
-    return _Rows(rows.sentences[left.parents], left.tokens, left.totals, covered, written, left.nodes)
+    if beam.written is not None:
+        written = np.concatenate([beam.written[left.parents], left.tokens[:, None]], axis=1)
+    covered = None if beam.covered is None else beam.covered[left.parents]
+    return _Beam(beam.sentences[left.parents], left.tokens, left.totals, covered, written, left.nodes)
 
 
 def _follow(state: State, parents: IntArray) -> State:
@@ -251,16 +247,16 @@ def _cover(covered: DoubleArray | None, weights: FloatArray | None) -> DoubleArr
     return covered + weights
 
 
-def _choose(candidates: Candidates, rows: _Rows, count: int) -> _Chosen:
+def _choose(candidates: Candidates, beam: _Beam, count: int) -> _Continuations:
     """The `count` best candidates of each sentence by their sums."""
     columns = candidates.tokens.shape[1]
-    totals = rows.totals[:, None] + np.maximum(candidates.log_probs, IMPOSSIBLE)
+    totals = beam.totals[:, None] + np.maximum(candidates.log_probs, IMPOSSIBLE)
 
     # Candidates of a sentence side by side, sentences with fewer rows filled up: (groups, slots, columns).
-    first = np.ones(len(rows.sentences), dtype=np.bool_)
-    first[1:] = rows.sentences[1:] != rows.sentences[:-1]
+    first = np.ones(len(beam.sentences), dtype=np.bool_)
+    first[1:] = beam.sentences[1:] != beam.sentences[:-1]
     begins, group = np.flatnonzero(first), np.cumsum(first) - 1
-    slot = np.arange(len(rows.sentences)) - begins[group]
+    slot = np.arange(len(beam.sentences)) - begins[group]
     table = np.full((len(begins), int(slot.max()) + 1, columns), -np.inf)
     table[group, slot] = np.where(candidates.allowed, totals, -np.inf)
     flat = table.reshape(len(begins), -1)
@@ -269,7 +265,7 @@ def _choose(candidates: Candidates, rows: _Rows, count: int) -> _Chosen:
     groups, ranks = np.nonzero(np.take_along_axis(flat, order, axis=1) > -np.inf)
     indices = order[groups, ranks]
     parents, column = begins[groups] + indices // columns, indices % columns
-    return _Chosen(
+    return _Continuations(
         parents,
         candidates.tokens[parents, column],
         candidates.log_probs[parents, column],
@@ -278,22 +274,22 @@ def _choose(candidates: Candidates, rows: _Rows, count: int) -> _Chosen:
     )
 
 
-def _grow(grown: list[Tree], chosen: _Chosen, rows: _Rows, beam_size: int, end: int) -> _Chosen:
+def _grow(grown: list[Tree], chosen: _Continuations, beam: _Beam, beam_size: int, end: int) -> _Continuations:
     """Put continuations into the trees; those within the beam, with their nodes."""
-    assert rows.nodes is not None
+    assert beam.nodes is not None
     nodes = []
     for parent, token, log_prob, total, rank in zip(*chosen[:5], strict=True):
         state: NodeState = "pruned" if rank >= beam_size else "finished" if token == end else "kept"
-        tree = grown[rows.sentences[parent]]
-        nodes.append(tree.add(int(rows.nodes[parent]), int(token), float(log_prob), float(total), state))
-    return chosen._replace(nodes=np.array(nodes, dtype=np.int64)).at(chosen.ranks < beam_size)
+        tree = grown[beam.sentences[parent]]
+        nodes.append(tree.add(int(beam.nodes[parent]), int(token), float(log_prob), float(total), state))
+    return chosen._replace(nodes=np.array(nodes, dtype=np.int64)).select(chosen.ranks < beam_size)
 
 
-def _give_up(grown: list[Tree], chosen: _Chosen, rows: _Rows, kept: BoolArray, end: int) -> None:
+def _give_up(grown: list[Tree], chosen: _Continuations, beam: _Beam, kept: BoolArray, end: int) -> None:
     """What is within the beam and not at an end, but is not gone on with, is pruned after all."""
     assert chosen.nodes is not None
     for index in np.flatnonzero(~kept & (chosen.tokens != end)):
-        grown[rows.sentences[chosen.parents[index]]].prune(int(chosen.nodes[index]))
+        grown[beam.sentences[chosen.parents[index]]].prune(int(chosen.nodes[index]))
 
 
 class _Ranking:
@@ -311,20 +307,20 @@ class _Ranking:
     def _penalty(self, length: int) -> float:
         return length_penalty(length, self.options.normalization, self.options.alpha)
 
-    def finish(self, chosen: _Chosen, rows: _Rows, length: int) -> BoolArray:
+    def finish(self, chosen: _Continuations, beam: _Beam, length: int) -> BoolArray:
         """Rank the continuations that end after `length` tokens; which of the others are to be gone on with."""
         ends = chosen.tokens == self.end
         for index in np.flatnonzero(ends):
             row = int(chosen.parents[index])
-            sentence = int(rows.sentences[row])
+            sentence = int(beam.sentences[row])
             score = float(chosen.totals[index]) / self._penalty(length + 1)
-            if rows.covered is not None:
-                score += self.options.coverage_penalty * self._coverage(rows.covered[row], sentence)
+            if beam.covered is not None:
+                score += self.options.coverage_penalty * self._coverage(beam.covered[row], sentence)
             node = None if chosen.nodes is None else int(chosen.nodes[index])
             self._rank(sentence, Ended(score, length, row, float(chosen.log_probs[index]), node))
         left: BoolArray = ~ends
         if self.stop_early:
-            sentences = rows.sentences[chosen.parents]
+            sentences = beam.sentences[chosen.parents]
             left &= ~(chosen.totals / self.largest_penalty[sentences] <= self.to_beat[sentences])
         return left
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from recurra.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recurra.errors import RecurraError
 
-IntArray = NDArray[np.int64]
-DoubleArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-
 BLOCK = 64
-"""Tokens of which `most_probable` first looks at the largest only."""
-
+"""Tokens of which `most_probable` first considers the largest only."""
 
 IMPOSSIBLE = -1e6
 """What a log-probability of -inf counts in sums, nats: what follows a forced but impossible token still compares."""
@@ -39,49 +35,62 @@ class Candidates(NamedTuple):
     allowed: BoolArray
 
 
+@dataclass(frozen=True)
+class DecodingProblem:
+    """What is to be written: an output for each sentence of a batch.
+
+    Attributes:
+        start: what the first step reads.
+        end: the token that ends an output.
+        limits: longest output of each sentence, in tokens, the end not counted; not below 0.
+        positions: how many positions of each sentence are real, the rest being padding; None where all are.
+        prefixes: forced beginning of each sentence's output, which no other rule applies to; None for none.
+        suppressed: tokens that are never written, such as padding.
+
+    Raises:
+        ValueError: if the numbers of limits, positions and prefixes differ, a limit is below 0, or a prefix holds the
+            end.
+    """
+
+    start: int
+    end: int
+    limits: Sequence[int]
+    positions: Sequence[int] | None = None
+    prefixes: Sequence[Sequence[int]] | None = None
+    suppressed: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        for name, given in (("positions", self.positions), ("prefixes", self.prefixes)):
+            if given is not None and len(given) != len(self.limits):
+                raise ValueError(f"there are {len(self.limits)} limits, but {len(given)} {name}")
+        if any(limit < 0 for limit in self.limits):
+            raise ValueError("a limit is below 0")
+        if any(self.end in prefix for prefix in self.prefixes or ()):
+            raise ValueError("a prefix holds the end")
+
+
 class OutputRules:
     """The outputs that are admitted: long enough, not too long, with what is forced and without what is suppressed.
 
     A token of probability 0 does not come, unless it is forced. Where nothing else may come the end does.
 
     Args:
-        end: the token that ends an output.
-        limits: longest output of each sentence, in tokens, the end not counted; not below 0.
-        prefixes: forced beginning of each sentence's output, which no other rule applies to; None for none.
-        suppressed: tokens that are never written.
+        problem: what is to be written.
         min_length: shortest output, in tokens, where the limit is not below it.
         no_repeat_ngram_size: no run of this many tokens comes twice; 0 for any.
-
-    Raises:
-        ValueError: if the numbers of limits and prefixes differ, a limit is below 0, or a prefix holds the end.
     """
 
-    def __init__(
-        self,
-        *,
-        end: int,
-        limits: Sequence[int],
-        prefixes: Sequence[Sequence[int]] | None = None,
-        suppressed: Sequence[int] = (),
-        min_length: int = 0,
-        no_repeat_ngram_size: int = 0,
-    ) -> None:
-        prefixes = [()] * len(limits) if prefixes is None else prefixes
-        if len(prefixes) != len(limits):
-            raise ValueError(f"there are {len(limits)} limits, but {len(prefixes)} prefixes")
-        if any(limit < 0 for limit in limits):
-            raise ValueError("a limit is below 0")
-        if any(end in prefix for prefix in prefixes):
-            raise ValueError("a prefix holds the end")
-        self.end, self.min_length, self.no_repeat_ngram_size = end, min_length, no_repeat_ngram_size
-        self.excluded = np.array(sorted({*suppressed, end}), dtype=np.int64)
-        # By token; the last place stands for all that are larger.
+    def __init__(self, problem: DecodingProblem, min_length: int = 0, no_repeat_ngram_size: int = 0) -> None:
+        self.end, self.min_length, self.no_repeat_ngram_size = problem.end, min_length, no_repeat_ngram_size
+        prefixes = [()] * len(problem.limits) if problem.prefixes is None else problem.prefixes
+        self.excluded = np.array(sorted({*problem.suppressed, problem.end}), dtype=np.int64)
+        # By token; the last entry stands for all that are larger.
         self._is_excluded = np.zeros(self.excluded[-1] + 2, dtype=np.bool_)
         self._is_excluded[self.excluded] = True
         lengths = np.array([len(prefix) for prefix in prefixes], dtype=np.int64)
-        self.limits: IntArray = np.maximum(np.array(limits, dtype=np.int64), lengths)
-        # One column more than the longest prefix, so that there is one to look at after it.
-        self._prefixes = np.full((len(limits), int(lengths.max(initial=0)) + 1), -1, dtype=np.int64)
+        self.limits: IntArray = np.maximum(np.array(problem.limits, dtype=np.int64), lengths)
+        # One column more than the longest prefix, so that there is one to read after it.
+        self._prefixes = np.full((len(lengths), int(lengths.max(initial=0)) + 1), -1, dtype=np.int64)
         for row, prefix in zip(self._prefixes, prefixes, strict=True):
             row[: len(prefix)] = prefix
 
@@ -147,7 +156,7 @@ class OutputRules:
 def most_probable(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The `count` largest of each row, the largest first, and where they are: `torch.topk`, but faster on a CPU.
 
-    The largest are in the `count` blocks whose own largest are the largest, so most of a row is looked at only once.
+    The largest are in the `count` blocks whose own largest are the largest, so most of a row is read only once.
     Which of several equal ones are taken depends on their row alone.
 
     Args:
@@ -174,7 +183,7 @@ def most_probable(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return values, indices
 
 
-def check_numbers(log_probs: DoubleArray | NDArray[np.float32]) -> None:
+def check_numbers(log_probs: DoubleArray | FloatArray) -> None:
     """Refuse log-probabilities among which there is NaN.
 
     Raises:

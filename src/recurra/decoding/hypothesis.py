@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from recurra.decoding.candidates import DoubleArray, IntArray
-from recurra.decoding.sampling import FloatArray
+from recurra.arrays import DoubleArray, FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,7 @@ class Hypothesis:
         score: what it is ranked by.
         weights: what each token and the end attended to, `(len(tokens) + 1, positions)`, the padding of its sentence
             left out; None without attention.
-        node: place of its end in the tree; None without one.
+        node: index of its end in the tree; None without one.
     """
 
     tokens: tuple[int, ...]
@@ -41,7 +40,7 @@ class Ended(NamedTuple):
         length: its tokens, the end not counted.
         row: its row after that many.
         log_prob: of the end, nats.
-        node: place of the end in the tree; None without one.
+        node: index of the end in the tree; None without one.
     """
 
     score: float
@@ -51,7 +50,7 @@ class Ended(NamedTuple):
     node: int | None = None
 
 
-class _Layer(NamedTuple):
+class _Extension(NamedTuple):
     parents: IntArray
     tokens: IntArray
     log_probs: DoubleArray
@@ -66,10 +65,10 @@ class History:
 
     def __init__(self, positions: Sequence[int] | None) -> None:
         self._positions = positions
-        self._layers: list[_Layer] = []
+        self._extensions: list[_Extension] = []
         self._weights: list[FloatArray] = []
 
-    def attend(self, weights: Tensor | None) -> FloatArray | None:
+    def record_weights(self, weights: Tensor | None) -> FloatArray | None:
         """Keep what the present rows attended to in this step, `(rows, positions)`; returned as an array."""
         if weights is None:
             return None
@@ -79,16 +78,16 @@ class History:
 
     def extend(self, parents: IntArray, tokens: IntArray, log_probs: DoubleArray) -> None:
         """Go on to new rows, `(rows,)` each: the row before, the token that was added, and its log-probability."""
-        self._layers.append(_Layer(parents, tokens, log_probs))
+        self._extensions.append(_Extension(parents, tokens, log_probs))
 
     def read(self, ended: Ended, sentence: int) -> Hypothesis:
-        """An output that has ended, of the sentence of that number."""
+        """An output that has ended, of the sentence of that index."""
         row = ended.row
         tokens, log_probs, rows = [], [ended.log_prob], [row]
-        for layer in reversed(self._layers[: ended.length]):
-            tokens.append(int(layer.tokens[row]))
-            log_probs.append(float(layer.log_probs[row]))
-            row = int(layer.parents[row])
+        for extension in reversed(self._extensions[: ended.length]):
+            tokens.append(int(extension.tokens[row]))
+            log_probs.append(float(extension.log_probs[row]))
+            row = int(extension.parents[row])
             rows.append(row)
         weights = None
         if self._weights:

@@ -8,21 +8,20 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recurra.arrays import FloatArray, IntArray
 from recurra.config import Options, Range
 from recurra.errors import OptionError
 from recurra.kernels.sampling import draw
 
-FloatArray = NDArray[np.float32]
 StateT = TypeVar("StateT")
 TokenStep = Callable[[int, StateT], tuple[FloatArray, StateT]]
 """Takes a token and a state to the next token's logits `(vocabulary_size,)` and the new state."""
 
-Forbidden = Callable[[StateT], NDArray[np.int64]]
+Forbidden = Callable[[StateT], IntArray]
 """The tokens that must not come next after a state."""
 
-NONE: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+NONE: IntArray = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def read(step: TokenStep[StateT], tokens: Sequence[int], state: StateT) -> tuple
     return logits, state
 
 
-def sample(
+def sample_tokens(
     step: TokenStep[StateT],
     logits: FloatArray,
     state: StateT,

@@ -37,7 +37,7 @@ class Tree(NamedTuple):
     nodes: list[Node]
 
     def add(self, parent: int, token: int, log_prob: float, total: float, state: NodeState) -> int:
-        """Add a node; its place."""
+        """Add a node; its index."""
         self.nodes.append(Node(parent, token, log_prob, total, self.nodes[parent].depth + 1, state))
         return len(self.nodes) - 1
 

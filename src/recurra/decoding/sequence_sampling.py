@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recurra.decoding.candidates import IMPOSSIBLE, DoubleArray, IntArray, OutputRules, check_numbers
+from recurra.arrays import DoubleArray, IntArray
+from recurra.decoding.candidates import IMPOSSIBLE, DecodingProblem, OutputRules, check_numbers
 from recurra.decoding.hypothesis import Ended, History, Hypothesis
 from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.decoding.step import DecoderStep, select_rows
@@ -16,73 +17,57 @@ from recurra.kernels.sampling import draw
 from recurra.models.cells import State
 
 
-def sample(
+def sample_sequences(
     step: DecoderStep,
     state: State,
-    *,
-    start: int,
-    end: int,
+    problem: DecodingProblem,
     sampling: Sampling,
-    limits: Sequence[int],
-    positions: Sequence[int] | None = None,
-    prefixes: Sequence[Sequence[int]] | None = None,
-    suppressed: Sequence[int] = (),
+    *,
     min_length: int = 0,
     no_repeat_ngram_size: int = 0,
-    numbers: Sequence[int] | None = None,
+    indices: Sequence[int] | None = None,
 ) -> list[Hypothesis]:
     """Draw one output for each sentence; what is drawn for one does not depend on the others.
 
-    The rules are those of `beam.search`. Temperature, top-k and top-p act on what may come; the log-probabilities are
+    The rules are those of `beam_search`. Temperature, top-k and top-p act on what may come; the log-probabilities are
     the model's own, and their sum is the score.
 
     Args:
         step: the decoder.
         state: before the first token, one row a sentence.
-        start: what the first step reads.
-        end: the token that ends an output.
+        problem: what is to be written.
         sampling: how to choose.
-        limits: longest output of each sentence, in tokens, the end not counted.
-        positions: how many positions of each sentence are real, the rest being padding; None where all are.
-        prefixes: forced beginning of each sentence's output.
-        suppressed: tokens that are never written, such as padding.
         min_length: shortest output, in tokens.
         no_repeat_ngram_size: no run of this many tokens comes twice in an output; 0 for any.
-        numbers: what, with the seed, decides the choices of each sentence: its number among all that are asked for.
+        indices: what, with the seed, decides the choices of each sentence: its index among all that are asked for.
             0, 1, ... if not given.
 
     Raises:
         RecurraError: if the step gives NaN.
         ValueError: if the arguments do not fit each other.
     """
-    rules = OutputRules(
-        end=end,
-        limits=limits,
-        prefixes=prefixes,
-        suppressed=suppressed,
-        min_length=min_length,
-        no_repeat_ngram_size=no_repeat_ngram_size,
-    )
-    numbers = range(len(limits)) if numbers is None else numbers
-    if len(numbers) != len(limits) or (positions is not None and len(positions) != len(limits)):
-        raise ValueError(f"there are {len(limits)} limits, but numbers or positions of more or fewer sentences")
+    count = len(problem.limits)
+    rules = OutputRules(problem, min_length, no_repeat_ngram_size)
+    indices = range(count) if indices is None else indices
+    if len(indices) != count:
+        raise ValueError(f"there are {count} limits, but {len(indices)} indices")
     seed = fresh_seed() if sampling.seed is None else sampling.seed
-    generators = [np.random.default_rng((seed, number)) for number in numbers]
+    generators = [np.random.default_rng((seed, index)) for index in indices]
 
-    history = History(positions)
+    history = History(problem.positions)
     outputs: dict[int, Ended] = {}
-    sentences = np.arange(len(limits))
-    written = np.empty((len(limits), 0), dtype=np.int64)
-    totals = np.zeros(len(limits))
-    tokens = np.full(len(limits), start, dtype=np.int64)
+    sentences = np.arange(count)
+    written = np.empty((count, 0), dtype=np.int64)
+    totals = np.zeros(count)
+    tokens = np.full(count, problem.start, dtype=np.int64)
     device = state[0].device if state else torch.device("cpu")
     with torch.no_grad():
         while len(sentences):
             stepped = step(torch.from_numpy(tokens).to(device), state)
-            history.attend(stepped.weights)
+            history.record_weights(stepped.weights)
             tokens, log_probs = _draw(stepped.log_probs, rules, sentences, written, sampling, generators)
             totals = totals + np.maximum(log_probs, IMPOSSIBLE)
-            ends = tokens == end
+            ends = tokens == problem.end
             for row in np.flatnonzero(ends):
                 ended = Ended(float(totals[row]), written.shape[1], int(row), float(log_probs[row]))
                 outputs[int(sentences[row])] = ended
@@ -92,7 +77,7 @@ def sample(
             state = stepped.state if not ends.any() else select_rows(stepped.state, torch.from_numpy(rows).to(device))
             sentences, totals = sentences[rows], totals[rows]
             written = np.concatenate([written[rows], tokens[:, None]], axis=1)
-    return [history.read(outputs[sentence], sentence) for sentence in range(len(limits))]
+    return [history.read(outputs[sentence], sentence) for sentence in range(count)]
 
 
 def _draw(

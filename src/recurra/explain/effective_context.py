@@ -152,7 +152,7 @@ def _states_after(model: LanguageModel, tokens: Tokens, indices: NDArray[np.int6
     done = 0
     with torch.no_grad():
         for index in indices:
-            _, state = model.trace(to_tensor(tokens[done : index + 1], device_of(model))[None], state)
+            _, state = model.layer_outputs(to_tensor(tokens[done : index + 1], device_of(model))[None], state)
             states.append(state)
             done = int(index) + 1
     return states
@@ -170,10 +170,10 @@ def _norms(model: LanguageModel, windows: Tensor, state: State) -> NDArray[np.fl
     states = [(*(part.detach().requires_grad_() for part in state[:learned]), *state[learned:])]
     with torch.enable_grad():
         for tokens in windows[:, 1:-1].T:
-            states.append(model.advance(tokens, states[-1]))
+            states.append(model.next_state(tokens, states[-1]))
         # Rows do not meet, so the gradient of the sum holds each row's own. The logits are read from the state, which
         # is all that later steps see of this one.
-        logits = model.read_out(states[-1][0][-1])
+        logits = model.compute_logits(states[-1][0][-1])
         loss = F.cross_entropy(logits.float(), windows[:, -1], reduction="sum")
         parts = [part for state in states for part in state[:learned]]
         gradients = torch.autograd.grad(loss, parts, allow_unused=True)
@@ -214,8 +214,8 @@ def context_loss(
     with torch.no_grad():
         for column, length in enumerate(lengths):
             windows = np.stack([tokens[index - length : index] for index in indices])
-            outputs, _ = model.trace(to_tensor(windows, device_of(model)))
-            logits = model.read_out(outputs[-1][:, -1]).float()
+            outputs, _ = model.layer_outputs(to_tensor(windows, device_of(model)))
+            logits = model.compute_logits(outputs[-1][:, -1]).float()
             losses[:, column] = F.cross_entropy(logits, goals, reduction="none").cpu().numpy()
             report(sum(lengths[: column + 1]) / sum(lengths))
     return ContextLoss(lengths, losses)

@@ -94,7 +94,7 @@ def activations(model: LanguageModel, tokens: Tokens, device: torch.device | Non
     state: State | None = None
     with torch.no_grad():
         for begin in range(0, len(tokens), CHUNK):
-            outputs, state = model.trace(to_tensor(tokens[begin : begin + CHUNK], device)[None], state)
+            outputs, state = model.layer_outputs(to_tensor(tokens[begin : begin + CHUNK], device)[None], state)
             result[begin : begin + CHUNK] = torch.cat(outputs, dim=-1)[0].float().cpu().numpy()
     return result
 

@@ -15,11 +15,9 @@ PyTorch's, so the results differ from its by rounding; they do not differ from r
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from recurra.arrays import FloatArray
 from recurra.kernels import ONE, exponential, jit
-
-FloatArray = npt.NDArray[np.float32]
 
 _TWO = np.float32(2.0)
 _ZERO = np.float32(0.0)

@@ -19,9 +19,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from recurra.arrays import FloatArray
 from recurra.kernels import EXPONENT_MIN, ONE, exponential, jit
 
-FloatArray = npt.NDArray[np.float32]
 KeyArray = npt.NDArray[np.int32]
 
 _ZERO = np.float32(0.0)

@@ -5,11 +5,9 @@ float32 arrays of which nothing overlaps.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from recurra.arrays import FloatArray
 from recurra.kernels import ONE, jit
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @jit()

@@ -1,4 +1,7 @@
-"""Attention: how much a decoder looks at each place of what was read, worked out from what it knows."""
+"""Attention: how much each position of what was read counts for a query, which is what a decoder knows so far.
+
+Shapes: B batch, Q queries, S positions, A attention_size.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from recurra.models.cells import check_choice
 
 AttentionName = Literal["additive", "multiplicative"]
 
@@ -17,7 +22,7 @@ MOST_FEATURES = 2**24
 class Attention(nn.Module):
     """A small network from a query and an annotation to a score; a softmax over the positions makes weights of scores.
 
-    It holds the weights; `models.attending` runs them.
+    It holds the weights; `models.attention_loop` runs them.
 
     Additive (Bahdanau et al. 2015, arXiv 1409.0473, section A.1.2): score = v . tanh(W query + U value).
     Multiplicative (Luong et al. 2015, arXiv 1508.04025, "general", through a product of two smaller matrices and scaled
@@ -28,10 +33,14 @@ class Attention(nn.Module):
         query_size: features of a query.
         value_size: features of an annotation.
         attention_size: features in which they are compared.
+
+    Raises:
+        ValueError: if the kind is not one of the two.
     """
 
     def __init__(self, kind: AttentionName, query_size: int, value_size: int, attention_size: int) -> None:
         super().__init__()
+        check_choice("attention", kind, AttentionName)
         self.kind = kind
         self.attention_size = attention_size
         self.query = nn.Linear(query_size, attention_size, bias=False)
@@ -49,16 +58,16 @@ class Attention(nn.Module):
 
 
 def attention_scores(query: Tensor, keys: Tensor, vector: Tensor | None) -> Tensor:
-    """Scores `(batch, queries, positions)` of projected queries `(batch, queries, size)` and keys.
+    """Scores `(B, Q, S)` of projected queries and keys.
 
     Args:
-        query: projected already.
-        keys: `(batch, positions, size)`.
-        vector: v of additive attention, `(size,)`; None for multiplicative.
+        query: projected already, `(B, Q, A)`.
+        keys: `(B, S, A)`.
+        vector: v of additive attention, `(A,)`; None for multiplicative.
     """
     if vector is None:
-        return query @ keys.transpose(1, 2) / math.sqrt(keys.shape[-1])
+        return query @ keys.transpose(1, 2) / math.sqrt(keys.shape[-1])  # (B, Q, S)
     at_once = max(1, MOST_FEATURES // keys.numel())
     if query.shape[1] > at_once:
         return torch.cat([attention_scores(part, keys, vector) for part in torch.split(query, at_once, dim=1)], dim=1)
-    return torch.tanh(query[:, :, None] + keys[:, None]) @ vector
+    return torch.tanh(query[:, :, None] + keys[:, None]) @ vector  # (B, Q, S, A) @ (A,) = (B, Q, S)

@@ -1,10 +1,13 @@
-"""The loop of a recurrent layer that attends: each step looks at the memory with its input and its previous state.
+"""The loop of a recurrent layer that attends: each step's query is made of its input and its previous state.
 
 It is the one part of an encoder-decoder that cannot be a product over the whole sequence. What can be taken out of it
 is: the inputs' share of query and gates is worked out before it for all steps, the memory goes through the gates'
 weights once (so that a step adds up rows of the result instead of multiplying the context), query and recurrence
 share one product a step, and the gradients of all weights are one product each after the loop, for which the backward
-pass is written out here. `attend_plainly` is the same by automatic differentiation, and what it is tested against.
+pass is written out here. `attend_reference` is the same by automatic differentiation, and what it is tested against.
+
+Shapes: B batch, T time, S positions of the memory, A attention_size, H hidden_size, V value_size, G gates: 4 H for an
+LSTM, 3 H for a GRU. In a single step N rows attend to B memories; several rows may share one.
 """
 
 from __future__ import annotations
@@ -25,59 +28,66 @@ AttentionCell = Literal["lstm", "gru"]
 
 
 class AttentionMemory(NamedTuple):
-    """What the loop works with beside its inputs and state; sizes as `gates`, a multiple of `hidden_size`.
+    """What a decoder attends to, made ready once for all steps, beside the weights that every step uses.
 
     Attributes:
-        keys: what queries are compared with, `(batch, positions, attention_size)`.
-        projected_values: the memory's values through the gates' weights, `(batch, positions, gates)`.
-        mask: `(batch, positions)`, True for what is there.
-        weight: of the query and the recurrence, `(attention_size + gates, hidden_size)`; by inputs, see `layout`.
-        bias: likewise, `(attention_size + gates,)`.
-        vector: v of additive attention, `(attention_size,)`; None for multiplicative.
+        values: the annotations, of which contexts are made, `(B, S, V)`.
+        keys: what queries are compared with, `(B, S, A)`.
+        projected_values: the values through the gates' weights, `(B, S, G)`.
+        mask: `(B, S)`, True for what is there.
+        recurrent_weight: from the previous state to query and gates, `(A + G, H)`; input by input (`weight_layout`).
+        recurrent_bias: likewise, `(A + G,)`.
+        vector: v of additive attention, `(A,)`; None for multiplicative.
     """
 
+    values: Tensor
     keys: Tensor
     projected_values: Tensor
     mask: Tensor
-    weight: Tensor
-    bias: Tensor
+    recurrent_weight: Tensor
+    recurrent_bias: Tensor
     vector: Tensor | None
+
+    def select(self, indices: Tensor) -> AttentionMemory:
+        """The memories of some of the batch."""
+        values, keys, projected_values, mask = (part[indices] for part in self[:4])
+        return self._replace(values=values, keys=keys, projected_values=projected_values, mask=mask)
 
 
 Saved = tuple[Tensor, ...]
 
 
 def lstm_gates(inputs: Tensor, recurrent: Tensor, state: State) -> tuple[State, Saved]:
-    """`cells.lstm_cell` from both its products on, `(batch, 4 * hidden_size)`; and what the way back needs."""
+    """`cells.lstm_cell` from both its products on, `(B, 4 * H)`; and what the backward pass needs."""
     _, c = state
-    gates = inputs + recurrent
+    gates = inputs + recurrent  # (B, 4 * H)
     size = c.shape[1]
-    i, f = torch.sigmoid(gates[:, : 2 * size]).chunk(2, dim=1)
-    g = torch.tanh(gates[:, 2 * size : 3 * size])
-    o = torch.sigmoid(gates[:, 3 * size :])
-    new = f * c + i * g
-    squashed = torch.tanh(new)
-    return (o * squashed, new), (i, f, g, o, c, squashed)
+    i, f = torch.sigmoid(gates[:, : 2 * size]).chunk(2, dim=1)  # (B, H) each
+    g = torch.tanh(gates[:, 2 * size : 3 * size])  # (B, H)
+    o = torch.sigmoid(gates[:, 3 * size :])  # (B, H)
+    new_c = f * c + i * g  # (B, H)
+    squashed = torch.tanh(new_c)  # (B, H)
+    return (o * squashed, new_c), (i, f, g, o, c, squashed)
 
 
 def lstm_gates_backward(saved: Saved, grads: State) -> tuple[Tensor, Tensor, State]:
     """Gradients of inputs, of the recurrent product and of the state (h's only where it is not through the product)."""
     i, f, g, o, c, squashed = saved
     dh, dc = grads
-    dc = dc + dh * o * (1 - squashed * squashed)
-    di, df, dg = dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g)
-    do = dh * squashed * o * (1 - o)
-    gates = torch.cat([di, df, dg, do], dim=1)
-    return gates, gates, (torch.zeros_like(dh), dc * f)
+    dc = dc + dh * o * (1 - squashed * squashed)  # (B, H)
+    di, df, dg = dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g)  # (B, H) each
+    do = dh * squashed * o * (1 - o)  # (B, H)
+    dgates = torch.cat([di, df, dg, do], dim=1)  # (B, 4 * H)
+    return dgates, dgates, (torch.zeros_like(dh), dc * f)
 
 
 def gru_gates(inputs: Tensor, recurrent: Tensor, state: State) -> tuple[State, Saved]:
-    """`cells.gru_cell` from both its products on, `(batch, 3 * hidden_size)`; and what the way back needs."""
+    """`cells.gru_cell` from both its products on, `(B, 3 * H)`; and what the backward pass needs."""
     (h,) = state
     size = h.shape[1]
-    r, z = torch.sigmoid(inputs[:, : 2 * size] + recurrent[:, : 2 * size]).chunk(2, dim=1)
-    inner = recurrent[:, 2 * size :]
-    n = torch.tanh(inputs[:, 2 * size :] + r * inner)
+    r, z = torch.sigmoid(inputs[:, : 2 * size] + recurrent[:, : 2 * size]).chunk(2, dim=1)  # (B, H) each
+    inner = recurrent[:, 2 * size :]  # (B, H)
+    n = torch.tanh(inputs[:, 2 * size :] + r * inner)  # (B, H)
     return (n + z * (h - n),), (r, z, n, inner, h)
 
 
@@ -85,13 +95,13 @@ def gru_gates_backward(saved: Saved, grads: State) -> tuple[Tensor, Tensor, Stat
     """As `lstm_gates_backward`."""
     r, z, n, inner, h = saved
     (dh,) = grads
-    dn = dh * (1 - z) * (1 - n * n)
-    dz = dh * (h - n) * z * (1 - z)
-    dr = dn * inner * r * (1 - r)
+    dn = dh * (1 - z) * (1 - n * n)  # (B, H)
+    dz = dh * (h - n) * z * (1 - z)  # (B, H)
+    dr = dn * inner * r * (1 - r)  # (B, H)
     return torch.cat([dr, dz, dn], dim=1), torch.cat([dr, dz, dn * r], dim=1), (dh * z,)
 
 
-GATES: dict[AttentionCell, Callable[[Tensor, Tensor, State], tuple[State, Saved]]] = {
+_FORWARD: dict[AttentionCell, Callable[[Tensor, Tensor, State], tuple[State, Saved]]] = {
     "lstm": lstm_gates,
     "gru": gru_gates,
 }
@@ -101,202 +111,215 @@ _BACKWARD: dict[AttentionCell, Callable[[Saved, State], tuple[Tensor, Tensor, St
 }
 
 
-def attend_plainly(
-    cell: AttentionCell, inputs: Tensor, state: State, attending: AttentionMemory
+def attend_reference(
+    cell: AttentionCell, inputs: Tensor, state: State, memory: AttentionMemory
 ) -> tuple[Tensor, Tensor, State]:
     """Run the layer over whole sequences, step by step.
 
     Args:
         cell: which equations.
-        inputs: their share of query and gates, `(time, batch, attention_size + gates)`.
-        state: `(h, c)` or `(h,)`, each `(batch, hidden_size)`.
-        attending: the memory and the weights.
+        inputs: their share of query and gates, `(T, B, A + G)`.
+        state: `(h, c)` or `(h,)`, each `(B, H)`.
+        memory: what is attended to.
 
     Returns:
-        The outputs `(time, batch, hidden_size)`, the attention weights `(time, batch, positions)`, the new state.
+        The outputs `(T, B, H)`, the attention weights `(T, B, S)`, the new state.
     """
-    outputs, looks = [], []
-    for one in inputs:
-        state, _, weights = step(cell, one, state, attending, attending.keys)
-        outputs.append(state[0])
-        looks.append(weights)
-    return torch.stack(outputs), torch.stack(looks), state
+    outputs, weights = [], []
+    for step_inputs in inputs:  # (B, A + G)
+        state, _, step_weights = attend_step(cell, step_inputs, state, memory)
+        outputs.append(state[0])  # (B, H)
+        weights.append(step_weights)  # (B, S)
+    return torch.stack(outputs), torch.stack(weights), state
 
 
-def step(
-    cell: AttentionCell,
-    inputs: Tensor,
-    state: State,
-    attending: AttentionMemory,
-    values: Tensor,
-    rows: Tensor | None = None,
+def attend_step(
+    cell: AttentionCell, inputs: Tensor, state: State, memory: AttentionMemory, sources: Tensor | None = None
 ) -> tuple[State, Tensor, Tensor]:
     """One step of every row.
 
     Args:
         cell: which equations.
-        inputs: their share of query and gates, `(rows, attention_size + gates)`.
-        state: `(h, c)` or `(h,)`, each `(rows, hidden_size)`.
-        attending: the memory and the weights.
-        values: what contexts are made of, `(batch, positions, value_size)`.
-        rows: whose memory each row looks at, `(rows,)`, ascending: several rows may look at one; None for each at its
-            own.
+        inputs: their share of query and gates, `(N, A + G)`.
+        state: `(h, c)` or `(h,)`, each `(N, H)`.
+        memory: what is attended to.
+        sources: index of each row's memory, `(N,)`, ascending; None for each its own.
 
     Returns:
-        The new state, the contexts `(rows, value_size)`, the attention weights `(rows, positions)`.
+        The new state, the contexts `(N, V)`, the attention weights `(N, S)`.
     """
-    size = attending.keys.shape[-1]
-    product = torch.addmm(attending.bias, state[0], attending.weight.T)
-    keys, mask, projected_values = attending.keys, attending.mask, attending.projected_values
-    slots = None if rows is None else _Slots.of(rows, len(keys))
-    queries = product[:, :size] + inputs[:, :size]
-    queries = slots.spread(queries, len(keys)) if slots else queries[:, None]
-    scores = attention_scores(queries, keys, attending.vector).masked_fill_(~mask[:, None], -math.inf)
-    weights = torch.softmax(scores, dim=-1)
-    looks = (weights @ projected_values, weights @ values, weights)
-    seen, context, weights = (slots.gather(part) if slots else part[:, 0] for part in looks)
-    return GATES[cell](inputs[:, size:] + seen, product[:, size:], state)[0], context, weights
+    size = memory.keys.shape[-1]
+    groups = None if sources is None else _RowGroups.of(sources, len(memory.keys))
+    product = torch.addmm(memory.recurrent_bias, state[0], memory.recurrent_weight.T)  # (N, A + G)
+    queries = product[:, :size] + inputs[:, :size]  # (N, A)
+    queries = groups.group(queries, len(memory.keys)) if groups else queries[:, None]  # (B, rows of a memory, A)
+    scores = attention_scores(queries, memory.keys, memory.vector)  # (B, rows of a memory, S)
+    weights = torch.softmax(scores.masked_fill_(~memory.mask[:, None], -math.inf), dim=-1)
+    grouped = (weights @ memory.projected_values, weights @ memory.values, weights)  # (B, rows of a memory, G | V | S)
+    projected, context, weights = (groups.ungroup(part) if groups else part[:, 0] for part in grouped)  # (N, G | V | S)
+    return _FORWARD[cell](inputs[:, size:] + projected, product[:, size:], state)[0], context, weights
 
 
-class _Slots(NamedTuple):
-    """Where rows stand that look at one memory together, so that none of it is copied for each.
+class _RowGroups(NamedTuple):
+    """Rows side by side with those that share their memory, so that no memory is copied for each of its rows.
 
     Attributes:
-        memory: each row's, `(rows,)`.
-        slot: each row's among those of its memory, `(rows,)`.
-        most: rows of one memory.
+        memory: index of each row's memory, `(N,)`.
+        slot: each row's place among those of its memory, `(N,)`.
+        largest: most rows of one memory, M.
     """
 
     memory: Tensor
     slot: Tensor
-    most: int
+    largest: int
 
     @classmethod
-    def of(cls, rows: Tensor, memories: int) -> _Slots | None:
-        """Those of ascending memories `(rows,)`; None if each row has its own."""
+    def of(cls, memory: Tensor, memories: int) -> _RowGroups | None:
+        """The groups of rows by the ascending indices of their memories, `(N,)`; None if each row has its own."""
         if memories == 1:
-            return cls(rows, torch.arange(len(rows), device=rows.device), len(rows))
-        used, number, counts = torch.unique_consecutive(rows, return_inverse=True, return_counts=True)
-        if len(used) == len(rows) == memories:
+            return cls(memory, torch.arange(len(memory), device=memory.device), len(memory))
+        used, group, counts = torch.unique_consecutive(memory, return_inverse=True, return_counts=True)
+        if len(used) == len(memory) == memories:
             return None
-        slot = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[number]
-        return cls(rows, slot, int(counts.max()))
+        starts = counts.cumsum(0) - counts  # (groups,)
+        return cls(memory, torch.arange(len(memory), device=memory.device) - starts[group], int(counts.max()))
 
-    def spread(self, rows: Tensor, memories: int) -> Tensor:
-        """Rows `(rows, size)` as `(memories, most, size)`, zero where there are fewer."""
+    def group(self, rows: Tensor, memories: int) -> Tensor:
+        """Rows `(N, size)` as `(memories, M, size)`, zero where a memory has fewer."""
         if memories == 1:
             return rows[None]
-        spread = rows.new_zeros(memories, self.most, rows.shape[-1])
-        spread[self.memory, self.slot] = rows
-        return spread
+        grouped = rows.new_zeros(memories, self.largest, rows.shape[-1])
+        grouped[self.memory, self.slot] = rows
+        return grouped
 
-    def gather(self, spread: Tensor) -> Tensor:
-        """Back to rows."""
-        return spread[0] if len(spread) == 1 else spread[self.memory, self.slot]
+    def ungroup(self, grouped: Tensor) -> Tensor:
+        """The way back, from `(memories, M, size)` to `(N, size)`."""
+        return grouped[0] if len(grouped) == 1 else grouped[self.memory, self.slot]
 
 
-def attend(
-    cell: AttentionCell, inputs: Tensor, state: State, attending: AttentionMemory
-) -> tuple[Tensor, Tensor, State]:
-    """As `attend_plainly`, faster to train with; not differentiable twice.
+def attend(cell: AttentionCell, inputs: Tensor, state: State, memory: AttentionMemory) -> tuple[Tensor, Tensor, State]:
+    """As `attend_reference`, faster to train with; not differentiable twice.
 
     All of it is worked out in the precision of the weights, under autocast too: gradients come back outside of that.
     """
-    dtype = attending.weight.dtype
-    attending = attending._replace(keys=attending.keys.to(dtype), projected_values=attending.projected_values.to(dtype))
-    arguments = (inputs.to(dtype), *attending, *(part.to(dtype) for part in state))
+    _, keys, projected_values, *others = memory
+    dtype = memory.recurrent_weight.dtype
+    tensors = (inputs.to(dtype), keys.to(dtype), projected_values.to(dtype), *others)
     with torch.autocast(inputs.device.type, enabled=False):
         keep = torch.is_grad_enabled()
-        outputs, looks, *end = _Loop.apply(cell, keep, *arguments)  # type: ignore[no-untyped-call]
-    return outputs, looks, (outputs[-1], *end)
+        outputs, weights, *end = _Loop.apply(  # type: ignore[no-untyped-call]
+            cell, keep, *tensors, *(part.to(dtype) for part in state)
+        )
+    return outputs, weights, (outputs[-1], *end)
 
 
 class _Loop(torch.autograd.Function):
-    """Takes cell, whether to keep what the way back needs, inputs, the six of `AttentionMemory`, the state.
+    """Takes cell, whether to keep what the backward pass needs, inputs, an `AttentionMemory` but its values, the state.
 
-    Gives outputs, weights, and an LSTM's c at the end.
+    Gives outputs, attention weights, and an LSTM's c at the end. `dx` is the gradient of x.
     """
 
     @staticmethod
-    def forward(ctx: Any, cell: AttentionCell, keep: bool, inputs: Tensor, *rest: Any) -> tuple[Tensor, ...]:
-        attending, state = AttentionMemory(*rest[:6]), rest[6:]
-        keys, projected_values, mask, weight, bias, vector = attending
-        size = keys.shape[-1]
-        hole = torch.zeros_like(mask, dtype=keys.dtype).masked_fill_(~mask, -math.inf)
+    def forward(
+        ctx: Any,
+        cell: AttentionCell,
+        keep: bool,
+        inputs: Tensor,
+        keys: Tensor,
+        projected_values: Tensor,
+        mask: Tensor,
+        recurrent_weight: Tensor,
+        recurrent_bias: Tensor,
+        vector: Tensor | None,
+        *state: Tensor,
+    ) -> tuple[Tensor, ...]:
         time, batch = inputs.shape[:2]
-        states = keys.new_empty(time + 1, batch, weight.shape[1])
+        positions, size = keys.shape[1:]
+        mask_bias = torch.zeros_like(mask, dtype=keys.dtype).masked_fill_(~mask, -math.inf)  # (B, S)
+        states = keys.new_empty(time + 1, batch, recurrent_weight.shape[1])  # (T + 1, B, H)
         states[0] = state[0]
-        looks = keys.new_empty(time, batch, keys.shape[1])
-        queries = keys.new_empty(time, batch, size)
-        features = None if vector is None else keys.new_empty(time if keep else 1, *keys.shape)
+        weights = keys.new_empty(time, batch, positions)  # (T, B, S)
+        queries = keys.new_empty(time, batch, size)  # (T, B, A)
+        features = None if vector is None else keys.new_empty(time if keep else 1, *keys.shape)  # (T or 1, B, S, A)
         saved = []
-        for number in range(time):
-            product = torch.addmm(bias, state[0], weight.T)
-            query = torch.add(product[:, :size], inputs[number, :, :size], out=queries[number])
+        for t in range(time):
+            product = torch.addmm(recurrent_bias, state[0], recurrent_weight.T)  # (B, A + G)
+            query = torch.add(product[:, :size], inputs[t, :, :size], out=queries[t])  # (B, A)
             if vector is None or features is None:
-                scores = torch.bmm(query[:, None], keys.transpose(1, 2))[:, 0] / math.sqrt(size)
+                scores = torch.bmm(query[:, None], keys.transpose(1, 2))[:, 0] / math.sqrt(size)  # (B, S)
             else:
-                scores = torch.add(keys, query[:, None], out=features[number if keep else 0]).tanh_() @ vector
-            weights = torch.softmax(scores.add_(hole), dim=-1, out=looks[number])
-            gates = torch.baddbmm(inputs[number, :, None, size:], weights[:, None], projected_values)[:, 0]
-            state, kept = GATES[cell](gates, product[:, size:], state)
+                scores = torch.add(keys, query[:, None], out=features[t if keep else 0]).tanh_() @ vector  # (B, S)
+            step_weights = torch.softmax(scores.add_(mask_bias), dim=-1, out=weights[t])  # (B, S)
+            gates = torch.baddbmm(inputs[t, :, None, size:], step_weights[:, None], projected_values)[:, 0]  # (B, G)
+            state, kept = _FORWARD[cell](gates, product[:, size:], state)  # (B, H) each
             if keep:
                 saved.append(kept)
-            states[number + 1] = state[0]
-        ctx.save_for_backward(keys, projected_values, weight, vector, states, looks, queries)
+            states[t + 1] = state[0]
+        ctx.save_for_backward(keys, projected_values, recurrent_weight, vector, states, weights, queries)
         ctx.cell, ctx.features, ctx.saved = cell, features, saved
-        return states[1:], looks, *state[1:]
+        return states[1:], weights, *state[1:]
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, douts: Tensor, dlooks: Tensor, *dend: Tensor) -> tuple[Any, ...]:
-        keys, projected_values, weight, vector, states, looks, queries = ctx.saved_tensors
+    def backward(ctx: Any, doutputs: Tensor, dweights: Tensor, *dend: Tensor) -> tuple[Any, ...]:
+        keys, projected_values, recurrent_weight, vector, states, weights, queries = ctx.saved_tensors
         time, batch, size = queries.shape
-        weight = weight.contiguous()  # what a step's product reads from the other side
-        dproducts = keys.new_empty(time, batch, size + projected_values.shape[-1])
+        recurrent_weight = recurrent_weight.contiguous()  # (A + G, H); a step's product reads it from the other side
+        dproducts = keys.new_empty(time, batch, size + projected_values.shape[-1])  # (T, B, A + G)
         # The gates of an LSTM are made of a sum, those of a GRU are not.
-        dinputs = dproducts if ctx.cell == "lstm" else torch.empty_like(dproducts)
-        dscores = torch.empty_like(looks)
-        dkeys = keys.new_zeros(keys.shape)
-        dvector = None if vector is None else torch.zeros_like(vector)
-        dstate: State = (torch.zeros_like(states[0]), *dend)
-        for number in range(time - 1, -1, -1):
-            dstate = (dstate[0] + douts[number], *dstate[1:])
-            dgates, drecurrent, dstate = _BACKWARD[ctx.cell](ctx.saved[number], dstate)
-            weights = looks[number]
-            dweights = dlooks[number] + torch.bmm(dgates[:, None], projected_values.transpose(1, 2))[:, 0]
-            dscores[number] = ds = weights * (dweights - (weights * dweights).sum(dim=1, keepdim=True))
-            dproduct = dproducts[number]
+        dinputs = dproducts if ctx.cell == "lstm" else torch.empty_like(dproducts)  # (T, B, A + G)
+        dscores = torch.empty_like(weights)  # (T, B, S)
+        dkeys = keys.new_zeros(keys.shape)  # (B, S, A)
+        dvector = None if vector is None else torch.zeros_like(vector)  # (A,)
+        dstate: State = (torch.zeros_like(states[0]), *dend)  # (B, H) each
+        for t in range(time - 1, -1, -1):
+            dstate = (dstate[0] + doutputs[t], *dstate[1:])
+            dgates, drecurrent, dstate = _BACKWARD[ctx.cell](ctx.saved[t], dstate)  # (B, G), (B, G), (B, H) each
+            dcontext_weights = torch.bmm(dgates[:, None], projected_values.transpose(1, 2))[:, 0]  # (B, S)
+            dscores[t] = ds = _softmax_backward(weights[t], dweights[t] + dcontext_weights)  # (B, S)
+            dproduct = dproducts[t]  # (B, A + G)
             dproduct[:, size:] = drecurrent
             if vector is None or dvector is None:
-                dproduct[:, :size] = torch.bmm(ds[:, None], keys)[:, 0] / math.sqrt(size)
+                dproduct[:, :size] = torch.bmm(ds[:, None], keys)[:, 0] / math.sqrt(size)  # (B, A)
             else:
-                dqueries = _scores_backward(ctx.features[number], ds, dkeys, dvector)
-                torch.mul(dqueries, vector, out=dproduct[:, :size])
+                dquery = _scores_backward(ctx.features[t], ds, dkeys, dvector)  # (B, A)
+                torch.mul(dquery, vector, out=dproduct[:, :size])
             if dinputs is not dproducts:
-                dinputs[number, :, :size] = dproduct[:, :size]
-                dinputs[number, :, size:] = dgates
-            dstate = (torch.addmm(dstate[0], dproduct, weight), *dstate[1:])
+                dinputs[t, :, :size] = dproduct[:, :size]
+                dinputs[t, :, size:] = dgates
+            dstate = (torch.addmm(dstate[0], dproduct, recurrent_weight), *dstate[1:])  # (B, H) each
         if vector is None:
-            dkeys = torch.bmm(dscores.permute(1, 2, 0), queries.transpose(0, 1)) / math.sqrt(size)
+            dkeys = torch.bmm(dscores.permute(1, 2, 0), queries.transpose(0, 1)) / math.sqrt(size)  # (B, S, A)
         else:
             dkeys *= vector
-        dfed = torch.bmm(looks.permute(1, 2, 0), dinputs[:, :, size:].transpose(0, 1))
-        flat = dproducts.flatten(0, 1)
-        dweight = flat.T @ states[:-1].flatten(0, 1)
-        return None, None, dinputs, dkeys, dfed, None, dweight, flat.sum(dim=0), dvector, *dstate
+        dprojected = torch.bmm(weights.permute(1, 2, 0), dinputs[:, :, size:].transpose(0, 1))  # (B, S, G)
+        flat = dproducts.flatten(0, 1)  # (T * B, A + G)
+        dweight = flat.T @ states[:-1].flatten(0, 1)  # (A + G, H)
+        dmemory = (dkeys, dprojected, None, dweight, flat.sum(dim=0), dvector)
+        return None, None, dinputs, *dmemory, *dstate
+
+
+def _softmax_backward(weights: Tensor, dweights: Tensor) -> Tensor:
+    """Gradient of the scores, `(B, S)`, from the softmax's result and its gradient."""
+    return weights * (dweights - (weights * dweights).sum(dim=1, keepdim=True))
 
 
 def _scores_backward(features: Tensor, dscores: Tensor, dkeys: Tensor, dvector: Tensor) -> Tensor:
-    """Of one step's additive scores: adds to the gradients of keys and vector, gives that of the query.
+    """Backward pass of one step's additive scores: adds to dkeys and dvector, returns dquery.
 
     Those of keys and query are still to be multiplied by the vector.
+
+    Args:
+        features: tanh(keys + query), `(B, S, A)`.
+        dscores: `(B, S)`.
+        dkeys: `(B, S, A)`, added to.
+        dvector: `(A,)`, added to.
     """
     if features.dtype == torch.float32 and features.device.type == "cpu":
-        dqueries = torch.empty_like(features[:, 0])
-        scores_backward(*(part.numpy() for part in (features, dscores.contiguous(), dkeys, dqueries, dvector)))
-        return dqueries
-    dvector += dscores.reshape(-1) @ features.flatten(0, 1)
-    dsums = (features * features).sub_(1).mul_(-dscores[:, :, None])
+        dquery = torch.empty_like(features[:, 0])  # (B, A)
+        scores_backward(*(part.numpy() for part in (features, dscores.contiguous(), dkeys, dquery, dvector)))
+        return dquery
+    dvector += dscores.reshape(-1) @ features.flatten(0, 1)  # (A,)
+    dsums = (features * features).sub_(1).mul_(-dscores[:, :, None])  # (B, S, A)
     dkeys += dsums
-    return dsums.sum(dim=1)
+    return dsums.sum(dim=1)  # (B, A)

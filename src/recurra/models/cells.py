@@ -3,12 +3,14 @@
 Each takes `inputs` `(batch, input_size)`, a state of `(batch, hidden_size)` tensors and the four weights in PyTorch's
 layout: `weight_ih` `(gates * hidden_size, input_size)`, `weight_hh` `(gates * hidden_size, hidden_size)`, `bias_ih` and
 `bias_hh` `(gates * hidden_size,)`. Each returns the new state, whose first tensor is the output.
+
+Shapes: B batch, H hidden_size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -49,11 +51,11 @@ def gru_cell(inputs: Tensor, state: State, weights: Weights) -> State:
     h' = (1 - z) * n + z * h
     """
     (h,) = state
-    input_r, input_z, input_n = (inputs @ weights.weight_ih.T + weights.bias_ih).chunk(3, dim=-1)
-    hidden_r, hidden_z, hidden_n = (h @ weights.weight_hh.T + weights.bias_hh).chunk(3, dim=-1)
-    r = torch.sigmoid(input_r + hidden_r)
-    z = torch.sigmoid(input_z + hidden_z)
-    n = torch.tanh(input_n + r * hidden_n)
+    input_r, input_z, input_n = (inputs @ weights.weight_ih.T + weights.bias_ih).chunk(3, dim=-1)  # (B, H) each
+    hidden_r, hidden_z, hidden_n = (h @ weights.weight_hh.T + weights.bias_hh).chunk(3, dim=-1)  # (B, H) each
+    r = torch.sigmoid(input_r + hidden_r)  # (B, H)
+    z = torch.sigmoid(input_z + hidden_z)  # (B, H)
+    n = torch.tanh(input_n + r * hidden_n)  # (B, H)
     return ((1 - z) * n + z * h,)
 
 
@@ -65,9 +67,9 @@ def lstm_cell(inputs: Tensor, state: State, weights: Weights) -> State:
     h' = o * tanh(c')
     """
     h, c = state
-    gates = inputs @ weights.weight_ih.T + weights.bias_ih + h @ weights.weight_hh.T + weights.bias_hh
-    i, f, g, o = gates.chunk(4, dim=-1)
-    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    gates = inputs @ weights.weight_ih.T + weights.bias_ih + h @ weights.weight_hh.T + weights.bias_hh  # (B, 4 * H)
+    i, f, g, o = gates.chunk(4, dim=-1)  # (B, H) each
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)  # (B, H)
     return torch.sigmoid(o) * torch.tanh(c), c
 
 
@@ -81,6 +83,16 @@ CELLS: dict[CellName, Callable[[Tensor, State, Weights], State]] = {
 
 GATE_COUNTS: dict[CellName, int] = {"lstm": 4, "gru": 3, "rnn": 1, "rnn-relu": 1}
 """Stacked blocks in each cell's weights."""
+
+
+def check_choice(name: str, value: str, choices: Any) -> None:
+    """Refuse a value that is not one of the choices of a `Literal` type.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if value not in get_args(choices):
+        raise ValueError(f"{name} is {value!r}, but must be one of: {', '.join(get_args(choices))}")
 
 
 def state_parts(cell: CellName) -> int:

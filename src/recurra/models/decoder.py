@@ -1,91 +1,84 @@
-"""The decoder: a recurrent language model of the outputs that looks back at what was read."""
+"""The decoder: a recurrent language model of the outputs that attends to what was read.
+
+Shapes: B batch, T time, S positions of the source, E embedding_size, H hidden_size, V value_size, A attention_size,
+G gates, L num_layers, F features for the output layer. In a single step N rows attend to B sources.
+"""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from recurra.models.architecture import Architecture
+from recurra.config import required
+from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.attention import Attention
-from recurra.models.attention_loop import AttentionMemory, attend, step
-from recurra.models.cells import GATE_COUNTS, State, state_parts
+from recurra.models.attention_loop import AttentionCell, AttentionMemory, attend, attend_step
+from recurra.models.cells import GATE_COUNTS, State, check_choice, state_parts
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.recurrent import Recurrent
-
-
-class Looked(NamedTuple):
-    """A memory made ready for one decoder, see `Decoder.look`.
-
-    Attributes:
-        values: the annotations, `(batch, positions, size)`.
-        attending: what the loop needs.
-    """
-
-    values: Tensor
-    attending: AttentionMemory
-
-    def at(self, numbers: Tensor) -> Looked:
-        """What is made ready of some of the batch."""
-        keys, projected_values, mask = (part[numbers] for part in self.attending[:3])
-        return Looked(
-            self.values[numbers], self.attending._replace(keys=keys, projected_values=projected_values, mask=mask)
-        )
 
 
 class Decoder(nn.Module):
     """Embedding, a recurrent stack whose bottom layer attends, a deep output layer.
 
     Bahdanau et al. 2015, arXiv 1409.0473, appendix A.2: the attention's query is the bottom layer's previous state, the
-    context enters its gates, and the output is read from state, context and last token (here through a tanh). That
-    state has not seen the last token, so the query is of both: what Sennrich et al. 2017, arXiv 1703.04357, have a
-    second cell for. Layers above the first read the one below. Without attention the decoder sees no more of the source
-    than its first state (Sutskever et al. 2014, arXiv 1409.3215; Cho et al. 2014, arXiv 1406.1078).
+    context enters its gates, and the output is made of state, context and last token (here through a tanh). That
+    state does not know the last token, so the query is of both: what Sennrich et al. 2017, arXiv 1703.04357, have a
+    second cell for. Layers above the first read the one below. Without attention the decoder knows no more of the
+    source than its first state (Sutskever et al. 2014, arXiv 1409.3215; Cho et al. 2014, arXiv 1406.1078).
 
-    State: `(num_layers, batch, hidden_size)` tensors, `(h, c)` or `(h,)`.
+    State: `(L, B, H)` tensors, `(h, c)` or `(h,)`.
 
     Args:
         embedding: of the tokens; may be shared with an encoder.
         scale: what its vectors are multiplied by.
         value_size: features of an annotation, and of the summary.
         architecture: a resolved one.
+
+    Raises:
+        ValueError: if the cell or the attention is not one of the choices, or the architecture is not resolved.
     """
 
-    def __init__(self, embedding: nn.Embedding, scale: float, value_size: int, architecture: Architecture) -> None:
+    def __init__(
+        self, embedding: nn.Embedding, scale: float, value_size: int, architecture: EncoderDecoderArchitecture
+    ) -> None:
         super().__init__()
-        cell, hidden_size, size = architecture.cell, architecture.hidden_size, embedding.embedding_dim
+        cell, tied = architecture.cell, required(architecture.tied, "tied")
+        check_choice("cell", cell, AttentionCell)
+        hidden_size, size = required(architecture.hidden_size, "hidden_size"), embedding.embedding_dim
         self.embedding = embedding
         self.scale = scale
         self.cell = cell
         self.hidden_size = hidden_size
-        self.num_layers = architecture.num_layers
-        self.dropout = architecture.dropout
-        self.word_dropout = architecture.word_dropout
-        self.forget_bias = architecture.forget_bias
-        self.begin = nn.Linear(value_size, state_parts(cell) * self.num_layers * hidden_size)
+        self.num_layers = required(architecture.num_layers, "num_layers")
+        self.dropout = required(architecture.dropout, "dropout")
+        self.word_dropout = required(architecture.word_dropout, "word_dropout")
+        self.forget_bias = required(architecture.forget_bias, "forget_bias")
+        self.initial = nn.Linear(value_size, state_parts(cell) * self.num_layers * hidden_size)
         self.attention: Attention | None = None
-        above, below = self.num_layers, size
+        upper, upper_inputs = self.num_layers, size
         if architecture.attention != "none":
             self.attention = Attention(architecture.attention, hidden_size, value_size, hidden_size)
             gates = GATE_COUNTS[cell] * hidden_size
             self.inputs = nn.Linear(size, self.attention.attention_size + gates)
             self.context = nn.Linear(value_size, gates, bias=False)
             self.hidden = nn.Linear(hidden_size, gates)
-            above, below = self.num_layers - 1, hidden_size
-        self.above: Recurrent | None = None
-        if above:
-            self.above = Recurrent(cell, below, hidden_size, above, dropout=self.dropout, forget_bias=self.forget_bias)
-        read = hidden_size + size + (value_size if self.attention else 0)
-        self.readout = nn.Linear(read, size if architecture.tied else hidden_size)
+            upper, upper_inputs = self.num_layers - 1, hidden_size
+        self.upper_layers: Recurrent | None = None
+        if upper:
+            self.upper_layers = Recurrent(
+                cell, upper_inputs, hidden_size, upper, dropout=self.dropout, forget_bias=self.forget_bias
+            )
+        readout_inputs = hidden_size + size + (value_size if self.attention else 0)
+        self.readout = nn.Linear(readout_inputs, size if tied else hidden_size)
         self.output = nn.Linear(self.readout.out_features, embedding.num_embeddings)
-        if architecture.tied:
+        if tied:
             self.output.weight = embedding.weight
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """As in `Recurrent`; outputs start near even chances."""
-        for layer in (self.begin, self.readout):
+        for layer in (self.initial, self.readout):
             nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
         if self.output.weight is not self.embedding.weight:
@@ -101,108 +94,112 @@ class Decoder(nn.Module):
             if self.cell == "lstm":
                 self.hidden.bias.data[self.hidden_size : 2 * self.hidden_size] = self.forget_bias
 
-    def begin_state(self, summary: Tensor) -> State:
-        """The state before the first token, from a summary of what was read, `(batch, value_size)`."""
-        parts = self.begin(summary).unflatten(1, (state_parts(self.cell), self.num_layers, self.hidden_size))
-        h, *c = parts.permute(1, 2, 0, 3)
+    def initial_state(self, summary: Tensor) -> State:
+        """The state before the first token, from a summary of what was read, `(B, V)`."""
+        parts = self.initial(summary).unflatten(1, (state_parts(self.cell), self.num_layers, self.hidden_size))
+        h, *c = parts.permute(1, 2, 0, 3)  # (L, B, H) each
         return torch.tanh(h), *c
 
-    def look(self, values: Tensor, mask: Tensor) -> Looked:
-        """Make annotations ready to be looked at: all that is the same for every step.
+    def attention_memory(self, values: Tensor, mask: Tensor) -> AttentionMemory:
+        """Make annotations ready to be attended to: all that is the same for every step.
 
         Args:
-            values: `(batch, positions, value_size)`, zero at padding.
-            mask: `(batch, positions)`, True for what is there.
+            values: `(B, S, V)`, zero at padding.
+            mask: `(B, S)`, True for what is there.
 
         Raises:
-            ValueError: if a row has nothing to look at, or the decoder does not look.
+            ValueError: if a row has nothing to attend to, or the decoder has no attention.
         """
         if self.attention is None:
-            raise ValueError("a decoder without attention has nothing to look with")
+            raise ValueError("a decoder without attention has no memory to attend to")
         if not bool(mask.any(dim=1).all()):
-            raise ValueError("a row of the mask is empty: there is nothing to look at")
-        bias = torch.cat([self.hidden.bias.new_zeros(self.hidden_size), self.hidden.bias])
-        weight = torch.cat([self.attention.query.weight.T, self.hidden.weight.T], dim=1).T  # input by input (`layout`)
-        keys, projected_values = self.attention.key(values), self.context(values)
-        return Looked(values, AttentionMemory(keys, projected_values, mask, weight, bias, self.attention.score))
+            raise ValueError("a row of the mask is empty: there is nothing to attend to")
+        keys = self.attention.key(values)  # (B, S, A)
+        projected_values = self.context(values)  # (B, S, G)
+        # Input by input, as in `weight_layout`.
+        weight = torch.cat([self.attention.query.weight.T, self.hidden.weight.T], dim=1).T  # (A + G, H)
+        bias = torch.cat([self.hidden.bias.new_zeros(self.hidden_size), self.hidden.bias])  # (A + G,)
+        return AttentionMemory(values, keys, projected_values, mask, weight, bias, self.attention.score)
 
     def forward(
-        self, tokens: Tensor, state: State, looked: Looked | None, generator: DropoutGenerator | None = None
+        self, tokens: Tensor, state: State, memory: AttentionMemory | None, generator: DropoutGenerator | None = None
     ) -> tuple[Tensor, Tensor | None, State]:
         """Run whole sequences, each step told the right tokens before it.
 
         Args:
-            tokens: `(batch, time)`.
+            tokens: `(B, T)`.
             state: the state to go on from.
-            looked: what to look at; None without attention.
+            memory: what to attend to; None without attention.
             generator: where dropout comes from; None for no dropout.
 
         Returns:
-            Features for `output`, `(batch, time, size)`; the attention weights, `(batch, time, positions)`, None
-            without attention; the new state.
+            Features for `output`, `(B, T, F)`; the attention weights, `(B, T, S)`, None without attention; the new
+            state.
         """
-        inputs = self._embed(tokens)
+        embedded = self._embed(tokens)  # (B, T, E)
         if generator:
-            inputs = generator.drop_units(generator.drop_steps(inputs, self.word_dropout), self.dropout)
-        outputs, rest, context, weights, ends = inputs, state, [], None, []
-        if looked:
-            first, rest = _bottom(state)
-            entering = self.inputs(inputs).transpose(0, 1)
-            outputs, weights, end = attend(self.cell, entering, first, looked.attending)
-            outputs, weights = outputs.transpose(0, 1), weights.transpose(0, 1)
-            context = [weights @ looked.values]
-            ends.append(tuple(part[None] for part in end))
-        if self.above:
-            if looked and generator:
+            embedded = generator.drop_units(generator.drop_steps(embedded, self.word_dropout), self.dropout)
+        outputs, upper_state, context, weights, ends = embedded, state, [], None, []
+        if memory:
+            bottom_state, upper_state = _split(state)  # (B, H) each, (L - 1, B, H) each
+            inputs = self.inputs(embedded).transpose(0, 1)  # (T, B, A + G)
+            outputs, weights, end = attend(self.cell, inputs, bottom_state, memory)  # (T, B, H), (T, B, S)
+            outputs, weights = outputs.transpose(0, 1), weights.transpose(0, 1)  # (B, T, H), (B, T, S)
+            context = [weights @ memory.values]  # (B, T, V)
+            ends.append(tuple(part[None] for part in end))  # (1, B, H) each
+        if self.upper_layers:
+            if memory and generator:
                 outputs = generator.drop_units(outputs, self.dropout)
-            outputs, end = self.above(outputs, rest, generator=generator)
+            outputs, end = self.upper_layers(outputs, upper_state, generator=generator)  # (B, T, H)
             ends.append(end)
         if generator:
             outputs = generator.drop_units(outputs, self.dropout)
-        features = self._read(outputs, context, inputs)
+        features = self._features(outputs, context, embedded)  # (B, T, F)
         if generator:
             features = generator.drop_units(features, self.dropout)
-        return features, weights, _stack(ends)
+        return features, weights, _join(ends)
 
     def step(
-        self, tokens: Tensor, state: State, looked: Looked | None, rows: Tensor | None = None
+        self, tokens: Tensor, state: State, memory: AttentionMemory | None, sources: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None, State]:
         """As `forward` for one more token of each row.
 
         Args:
-            tokens: `(rows,)`.
+            tokens: `(N,)`.
             state: the state to go on from.
-            looked: what to look at; None without attention.
-            rows: whose memory each row looks at, `(rows,)`, ascending; None for each at its own.
+            memory: what to attend to; None without attention.
+            sources: index of each row's source in the memory, `(N,)`, ascending; None for each its own.
 
         Returns:
-            Features `(rows, size)`, weights `(rows, positions)`, the new state.
+            Features `(N, F)`, attention weights `(N, S)`, the new state.
         """
-        inputs = self._embed(tokens)
-        outputs, rest, context, weights, ends = inputs, state, [], None, []
-        if looked:
-            first, rest = _bottom(state)
-            end, seen, weights = step(self.cell, self.inputs(inputs), first, looked.attending, looked.values, rows)
-            outputs, context = end[0], [seen]
-            ends.append(tuple(part[None] for part in end))
-        if self.above:
-            outputs, end = self.above.step(outputs, rest)
+        embedded = self._embed(tokens)  # (N, E)
+        outputs, upper_state, context, weights, ends = embedded, state, [], None, []
+        if memory:
+            bottom_state, upper_state = _split(state)  # (N, H) each, (L - 1, N, H) each
+            inputs = self.inputs(embedded)  # (N, A + G)
+            end, attended, weights = attend_step(self.cell, inputs, bottom_state, memory, sources)
+            outputs, context = end[0], [attended]  # (N, H), (N, V)
+            ends.append(tuple(part[None] for part in end))  # (1, N, H) each
+        if self.upper_layers:
+            outputs, end = self.upper_layers.step(outputs, upper_state)  # (N, H)
             ends.append(end)
-        return self._read(outputs, context, inputs), weights, _stack(ends)
+        return self._features(outputs, context, embedded), weights, _join(ends)
 
     def _embed(self, tokens: Tensor) -> Tensor:
-        inputs: Tensor = self.embedding(tokens) * self.scale
-        return inputs
+        embedded: Tensor = self.embedding(tokens) * self.scale
+        return embedded
 
-    def _read(self, outputs: Tensor, context: list[Tensor], inputs: Tensor) -> Tensor:
-        return torch.tanh(self.readout(torch.cat([outputs, *context, inputs], dim=-1)))
+    def _features(self, outputs: Tensor, context: list[Tensor], embedded: Tensor) -> Tensor:
+        """Features for `output`, `(..., F)`, from `(..., H)`, `(..., V)` and `(..., E)`."""
+        return torch.tanh(self.readout(torch.cat([outputs, *context, embedded], dim=-1)))
 
 
-def _bottom(state: State) -> tuple[State, State]:
+def _split(state: State) -> tuple[State, State]:
     """The state of the bottom layer, and of those above."""
     return tuple(part[0] for part in state), tuple(part[1:] for part in state)
 
 
-def _stack(ends: list[State]) -> State:
-    """The states of all layers, `(num_layers, rows, hidden_size)` a part, from those of some of them."""
-    return tuple(torch.cat(parts) for parts in zip(*ends, strict=True))
+def _join(states: list[State]) -> State:
+    """The states of all layers, `(L, B, H)` a part, from those of some of them."""
+    return tuple(torch.cat(parts) for parts in zip(*states, strict=True))

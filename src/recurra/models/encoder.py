@@ -1,11 +1,15 @@
-"""The encoder: a sequence of tokens read in both directions, an annotation for each."""
+"""The encoder: a sequence of tokens read in both directions, an annotation for each.
+
+Shapes: B batch, S positions, E embedding_size, V output_size.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from recurra.models.architecture import Architecture
+from recurra.config import required
+from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.recurrent import Recurrent
 
@@ -17,22 +21,25 @@ class Encoder(nn.Module):
         embedding: of the tokens; may be shared with a decoder.
         scale: what its vectors are multiplied by.
         architecture: a resolved one.
+
+    Raises:
+        ValueError: if the cell is not one of the choices, or the architecture is not resolved.
     """
 
-    def __init__(self, embedding: nn.Embedding, scale: float, architecture: Architecture) -> None:
+    def __init__(self, embedding: nn.Embedding, scale: float, architecture: EncoderDecoderArchitecture) -> None:
         super().__init__()
         self.embedding = embedding
         self.scale = scale
-        self.dropout = architecture.dropout
-        self.word_dropout = architecture.word_dropout
+        self.dropout = required(architecture.dropout, "dropout")
+        self.word_dropout = required(architecture.word_dropout, "word_dropout")
         self.recurrent = Recurrent(
             architecture.cell,
             embedding.embedding_dim,
-            architecture.hidden_size,
-            architecture.num_layers,
+            required(architecture.hidden_size, "hidden_size"),
+            required(architecture.num_layers, "num_layers"),
             bidirectional=True,
-            dropout=architecture.dropout,
-            forget_bias=architecture.forget_bias,
+            dropout=self.dropout,
+            forget_bias=required(architecture.forget_bias, "forget_bias"),
         )
 
     @property
@@ -44,21 +51,21 @@ class Encoder(nn.Module):
         """Read whole sequences.
 
         Args:
-            tokens: `(batch, positions)`.
-            mask: `(batch, positions)`, True for what is there: each row up to its length (at least 1), then False.
+            tokens: `(B, S)`.
+            mask: `(B, S)`, True for what is there: each row up to its length (at least 1), then False.
             generator: where dropout comes from; None for no dropout.
 
         Returns:
-            The annotations, `(batch, positions, output_size)`, zero at padding, and a summary of each row,
-            `(batch, output_size)`: where each of the two directions ends.
+            The annotations, `(B, S, V)`, zero at padding, and a summary of each row, `(B, V)`: where each of the two
+            directions ends.
         """
-        inputs: Tensor = self.embedding(tokens) * self.scale
+        inputs: Tensor = self.embedding(tokens) * self.scale  # (B, S, E)
         if generator:
             inputs = generator.drop_units(generator.drop_steps(inputs, self.word_dropout), self.dropout)
-        annotations = self.recurrent.annotate(inputs, mask, generator)
+        annotations = self.recurrent.annotate(inputs, mask, generator)  # (B, S, V)
         if generator:
             annotations = generator.drop_units(annotations, self.dropout)
-        forward, backward = annotations.chunk(2, dim=-1)
-        ends = mask.sum(dim=1) - 1
-        rows = torch.arange(len(tokens), device=tokens.device)
-        return annotations, torch.cat([forward[rows, ends], backward[:, 0]], dim=-1)
+        forward, backward = annotations.chunk(2, dim=-1)  # (B, S, V / 2) each
+        batch = torch.arange(len(tokens), device=tokens.device)
+        last = mask.sum(dim=1) - 1  # (B,)
+        return annotations, torch.cat([forward[batch, last], backward[:, 0]], dim=-1)

@@ -1,108 +1,86 @@
-"""A recurrent language model: the next token's distribution from all tokens before it."""
+"""A recurrent language model: the next token's distribution from all tokens before it.
+
+Shapes: B batch, T time, E embedding_size, H hidden_size, R rule features.
+"""
 
 import math
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recurra.config import AUTO, check_range
-from recurra.models.cells import CellName, State
+from recurra.arrays import FloatArray, IntArray
+from recurra.config import required
+from recurra.models.architecture import Architecture
+from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.recurrent import Recurrent
 
 RULE_FEATURE_STD = 0.3
-"""Of the first weights of rule features: a dozen that are on together weigh as much as the token."""
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What a language model is made of; what is not given is chosen by the preset and the size of the data."""
-
-    cell: CellName = "lstm"
-    """The recurrent cell."""
-    hidden_size: int = AUTO
-    """Units in a layer."""
-    num_layers: int = AUTO
-    """Recurrent layers, one on top of the other."""
-    embedding_size: int = AUTO
-    """Features of a token where it enters."""
-    dropout: float = AUTO
-    """Share of features zeroed in training before, between and after the layers."""
-    forget_bias: float = AUTO
-    """Where the forget gates of an LSTM start: the higher, the longer it remembers at first."""
-    tied: bool = AUTO
-    """Use the embedding as the output layer too (Press and Wolf 2017)."""
-
-    def __post_init__(self) -> None:
-        check_range("hidden_size", self.hidden_size, 1, 16384)
-        check_range("num_layers", self.num_layers, 1, 32)
-        check_range("embedding_size", self.embedding_size, 1, 16384)
-        check_range("dropout", self.dropout, 0.0, 0.95)
-        check_range("forget_bias", self.forget_bias, -20.0, 20.0)
+"""Of the initial weights of rule features: a dozen that are on together weigh as much as the token."""
 
 
 class RuleFeatures(Protocol):
     """What is known by rule from the tokens read so far: in music, the beat and which notes still sound.
 
     Attributes:
-        size: rule_features it sets for each token.
+        size: rule features it sets for each token.
         state_size: numbers it keeps from one token to the next; all are zero before the first.
     """
 
     size: int
     state_size: int
 
-    def read(
-        self, tokens: NDArray[np.int64], state: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Read tokens `(batch, time)` on from a state `(batch, state_size)`, which is not changed.
+    def read(self, tokens: IntArray, state: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Read tokens `(B, T)` on from a state `(B, state_size)`, which is not changed.
 
         Returns:
-            The rule_features after each token, `(batch, time, size)`, 0 or 1, and the new state.
+            The rule features after each token, `(B, T, R)`, 0 or 1, and the new state.
         """
 
 
 class LanguageModel(nn.Module):
     """Embedding, recurrent stack, output layer (Mikolov et al. 2010).
 
-    With rules, what they work out enters the stack beside the token, and their state, `(1, batch, state_size)`, is the
+    With rules, what they work out enters the stack beside the token, and their state, `(1, B, state_size)`, is the
     last part of the model's.
 
     Args:
         vocabulary_size: number of tokens.
         architecture: a resolved one.
         rules: work out more than the last token.
+
+    Raises:
+        ValueError: if the cell is not one of the choices, or the architecture is not resolved.
     """
 
     def __init__(self, vocabulary_size: int, architecture: Architecture, rules: RuleFeatures | None = None) -> None:
         super().__init__()
+        size = required(architecture.embedding_size, "embedding_size")
+        hidden_size = required(architecture.hidden_size, "hidden_size")
+        tied = required(architecture.tied, "tied")
         self.vocabulary_size = vocabulary_size
-        self.dropout = architecture.dropout
+        self.dropout = required(architecture.dropout, "dropout")
         self.rules = rules
-        self.embedding = nn.Embedding(vocabulary_size, architecture.embedding_size)
+        self.embedding = nn.Embedding(vocabulary_size, size)
         self.rule_embedding: nn.Linear | None = None
         if rules:
-            self.rule_embedding = nn.Linear(rules.size, architecture.embedding_size, bias=False)
+            self.rule_embedding = nn.Linear(rules.size, size, bias=False)
         self.recurrent = Recurrent(
             architecture.cell,
-            architecture.embedding_size,
-            architecture.hidden_size,
-            architecture.num_layers,
-            dropout=architecture.dropout,
-            forget_bias=architecture.forget_bias,
+            size,
+            hidden_size,
+            required(architecture.num_layers, "num_layers"),
+            dropout=self.dropout,
+            forget_bias=required(architecture.forget_bias, "forget_bias"),
         )
         self.projection: nn.Linear | None = None
-        if architecture.tied and architecture.hidden_size != architecture.embedding_size:
-            self.projection = nn.Linear(architecture.hidden_size, architecture.embedding_size, bias=False)
-        self.output = nn.Linear(
-            architecture.embedding_size if architecture.tied else architecture.hidden_size, vocabulary_size
-        )
-        self.scale = math.sqrt(architecture.embedding_size) if architecture.tied else 1.0
-        if architecture.tied:
+        if tied and hidden_size != size:
+            self.projection = nn.Linear(hidden_size, size, bias=False)
+        self.output = nn.Linear(size if tied else hidden_size, vocabulary_size)
+        self.scale = math.sqrt(size) if tied else 1.0
+        if tied:
             self.output.weight = self.embedding.weight
         self.reset_parameters()
 
@@ -121,52 +99,50 @@ class LanguageModel(nn.Module):
         """Score every next token of whole sequences.
 
         Args:
-            tokens: `(batch, time)`.
+            tokens: `(B, T)`.
             state: the state to go on from; None at the beginning.
             generator: where dropout comes from; None for no dropout.
 
         Returns:
-            Logits, `(batch, time, vocabulary_size)`, and the new state.
+            Logits, `(B, T, vocabulary_size)`, and the new state.
         """
-        outputs, state = self.trace(tokens, state, generator=generator)
-        top = generator.drop_units(outputs[-1], self.dropout) if generator else outputs[-1]
-        return self.read_out(top), state
+        outputs, state = self.layer_outputs(tokens, state, generator=generator)
+        top = generator.drop_units(outputs[-1], self.dropout) if generator else outputs[-1]  # (B, T, H)
+        return self.compute_logits(top), state
 
-    def trace(
+    def layer_outputs(
         self,
         tokens: Tensor,
         state: State | None = None,
         mask: Tensor | None = None,
         generator: DropoutGenerator | None = None,
     ) -> tuple[list[Tensor], State]:
-        """What every layer of the stack makes of whole sequences, from the bottom; see `Recurrent.trace`.
+        """What every layer of the stack makes of whole sequences, from the bottom; see `Recurrent.layer_outputs`.
 
         A mask spares the stack what is not there, but not the rules.
         """
-        inputs, before, read = self._enter(tokens, state)
+        inputs, before, rules_state = self._embed(tokens, state)  # (B, T, E)
         if generator:
             inputs = generator.drop_units(inputs, self.dropout)
-        outputs, after = self.recurrent.trace(inputs, before, mask, generator)
-        return outputs, after + read
+        outputs, after = self.recurrent.layer_outputs(inputs, before, mask, generator)  # (B, T, H) each
+        return outputs, after + rules_state
 
-    def _enter(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State | None, State]:
-        """What enters the stack, `tokens.shape + (embedding_size,)`, the stack's state, and the new one of the
-        rules.
-        """
+    def _embed(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State | None, State]:
+        """What enters the stack, `(B, T, E)` or `(B, E)`, the stack's state, and the new one of the rules."""
         inputs: Tensor = self.embedding(tokens) * self.scale
         if self.rules is None or self.rule_embedding is None:
             return inputs, state, ()
-        rows = tokens.reshape(len(tokens), -1).cpu().numpy()
-        before = np.zeros((len(rows), self.rules.state_size), np.float32)
+        sequences = tokens.reshape(len(tokens), -1).cpu().numpy()  # (B, T)
+        before = np.zeros((len(sequences), self.rules.state_size), np.float32)
         if state is not None:
             before = state[-1][0].detach().cpu().numpy()
-        rule_features, after = self.rules.read(rows, before)
-        on = torch.from_numpy(rule_features).to(inputs).reshape(*tokens.shape, -1)
-        read = (torch.from_numpy(after).to(inputs.device)[None],)
-        return inputs + self.rule_embedding(on), None if state is None else state[:-1], read
+        rule_features, after = self.rules.read(sequences, before)  # (B, T, R), (B, state_size)
+        features = torch.from_numpy(rule_features).to(inputs).reshape(*tokens.shape, -1)  # (B, T, R) or (B, R)
+        rules_state = (torch.from_numpy(after).to(inputs.device)[None],)  # (1, B, state_size)
+        return inputs + self.rule_embedding(features), None if state is None else state[:-1], rules_state
 
-    def read_out(self, outputs: Tensor) -> Tensor:
-        """Logits `(..., vocabulary_size)` of the stack's outputs `(..., hidden_size)`."""
+    def compute_logits(self, outputs: Tensor) -> Tensor:
+        """Logits `(..., vocabulary_size)` of the stack's outputs `(..., H)`."""
         logits: Tensor = self.output(self.projection(outputs) if self.projection else outputs)
         return logits
 
@@ -174,17 +150,17 @@ class LanguageModel(nn.Module):
         """Score the next token after one more.
 
         Args:
-            tokens: `(batch,)`.
+            tokens: `(B,)`.
             state: the state to go on from; None at the beginning.
 
         Returns:
-            Logits, `(batch, vocabulary_size)`, and the new state.
+            Logits, `(B, vocabulary_size)`, and the new state.
         """
-        state = self.advance(tokens, state)
-        return self.read_out(state[0][-1]), state
+        state = self.next_state(tokens, state)
+        return self.compute_logits(state[0][-1]), state
 
-    def advance(self, tokens: Tensor, state: State | None = None) -> State:
-        """The state after one more token, `(batch,)`; its h of the top layer is what `read_out` takes."""
-        inputs, before, read = self._enter(tokens, state)
+    def next_state(self, tokens: Tensor, state: State | None = None) -> State:
+        """The state after one more token, `(B,)`; its h of the top layer is what `compute_logits` takes."""
+        inputs, before, rules_state = self._embed(tokens, state)  # (B, E)
         _, after = self.recurrent.step(inputs, before)
-        return after + read
+        return after + rules_state

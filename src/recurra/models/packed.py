@@ -7,22 +7,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from recurra.arrays import FloatArray
 from recurra.kernels.recurrence import affine, gru_step, lstm_step, rnn_step
 from recurra.models.cells import CellName, State
 from recurra.models.language_model import LanguageModel
 
-FloatArray = NDArray[np.float32]
 PackedState = tuple[tuple[FloatArray, ...], ...]
 """A layer's `(h,)` or `(h, c)`, each `(hidden_size,)`, for every layer; then that of the rules, if there is one."""
-
 
 MAX_TABLE = 2**24
 """Largest number of entries (64 MiB) of the table that stands for the first layer's product with the embedding."""
 
-NOTHING: FloatArray = np.empty(0, dtype=np.float32)
+EMPTY: FloatArray = np.empty(0, dtype=np.float32)
 
 
 class _Layer(NamedTuple):
@@ -53,8 +51,8 @@ class PackedLanguageModel:
         self.vocabulary_size = model.vocabulary_size
         self._embedding = _array(model.embedding.weight) * np.float32(model.scale)
         self._layers = []
-        for number in range(recurrent.num_layers):
-            weight_ih, weight_hh, bias_ih, bias_hh = (_array(tensor) for tensor in recurrent.weights(number))
+        for index in range(recurrent.num_layers):
+            weight_ih, weight_hh, bias_ih, bias_hh = (_array(tensor) for tensor in recurrent.weights(index))
             weight = np.ascontiguousarray(np.concatenate([weight_ih, weight_hh], axis=1).T)
             self._layers.append(_Layer(weight, bias_ih if self.cell == "gru" else bias_ih + bias_hh, bias_hh))
         self._table: FloatArray | None = None
@@ -97,7 +95,7 @@ class PackedLanguageModel:
         inputs = entering
         for layer, before in zip(self._layers, state, strict=False):
             if not new and self._table is not None:
-                inputs, layer = NOTHING, layer._replace(bias=entering)
+                inputs, layer = EMPTY, layer._replace(bias=entering)
             new.append(self._layer_step(layer, inputs, before))
             inputs = new[-1][0]
         if self._rules:

@@ -1,4 +1,7 @@
-"""The recurrent stack: any cell, deep, one or both directions. Whole sequences run in PyTorch's own kernels."""
+"""The recurrent stack: any cell, deep, one or both directions. Whole sequences run in PyTorch's own kernels.
+
+Shapes: B batch, T time, I input_size, H hidden_size, D directions, L num_layers; a state is `(L * D, B, H)` tensors.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from recurra.models.cells import CELLS, GATE_COUNTS, CellName, State, Weights, state_parts
+from recurra.models.cells import CELLS, GATE_COUNTS, CellName, State, Weights, check_choice, state_parts
 from recurra.models.dropout import DropoutGenerator
 
-_KERNELS: dict[CellName, Callable[..., nn.Module]] = {
+_MODULES: dict[CellName, Callable[..., nn.Module]] = {
     "lstm": nn.LSTM,
     "gru": nn.GRU,
     "rnn": partial(nn.RNN, nonlinearity="tanh"),
@@ -25,15 +28,14 @@ _FUNCTIONS: dict[CellName, Callable[..., tuple[Tensor, ...]]] = {
     "rnn": torch.rnn_tanh,
     "rnn-relu": torch.rnn_relu,
 }
-"""The kernels of the modules above."""
+"""What the modules above call."""
 
 
 class Recurrent(nn.Module):
     """Layers of recurrent cells.
 
     Two faces: `forward` over whole sequences, for training, and `step` for one time step, for generation. They agree.
-    State is an argument and a result, a tuple of `(num_layers * directions, batch, hidden_size)` tensors, `(h,)` or
-    `(h, c)`; None is all zeros.
+    State is an argument and a result, a tuple of `(L * D, B, H)` tensors, `(h,)` or `(h, c)`; None is all zeros.
 
     Args:
         cell: name of the cell, see `CELLS`.
@@ -43,6 +45,9 @@ class Recurrent(nn.Module):
         bidirectional: a second pass from the end, its output beside the first one's.
         dropout: rate between layers, shared over time.
         forget_bias: where an LSTM's forget gates start: the higher, the longer it remembers at first.
+
+    Raises:
+        ValueError: if the cell is not one of `CELLS`.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Recurrent(nn.Module):
         forget_bias: float = 1.0,
     ) -> None:
         super().__init__()
+        check_choice("cell", cell, CellName)
         self.cell = cell
         self.input_size = input_size
         self.hidden_size = hidden_size
@@ -63,10 +69,9 @@ class Recurrent(nn.Module):
         self.directions = 2 if bidirectional else 1
         self.dropout = dropout
         self.forget_bias = forget_bias
-        kernel = _KERNELS[cell]
         sizes = [input_size] + [hidden_size * self.directions] * (num_layers - 1)
         self.layers = nn.ModuleList(
-            kernel(size, hidden_size, batch_first=True, bidirectional=bidirectional) for size in sizes
+            _MODULES[cell](size, hidden_size, batch_first=True, bidirectional=bidirectional) for size in sizes
         )
         self.reset_parameters()
 
@@ -109,22 +114,22 @@ class Recurrent(nn.Module):
         """Run whole sequences.
 
         Args:
-            inputs: `(batch, time, input_size)`.
+            inputs: `(B, T, I)`.
             state: the state to go on from.
-            mask: `(batch, time)`, True for what is there; each row True up to its length (at least 1), then False.
+            mask: `(B, T)`, True for what is there; each row True up to its length (at least 1), then False.
                 Outputs there are zero, and the state is the one at each row's end.
             generator: where dropout comes from; None for no dropout.
 
         Returns:
-            The top layer's outputs, `(batch, time, output_size)`, and the new state.
+            The top layer's outputs, `(B, T, D * H)`, and the new state.
 
         Raises:
             ValueError: if shapes do not fit or a mask has a gap or an empty row.
         """
-        outputs, state = self.trace(inputs, state, mask, generator)
+        outputs, state = self.layer_outputs(inputs, state, mask, generator)
         return outputs[-1], state
 
-    def trace(
+    def layer_outputs(
         self,
         inputs: Tensor,
         state: State | None = None,
@@ -137,23 +142,24 @@ class Recurrent(nn.Module):
         state = self.zero_state(len(inputs)) if state is None else state
         lengths = None if mask is None else _lengths(mask, inputs)
         outputs, ends = [], []
-        for number, layer in enumerate(self.layers):
-            if number and generator:
+        for index, layer in enumerate(self.layers):
+            if index and generator:
                 inputs = generator.drop_units(inputs, self.dropout)
-            rows = slice(number * self.directions, (number + 1) * self.directions)
-            inputs, end = self._run(layer, inputs, tuple(part[rows] for part in state), lengths)
+            here = slice(index * self.directions, (index + 1) * self.directions)
+            inputs, end = self._run(layer, inputs, tuple(part[here] for part in state), lengths)  # (B, T, D * H)
             outputs.append(inputs)
             ends.append(end)
         return outputs, tuple(torch.cat(parts) for parts in zip(*ends, strict=True))
 
     def _run(self, layer: nn.Module, inputs: Tensor, state: State, lengths: Tensor | None) -> tuple[Tensor, State]:
-        begin = tuple(part.contiguous() for part in state)
-        argument = begin if self.cell == "lstm" else begin[0]
+        """One layer over whole sequences; `state` is `(D, B, H)` tensors."""
+        contiguous = tuple(part.contiguous() for part in state)
+        start = contiguous if self.cell == "lstm" else contiguous[0]
         if lengths is None:
-            outputs, end = layer(inputs, argument)
+            outputs, end = layer(inputs, start)
         else:
             packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
-            packed, end = layer(packed, argument)
+            packed, end = layer(packed, start)
             outputs, _ = pad_packed_sequence(packed, batch_first=True, total_length=inputs.shape[1])
         return outputs, end if isinstance(end, tuple) else (end,)
 
@@ -161,48 +167,48 @@ class Recurrent(nn.Module):
         """The top layer's outputs for sequences of different lengths, each read from an empty state.
 
         As `forward` with a mask, but for the end state, and faster on a CPU: each direction runs on its own over all
-        positions, the one from the end over rows that are turned round by their lengths, since what comes after a row's
+        positions, the one from the end over sequences reversed up to their lengths, since what comes after a sequence's
         end changes nothing before it.
 
         Args:
-            inputs: `(batch, time, input_size)`.
-            mask: `(batch, time)`, True for what is there, as in `forward`.
+            inputs: `(B, T, I)`.
+            mask: `(B, T)`, True for what is there, as in `forward`.
             generator: where dropout comes from; None for no dropout.
 
         Returns:
-            `(batch, time, output_size)`, zero where nothing is.
+            `(B, T, D * H)`, zero where nothing is.
         """
         if inputs.device.type != "cpu":  # where a kernel wants the weights of both directions in one piece
             return self.forward(inputs, mask=mask, generator=generator)[0]
-        lengths = _lengths(mask, inputs)
-        indices = torch.arange(inputs.shape[1])
-        turned = torch.where(mask, lengths[:, None] - 1 - indices, indices)
-        rows = torch.arange(len(inputs))[:, None]
-        for number in range(self.num_layers):
-            if number and generator:
+        lengths = _lengths(mask, inputs)  # (B,)
+        time = torch.arange(inputs.shape[1])  # (T,)
+        reversed_time = torch.where(mask, lengths[:, None] - 1 - time, time)  # (B, T)
+        batch = torch.arange(len(inputs))[:, None]  # (B, 1)
+        for index in range(self.num_layers):
+            if index and generator:
                 inputs = generator.drop_units(inputs, self.dropout)
-            outputs = self._pass(inputs, self.weights(number))
+            outputs = self._run_direction(inputs, self.weights(index))  # (B, T, H)
             if self.directions == 2:
-                backward = self._pass(inputs[rows, turned], self.weights(number, reverse=True))[rows, turned]
-                outputs = torch.cat([outputs, backward], dim=-1)
+                backward = self._run_direction(inputs[batch, reversed_time], self.weights(index, reverse=True))
+                outputs = torch.cat([outputs, backward[batch, reversed_time]], dim=-1)  # (B, T, 2 * H)
             inputs = outputs * mask[:, :, None]
         return inputs
 
-    def _pass(self, inputs: Tensor, weights: Weights) -> Tensor:
+    def _run_direction(self, inputs: Tensor, weights: Weights) -> Tensor:
         """One layer in one direction over whole sequences, from an empty state."""
-        zero = inputs.new_zeros(1, len(inputs), self.hidden_size)
-        begin = (zero, zero) if self.cell == "lstm" else zero
-        return _FUNCTIONS[self.cell](inputs, begin, weights, True, 1, 0.0, False, False, True)[0]
+        zero = inputs.new_zeros(1, len(inputs), self.hidden_size)  # (1, B, H)
+        start = (zero, zero) if self.cell == "lstm" else zero
+        return _FUNCTIONS[self.cell](inputs, start, weights, True, 1, 0.0, False, False, True)[0]  # (B, T, H)
 
     def step(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run one time step by the cells' equations; `models.packed` has the fast way.
 
         Args:
-            inputs: `(batch, input_size)`.
+            inputs: `(B, I)`.
             state: the state to go on from.
 
         Returns:
-            The top layer's output, `(batch, output_size)`, and the new state.
+            The top layer's output, `(B, H)`, and the new state.
 
         Raises:
             ValueError: for a bidirectional stack, whose outputs depend on what is still to come.
@@ -211,9 +217,9 @@ class Recurrent(nn.Module):
             raise ValueError("a bidirectional stack has no single steps: its outputs depend on later inputs")
         state = self.zero_state(len(inputs)) if state is None else state
         ends = []
-        for number in range(self.num_layers):
-            end = CELLS[self.cell](inputs, tuple(part[number] for part in state), self.weights(number))
-            inputs = end[0]
+        for index in range(self.num_layers):
+            end = CELLS[self.cell](inputs, tuple(part[index] for part in state), self.weights(index))  # (B, H) each
+            inputs = end[0]  # (B, H)
             ends.append(end)
         return inputs, tuple(torch.stack(parts) for parts in zip(*ends, strict=True))
 
@@ -225,6 +231,7 @@ class Recurrent(nn.Module):
 
 
 def _lengths(mask: Tensor, inputs: Tensor) -> Tensor:
+    """Of each row of a mask, `(B,)`, on the CPU."""
     if mask.shape != inputs.shape[:2]:
         raise ValueError(f"mask is {tuple(mask.shape)}, expected {tuple(inputs.shape[:2])}")
     lengths = mask.sum(dim=1).cpu()

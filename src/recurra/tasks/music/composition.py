@@ -10,7 +10,8 @@ from typing import Generic, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.decoding.sampling import FloatArray, Sampling, StateT, TokenStep, read, sample
+from recurra.arrays import FloatArray
+from recurra.decoding.sampling import Sampling, StateT, TokenStep, read, sample_tokens
 from recurra.progress import bar
 from recurra.tasks.music.constraints import BoolArray, Plan
 from recurra.tasks.music.grid import one_a_pitch
@@ -261,7 +262,7 @@ def compose(
         return logits, Composing(after, rules.after(before.draft, token))
 
     logits, begun = read(both, tokens, Composing(state, Draft()))
-    drawn = sample(both, logits, begun, sampling, generator, lambda state: rules.forbidden(state.draft))
+    drawn = sample_tokens(both, logits, begun, sampling, generator, lambda state: rules.forbidden(state.draft))
     draft, out = begun.draft, []
     with bar("composing") as shown:
         while draft.time < plan.end:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from recurra.config import Range, fill_in
-from recurra.models.language_model import Architecture
+from recurra.models.architecture import Architecture
 from recurra.tasks.music.notation import MARGIN, NotationKind
 from recurra.tasks.music.pieces import TICKS
 from recurra.training.options import DEFAULT_MINUTES, StreamTraining, fit_streams

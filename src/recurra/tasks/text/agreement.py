@@ -166,9 +166,9 @@ def _read(model: LanguageModel, sequences: Sequence[Tokens]) -> State:
     state: State | None = None
     if shortest:
         common = np.stack([sequence[:shortest] for sequence in sequences])
-        _, state = model.trace(to_tensor(common, device))
+        _, state = model.layer_outputs(to_tensor(common, device))
     rest, mask = _pad([sequence[shortest:] for sequence in sequences], device)
-    _, state = model.trace(rest, state, mask)
+    _, state = model.layer_outputs(rest, state, mask)
     return state
 
 
@@ -177,9 +177,9 @@ def _log_prob(model: LanguageModel, continuations: Sequence[Tokens], state: Stat
     tokens, mask = _pad(continuations, device_of(model))
     outputs = state[0][-1][:, None]  # the state's h is the output that came before
     if tokens.shape[1] > 1:
-        more, _ = model.trace(tokens[:, :-1], state)
+        more, _ = model.layer_outputs(tokens[:, :-1], state)
         outputs = torch.cat([outputs, more[-1]], dim=1)
-    log_probs = F.log_softmax(model.read_out(outputs).float(), dim=-1)
+    log_probs = F.log_softmax(model.compute_logits(outputs).float(), dim=-1)
     return (log_probs.gather(2, tokens[..., None])[..., 0] * mask).double().sum(dim=1)
 
 

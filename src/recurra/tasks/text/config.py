@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from recurra.config import Range, fill_in
 from recurra.data.tokenizer import TokenKind
-from recurra.models.language_model import Architecture
+from recurra.models.architecture import Architecture
 from recurra.training.options import DEFAULT_MINUTES, StreamTraining, fit_streams
 
 MAX_EPOCHS = 60

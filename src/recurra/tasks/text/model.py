@@ -16,7 +16,7 @@ from recurra.data.sources import several
 from recurra.data.streams import write_tokens
 from recurra.data.text import open_corpus
 from recurra.data.tokenizer import Tokenizer
-from recurra.decoding.sampling import Sampling, read, sample
+from recurra.decoding.sampling import Sampling, read, sample_tokens
 from recurra.errors import RecurraError
 from recurra.evaluation.language_model import score_dynamic, score_tokens
 from recurra.explain.measurements import searched_length
@@ -142,7 +142,7 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         unknown = np.array([] if self.tokenizer.unknown is None else [self.tokenizer.unknown], dtype=np.int64)
         suppressed = itertools.chain([start.suppressed], itertools.repeat(unknown))
         decode = tokenizers.decoder(len(start.held))
-        for drawn in sample(step, logits, state, sampling, sampling.generator(number), lambda _: next(suppressed)):
+        for drawn in sample_tokens(step, logits, state, sampling, sampling.generator(number), lambda _: next(suppressed)):
             yield WrittenToken(decode(self.tokenizer.piece(drawn.token)), drawn.token, drawn.log_prob)
 
     def generate(

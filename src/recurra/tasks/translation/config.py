@@ -13,7 +13,7 @@ from recurra.data.buckets import Buckets
 from recurra.data.columns import Header
 from recurra.data.tokenizer import TokenKind
 from recurra.data.vocabulary import Sequences
-from recurra.models.architecture import Architecture
+from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.training.options import PairTraining, limited
 
 MAX_TOKENS = 1000
@@ -50,7 +50,7 @@ one."""
 
 
 @dataclass(frozen=True)
-class Config(Architecture, PairTraining):
+class Config(EncoderDecoderArchitecture, PairTraining):
     """Everything that can be chosen about a translation model."""
 
     group: ClassVar[str] = "data"
