@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra import config as module
-from recurra.config import AUTO, check_range, dump_json, fill_in, from_dict, read_json
+from recurra.config import check_range, dump_json, fill_in, from_dict, read_json
 from recurra.errors import OptionError, RecurraError
 
 
@@ -19,7 +19,7 @@ class Example:
     """A field of every kind that options have."""
 
     must: str
-    size: int = AUTO
+    size: int | None = None
     rate: float = 0.5
     kind: Literal["a", "b"] = "a"
     on: bool = False

@@ -104,10 +104,7 @@ class SavedModel(Generic[NetworkT, VocabularyT, ConfigT]):
         where = str(folder / modelfile.CONFIG)
         config: ConfigT = from_dict(cls.config_type, file.config, where)
         vocabulary = cls.read_vocabulary(file.vocabulary, str(folder / modelfile.VOCABULARY))
-        try:
-            network = modelfile.restore(lambda: cls.build(config, vocabulary), file, folder)
-        except (ValueError, TypeError) as error:
-            raise RecurraError(f"{where}: {error}; the file is damaged, copy the model again") from error
+        network = modelfile.restore(lambda: cls.build(config, vocabulary), file, folder)
         model = cls(network.to(target), vocabulary, config, file.record, folder.name, read_history(folder / HISTORY))
         model.read_further(folder)
         return model

@@ -142,7 +142,8 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         unknown = np.array([] if self.tokenizer.unknown is None else [self.tokenizer.unknown], dtype=np.int64)
         suppressed = itertools.chain([start.suppressed], itertools.repeat(unknown))
         decode = tokenizers.decoder(len(start.held))
-        for drawn in sample_tokens(step, logits, state, sampling, sampling.generator(number), lambda _: next(suppressed)):
+        generator = sampling.generator(number)
+        for drawn in sample_tokens(step, logits, state, sampling, generator, lambda _: next(suppressed)):
             yield WrittenToken(decode(self.tokenizer.piece(drawn.token)), drawn.token, drawn.log_prob)
 
     def generate(
