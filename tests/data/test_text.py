@@ -1,9 +1,13 @@
 """Text files in: read in blocks as if read whole, whatever the encoding; what is broken is named with its place."""
 
+import bz2
 import codecs
 import gzip
+import lzma
 import os
 import re
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.data import text as module
-from recurra.data.text import Corpus, open_corpus, read_text
+from recurra.data.text import Corpus, encoding_of, open_corpus, read_text, with_newlines
 from recurra.errors import RecurraError
 
 ENCODINGS = ["utf-8", "UTF8", "utf-8-sig", "utf-16", "utf-16-le", "utf_32", "latin-1", "gb18030", "shift_jis", "cp1252"]
@@ -22,6 +26,14 @@ SAMPLES = {
     "shift_jis": "春はあけぼの。\nやうやう白くなりゆく\n",
 }
 ANY_SCRIPT = "The cat, which…\n春眠不觉晓，\n处处闻啼鸟。\n🙂🏳️‍🌈 e\u0301\u0323 ﷽ \U0001f600\n𝔘𝔫𝔦\n"
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    ".txt": bytes,
+    ".txt.gz": gzip.compress,
+    ".txt.bz2": bz2.compress,
+    ".txt.xz": lzma.compress,
+}
 
 
 def sample(encoding: str) -> str:
@@ -39,14 +51,14 @@ def whole(corpus: Corpus) -> str:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 64, 2**20])
-@pytest.mark.parametrize("suffix", [".txt", ".txt.gz"])
+@pytest.mark.parametrize("suffix", PACKERS)
 def test_reading_in_blocks_is_reading_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, size: int, suffix: str
 ) -> None:
     monkeypatch.setattr(module, "BLOCK_BYTES", size)
     path = tmp_path / f"corpus{suffix}"
     data = sample(encoding).encode(encoding)
-    path.write_bytes(gzip.compress(data) if suffix == ".txt.gz" else data)
+    path.write_bytes(PACKERS[suffix](data))
     assert whole(open_corpus([path], encoding)) == sample(encoding)
     assert read_text(path, encoding) == sample(encoding)
 
@@ -63,7 +75,7 @@ def test_blocks_are_the_text_cut_after_line_ends(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK_BYTES", size)
         blocks = list(open_corpus([path]).blocks())
-    expected = original.replace("\r\n", "\n").replace("\r", "\n")
+    expected = with_newlines(original)
     assert "".join(blocks) == expected
     assert all(blocks)
     # A line is cut only if it is longer than a block.
@@ -76,20 +88,102 @@ def test_blocks_are_the_text_cut_after_line_ends(
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 2**20])
-def test_line_ends_of_every_system_are_one_newline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"\r\none\r\ntwo\n\r\nthree\n", "\none\ntwo\n\nthree\n"),
+        (b"one\r\rtwo\r", "one\n\ntwo\n"),  # old Macs
+        (b"one\rstill one\ntwo\r\n\r", "one\rstill one\ntwo\n\r"),
+        (b"one\r\r\ntwo", "one\r\ntwo"),
+        ("one\u2028one\x0cone\x85\n".encode(), "one\u2028one\x0cone\x85\n"),
+    ],
+)
+def test_line_ends_of_every_system_are_one_newline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, data: bytes, text: str
+) -> None:
     monkeypatch.setattr(module, "BLOCK_BYTES", size)
     path = tmp_path / "corpus.txt"
-    path.write_bytes(b"\r\none\r\ntwo\nthree\rfour\n\r\nfive\r")
-    assert whole(open_corpus([path])) == "\none\ntwo\nthree\nfour\n\nfive\n"
+    path.write_bytes(data)
+    assert whole(open_corpus([path])) == read_text(path) == text
+
+
+@given(
+    text=st.text(st.sampled_from("a ée\u0301\u0323\u200d가\u1100\u1161\u11a8👩🇫"), min_size=1, max_size=60),
+    size=st.integers(1, 9),
+)
+def test_blocks_of_a_text_without_line_ends_can_be_normalised_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, text: str, size: int
+) -> None:
+    path = tmp_path_factory.mktemp("blocks") / "corpus.txt"
+    path.write_bytes(text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK_BYTES", size)
+        blocks = list(open_corpus([path]).blocks())
+    assert "".join(blocks) == text
+    assert "".join(unicodedata.normalize("NFC", block) for block in blocks) == unicodedata.normalize("NFC", text)
+
+
+def test_a_long_line_is_cut_before_a_word(tmp_path: Path, small_blocks: None) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_text("the cat  which ate " * 9)
+    blocks = list(open_corpus([path]).blocks())
+    assert len(blocks) > 9
+    assert all(re.match(r" \S", block) for block in blocks[1:])
+
+
+def test_marks_without_end_are_cut_all_the_same(tmp_path: Path, small_blocks: None) -> None:
+    path = tmp_path / "zalgo.txt"
+    path.write_text("a" + "\u0301" * 5000)
+    blocks = list(open_corpus([path]).blocks())
+    assert "".join(blocks) == path.read_text()
+    assert max(map(len, blocks)) < 2000
+
+
+MARKED = {
+    "utf-8-sig": "utf-8-sig",
+    "utf-16-le": "utf-16",
+    "utf-16-be": "utf-16",
+    "utf-32-le": "utf-32",
+    "utf-32-be": "utf-32",
+}
 
 
 @pytest.mark.parametrize("size", [1, 2, 2**20])
-def test_a_byte_order_mark_is_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+@pytest.mark.parametrize("encoding", MARKED)
+def test_a_byte_order_mark_decides_the_encoding_and_is_no_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, encoding: str
+) -> None:
     monkeypatch.setattr(module, "BLOCK_BYTES", size)
     path = tmp_path / "corpus.txt"
-    path.write_bytes(codecs.BOM_UTF8 + "déjà\n".encode())
-    for encoding in ("utf-8", "utf_8", "U8", "utf-8-sig"):
-        assert whole(open_corpus([path], encoding)) == "déjà\n"
+    text = "déjà\n春眠\n"
+    data = (text if encoding == "utf-8-sig" else "\ufeff" + text).encode(encoding)
+    path.write_bytes(data)
+    for named in ("utf-8", "utf_8", "U8", "utf-8-sig", "latin-1", "utf-16", "utf-16-be", "gb18030"):
+        assert whole(open_corpus([path], named)) == read_text(path, named) == text
+    assert encoding_of(data, "latin-1") == MARKED[encoding]
+    assert encoding_of(text.encode(), "latin-1") == "iso8859-1"
+    if encoding != "utf-8-sig":
+        assert whole(open_corpus([path], raw=True)) == text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "text", ["Plain words, and more.\r\n" * 9, "春眠不觉晓，处处闻啼鸟。\n" * 9, "Привет, мир\n" * 9]
+)
+def test_utf_16_without_its_mark_is_named(tmp_path: Path, encoding: str, text: str) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(text.encode(encoding))
+    for named in ("utf-8", "utf-16", "cp1252"):
+        with pytest.raises(RecurraError, match=rf"corpus\.txt is not .*probably UTF-16 .*--encoding {encoding}$"):
+            open_corpus([path], named)
+    assert whole(open_corpus([path], encoding)) == with_newlines(text)
+
+
+def test_a_stray_zero_does_not_make_utf_16(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(b"plain words\n" * 50 + b"\0" + b"plain words\n" * 50)
+    with pytest.raises(RecurraError, match=r"zero byte at byte 600\); give a text file, name the right --encoding"):
+        open_corpus([path])
 
 
 def test_a_megabyte_is_a_few_blocks_and_none_is_much_larger(tmp_path: Path) -> None:
@@ -109,6 +203,24 @@ def test_raw_bytes_pass_as_they_are(tmp_path: Path, small_blocks: None) -> None:
     assert whole(corpus).encode("utf-8", "surrogateescape") == data
 
 
+@pytest.mark.parametrize("mark", [codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE])
+def test_data_that_happens_to_begin_as_a_mark_does_passes_as_it_is(tmp_path: Path, mark: bytes) -> None:
+    data = mark + bytes(range(256)) * 3 + b"\r\n" + b"\0\xd8" * 3 + b"\xd8\0" * 3
+    path = tmp_path / "anything.bin"
+    path.write_bytes(data)
+    assert whole(open_corpus([path], raw=True)).encode("utf-8", "surrogateescape") == data
+
+
+def test_bytes_of_text_in_a_named_encoding_are_those_of_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_bytes("forêt\r\npré\r\n".encode("cp1252"))
+    assert whole(open_corpus([path], "cp1252", raw=True)) == "forêt\npré\n"
+    # Without a name it is just bytes; a wrong name is an error, and not bytes in silence.
+    assert whole(open_corpus([path], raw=True)).encode("utf-8", "surrogateescape") == path.read_bytes()
+    with pytest.raises(RecurraError, match=r"is not ascii: byte 3 does not fit.*--tokens bytes and no --encoding"):
+        open_corpus([path], "ascii", raw=True)
+
+
 @pytest.mark.parametrize("bom", [b"", codecs.BOM_UTF8])
 @pytest.mark.parametrize("size", [1, 2, 5, 64, 2**20])
 @given(before=st.integers(0, 40), after=st.integers(0, 20))
@@ -120,7 +232,7 @@ def test_the_place_of_a_wrong_byte(
     path.write_bytes(good + b"\xff" + b"fine\n" * after)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK_BYTES", size)
-        with pytest.raises(RecurraError, match=rf"txt is not utf-8: byte {len(good)} does not fit; .*--encoding"):
+        with pytest.raises(RecurraError, match=rf"byte {len(good)} does not fit, in line {before + 1}; .*--encoding"):
             open_corpus([path])
 
 
@@ -158,7 +270,7 @@ def test_the_place_of_a_wrong_byte_far_into_a_file(tmp_path: Path) -> None:
 def test_utf_16_without_its_mark_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "corpus.txt"
     path.write_bytes(b"plain words\n")
-    with pytest.raises(RecurraError, match=r"corpus\.txt is not utf-16.*--encoding"):
+    with pytest.raises(RecurraError, match=r"corpus\.txt is not utf-16.*BOM.*--encoding"):
         open_corpus([path], "utf-16")
 
 
@@ -205,63 +317,51 @@ def test_a_pipe_is_refused_because_it_can_be_read_only_once(tmp_path: Path) -> N
         open_corpus([tmp_path / "pipe"])
 
 
-def test_damaged_gzip_files_are_refused(tmp_path: Path) -> None:
-    packed = bytearray(gzip.compress(b"some text\n" * 1000, mtime=0))
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+def test_damaged_packed_files_are_refused(tmp_path: Path, suffix: str) -> None:
+    packed = bytearray(PACKERS[f".txt{suffix}"](b"some text\n" * 1000))
     altered = bytearray(packed)
     altered[len(altered) // 2] ^= 0xFF
-    sums = bytearray(packed)
-    sums[-6] ^= 0xFF
-    cases = {
-        "cut": packed[:-12],
-        "short": packed[:5],
-        "plain": b"this was never packed",
-        "altered": altered,
-        "checksum": sums,
-        "followed": packed + b"rubbish",
-    }
+    cases = {"cut": packed[:-12], "short": packed[:11], "altered": altered}
+    if suffix == ".gz":
+        cases["followed"] = packed + b"rubbish"
     for name, data in cases.items():
-        path = tmp_path / f"{name}.txt.gz"
+        path = tmp_path / f"{name}.txt"
         path.write_bytes(data)
-        with pytest.raises(RecurraError, match=rf"{name}\.txt\.gz is a damaged \.gz file .*; fetch or pack it again"):
+        with pytest.raises(RecurraError, match=rf"{name}\.txt is a damaged \{suffix} file .*; fetch or pack it again"):
             open_corpus([path])
 
 
-def test_several_gzip_members_are_one_text(tmp_path: Path) -> None:
-    path = tmp_path / "log.txt.GZ"
-    path.write_bytes(gzip.compress(b"one\n") + gzip.compress(b"two\n"))
+@pytest.mark.parametrize("suffix", PACKERS)
+def test_packed_files_are_known_by_content_and_not_by_name(tmp_path: Path, suffix: str) -> None:
+    text = "BZh9 is how some files begin, and some texts\n"
+    for name in ("plain.txt", "c.txt.gz", "c.txt.bz2", "c.txt.xz"):
+        path = tmp_path / name
+        path.write_bytes(PACKERS[suffix](text.encode()))
+        assert whole(open_corpus([path])) == text
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+def test_several_packed_parts_are_one_text(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / "log.txt"
+    pack = PACKERS[f".txt{suffix}"]
+    path.write_bytes(pack(b"one\n") + pack(b"two\n"))
     assert whole(open_corpus([path])) == "one\ntwo\n"
 
 
-def test_a_gzip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "bomb.txt.gz"
-    path.write_bytes(gzip.compress(b"a" * 3_000_000))
-    assert path.stat().st_size * module.MAX_GZIP_RATIO < 2_000_000
+@pytest.mark.parametrize("suffix", [".gz", ".bz2", ".xz"])
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    path = tmp_path / f"bomb.txt{suffix}"
+    path.write_bytes(PACKERS[f".txt{suffix}"](b"a" * 3_000_000))
+    assert path.stat().st_size * module.MAX_UNPACKED_RATIO < 2_000_000
     open_corpus([path])  # packed well, but nothing large
-    monkeypatch.setattr(module, "MIN_GZIP_LIMIT", 100_000)
+    monkeypatch.setattr(module, "MIN_UNPACKED_LIMIT", 100_000)
     monkeypatch.setattr(module, "BLOCK_BYTES", 1000)
-    read = []
-    monkeypatch.setattr(module, "_open_gzip", lambda path: _Counting(gzip.GzipFile(path), read))
-    with pytest.raises(RecurraError, match=r"bomb\.txt\.gz unpacks to over \d+ bytes"):
-        open_corpus([path])
-    assert sum(read) < 2_000_000
-
-
-class _Counting:
-    """A file that notes how much is read from it."""
-
-    def __init__(self, file: gzip.GzipFile, read: list[int]) -> None:
-        self.file, self.counts = file, read
-
-    def read(self, size: int) -> bytes:
-        data = self.file.read(size)
-        self.counts.append(len(data))
-        return data
-
-    def __enter__(self) -> "_Counting":
-        return self
-
-    def __exit__(self, *reason: object) -> None:
-        self.file.close()
+    read = 0
+    with pytest.raises(RecurraError, match=rf"bomb\.txt\{suffix} unpacks to over \d+ bytes"):
+        for block in module.read_blocks(path):
+            read += len(block)
+    assert 100_000 <= read < 2_000_000
 
 
 def test_a_folder_gives_its_text_files_in_order_and_names_what_it_leaves_out(tmp_path: Path) -> None:
@@ -269,12 +369,14 @@ def test_a_folder_gives_its_text_files_in_order_and_names_what_it_leaves_out(tmp
     (tmp_path / "b.txt").write_text("second\n")
     (tmp_path / "a.TXT").write_text("first\n")
     (tmp_path / "deep" / "er" / "c.txt.gz").write_bytes(gzip.compress(b"third\n"))
+    (tmp_path / "deep" / "er" / "d.txt.bz2").write_bytes(bz2.compress(b"fourth\n"))
+    (tmp_path / "deep" / "er" / "e.txt.xz").write_bytes(lzma.compress(b"fifth\n"))
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\0")
     (tmp_path / "notes.md").write_text("no")
     (tmp_path / "broken.txt").write_bytes(b"wrong \xff byte")
     (tmp_path / "empty.txt").write_bytes(b"")
     corpus = open_corpus([tmp_path])
-    assert whole(corpus) == "first\nsecond\nthird\n"
+    assert whole(corpus) == "first\nsecond\nthird\nfourth\nfifth\n"
     assert len(corpus.skipped) == 3
     assert any("2 file(s)" in reason for reason in corpus.skipped)
     assert any("broken.txt is not utf-8: byte 6" in reason for reason in corpus.skipped)
@@ -288,7 +390,7 @@ def test_broken_files_among_good_ones_are_skipped_and_counted(tmp_path: Path) ->
     binary.write_bytes(b"\0\0")
     cut.write_bytes(gzip.compress(b"text" * 100)[:-9])
     corpus = open_corpus([binary, good, cut])
-    assert corpus.files == (good,)
+    assert [file.path for file in corpus.files] == [good]
     assert len(corpus.skipped) == 2
     assert corpus.name == "binary.txt and 2 more"
 
@@ -308,7 +410,7 @@ def test_a_missing_file_among_good_ones_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "song.mid").write_bytes(b"MThd")
-    with pytest.raises(RecurraError, match=r"holds no \.txt or \.txt\.gz file"):
+    with pytest.raises(RecurraError, match=r"holds no \.txt, \.txt\.gz, \.txt\.bz2 or \.txt\.xz file"):
         open_corpus([tmp_path])
 
 

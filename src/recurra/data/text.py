@@ -11,6 +11,7 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
@@ -51,8 +52,8 @@ _MARKS = (
 )
 """Byte-order marks, and the codecs that read them."""
 
-_PACKED = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ\0", ".xz"))
-"""What packed files begin with, and what their names usually end in."""
+_PACKED = re.compile(rb"(?P<gz>\x1f\x8b)|(?P<bz2>BZh[1-9](?:1AY&SY|\x17rE8P\x90))|(?P<xz>\xfd7zXZ\0)")
+"""What packed files begin with, by what their names usually end in."""
 
 _GRAPHEME = regex.compile(r"\X")
 
@@ -243,8 +244,8 @@ def read_blocks(path: Path) -> Iterator[bytes]:
     """The bytes of one file in blocks, unpacked if they are packed by gzip, bzip2 or xz; a bomb is refused."""
     with os_errors("reading", path):
         with open(path, "rb") as file:
-            beginning = file.read(8)
-        ending = next((ending for magic, ending in _PACKED if beginning.startswith(magic)), "")
+            packed = _PACKED.match(file.read(16))
+        ending = f".{packed.lastgroup}" if packed else ""
         limit = max(path.stat().st_size * MAX_UNPACKED_RATIO, MIN_UNPACKED_LIMIT)
         total = 0
         try:
