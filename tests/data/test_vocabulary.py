@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recurra.data import tokenizer as tokenizers
 from recurra.data import vocabulary as module
-from recurra.data.tokenizer import Bytes, Characters, Subwords, TokenKind, Words
-from recurra.data.vocabulary import SPACED, Vocabulary, VocabularyPair
+from recurra.data.tokenizer import SPACED, Bytes, Characters, Subwords, TokenKind, Words
+from recurra.data.vocabulary import Vocabulary, VocabularyPair
 from recurra.errors import RecurraError
 
 KINDS: tuple[TokenKind, ...] = ("characters", "bytes", "words", "subwords")
@@ -35,6 +38,14 @@ sentences = st.one_of(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def words_may_run_together() -> Iterator[None]:
+    """Some sentences above have no spaces; `test_tokenizer` tests that their words are refused."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokenizers, "MAX_UNSPACED_SHARE", 1)
+        yield
+
+
 @pytest.fixture(scope="module")
 def strange() -> dict[str, Vocabulary]:
     """VocabularyPair that can say anything, made of something else."""
@@ -46,6 +57,10 @@ def make(
     kind: TokenKind, sources: list[str], targets: list[str], joint: bool = True, min_count: int = 1
 ) -> VocabularyPair:
     return VocabularyPair.build(kind, sources, targets, joint, 10_000, min_count)
+
+
+def nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
 
 
 def line_ends(language: Vocabulary) -> set[int]:
@@ -68,7 +83,7 @@ def test_what_is_known_comes_back(kind: TokenKind, known: list[str]) -> None:
         assert tokens[-1] == language.end
         assert not set(tokens[:-1].tolist()) & {language.start, language.end}
         assert tokens.max() < language.size
-        assert language.decode(tokens[:-1]) == sentence
+        assert language.decode(tokens[:-1]) == (sentence if kind == "bytes" else nfc(sentence))
         assert language.unknown_in(sentence) == []
 
 
@@ -77,12 +92,13 @@ def test_what_is_known_comes_back(kind: TokenKind, known: list[str]) -> None:
 def test_pieces_and_bytes_say_anything(strange: dict[str, Vocabulary], kind: str, sentence: str) -> None:
     language = strange[kind]
     tokens = language.encode(sentence)
-    assert language.decode(tokens[:-1]) == sentence
+    said = sentence if kind == "bytes" else nfc(sentence)
+    assert language.decode(tokens[:-1]) == said
     assert language.unknown_in(sentence) == []
     assert set(language.unwritable) == {language.start} | line_ends(language)
     assert bytes.fromhex("".join(language.tokenizer.piece(int(s)).hex() for s in tokens[:-1])).decode() in (
-        sentence,
-        " " + sentence,
+        said,
+        " " + said,
     )
 
 
@@ -153,7 +169,7 @@ def test_languages_from_their_json_encode_the_same(kind: TokenKind, known: list[
         np.testing.assert_array_equal(one.encode(other), side.encode(other))
 
 
-GOOD = {"kind": "characters", "tokens": ["a", "b"]}
+GOOD = {"kind": "characters", "normalization": "NFC", "tokens": ["a", "b"]}
 HOSTILE: list[Any] = [
     None,
     [],
@@ -164,9 +180,9 @@ HOSTILE: list[Any] = [
     {"source": None},
     {"source": {}},
     {"source": GOOD, "target": None},
-    {"source": GOOD, "target": {"kind": "words", "tokens": ["a", "a"]}},
+    {"source": GOOD, "target": {"kind": "words", "normalization": None, "tokens": ["a", "a"]}},
     {"source": {"kind": "os.system", "tokens": []}, "target": GOOD},
-    {"source": {"kind": "subwords", "tokens": ["a"], "merges": []}},
+    {"source": {"kind": "subwords", "normalization": "NFC", "tokens": ["a"], "merges": []}},
 ]
 
 
@@ -174,6 +190,26 @@ HOSTILE: list[Any] = [
 def test_unsound_vocabularies_are_refused(values: Any) -> None:
     with pytest.raises(RecurraError, match=r"^m/vocabulary\.json[^\n]*the file is damaged[^\n]*$"):
         VocabularyPair.from_json(values, "m/vocabulary.json")
+
+
+@pytest.mark.parametrize("kind", ["characters", "words", "subwords"])
+def test_sentences_are_the_same_however_they_are_composed(kind: TokenKind) -> None:
+    composed = ["Äpfel sind rot", "e", "Ärger"]
+    split = [unicodedata.normalize("NFD", sentence) for sentence in composed]
+    language = make(kind, split, []).source
+    assert language.tokenizer.to_json() == make(kind, composed, []).source.tokenizer.to_json()
+    for one, other in zip(composed, split, strict=True):
+        np.testing.assert_array_equal(language.encode(one), language.encode(other))
+        assert language.unknown_in(other) == []
+    unchanged = VocabularyPair.build(kind, split, [], True, 1000, 1, normalization=None).source
+    assert unchanged.decode(unchanged.encode(split[0])[:-1]) == split[0]
+
+
+@pytest.mark.parametrize("kind", ["characters", "words"])
+def test_a_mark_at_the_beginning_is_not_the_sentence_befores(kind: TokenKind) -> None:
+    language = make(kind, ["cafe", "\u0301 is a mark", "cafe"], []).source
+    assert language.unknown_in("\u0301 is a mark") == language.unknown_in("cafe") == []
+    assert language.unknown_in("é") == ["é"]
 
 
 def test_one_vocabulary_or_two() -> None:

@@ -27,6 +27,9 @@ TokenKind = Literal["characters", "bytes", "words", "subwords"]
 Normalization = Literal["NFC"]
 Tokens = NDArray[Any]
 
+SPACED: tuple[TokenKind, ...] = ("words", "subwords")
+"""Tokens that hold the space before a word."""
+
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 """How the unknown token is written."""
 
@@ -123,7 +126,7 @@ class Characters:
         """The at most `limit` most frequent characters seen at least `min_count` times."""
         counts = np.zeros(0x110000, dtype=np.int64)
         for block in blocks:
-            counts += np.bincount(_code_points(_normalized(block, normalization)), minlength=len(counts))
+            counts += np.bincount(_code_points(normalized(block, normalization)), minlength=len(counts))
         kept = sorted(np.flatnonzero(counts >= min_count), key=lambda code: (-counts[code], code))[:limit]
         _require_sense(int(counts[kept].sum()), int(counts.sum()), "characters")
         _require_favourites(counts)
@@ -131,11 +134,11 @@ class Characters:
 
     def encode(self, text: str) -> Tokens:
         """One token a character."""
-        return self._tokens[_code_points(_normalized(text, self.normalization))]
+        return self._tokens[_code_points(normalized(text, self.normalization))]
 
     def split(self, text: str) -> list[str]:
         """The characters."""
-        return list(_normalized(text, self.normalization))
+        return list(normalized(text, self.normalization))
 
     def piece(self, token: int) -> bytes:
         """The character in UTF-8."""
@@ -196,7 +199,7 @@ class Words:
         """The at most `limit` most frequent words seen at least `min_count` times."""
         counts: Counter[str] = Counter()
         for block in blocks:
-            counts.update(_words(_normalized(block, normalization)))
+            counts.update(_words(normalized(block, normalization)))
         _require_spaces(counts)
         ranked = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
         _require_sense(sum(counts[word] for word in ranked[:limit]), counts.total(), "words")
@@ -208,7 +211,7 @@ class Words:
 
     def split(self, text: str) -> list[str]:
         """The words, each with the space before it."""
-        return _words(_normalized(text, self.normalization))
+        return _words(normalized(text, self.normalization))
 
     def piece(self, token: int) -> bytes:
         """The word in UTF-8, with its space."""
@@ -257,7 +260,7 @@ class Subwords:
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         )
         tokenizer = _byte_pair_tokenizer([], [])
-        blocks = (_without_surrogates(_normalized(block, normalization)) for block in blocks)
+        blocks = (_without_surrogates(normalized(block, normalization)) for block in blocks)
         tokenizer.train_from_iterator((line for block in blocks for line in io.StringIO(block, newline="\n")), trainer)
         model = json.loads(tokenizer.to_str())["model"]
         return cls(sorted(model["vocab"], key=model["vocab"].__getitem__), model["merges"], normalization)
@@ -271,7 +274,7 @@ class Subwords:
         return list(self._encoding(text).tokens)
 
     def _encoding(self, text: str) -> Any:
-        return self._tokenizer.encode(_without_surrogates(_normalized(text, self.normalization)))
+        return self._tokenizer.encode(_without_surrogates(normalized(text, self.normalization)))
 
     def piece(self, token: int) -> bytes:
         """The bytes of the subword."""
@@ -338,6 +341,11 @@ def from_json(values: object, where: str) -> Tokenizer:
     raise RecurraError(f"{where} holds no vocabulary; the file is damaged, copy or train the model again")
 
 
+def normalized(text: str, form: Normalization | None) -> str:
+    """The text in a Unicode normal form; as it is if that is None."""
+    return unicodedata.normalize(form, text) if form else text
+
+
 def decode(tokenizer: Tokenizer, tokens: Iterable[int]) -> str:
     """The text of tokens; bytes that make no character show as U+FFFD."""
     return b"".join(tokenizer.piece(int(token)) for token in tokens).decode("utf-8", "replace")
@@ -388,7 +396,7 @@ def read_prompt(tokenizer: Tokenizer, text: str) -> Prompt:
     if tokenizer.kind != "bytes":
         text = with_newlines(text)
     unknown = tokenizer.unknown
-    held = b" " if tokenizer.kind in ("words", "subwords") and text.endswith(" ") else b""
+    held = b" " if tokenizer.kind in SPACED and text.endswith(" ") else b""
     fit = np.array([tokenizer.piece(token).startswith(held) for token in range(tokenizer.size)])
     if unknown is not None:
         fit[unknown] = False
@@ -407,10 +415,6 @@ def read_prompt(tokenizer: Tokenizer, text: str) -> Prompt:
 
 def _code_points(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-
-
-def _normalized(text: str, form: Normalization | None) -> str:
-    return unicodedata.normalize(form, text) if form else text
 
 
 def _words(text: str) -> list[str]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recurra.data import tokenizer as tokenizers
-from recurra.data.tokenizer import Tokenizer, TokenKind, Tokens
+from recurra.data.tokenizer import SPACED, Normalization, Tokenizer, TokenKind, Tokens
 from recurra.errors import RecurraError
-
-SPACED: tuple[TokenKind, ...] = ("words", "subwords")
-"""Tokens that hold the space before a word: a sentence is read with one before its first word too."""
-
 
 BLOCK = 10_000
 """Sentences that vocabularies are counted in at once; affects memory and speed only."""
@@ -98,9 +95,11 @@ class Vocabulary:
         return " " + sentence if self.tokenizer.kind in SPACED and sentence else sentence
 
 
-def batched(sentences: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+def batched(sentences: Iterable[str], size: int) -> Iterator[list[str]]:
     """Runs of at most `size` sentences."""
-    return (sentences[begin : begin + size] for begin in range(0, len(sentences), size))
+    sentences = iter(sentences)
+    while run := list(islice(sentences, size)):
+        yield run
 
 
 def _shown(piece: bytes) -> str:
@@ -145,7 +144,14 @@ class VocabularyPair:
 
     @classmethod
     def build(
-        cls, kind: TokenKind, sources: Sequence[str], targets: Sequence[str], joint: bool, limit: int, min_count: int
+        cls,
+        kind: TokenKind,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        joint: bool,
+        limit: int,
+        min_count: int,
+        normalization: Normalization | None = "NFC",
     ) -> VocabularyPair:
         """Make the vocabularies of sentence pairs.
 
@@ -156,15 +162,21 @@ class VocabularyPair:
             joint: one vocabulary for both sides.
             limit: largest number of tokens in a vocabulary.
             min_count: what a side has less often becomes the unknown token.
+            normalization: the Unicode normal form that sentences are brought to, see `tokenizer.build`.
 
         Raises:
-            RecurraError: if most of a side would be unknown.
+            RecurraError: if most of a side would be unknown, or it puts no spaces between the words that are asked for.
         """
 
         def make(*sides: Sequence[str]) -> Vocabulary:
             between = " " if kind in SPACED else ""
-            blocks = (between + between.join(block) for side in sides for block in batched(side, BLOCK))
-            return Vocabulary(tokenizers.build(kind, blocks, limit, min_count))
+            # Normalised one by one: one that begins with a mark does not lend it to the one before.
+            whole = ((tokenizers.normalized(sentence, normalization) for sentence in side) for side in sides)
+            blocks = (between + between.join(block) for side in whole for block in batched(side, BLOCK))
+            built = tokenizers.build(kind, blocks, limit, min_count, normalization=None)
+            return Vocabulary(
+                tokenizers.from_json(built.to_json() | {"normalization": normalization}, "this vocabulary")
+            )
 
         if joint:
             both = make(sources, targets)
