@@ -182,7 +182,7 @@ def test_utf_16_without_its_mark_is_named(tmp_path: Path, encoding: str, text: s
 def test_a_stray_zero_does_not_make_utf_16(tmp_path: Path) -> None:
     path = tmp_path / "corpus.txt"
     path.write_bytes(b"plain words\n" * 50 + b"\0" + b"plain words\n" * 50)
-    with pytest.raises(RecurraError, match=r"zero byte at byte 600\); give a text file, name the right --encoding"):
+    with pytest.raises(RecurraError, match=r"zero byte at byte 600\); give a text file, name its --encoding, or"):
         open_corpus([path])
 
 

@@ -173,7 +173,7 @@ UNSPACED = {
     "Khmer": "ខ្ញុំចូលចិត្តអានសៀវភៅនៅពេលព្រឹក\n",
     "Lao": "ຂ້ອຍມັກອ່ານປຶ້ມຫຼາຍໃນຕອນເຊົ້າ\n",
     "Burmese": "ကျွန်တော်သည်စာအုပ်ဖတ်ခြင်းကိုနှစ်သက်သည်။\n",
-    "Chinese with English": "我喜欢 Python 和 PyTorch 这两个很好用的软件\n",
+    "Chinese with English": "我喜欢 Python 这个很好用的软件，也喜欢学习新的东西。\n",
 }
 
 
@@ -192,6 +192,7 @@ def test_words_of_a_script_without_spaces_are_refused(text: str) -> None:
         "ผม ชอบ อ่าน หนังสือ มาก และ เดิน เล่น ใน สวน\n",
         "ผม\u200bชอบ\u200bอ่าน\u200bหนังสือ\u200bมาก\n",
         "The poem 春眠不觉晓 is by Meng Haoran, who lived in the time of the Tang dynasty.\n",
+        "The poem by Meng Haoran begins with spring sleep:\n春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。\n",
         "나는 책을 읽는 것을 좋아합니다.\n",
         "कखग घङच\n",
     ],

@@ -198,7 +198,8 @@ def _decoded(path: Path, encoding: str | None) -> Iterator[str]:
     size, lines = 0, 1
     for data in chain(read_blocks(path), [b""]):
         if not zeros_allowed and (zero := data.find(b"\0")) >= 0:
-            raise RecurraError(f"{path} is not text (a zero byte at byte {size + zero}); {_remedy(beginning, codec)}")
+            remedy = _remedy(beginning, codec, "give a text file, name its --encoding")
+            raise RecurraError(f"{path} is not text (a zero byte at byte {size + zero}); {remedy}")
         size += len(data)
         try:
             text = decoder.decode(data, final=not data)
@@ -208,18 +209,19 @@ def _decoded(path: Path, encoding: str | None) -> Iterator[str]:
                 lines += error.object[: error.start].decode(error.encoding, "ignore").count("\n")
                 reason = f"byte {size - len(error.object) + error.start} does not fit, in line {lines}"
             name = codec.removesuffix("-sig")
-            raise RecurraError(f"{path} is not {name}: {reason}; {_remedy(beginning, codec)}") from error
+            remedy = _remedy(beginning, codec, "name the right one with --encoding")
+            raise RecurraError(f"{path} is not {name}: {reason}; {remedy}") from error
         lines += text.count("\n")
         if text:
             yield text
 
 
-def _remedy(beginning: bytes, codec: str) -> str:
+def _remedy(beginning: bytes, codec: str, usual: str) -> str:
     """What to do about a file that is not what it was read as."""
     probable = _utf_16(beginning)
     if probable and probable != codec:
         return f"it is probably UTF-16 without its byte-order mark: give --encoding {probable}"
-    return "give a text file, name the right --encoding, or model any bytes with --tokens bytes and no --encoding"
+    return f"{usual}, or model it as it is with --tokens bytes and no --encoding"
 
 
 def _utf_16(beginning: bytes) -> str | None:

@@ -39,8 +39,8 @@ MAX_UNKNOWN_SHARE = 0.5
 MAX_CHARACTER_PERPLEXITY = 4000
 """So too if a character alone is harder to guess than one of this many; Chinese poems have 650, random ones 20,000."""
 
-MAX_UNSPACED_SHARE = 0.2
-"""With more than this share of its letters in words that run together, a text has no words to speak of."""
+MAX_UNSPACED_SHARE = 0.5
+"""A text of which a larger share is written without spaces between words is not modelled as words."""
 
 # A word is letters, digits, marks and joiners (UAX 29), and so is what stands between letters without ending the word:
 # an apostrophe, a Catalan middle dot, a soft hyphen, the Hebrew geresh and gershayim. Any other character is a token
@@ -431,15 +431,14 @@ def _require_sense(known: int, total: int, what: str) -> None:
 
 def _require_spaces(counts: Mapping[str, int]) -> None:
     """Refuse words that are whole clauses; a script without spaces that has been split into words is fine."""
-    letters = sum(len(word) * count for word, count in counts.items())
-    others = {word: count for word, count in counts.items() if not word.isascii()}
+    total = sum(len(word) * count for word, count in counts.items())
     unspaced = 0
     for letter, longest in _UNSPACED.items():
-        found = [(len(letter.findall(word)), count) for word, count in others.items()]
-        own = sum(length * count for length, count in found)
-        if own > longest * sum(count for length, count in found if length):
-            unspaced += own
-    if unspaced > MAX_UNSPACED_SHARE * letters:
+        lengths = ((word, len(letter.findall(word))) for word in counts if not word.isascii())
+        own = {word: length for word, length in lengths if length}
+        if sum(own[word] * counts[word] for word in own) > longest * sum(counts[word] for word in own):
+            unspaced += sum(len(word) * counts[word] for word in own)
+    if unspaced > MAX_UNSPACED_SHARE * total:
         raise RecurraError(
             "this text puts no spaces between its words, as Chinese, Japanese and Thai do not, so they cannot be told "
             "apart; take --tokens characters or --tokens subwords"

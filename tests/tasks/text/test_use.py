@@ -14,10 +14,12 @@ from torch import Tensor
 import recurra as package
 from recurra import modelfile, text
 from recurra.config import from_dict
+from recurra.data import tokenizer as tokenizers
+from recurra.data.tokenizer import TokenKind
 from recurra.decoding.sampling import Sampling
 from recurra.errors import RecurraError
 from recurra.models.language_model import LanguageModel
-from recurra.tasks.text.config import Config
+from recurra.tasks.text.config import Config, resolve
 from recurra.tasks.text.model import Model, WrittenToken
 
 Command = Callable[..., Any]
@@ -111,7 +113,7 @@ class TestTraining:
         folder = tmp_path / "texts"
         folder.mkdir()
         (folder / "good.txt").write_bytes(corpus_file.read_bytes())
-        (folder / "broken.txt").write_bytes(b"\xff\xfe\xfd broken")
+        (folder / "broken.txt").write_bytes(b"broken \xff")
         (folder / "notes.pdf").write_bytes(b"%PDF")
         answer = recurra("text", "train", folder, "--out", tmp_path / "m", *tiny_options)
         assert answer.status == 0
@@ -244,6 +246,21 @@ class TestWriting:
         model = text.train(tmp_path / "c.txt", tmp_path / "m", Config(**tiny))
         made = model.write("a", length=300, sampling=Sampling(temperature=5.0, seed=1))
         assert set(made) <= {"a", "b"}
+
+    @pytest.mark.parametrize("kind", ["words", "subwords"])
+    def test_a_space_at_the_end_of_a_prompt_is_the_next_tokens(self, tiny: dict[str, Any], kind: TokenKind) -> None:
+        tokenizer = tokenizers.build(kind, ["The cat sat on the mat.\n"], 300, 1)
+        config = resolve(Config(**tiny), 1000, tokenizer.size)
+        model = Model(Model.build(config, tokenizer), tokenizer, config, {}, "m")
+        spaced = [token for token in range(1, tokenizer.size) if tokenizer.piece(token).startswith(b" ")]
+        for seed in range(5):
+            sampling = Sampling(temperature=5.0, seed=seed)
+            pieces = list(model.generate("The ", length=4, sampling=sampling))
+            assert pieces[0].token in spaced
+            show = tokenizers.decoder()
+            made = "".join(show(tokenizer.piece(piece.token)) for piece in pieces)
+            assert model.write("The ", length=4, sampling=sampling) == "The" + made
+        assert model.unknown_in("The ") == []
 
 
 class Parrot(Model):

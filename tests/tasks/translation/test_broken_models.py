@@ -63,10 +63,12 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a list": (vocabulary(lambda v: [v]), "the file is damaged"),
     "a kind of its own": (vocabulary(lambda v: v | {"target": {"kind": "os.system"}}), "the file is damaged"),
     "letters twice": (
-        vocabulary(lambda v: v | {"target": {"kind": "characters", "normalization": None, "tokens": ["a"] * 9}}), "the file is damaged"
+        vocabulary(lambda v: v | {"target": {"kind": "characters", "normalization": None, "tokens": ["a"] * 9}}),
+        "the file is damaged"
     ),
     "letters that are none": (
-        vocabulary(lambda v: v | {"target": {"kind": "characters", "normalization": None, "tokens": [{}, 3]}}), "the file is damaged"
+        vocabulary(lambda v: v | {"target": {"kind": "characters", "normalization": None, "tokens": [{}, 3]}}),
+        "the file is damaged"
     ),
 }  # fmt: skip
 VERBS: dict[str, list[str]] = {
