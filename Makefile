@@ -3,9 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+# Where pip finds more packages: https://download.pytorch.org/whl/cpu has PyTorch for Linux without the GPU packages.
+TORCH_INDEX ?=
+# So many tests at a time, one thread each; the ten slowest are said, since a test has to earn its seconds.
+JOBS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format bench clean
+.PHONY: help setup demo test test-slow check format layout bench clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -15,17 +20,17 @@ setup: $(VENV)/.ready ## make .venv and install Recurra with its tools
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Recurra needs Python 3.11 or later; name one with make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,music,tensorboard,translation]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[dev,music,tensorboard,translation]'
 	touch $@
 
 demo: setup ## train on Python's own documentation for about a minute, write a page, draw pictures
 	$(BIN)/recurra demo text --out $(DEMO)
 
 test: setup ## the tests, but for the slow ones
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-slow: setup ## the slow tests
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 check: setup ## style, types, floors
 	$(BIN)/ruff check .
@@ -36,6 +41,9 @@ check: setup ## style, types, floors
 format: setup ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+layout: setup ## write the list of modules in CONTRIBUTING.md anew
+	$(BIN)/python tests/helpers/layout.py
 
 bench: setup ## measure; ONLY="large tang" chooses, RECURRA_DATA names the folder of data
 	$(BIN)/python bench/run.py $(ONLY)

@@ -22,7 +22,7 @@ from recurra.tasks.music.pieces import Meter, Note, Piece, Tempo, Track
 from recurra.tasks.text.config import Config
 from recurra.tasks.translation.config import Config as TranslationConfig
 
-pytest_plugins = ("explaining",)
+pytest_plugins = ("explaining", "tried")
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 

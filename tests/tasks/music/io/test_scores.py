@@ -209,7 +209,9 @@ def zipped(**files: str | bytes) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            archive.writestr(name.replace("__", "/").replace("_", "."), content)
+            # Always of the same day: it is a part of a test's name, which the processes of pytest-xdist have to agree on.
+            member = zipfile.ZipInfo(name.replace("__", "/").replace("_", "."))
+            archive.writestr(member, content, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
 
 
