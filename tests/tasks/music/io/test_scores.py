@@ -209,7 +209,7 @@ def zipped(**files: str | bytes) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
-            # Always of the same day: it is a part of a test's name, which the processes of pytest-xdist have to agree on.
+            # Always of the same day: a test is named by it, and the processes of pytest-xdist must agree on names.
             member = zipfile.ZipInfo(name.replace("__", "/").replace("_", "."))
             archive.writestr(member, content, zipfile.ZIP_DEFLATED)
     return packed.getvalue()
