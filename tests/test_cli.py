@@ -50,7 +50,10 @@ class TestWithoutACommand:
             assert all(f" {verb} " in answer.out for verb in TASKS[task].verbs)
 
     @pytest.mark.parametrize(
-        "verb", [(task, verb) for task in TASKS for verb in TASKS[task].verbs] + [("info",), ("demo",)], ids=" ".join
+        "verb",
+        [(task, verb) for task in TASKS for verb in TASKS[task].verbs]
+        + [("info",), ("pack",), ("unpack",), ("demo",)],
+        ids=" ".join,
     )
     def test_every_command_exists_and_explains_its_options(
         self, recurra: Callable[..., Any], verb: tuple[str, ...]

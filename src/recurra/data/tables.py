@@ -153,6 +153,7 @@ def _read(path: Path, encoding: str) -> str:
         data += block
         if len(data) > MAX_BYTES:
             raise RecurraError(f"{path} holds more than {MAX_BYTES:,} bytes; give a part of it")
+    encoding = encoding_of(bytes(data[:4]), encoding)
     end = "\n" if b"\n" in data else "\r"
     try:
         text = data.decode(encoding).removeprefix("\ufeff")
