@@ -51,8 +51,7 @@ class TestWithoutACommand:
 
     @pytest.mark.parametrize(
         "verb",
-        [(task, verb) for task in TASKS for verb in TASKS[task].verbs]
-        + [("info",), ("pack",), ("unpack",), ("demo",)],
+        [(task, verb) for task in TASKS for verb in TASKS[task].verbs] + [("info",), ("pack",), ("unpack",), ("demo",)],
         ids=" ".join,
     )
     def test_every_command_exists_and_explains_its_options(

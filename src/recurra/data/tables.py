@@ -27,7 +27,7 @@ from recurra.data.columns import (
     parse_columns,
 )
 from recurra.data.sources import called
-from recurra.data.text import read_blocks, require_encoding
+from recurra.data.text import encoding_of, read_blocks, require_encoding
 from recurra.errors import RecurraError
 
 MAX_BYTES = 2**30
