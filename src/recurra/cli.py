@@ -44,9 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0 done, 1 input or machine at fault, 2 usage, 130 interrupted."""
     from cyclopts import CycloptsError
 
-    from recurra.progress import note
+    from recurra.progress import command_line, note
 
     _accept_any_text()
+    command_line.set(True)
     try:
         make_app()(sys.argv[1:] if arguments is None else list(arguments), result_action="return_value")
         sys.stdout.flush()

@@ -41,10 +41,14 @@ class OptionError(RecurraError, ValueError):
     status = 2
 
 
+def with_typed_options(message: str) -> str:
+    """A message with its options as they are typed on the command line."""
+    return re.sub(r"`([a-z][a-z0-9_]*)`", lambda match: "--" + match.group(1).replace("_", "-"), message)
+
+
 def as_typed(message: str) -> str:
     """A message as the command line shows it: options as they are typed, one line of bounded length."""
-    text = re.sub(r"`([a-z][a-z0-9_]*)`", lambda match: "--" + match.group(1).replace("_", "-"), message)
-    text = " ".join(text.splitlines())
+    text = " ".join(with_typed_options(message).splitlines())
     half = LONGEST // 2
     return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
 

@@ -77,7 +77,7 @@ def require_writable_parent(path: Path) -> None:
         parent = _followed(path).absolute().parent
         parent.mkdir(parents=True, exist_ok=True)
     if not os.access(parent, os.W_OK | os.X_OK):
-        raise RecurraError(f"writing {path} failed: no permission in {parent}; choose another place for --out")
+        raise RecurraError(f"writing {path} failed: no permission in {parent}; choose another place for `out`")
 
 
 def require_suffix(path: Path, *suffixes: str) -> None:

@@ -101,9 +101,9 @@ def load(folder: Path, task: str | None = None) -> ModelFile:
     recover_folder(folder)
     with os_errors("reading", folder):
         if not folder.is_dir():
-            raise RecurraError(f"there is no model folder {folder}; check the name, or train one with --out {folder}")
+            raise RecurraError(f"there is no model folder {folder}; check the name, or train one with `out` {folder}")
         if not (folder / CONFIG).exists():
-            raise RecurraError(f"{folder} is no trained model (it has no {CONFIG}); name the folder given to --out")
+            raise RecurraError(f"{folder} is not a trained model (it has no {CONFIG}); name the folder given to `out`")
     config = read_json(folder / CONFIG)
     version = config.get("format_version") if isinstance(config, dict) else None
     if type(version) is not int or version < 1:

@@ -11,10 +11,15 @@ from typing import Protocol, TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from recurra.errors import with_typed_options
+
 Item = TypeVar("Item")
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
+
+command_line: ContextVar[bool] = ContextVar("command_line", default=False)
+"""Whether notes are for somebody who types commands: options in them are shown as they are typed."""
 
 _silent: ContextVar[bool] = ContextVar("silent", default=False)
 
@@ -37,7 +42,7 @@ def speaks() -> bool:
 def note(message: str) -> None:
     """One line for the person at the terminal."""
     if speaks():
-        console.print(message, markup=False)
+        console.print(with_typed_options(message) if command_line.get() else message, markup=False)
 
 
 Report = Callable[[float], None]

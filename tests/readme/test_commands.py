@@ -32,10 +32,15 @@ SHELL = set("|&;<>()$`~*?#")
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
-    """The `sh` and `python` blocks of a page, in order."""
-    return re.findall(
-        r"^```(sh|python)\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
+    """The `sh` and `python` blocks of a page, in order; Python without shell in between is one block."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    found = re.findall(r"^```(sh|python)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    merged: list[tuple[str, str]] = []
+    for language, code in found:
+        if language == "python" and merged and merged[-1][0] == "python":
+            code = merged.pop()[1] + "\n" + code
+        merged.append((language, code))
+    return merged
 
 
 def shortened(code: str) -> str:

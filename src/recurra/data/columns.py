@@ -81,7 +81,7 @@ def parse_columns(columns: str, wanted: Wanted) -> list[list[str]]:
     groups = [[name.strip() for name in group.split("+")] for group in columns.split(",")]
     if len(groups) != len(wanted.names) or not all(name for group in groups for name in group):
         raise OptionError(
-            f"--columns {columns[:60]} does not name {' and '.join(wanted.names)}; give {len(wanted.names)} names or "
+            f"`columns` {columns[:60]} does not name {' and '.join(wanted.names)}; give {len(wanted.names)} names or "
             "numbers with a comma between them, and a plus between columns to be joined"
         )
     return groups
@@ -104,7 +104,7 @@ def find_columns(asked: list[list[str]], names: Sequence[str], sample: list[list
             return int(name) - 1
         raise RecurraError(
             f"{where} has no column {name[:60]!r}, or several; it has {describe(names, sample)}: name some of these "
-            "with --columns, by name or number"
+            "with `columns`, by name or number"
         )
 
     return [tuple(find(name) for name in group) for group in asked]
@@ -158,7 +158,7 @@ def choose_columns(names: Sequence[str], sample: list[list[str]], wanted: Wanted
         if len(remaining) < len(wanted.names) or (names and len(remaining) > len(wanted.names)):
             raise RecurraError(
                 f"{where} does not say which of its columns are {' and '.join(wanted.names)}: it has "
-                f"{describe(names, sample)}; name them with --columns A,B in their order"
+                f"{describe(names, sample)}; name them with `columns` A,B in their order"
             )
         groups = [(index,) for index in remaining[: len(wanted.names)]]
     taken = {index for group in groups for index in group}
@@ -168,7 +168,7 @@ def choose_columns(names: Sequence[str], sample: list[list[str]], wanted: Wanted
     listed = [f"column {_label(names, index)} ({_shown(sample, index, left.get(index, ''))})" for index in others[:5]]
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
     read = " and ".join("+".join(_label(names, index) for index in group) for group in groups)
-    return groups, f"{where}: {', '.join(listed)}{more}; what is read is {read} (--columns names others)"
+    return groups, f"{where}: {', '.join(listed)}{more}; what is read is {read} (`columns` names others)"
 
 
 def describe(names: Sequence[str], sample: list[list[str]]) -> str:

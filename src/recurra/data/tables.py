@@ -160,10 +160,10 @@ def _read(path: Path, encoding: str) -> str:
     except UnicodeError as error:
         begin = error.start if isinstance(error, UnicodeDecodeError) else 0
         line = data[:begin].decode(encoding, "ignore").count(end) + 1 if begin else 1
-        raise RecurraError(f"{path}, line {line}: this is not {encoding}; name the right --encoding") from error
+        raise RecurraError(f"{path}, line {line}: this is not {encoding}; name the right `encoding`") from error
     if "\0" in text:
         line = text.count(end, 0, text.index("\0")) + 1
-        raise RecurraError(f"{path}, line {line}: a zero byte, which no text has; give text or name its --encoding")
+        raise RecurraError(f"{path}, line {line}: a zero byte, which no text has; give text or name its `encoding`")
     if max(text.count("\n"), text.count("\r")) > MAX_LINES:
         raise RecurraError(f"{path} has more than {MAX_LINES:,} lines; give a part of it")
     if not text.strip():
@@ -188,7 +188,7 @@ def _text_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | 
             rows = rows[:first] + rows[first + 1 :]
             if header == "auto" and not by_name:
                 listed = ", ".join(repr(name[:40]) for name in names[:6])
-                told.append(f"{path}, line {line}: {listed}, the names of the columns (--header no reads it as a row)")
+                told.append(f"{path}, line {line}: {listed}, the names of the columns (`header` no reads it as a row)")
     sample = _sample(rows)
     groups: Groups = []
     if asked and (names or sample):
@@ -293,7 +293,7 @@ def _json_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | 
     """The wanted keys of JSON objects."""
     unit, records = _json_records(path, text)
     example = ", ".join(f'"{name}": "..."' for name in wanted.names)
-    expected = f"give {{{example}}} in each {unit}, or name the keys with --columns"
+    expected = f"give {{{example}}} in each {unit}, or name the keys with `columns`"
     _require_most(path, unit, records, expected)
     objects = list(islice((record for _, record in records if isinstance(record, dict)), SAMPLE))
     names = list(dict.fromkeys(name for record in objects for name in _keys(record)))
@@ -304,7 +304,7 @@ def _json_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | 
             if all(_text(_at(record, name)) is None for record in objects):
                 raise RecurraError(
                     f"{path} has no text under the key {name[:60]!r}; it has {describe(names, sample)}: name some of "
-                    "these with --columns"
+                    "these with `columns`"
                 )
     else:
         groups, others = choose_columns(names, sample, wanted, str(path))

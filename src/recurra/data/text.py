@@ -152,7 +152,7 @@ def require_encoding(encoding: str) -> None:
         codecs.getincrementaldecoder(encoding)
     except (LookupError, ValueError):
         raise RecurraError(
-            f"--encoding {encoding} is no encoding Python knows; try utf-8, latin-1 or gb18030"
+            f"`encoding` {encoding} is not an encoding that Python knows; try utf-8, latin-1 or gb18030"
         ) from None
 
 
@@ -198,7 +198,7 @@ def _decoded(path: Path, encoding: str | None) -> Iterator[str]:
     size, lines = 0, 1
     for data in chain(read_blocks(path), [b""]):
         if not zeros_allowed and (zero := data.find(b"\0")) >= 0:
-            remedy = _remedy(beginning, codec, "give a text file, name its --encoding")
+            remedy = _remedy(beginning, codec, "give a text file, name its `encoding`")
             raise RecurraError(f"{path} is not text (a zero byte at byte {size + zero}); {remedy}")
         size += len(data)
         try:
@@ -209,7 +209,7 @@ def _decoded(path: Path, encoding: str | None) -> Iterator[str]:
                 lines += error.object[: error.start].decode(error.encoding, "ignore").count("\n")
                 reason = f"byte {size - len(error.object) + error.start} does not fit, in line {lines}"
             name = codec.removesuffix("-sig")
-            remedy = _remedy(beginning, codec, "name the right one with --encoding")
+            remedy = _remedy(beginning, codec, "name the right one with `encoding`")
             raise RecurraError(f"{path} is not {name}: {reason}; {remedy}") from error
         lines += text.count("\n")
         if text:
@@ -220,8 +220,8 @@ def _remedy(beginning: bytes, codec: str, usual: str) -> str:
     """What to do about a file that is not what it was read as."""
     probable = _utf_16(beginning)
     if probable and probable != codec:
-        return f"it is probably UTF-16 without its byte-order mark: give --encoding {probable}"
-    return f"{usual}, or model it as it is with --tokens bytes and no --encoding"
+        return f"it is probably UTF-16 without its byte-order mark: give `encoding` {probable}"
+    return f"{usual}, or model it as it is with `tokens` bytes and no `encoding`"
 
 
 def _utf_16(beginning: bytes) -> str | None:

@@ -424,8 +424,8 @@ def _words(text: str) -> list[str]:
 def _require_sense(known: int, total: int, what: str) -> None:
     if total and known < (1 - MAX_UNKNOWN_SHARE) * total:
         raise RecurraError(
-            f"this text has an absurd vocabulary: {total - known} of its {total} {what} are rarer than --min-count "
-            "or beyond --vocabulary-size; is it text in the right --encoding? --tokens bytes models anything"
+            f"this text has an absurd vocabulary: {total - known} of its {total} {what} are rarer than `min_count` "
+            "or beyond `vocabulary_size`; is it text in the right `encoding`? `tokens` bytes models anything"
         )
 
 
@@ -441,7 +441,7 @@ def _require_spaces(counts: Mapping[str, int]) -> None:
     if unspaced > MAX_UNSPACED_SHARE * total:
         raise RecurraError(
             "this text puts no spaces between its words, as Chinese, Japanese and Thai do not, so they cannot be told "
-            "apart; take --tokens characters or --tokens subwords"
+            "apart; take `tokens` characters or `tokens` subwords"
         )
 
 
@@ -452,7 +452,7 @@ def _require_favourites(counts: NDArray[np.int64]) -> None:
     if perplexity > MAX_CHARACTER_PERPLEXITY:
         raise RecurraError(
             f"this text has an absurd vocabulary: {len(shares)} different characters, nearly all as frequent as each "
-            "other; is it text in the right --encoding? --tokens bytes models anything"
+            "other; is it text in the right `encoding`? `tokens` bytes models anything"
         )
 
 

@@ -94,8 +94,8 @@ def require_room(length: int, limit: int, beam_size: int) -> None:
     widest = max(MAX_WEIGHTS // (length * steps), 1)
     if beam_size > widest:
         raise OptionError(
-            f"--beam-size {beam_size} takes too much memory for a source of {length:,} tokens and outputs of "
-            f"up to {steps:,}; at most {widest} will do, or a --max-length"
+            f"`beam_size` {beam_size} takes too much memory for a source of {length:,} tokens and outputs of "
+            f"up to {steps:,}; at most {widest} will do, or a `max_length`"
         )
 
 

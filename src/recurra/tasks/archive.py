@@ -75,7 +75,7 @@ def pack(folder: Path, out: Path, with_pieces: bool = False) -> dict[str, int]:
     require_suffix(out, ".zip")
     modelfile.load(folder)
     if with_pieces and not (folder / PIECES).is_file():
-        raise RecurraError(f"{folder} holds no training pieces; leave out --with-pieces")
+        raise RecurraError(f"{folder} holds no training pieces; leave out `with_pieces`")
     wanted = (*NEEDED, PIECES) if with_pieces else NEEDED
     kept = sorted(name for name in wanted if (folder / name).is_file())
     require_writable_parent(out)
@@ -118,7 +118,7 @@ def unpack(archive: Path, folder: Path) -> None:
     """
     with os_errors("writing", folder):
         if folder.exists() or folder.name in ("", ".."):
-            raise RecurraError(f"{folder} exists already; give --out the name of a folder to make")
+            raise RecurraError(f"{folder} exists already; give `out` the name of a folder to make")
     new = folder.with_name(f".{folder.name}.new")
     try:
         _extract(archive, new)

@@ -129,12 +129,12 @@ def closing(model: SavedModel[Any, Any, Any], out: Path, reason: str) -> str:
     scored = [row for row in model.history if row.validation_loss is not None]
     best = min((row.validation_loss for row in scored if row.validation_loss is not None), default=0.0)
     last = model.history[-1]
-    more = {"time": f"--minutes {2 * max(1, round(last.seconds / 60))}", "steps": f"--steps {2 * last.step}"}
+    more = {"time": f"`minutes` {2 * max(1, round(last.seconds / 60))}", "steps": f"`steps` {2 * last.step}"}
     if best > model.record["guessing"]:
         lines.append(
             f"this is worse than guessing evenly ({model.record['guessing']:.4f} nats): it has learned nothing; train "
-            "longer, with more data, or with another --learning-rate"
+            "longer, with more data, or with another `learning_rate`"
         )
     elif scored and scored[-1].validation_loss == best and reason in more:
-        lines.append(f"it was still getting better; go on with the same command, --resume and {more[reason]}")
+        lines.append(f"it was still getting better; go on with the same command, `resume` and {more[reason]}")
     return "\n".join(lines)

@@ -66,7 +66,7 @@ def require_same_vocabulary(names: Sequence[str], tokenizers: Sequence[Tokenizer
         if tokenizer.to_json() != first:
             raise RecurraError(
                 f"{name} and {names[0]} do not have the same vocabulary, so their figures cannot be compared; "
-                "train both on the same text with the same --tokens"
+                "train both on the same text with the same `tokens`"
             )
 
 

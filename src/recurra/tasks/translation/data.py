@@ -110,7 +110,7 @@ def open_pairs(data: Sequence[Any], encoding: str = "utf-8", columns: str = "", 
     else:
         pairs = _given(data)
     if columns or header != "auto":
-        pairs.skipped.append(f"--columns and --header, which do nothing for {pairs.name}: they are for tables")
+        pairs.skipped.append(f"`columns` and `header`, which do nothing for {pairs.name}: they are for tables")
     return pairs
 
 
