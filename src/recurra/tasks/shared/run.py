@@ -61,7 +61,7 @@ def train_model(
     beginning = None
     if from_model is not None:
         start = from_model if isinstance(from_model, SavedModel) else model_type.load(from_model)
-        config = inherited(config, start)
+        config = config if resume else inherited(config, start)
         beginning = Beginning(start.name, start.vocabulary.to_json(), unique_tensors(start.network))
     if out is None and (resume or overwrite):
         raise OptionError("`resume` and `overwrite` are for a model folder; give `out` too")
