@@ -32,7 +32,7 @@ test: setup ## the tests, but for the slow ones
 test-slow: setup ## the slow tests
 	$(PYTEST) -m slow
 
-check: setup ## style, types, floors
+check: setup ## style, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -91,7 +91,7 @@ def _fail(message: str, status: int) -> int:
 
 
 def _accept_any_text() -> None:
-    """Show as `?` what the terminal's encoding has no place for, such as bytes in a prompt that are no text."""
+    """Show as `?` what the terminal's encoding cannot show, such as bytes in a prompt that are not text."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     if isinstance(sys.stderr, io.TextIOWrapper):  # Python's own choice, kept when somebody has put another in its place

@@ -39,7 +39,7 @@ def write_text_atomic(path: Path, text: str) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
-    # A file name that is no UTF-8 comes as lone surrogates; escaped like this they are JSON for the same.
+    # A file name that is not UTF-8 comes as lone surrogates; escaped like this they are JSON for the same.
     path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""Progress bars and notes, on standard error; results go to standard output and are none of this module's business."""
+"""Progress bars and notes, on standard error; results go to standard output and are not printed here."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ class _RichBar:
 
 class _Silent:
     def update(self, done: float, text: str = "") -> None:
-        """Show nothing: standard error is no terminal, or another process has the bar."""
+        """Show nothing: standard error is not a terminal, or another process has the bar."""
 
 
 @contextmanager
 def bar(description: str) -> Iterator[Bar]:
-    """A progress bar for the time of a `with` block; silent where standard error is no terminal."""
+    """A progress bar for the time of a `with` block; silent where standard error is not a terminal."""
     if not (speaks() and console.is_terminal):
         yield _Silent()
         return

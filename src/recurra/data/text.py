@@ -113,7 +113,7 @@ def open_corpus(sources: Sequence[str | Path], encoding: str = "utf-8", raw: boo
     Args:
         sources: files, folders (every .txt below, also packed as .gz, .bz2 or .xz), or one `sample:NAME`.
         encoding: how the files encode text, a name Python knows.
-        raw: for models of bytes: what is UTF-8, or is no text at all, passes as it is, byte for byte. Text in another
+        raw: for models of bytes: what is UTF-8, or is not text at all, passes as it is, byte for byte. Text in another
             encoding, which is named or has a byte-order mark, is decoded all the same, so that bytes of UTF-8 are
             modelled and what the model writes can be read.
 
@@ -148,7 +148,7 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
 def require_encoding(encoding: str) -> None:
     """Refuse what is not an encoding of text."""
     try:
-        "a".encode(encoding)  # refuses codecs that are none of text, such as base64
+        "a".encode(encoding)  # refuses codecs that are not for text, such as base64
         codecs.getincrementaldecoder(encoding)
     except (LookupError, ValueError):
         raise RecurraError(

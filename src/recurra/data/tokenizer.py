@@ -480,7 +480,7 @@ def _byte_pair_tokenizer(tokens: Sequence[str], merges: Sequence[Sequence[str]])
 
 
 def _without_surrogates(text: str) -> str:
-    """The text with U+FFFD for lone surrogates, which is how Python passes on bytes that are no text."""
+    """The text with U+FFFD for lone surrogates, which is how Python passes on bytes that are not text."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

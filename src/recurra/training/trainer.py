@@ -84,7 +84,7 @@ class TrainerState:
         return run
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values; a loss there is none of yet is null."""
+        """As JSON values; a loss that is not known yet is null."""
         return {name: None if value == math.inf else value for name, value in asdict(self).items()}
 
     def lengthened(self, evaluations: int, points: int) -> None:

@@ -229,10 +229,10 @@ def _item(tokens: Sequence[str], line: str, where: str) -> Item:
         )
     if not index.isdecimal() or int(index) >= len(tokens):
         raise RecurraError(
-            f"{where}: the index {index!r} is no place in a sentence of {len(tokens)} tokens; count from 0"
+            f"{where}: the index {index!r} does not fit a sentence of {len(tokens)} tokens; count from 0"
         )
     if attractors and not attractors.isdecimal():
-        raise RecurraError(f"{where}: {attractors!r} is no number of attractors; give a whole number")
+        raise RecurraError(f"{where}: {attractors!r} is not a number of attractors; give a whole number")
     if not right.strip() or not wrong.strip():
         raise RecurraError(f"{where} needs two forms of the verb, the right one first")
     prefix = " ".join(tokens[: int(index)])

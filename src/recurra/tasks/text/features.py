@@ -184,7 +184,7 @@ def _first_words(text: str) -> BoolArray:
 
 
 def _byte_lengths(text: str) -> NDArray[np.int64]:
-    """Bytes each character came from; a byte that was no UTF-8 (a surrogate escape) is one."""
+    """Bytes each character came from; a byte that was not UTF-8 (a surrogate escape) is one."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     lengths: NDArray[np.int64] = 1 + (codes >= 0x80) + (codes >= 0x800).astype(np.int64) + (codes >= 0x10000)
     lengths[(codes >= 0xDC80) & (codes <= 0xDCFF)] = 1

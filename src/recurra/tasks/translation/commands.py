@@ -84,7 +84,7 @@ def translate(
     if sentence and file is not None:
         raise OptionError("a sentence and --file are given; give one of them")
     if file is None and encoding != "utf-8":
-        raise OptionError("--encoding says how --file encodes text, but there is none; leave it out or give the file")
+        raise OptionError("`encoding` says how `file` encodes text; leave it out or give the file")
     _require_use(sample, search, sampling)
     loaded, others = Model.load(model), _members(ensemble)
     if sentence:
