@@ -53,6 +53,10 @@ def as_typed(message: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
 
 
+NOT_NUMBERS = "the model's probabilities are not numbers; its weights are damaged, train it again"
+"""Of a model that has NaN or infinity for an answer."""
+
+
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space",
     errno.EDQUOT: "the disk quota is used up; free some space",

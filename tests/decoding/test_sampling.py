@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recurra.arrays import FloatArray
 from recurra.decoding.sampling import Drawn, Sampling, read, sample_tokens
-from recurra.errors import OptionError
+from recurra.errors import OptionError, RecurraError
 
 
 class Table:
@@ -233,3 +233,11 @@ def test_impossible_options_are_refused_by_name(options: dict[str, Any], complai
     with pytest.raises(OptionError) as error:
         Sampling(**options)
     assert complaint in str(error.value)
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_logits_that_are_not_numbers_get_one_sentence(broken: float) -> None:
+    table = Table(5, seed=0)
+    table.logits[2, 1] = broken
+    with pytest.raises(RecurraError, match="not numbers"):
+        draws(table, 200, Sampling(temperature=1.0))

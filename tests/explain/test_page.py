@@ -107,7 +107,7 @@ def measured_music(music_network, music_passage: Passage) -> Measured:
 
 
 def test_text_has_no_roll(measured: Measured) -> None:
-    assert page_data(measured)["roll"] is None
+    assert page_data(measured)["view"] is None
     assert {tracker["given_auc"] for tracker in page_data(measured)["neurons"]["trackers"]} == {None}
 
 
@@ -116,9 +116,9 @@ def test_a_roll_is_the_passage_as_notes(measured_music: Measured, music_passage:
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert parsed(page).tags.count("b") == 1
     data = json.loads(parsed(page).scripts[0])
-    roll = data["roll"]
-    assert len(roll["notes"]) == len(roll["bits"]) == 120
-    for note, cost in zip(roll["notes"], roll["bits"], strict=True):
+    roll = data["view"]
+    assert len(roll["groups"]) == len(roll["bits"]) == 120
+    for note, cost in zip(roll["groups"], roll["bits"], strict=True):
         own = range(note["first"], note["last"] + 1)
         assert data["labels"][note["first"] :][:3].count("→1/4") == 0
         assert cost == pytest.approx(sum(measured_music.surprisal.bits[place - 1] for place in own), rel=6e-3)

@@ -13,8 +13,8 @@ from recurra.explain.pictures import (
     SEQUENTIAL,
     colours_of,
     draw_context,
-    draw_neurons,
     draw_surprisal,
+    draw_units,
     surprisal_scale,
     telling_window,
 )
@@ -38,9 +38,9 @@ def size(path: Path) -> tuple[int, int]:
 def test_strange_text_is_drawn(strange: Passage, tmp_path: Path) -> None:
     tracker = Tracker("$\\every_ other^", 1, -1, 0.9, 0.8, 0.7, 0.5)
     values = np.random.default_rng(0).normal(size=(len(LABELS), 2)).astype(np.float32)
-    draw_neurons(strange, values, [tracker, tracker], tmp_path / "two.png")
-    draw_neurons(strange, values, [tracker], tmp_path / "one.png")
-    draw_neurons(strange, values, [], tmp_path / "none.png")
+    draw_units(strange, values, [tracker, tracker], tmp_path / "two.png")
+    draw_units(strange, values, [tracker], tmp_path / "one.png")
+    draw_units(strange, values, [], tmp_path / "none.png")
     heights = [size(tmp_path / f"{name}.png")[1] for name in ("two", "one", "none")]
     assert heights[0] > heights[1]
     draw_surprisal(strange, np.linspace(0, 20, len(LABELS) - 1), tmp_path / "surprisal.png")
@@ -56,6 +56,18 @@ def test_reach_is_drawn_whatever_the_figures(tmp_path: Path) -> None:
     names = ["_hidden", "$\\frac$", "好", "</b>"]
     draw_context(names, gradients, contexts, "token", tmp_path / "context.png")
     assert min(size(tmp_path / "context.png")) > 400
+
+
+@pytest.mark.parametrize("measured", [3, 100, 2999])
+def test_a_text_of_long_lines_is_drawn_as_far_as_it_was_measured(tmp_path: Path, measured: int) -> None:
+    """Lines fill the whole picture, whose cells are more than the tokens measured."""
+    labels = list("all work and no play makes a dull text indeed, " * 80)
+    passage = Passage(np.zeros(len(labels), dtype=int), labels, {}, str, "prose.txt")
+    draw_surprisal(passage, np.ones(measured), tmp_path / "surprisal.png")
+    assert size(tmp_path / "surprisal.png")[1] > 100
+    if measured == 3:
+        draw_surprisal(passage.beginning(4), np.ones(3), tmp_path / "beginning.png")
+        assert (tmp_path / "surprisal.png").read_bytes() == (tmp_path / "beginning.png").read_bytes()
 
 
 def test_scales_of_colour() -> None:

@@ -41,15 +41,15 @@ def test_music_is_drawn_as_a_roll(music_network, music_passage: Passage, tmp_pat
     result = explain([Subject("a", music_network)], music_passage, tmp_path / "page.html")
     measured = result.measured
     assert (len(measured.passage), measured.shown) == (350, 301)
-    assert len(measured.passage.roll.times) == 350
+    assert len(measured.passage.view.times) == 350
     for path in result.files[1:]:
         with Image.open(path) as image:
             image.load()
             assert min(image.size) > 100
     page = result.files[0].read_text(encoding="utf-8")
-    roll = json.loads(page.partition('id="data">')[2].partition("</script>")[0])["roll"]
+    roll = json.loads(page.partition('id="data">')[2].partition("</script>")[0])["view"]
     assert len(roll["spans"]) == 301
-    assert all(note["last"] < 301 for note in roll["notes"])
+    assert all(note["last"] < 301 for note in roll["groups"])
     assert {tracker.feature for tracker in measured.findings.trackers} >= {"bar begins", "all voices sound"}
 
 
@@ -58,9 +58,19 @@ def test_music_without_notes_will_do(
 ) -> None:
     step = music_passage.labels.index("→1/4")
     silence = music_features.passage(music_notation, np.full(40, music_passage.tokens[step]), "silence")
-    explain([Subject("a", music_network)], silence, tmp_path / "page.html")
     starts = music_features.passage(music_notation, np.zeros(40, dtype=int), "starts")
-    explain([Subject("a", music_network)], starts, tmp_path / "page.html")
+    for passage in (silence, starts):
+        result = explain([Subject("a", music_network)], passage, tmp_path / "page.html")
+        roll = json.loads(
+            result.files[0].read_text(encoding="utf-8").partition('id="data">')[2].partition("</script>")[0]
+        )["view"]
+        assert (roll["groups"], roll["bits"], roll["mean"]) == ([], [], None)
+        assert len(roll["spans"]) == 40
+        assert roll["scale"] >= 1
+        for path in result.files[1:]:
+            with Image.open(path) as image:
+                image.load()
+                assert min(image.size) > 60
 
 
 def test_a_long_passage_is_read_and_shown_in_part(make_model, text_passage: Passage, monkeypatch) -> None:
@@ -84,6 +94,21 @@ def test_a_short_passage_is_refused(make_model) -> None:
 def test_the_shortest_passage_will_do(make_model, tmp_path: Path) -> None:
     passage = Passage(np.arange(32) % 7, ["a"] * 32, {"f": np.zeros(32, dtype=bool)}, str, "poem.txt")
     assert explain([Subject("a", make_model())], passage, tmp_path / "p.html").measured.findings.rare == ("f",)
+
+
+@pytest.mark.parametrize("damaged", [0, 1])
+def test_a_model_whose_probabilities_are_not_numbers_is_refused(
+    make_model, text_passage: Passage, tmp_path: Path, damaged: int
+) -> None:
+    vocabulary = int(text_passage.tokens.max()) + 1
+    models = [make_model(vocabulary, seed=seed) for seed in (0, 1)]
+    with torch.no_grad():
+        for parameter in models[damaged].parameters():
+            parameter.fill_(1e38)
+    subjects = [Subject(name, model) for name, model in zip("ab", models, strict=True)]
+    with pytest.raises(RecurraError, match="not numbers"):
+        explain(subjects, text_passage, tmp_path / "page.html")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_that_explodes_is_refused(make_model, text_passage: Passage) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.explain import units as neurons
-from recurra.explain.units import activations, auc, find
+from recurra.explain.units import activations, auc, find_trackers
 
 
 def counted_auc(values: np.ndarray, holds: np.ndarray) -> float:
@@ -55,7 +55,7 @@ def planted() -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
 
 def test_planted_units_are_found_with_their_signs() -> None:
     values, tokens, features = planted()
-    found = {tracker.feature: tracker for tracker in find(values, tokens, features).trackers}
+    found = {tracker.feature: tracker for tracker in find_trackers(values, tokens, features).trackers}
     assert (found["high"].unit, found["high"].sign) == (7, 1)
     assert (found["low"].unit, found["low"].sign) == (11, -1)
     assert min(found["high"].auc, found["low"].auc) > 0.99
@@ -66,7 +66,7 @@ def test_planted_units_are_found_with_their_signs() -> None:
 def test_measured_on_the_part_it_was_not_chosen_on() -> None:
     values, tokens, features = planted()
     values[200:, 7] *= -1  # the unit changes its mind in the second half
-    tracker = next(t for t in find(values, tokens, features).trackers if t.feature == "high")
+    tracker = next(t for t in find_trackers(values, tokens, features).trackers if t.feature == "high")
     assert tracker.unit == 7
     assert tracker.chosen_auc == pytest.approx(counted_auc(values[:200, 7], features["high"][:200]))
     assert tracker.auc == pytest.approx(counted_auc(values[200:, 7], features["high"][200:]))
@@ -78,39 +78,39 @@ def test_luck_is_not_credited() -> None:
     rng = np.random.default_rng(3)
     values = rng.normal(size=(400, 500)).astype(np.float32)
     features = {str(n): rng.random(400) < 0.2 for n in range(10)}
-    trackers = find(values, rng.integers(0, 4, 400), features).trackers
+    trackers = find_trackers(values, rng.integers(0, 4, 400), features).trackers
     assert min(tracker.chosen_auc for tracker in trackers) > 0.6
     assert np.mean([tracker.auc for tracker in trackers]) == pytest.approx(0.5, abs=0.05)
 
 
 def test_what_the_token_alone_tells() -> None:
     values, tokens, _ = planted()
-    trackers = find(values, tokens, {"is token 2": tokens == 2}).trackers
+    trackers = find_trackers(values, tokens, {"is token 2": tokens == 2}).trackers
     assert trackers[0].token_auc == 1.0
 
 
 def test_tokens_seen_only_in_the_second_half_tell_nothing() -> None:
     values, tokens, features = planted()
     tokens[200:] = 9
-    assert all(tracker.token_auc == 0.5 for tracker in find(values, tokens, features).trackers)
+    assert all(tracker.token_auc == 0.5 for tracker in find_trackers(values, tokens, features).trackers)
 
 
 def test_rare_and_too_common_features_are_named_and_left_out() -> None:
     values, tokens, features = planted()
     never, first_half = np.zeros(400, dtype=bool), np.arange(400) < 150
-    findings = find(values, tokens, {"never": never, "always": ~never, "first half": first_half, **features})
+    findings = find_trackers(values, tokens, {"never": never, "always": ~never, "first half": first_half, **features})
     assert findings.rare == ("never", "always", "first half")
     assert {tracker.feature for tracker in findings.trackers} == {"high", "low"}
-    assert find(values, tokens, {"never": never}).trackers == ()
+    assert find_trackers(values, tokens, {"never": never}).trackers == ()
 
 
 def test_constant_units_track_nothing_and_the_first_of_equals_is_taken() -> None:
     values, tokens, features = planted()
     values[:] = 1.0
-    tracker = find(values, tokens, features).trackers[0]
+    tracker = find_trackers(values, tokens, features).trackers[0]
     assert (tracker.unit, tracker.auc) == (0, 0.5)
     values[:, 4] = values[:, 9] = features["high"]
-    tracker = next(t for t in find(values, tokens, features).trackers if t.feature == "high")
+    tracker = next(t for t in find_trackers(values, tokens, features).trackers if t.feature == "high")
     assert (tracker.unit, tracker.auc) == (4, 1.0)
 
 
@@ -119,13 +119,13 @@ def test_a_unit_is_held_against_what_the_model_is_given() -> None:
     rng = np.random.default_rng(5)
     rule_features = (rng.random((400, 7)) < 0.5).astype(np.float32)
     rule_features[:, 3] = ~features["high"]  # tells it by being off
-    findings = find(values, tokens, features, rule_features=rule_features)
+    findings = find_trackers(values, tokens, features, rule_features=rule_features)
     told = {tracker.feature: tracker.given_auc for tracker in findings.trackers}
     assert told["high"] == 1.0
     assert told["low"] < 0.7
     assert findings.trackers[-1].feature == "high"  # however good the unit is
     assert all(tracker.own <= tracker.auc - tracker.given_auc for tracker in findings.trackers)
-    assert {tracker.given_auc for tracker in find(values, tokens, features).trackers} == {None}
+    assert {tracker.given_auc for tracker in find_trackers(values, tokens, features).trackers} == {None}
 
 
 def test_what_a_model_is_given_is_what_its_reader_shows(make_model, music_network, music_passage) -> None:

@@ -14,10 +14,10 @@ from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
 from recurra.tasks.music import composition as composing
 from recurra.tasks.music.config import Config
-from recurra.tasks.music.constraints import Controls, Given, beginning_of, voice_of
+from recurra.tasks.music.constraints import Controls, Given, beginning_of
 from recurra.tasks.music.model import Model, build
 from recurra.tasks.music.notation import Notation
-from recurra.tasks.music.pieces import Meter, Note, Piece, bar_lines
+from recurra.tasks.music.pieces import Meter, Note, Piece, Track, bar_lines
 from recurra.tasks.music.render.output import swing, write_piece
 from recurra.tasks.music.transcription import suit
 
@@ -236,11 +236,14 @@ CONTROLS: Mapping[str, tuple[With, ...]] = {
 def composed(model: Model, case: Case, seed: int) -> Piece:
     sampling = Sampling(temperature=TEMPERATURES[seed % len(TEMPERATURES)], seed=seed)
     controls = case.controls
-    meters = ()
-    if case.given:
-        numerator, denominator = map(int, (controls.meter or "4/4").split("/"))
-        meters = (Meter(0, numerator, denominator),)
-    return model.compose(controls, sampling, melody=case.given, melody_meters=meters)
+    if not case.given:
+        return model.compose(controls, sampling)
+    numerator, denominator = map(int, (controls.meter or "4/4").split("/"))
+    notes, track = tuple(note._replace(track=case.given.track) for note in case.given.notes), case.given.track
+    tracks = model.notation.tracks or (Track(),)
+    length = max((note.end for note in notes), default=0)
+    melody = Piece("melody", tracks, notes, length, (Meter(0, numerator, denominator),))
+    return model.compose(controls, sampling, melody=melody, melody_track=str(track + 1))
 
 
 def try_control(model: Model, how: str, name: str, count: int, offset: int = 0) -> int:
@@ -363,7 +366,7 @@ def test_a_composition_begins_with_its_prime_and_keeps_its_demands_after_it(
         for extend in (with_scale if seed % 2 else with_chords, with_voices):
             if rng.random() < 0.7:
                 case = extend(case, model, rng)
-        piece = model.compose(case.controls, Sampling(temperature=2.0, seed=seed), prime)
+        piece = model.compose(case.controls, Sampling(temperature=2.0, seed=seed), prime=prime)
         assert piece.meters == source.meters
         check_form(piece, case)
         begun = [note for note in piece.notes if note.onset < prime.length]
@@ -450,9 +453,8 @@ def test_a_voice_of_a_real_piece_stays_as_it_is(models: Mapping[str, Model], tun
     for how in ("notes", "loud", "trained"):
         model = models[how]
         for track in range(3):
-            voice = voice_of(tunes[track], model.notation, str(track + 1))
-            piece = model.compose(Controls(voices=3), Sampling(seed=1), melody=voice, melody_meters=tunes[track].meters)
-            assert voice.track == track
+            options = {"melody": tunes[track], "melody_track": str(track + 1)}
+            piece = model.compose(Controls(voices=3), Sampling(seed=1), **options)
             own = [note for note in piece.notes if note.track == track]
             assert own == [note for note in tunes[track].notes if note.track == track]
             assert piece.length == tunes[track].length

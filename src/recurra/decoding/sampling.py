@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra.arrays import FloatArray, IntArray
 from recurra.config import Options, Range
-from recurra.errors import OptionError
+from recurra.errors import NOT_NUMBERS, OptionError, RecurraError
 from recurra.kernels.sampling import draw
 
 StateT = TypeVar("StateT")
@@ -92,6 +92,9 @@ def sample_tokens(
         sampling: how to choose.
         generator: one number is taken from it for each token.
         forbidden: tokens that must not be drawn next; never all of them. None where all may.
+
+    Raises:
+        RecurraError: if the logits hold NaN or infinity.
     """
     temperature = 0.0 if sampling.greedy else sampling.temperature
     weights, keys = np.empty(len(logits), np.float32), np.empty(len(logits), np.int32)
@@ -101,7 +104,11 @@ def sample_tokens(
         if len(suppressed):
             allowed = logits.copy()
             allowed[suppressed] = -np.inf
-        token, log_prob = draw(allowed, temperature, sampling.top_k, sampling.top_p, generator.random(), weights, keys)
+        uniform = generator.random()
+        try:
+            token, log_prob = draw(allowed, temperature, sampling.top_k, sampling.top_p, uniform, weights, keys)
+        except ValueError as error:
+            raise RecurraError(NOT_NUMBERS) from error
         if len(suppressed):
             log_prob = _among_all(log_prob, logits[token], logits[suppressed])
         yield Drawn(int(token), float(log_prob))

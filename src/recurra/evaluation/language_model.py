@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from recurra.data.tokenizer import Tokens
+from recurra.errors import NOT_NUMBERS, RecurraError
 from recurra.models.cells import State
 from recurra.models.language_model import LanguageModel
 from recurra.progress import Report, unreported
@@ -59,7 +60,17 @@ def score_tokens(
         device: where the model is.
         streams: read it as this many pieces side by side, each from an empty state: faster, and a little pessimistic.
         report: told of progress.
+
+    Raises:
+        RecurraError: if the model's probabilities are not numbers.
     """
+    return _checked(sum_tokens(model, tokens, device, streams, report))
+
+
+def sum_tokens(
+    model: LanguageModel, tokens: Tokens, device: torch.device, streams: int = 1, report: Report = unreported
+) -> Score:
+    """As `score_tokens`, whatever comes of it: a run whose weights go astray is told by its loss."""
     total, count = 0.0, 0
     with torch.no_grad():
         state: State | None = None
@@ -69,6 +80,12 @@ def score_tokens(
             count += targets.numel()
             report(count / len(tokens))
     return Score(total, count)
+
+
+def _checked(score: Score) -> Score:
+    if not math.isfinite(score.total):
+        raise RecurraError(NOT_NUMBERS)
+    return score
 
 
 @dataclass(frozen=True)
@@ -123,7 +140,7 @@ def score_dynamic(
                 weight.addcdiv_(gradient, (square / bias).sqrt_().add_(1e-5), value=-how.learning_rate)
                 weight.lerp_(anchor, how.decay)
         report(count / len(tokens))
-    return Score(total, count)
+    return _checked(Score(total, count))
 
 
 def log_probs(model: LanguageModel, tokens: Tokens, device: torch.device) -> Tensor:
@@ -134,7 +151,10 @@ def log_probs(model: LanguageModel, tokens: Tokens, device: torch.device) -> Ten
         for inputs, targets in _windows(tokens, 1, SCORING_LENGTH, device):
             logits, state = model(inputs, state)
             parts.append(-F.cross_entropy(logits[0].float(), targets[0], reduction="none").cpu())
-    return torch.cat(parts)
+    found = torch.cat(parts)
+    if not bool(torch.isfinite(found).all()):
+        raise RecurraError(NOT_NUMBERS)
+    return found
 
 
 def _windows(tokens: Tokens, streams: int, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,1 +1,1 @@
-"""Pictures of what a model does: its units, how far back it reaches, what surprises it, whether verbs agree."""
+"""Pictures of what a model does: its units, how much context it makes use of, what surprises it."""

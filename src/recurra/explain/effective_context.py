@@ -1,4 +1,4 @@
-"""How far back a model reaches: gradients through time, and the loss with the context cut short.
+"""How much context a model makes use of: gradients through time, and the loss with the context cut short.
 
 Gates exist because a plain cell's gradient vanishes (Hochreiter 1991; Bengio et al. 1994; Pascanu et al. 2013, arXiv
 1211.5063); how much context a model makes use of is measured as by Khandelwal et al. (2018, arXiv 1805.04623).
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from recurra.data.tokenizer import Tokens
+from recurra.errors import NOT_NUMBERS, RecurraError
 from recurra.explain.passage import device_of, to_tensor
 from recurra.models.cells import State
 from recurra.models.language_model import LanguageModel
@@ -37,7 +38,7 @@ TOLERANCE = 0.01
 """Nats within which a shorter context is as good as the longest."""
 
 NEGLIGIBLE = 0.01
-"""A gradient this small beside the one a single step back no longer counts as reaching."""
+"""A gradient this small beside the one a single step back counts as none."""
 
 ROWS = 16
 """Gradients followed side by side, each keeping all its states; affects memory and speed only."""
@@ -116,8 +117,8 @@ def gradient_norms(
 ) -> GradientNorms:
     """The norm of d(-log p of the next token) / d(state k tokens before), exact, by automatic differentiation.
 
-    The state is everything learned that goes from one step to the next: h, and c of an LSTM, of all layers; what a
-    rules keeps is worked out by rule and has no gradient. It starts from what the model had in mind at that place of
+    The state is everything learned that goes from one step to the next: h, and c of an LSTM, of all layers; what the
+    rules keep is worked out by rule and has no gradient. It starts from what the model had in mind at that position of
     the sequence. Positions are spread evenly.
 
     Args:
@@ -146,7 +147,7 @@ def gradient_norms(
 
 
 def _states_after(model: LanguageModel, tokens: Tokens, indices: NDArray[np.int64]) -> list[State]:
-    """The state after each of some places has been read, from an empty one; `places` ascend."""
+    """The state after each of some positions has been read, from an empty one; `indices` ascend."""
     states = []
     state: State | None = None
     done = 0
@@ -204,6 +205,7 @@ def context_loss(
 
     Raises:
         ValueError: if the sequence is too short for any of the lengths.
+        RecurraError: if the model's probabilities are not numbers.
     """
     lengths = tuple(length for length in lengths if length <= len(tokens) // 2)
     if not lengths or len(tokens) < 3:
@@ -218,4 +220,6 @@ def context_loss(
             logits = model.compute_logits(outputs[-1][:, -1]).float()
             losses[:, column] = F.cross_entropy(logits, goals, reduction="none").cpu().numpy()
             report(sum(lengths[: column + 1]) / sum(lengths))
+    if not np.isfinite(losses).all():
+        raise RecurraError(NOT_NUMBERS)
     return ContextLoss(lengths, losses)

@@ -11,7 +11,7 @@ from recurra.errors import RecurraError
 from recurra.explain.effective_context import ContextLoss, GradientNorms, context_loss, gradient_norms
 from recurra.explain.passage import Passage, Subject
 from recurra.explain.surprisal import Surprisal, surprisal
-from recurra.explain.units import Findings, FloatArray, activations, find, given
+from recurra.explain.units import Findings, FloatArray, activations, find_trackers, given
 from recurra.models.language_model import LanguageModel
 from recurra.progress import Bar, Report, bar
 
@@ -47,8 +47,8 @@ class Measured:
         shown: how many tokens of its beginning are shown.
         activations: of the first model on the passage, `(time, units)`.
         findings: its units that track something.
-        gradients: how far back each model reaches, by gradients ...
-        contexts: ... and by context cut short.
+        gradients: how strongly outputs of each model depend on earlier states.
+        contexts: the loss of each model with its context cut short.
         surprisal: of the first model on what is shown.
     """
 
@@ -76,7 +76,7 @@ def measure(subjects: Sequence[Subject], passage: Passage) -> Measured:
         passage: what to read; beyond `searched_length` it is not.
 
     Raises:
-        RecurraError: if the passage is too short, or the model's activations grow to infinity on it.
+        RecurraError: if the passage is too short, or the model's activations or probabilities are not numbers on it.
     """
     if len(passage) < MIN_TOKENS:
         raise RecurraError(
@@ -91,8 +91,10 @@ def measure(subjects: Sequence[Subject], passage: Passage) -> Measured:
             raise RecurraError(
                 f"{subjects[0].name} grows without bounds on {passage.source}; train it again, with care"
             )
+        shown = min(len(passage), MAX_SHOWN, max(MIN_SHOWN, MAX_SHOWN_ACTIVATIONS // values.shape[1]))
+        predicted = surprisal(first, passage.tokens[:shown])
         progress.update(0.05, "units")
-        findings = find(values, passage.tokens, passage.features, rule_features=given(first, passage.tokens))
+        findings = find_trackers(values, passage.tokens, passage.features, rule_features=given(first, passage.tokens))
         gradients, contexts = [], []
         for number, subject in enumerate(subjects):
             share = 0.85 / len(subjects)
@@ -101,8 +103,6 @@ def measure(subjects: Sequence[Subject], passage: Passage) -> Measured:
             gradients.append(gradient_norms(subject.network, passage.tokens[:MAX_TRACED], report=report))
             report = _part(progress, subject.name, begin + 0.3 * share, 0.7 * share)
             contexts.append(context_loss(subject.network, passage.tokens, report=report))
-    shown = min(len(passage), MAX_SHOWN, max(MIN_SHOWN, MAX_SHOWN_ACTIVATIONS // values.shape[1]))
-    predicted = surprisal(first, passage.tokens[:shown])
     return Measured(tuple(subjects), passage, shown, values, findings, tuple(gradients), tuple(contexts), predicted)
 
 

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from recurra.explain.measurements import Measured
 from recurra.explain.pictures import LINE_COLOURS, surprisal_scale
 from recurra.files import write_text_atomic
-from recurra.tasks.music.lanes import Roll, Row
 
-PLACE = "{{data}}"
-"""Where the template wants the figures."""
+DATA, SCRIPT = "{{data}}", "{{script}}"
+"""Where the template wants the figures, and the script of a view."""
 
 
 def write_page(path: Path, measured: Measured) -> None:
@@ -28,7 +27,9 @@ def write_page(path: Path, measured: Measured) -> None:
         RecurraError: if it cannot be written.
     """
     template = resources.files("recurra.explain").joinpath("page.html").read_text(encoding="utf-8")
-    write_text_atomic(path, template.replace(PLACE, embed(page_data(measured)), 1))
+    view = measured.passage.view
+    template = template.replace(SCRIPT, view.script() if view else "", 1)
+    write_text_atomic(path, template.replace(DATA, embed(page_data(measured)), 1))
 
 
 def page_data(measured: Measured) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def page_data(measured: Measured) -> dict[str, Any]:
         "neurons": _neurons(measured),
         "context": _context(measured),
         "surprisal": _surprisal(measured),
-        "roll": _roll(passage.roll.beginning(measured.shown), measured) if passage.roll else None,
+        "view": passage.view.page_data(measured) if passage.view else None,
     }
 
 
@@ -63,17 +64,17 @@ def _neurons(measured: Measured) -> dict[str, Any]:
     return {
         "layers": recurrent.num_layers,
         "hidden_size": recurrent.hidden_size,
-        "largest": [_short(value) for value in largest],
+        "largest": [short(value) for value in largest],
         "activations": base64.b64encode(np.ascontiguousarray(bytes_of_units).tobytes()).decode(),
         "trackers": [
             {
                 "feature": tracker.feature,
                 "unit": tracker.unit,
                 "sign": tracker.sign,
-                "auc": _short(tracker.auc, 4),
-                "chosen_auc": _short(tracker.chosen_auc, 4),
-                "token_auc": _short(tracker.token_auc, 4),
-                "given_auc": None if tracker.given_auc is None else _short(tracker.given_auc, 4),
+                "auc": short(tracker.auc, 4),
+                "chosen_auc": short(tracker.chosen_auc, 4),
+                "token_auc": short(tracker.token_auc, 4),
+                "given_auc": None if tracker.given_auc is None else short(tracker.given_auc, 4),
                 "holds": "".join("01"[int(held)] for held in holds[tracker.feature][: measured.shown]),
             }
             for tracker in measured.findings.trackers
@@ -87,10 +88,10 @@ def _context(measured: Measured) -> list[dict[str, Any]]:
         {
             "name": subject.label,
             "colour": LINE_COLOURS[number % len(LINE_COLOURS)],
-            "gradient": _shorts(gradient.relative[1:]),
+            "gradient": shorts(gradient.relative[1:]),
             "steps": gradient.steps,
             "lengths": list(context.lengths),
-            "losses": _shorts(context.mean, 5),
+            "losses": shorts(context.mean, 5),
             "targets": len(context.losses),
             "effective": context.effective,
         }
@@ -103,40 +104,21 @@ def _context(measured: Measured) -> list[dict[str, Any]]:
 def _surprisal(measured: Measured) -> dict[str, Any]:
     surprisal = measured.surprisal
     return {
-        "mean": _short(surprisal.bits.mean()),
+        "mean": short(surprisal.bits.mean()),
         "scale": surprisal_scale(surprisal.bits),
-        "bits": _shorts(surprisal.bits),
-        "entropy": _shorts(surprisal.entropy),
+        "bits": shorts(surprisal.bits),
+        "entropy": shorts(surprisal.entropy),
         "alternatives": surprisal.alternatives.tolist(),
-        "probabilities": [_shorts(row) for row in surprisal.probabilities],
+        "probabilities": [shorts(row) for row in surprisal.probabilities],
         "names": {int(token): measured.passage.name(int(token)) for token in np.unique(surprisal.alternatives)},
     }
 
 
-def _roll(roll: Roll, measured: Measured) -> dict[str, Any]:
-    bits = np.concatenate([[0.0], measured.surprisal.bits])
-    cost = roll.own(bits)
-    return {
-        "lanes": [{"label": lane.label, "shaded": lane.shaded} for lane in roll.lanes],
-        "rows": [_row(roll, row) for row in roll.rows()],
-        "spans": [[round(float(begin), 2), round(float(end), 2)] for begin, end in roll.spans],
-        "notes": [note._asdict() for note in roll.notes],
-        "bits": _shorts(cost),
-        "mean": _short(cost.mean(), 4) if len(cost) else None,
-        "scale": surprisal_scale(cost if len(cost) else bits),
-    }
+def shorts(values: NDArray[np.floating], digits: int = 3) -> list[float | None]:
+    """Each as by `short`."""
+    return [short(value, digits) for value in values]
 
 
-def _row(roll: Roll, row: Row) -> dict[str, Any]:
-    lowest, highest = roll.lanes_in(row)
-    bars = [bar._asdict() for bar in row.bars]
-    return {"begin": row.begin, "end": row.end, "lowest": lowest, "highest": highest, "bars": bars}
-
-
-def _shorts(values: NDArray[np.floating], digits: int = 3) -> list[float | None]:
-    return [_short(value, digits) for value in values]
-
-
-def _short(value: float, digits: int = 3) -> float | None:
+def short(value: float, digits: int = 3) -> float | None:
     """So many significant digits; None, JSON's null, for what is not finite."""
     return float(f"{float(value):.{digits}g}") if math.isfinite(value) else None

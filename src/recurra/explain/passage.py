@@ -1,12 +1,14 @@
 """What is explained: a sequence of tokens with a label and nameable features for each, and the models that read it.
 
-Tasks make these from their own data; nothing else here knows whether the tokens are characters, words or notes.
+Tasks make these from their own data; nothing here knows whether the tokens are characters, words or notes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -14,9 +16,57 @@ from numpy.typing import NDArray
 
 from recurra.data.tokenizer import Tokens
 from recurra.models.language_model import LanguageModel
-from recurra.tasks.music.lanes import Roll
+
+if TYPE_CHECKING:
+    from recurra.explain.measurements import Measured
+    from recurra.explain.units import Tracker
 
 BoolArray = NDArray[np.bool_]
+
+
+class Drawing(Protocol):
+    """Draws the pictures of a passage: the module `pictures`, as text, or the `View` that a task gives."""
+
+    def draw_units(
+        self, passage: Passage, values: NDArray[np.float32], trackers: Sequence[Tracker], path: Path
+    ) -> None:
+        """Draw the passage once for each found unit, coloured by it, with marks where its feature holds.
+
+        Args:
+            passage: what was read.
+            values: activations, `(time, units)`.
+            trackers: the units found; may be none.
+            path: the PNG to write.
+        """
+
+    def draw_surprisal(self, passage: Passage, bits: NDArray[np.floating], path: Path) -> None:
+        """Draw the beginning of the passage, coloured by surprisal, as far as that is known.
+
+        Args:
+            passage: what was read.
+            bits: of every token but the first, `(tokens measured - 1,)`.
+            path: the PNG to write.
+        """
+
+
+class View(Drawing, Protocol):
+    """How the tokens of a passage are shown where that is not as text, as notes of a piano roll are."""
+
+    def __len__(self) -> int:
+        """How many tokens are shown."""
+
+    def beginning(self, length: int) -> View:
+        """The view of the first so many tokens."""
+
+    def page_data(self, measured: Measured) -> dict[str, Any]:
+        """JSON values of what is shown; the page itself uses `unit`, `groups`, `bits`, `mean` and `scale`.
+
+        `groups` are runs of tokens that are one thing (a `unit`, "note"), each with its `first` and `last`; `bits` is
+        what each costs, `mean` their mean (None without any) and `scale` the bits of the strongest colour.
+        """
+
+    def script(self) -> str:
+        """JavaScript that sets the page's `view`; see `page.html`."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +80,7 @@ class Passage:
         name: how a token of the vocabulary is called where it is one of several possible ones.
         source: where the sequence came from, for captions.
         unit: what one token is called, for axes.
-        roll: the tokens as notes, which are then drawn instead of the labels; None if they are no music.
+        view: what is drawn instead of the labels; None for text.
     """
 
     tokens: Tokens
@@ -39,12 +89,12 @@ class Passage:
     name: Callable[[int], str]
     source: str
     unit: str = "token"
-    roll: Roll | None = None
+    view: View | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(self.labels), *(len(values) for values in self.features.values())}
-        if self.roll is not None:
-            lengths.add(len(self.roll.times))
+        if self.view is not None:
+            lengths.add(len(self.view))
         if lengths != {len(self.tokens)}:
             raise ValueError(f"{len(self.tokens)} tokens with labels and features of lengths {sorted(lengths)}")
 
@@ -58,7 +108,7 @@ class Passage:
             tokens=self.tokens[:length],
             labels=self.labels[:length],
             features={name: holds[:length] for name, holds in self.features.items()},
-            roll=self.roll.beginning(length) if self.roll else None,
+            view=self.view.beginning(length) if self.view else None,
         )
 
 

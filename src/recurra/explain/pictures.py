@@ -67,9 +67,9 @@ def draw_context(
     figure = _figure(11, 4.4)
     left, right = figure.subplots(1, 2)
     colours = _cycle(len(names))
-    for reach, colour in zip(gradients, colours, strict=True):
-        steps = np.arange(1, reach.norms.shape[1])
-        curve = np.where(reach.relative[1:] > 0, reach.relative[1:], np.nan)
+    for gradient, colour in zip(gradients, colours, strict=True):
+        steps = np.arange(1, gradient.norms.shape[1])
+        curve = np.where(gradient.relative[1:] > 0, gradient.relative[1:], np.nan)
         left.plot(steps, curve, color=colour, linewidth=1.8)
     left.axhline(NEGLIGIBLE, color="#00000055", linewidth=0.8, linestyle=":")
     left.set_yscale("log")
@@ -85,7 +85,7 @@ def draw_context(
     right.set_xscale("log", base=2)
     ticks = contexts[0].lengths
     right.set_xticks(ticks, [str(length) for length in ticks])
-    right.set_title("loss with the context cut short (ring: as good as the longest)", fontsize=10, loc="left")
+    right.set_title("loss with the context cut short (ring: effective context)", fontsize=10, loc="left")
     right.set_xlabel(f"{unit}s of context")
     right.set_ylabel(f"nats a {unit}")
     _legend(left, names)
@@ -94,15 +94,8 @@ def draw_context(
     save(figure, path)
 
 
-def draw_neurons(passage: Passage, values: FloatArray, trackers: Sequence[Tracker], path: Path) -> None:
-    """Draw a strip of text for each found unit, coloured by it, a bar under where the feature holds.
-
-    Args:
-        passage: what was read.
-        values: activations, `(time, units)`.
-        trackers: the units found.
-        path: the PNG to write.
-    """
+def draw_units(passage: Passage, values: FloatArray, trackers: Sequence[Tracker], path: Path) -> None:
+    """Draw a strip of text for each found unit, a bar under where the feature holds; see `passage.Drawing`."""
     shown = trackers[:UNITS_SHOWN]
     figure = _figure(0.2 + CELL[0] * COLUMNS, 0.1 + (0.3 + CELL[1] * STRIP_ROWS) * max(1, len(shown)))
     if not shown:
@@ -146,14 +139,9 @@ def telling_window(holds: BoolArray, length: int) -> int:
 
 
 def draw_surprisal(passage: Passage, bits: NDArray[np.floating], path: Path) -> None:
-    """Draw the beginning of a text, coloured by surprisal.
-
-    Args:
-        passage: what was read.
-        bits: of every token but the first, `(time - 1,)`.
-        path: the PNG to write.
-    """
-    cells = lay_out(passage.labels[: COLUMNS * SURPRISAL_ROWS], COLUMNS, break_lines=True)
+    """Draw the beginning of a text, coloured by surprisal; see `passage.Drawing`."""
+    most = min(COLUMNS * SURPRISAL_ROWS, 1 + len(bits))
+    cells = lay_out(passage.labels[:most], COLUMNS, break_lines=True)
     cells = [cell for cell in cells if cell.row < SURPRISAL_ROWS]
     rows, columns = cells[-1].row + 1, max(40, *(cell.column + cell.width for cell in cells))
     scale = surprisal_scale(bits)

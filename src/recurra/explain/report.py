@@ -9,9 +9,8 @@ from pathlib import Path
 from recurra.explain import pictures
 from recurra.explain.measurements import Measured, measure
 from recurra.explain.page import write_page
-from recurra.explain.passage import Passage, Subject
+from recurra.explain.passage import Drawing, Passage, Subject
 from recurra.files import require_writable_parent
-from recurra.tasks.music import lane_pictures as roll_pictures
 
 
 @dataclass(frozen=True)
@@ -41,13 +40,13 @@ def explain(subjects: Sequence[Subject], passage: Passage, out: Path) -> Explain
     """
     require_writable_parent(out)
     measured = measure(subjects, passage)
-    neurons, reach, surprisal = (
+    neurons, context, surprisal = (
         out.with_name(f"{out.stem}-{name}.png") for name in ("neurons", "context", "surprisal")
     )
     write_page(out, measured)
-    draw = roll_pictures if passage.roll else pictures
-    draw.draw_neurons(measured.passage, measured.activations, measured.findings.trackers, neurons)
+    drawing: Drawing = measured.passage.view or pictures
+    drawing.draw_units(measured.passage, measured.activations, measured.findings.trackers, neurons)
     labels = [subject.label for subject in measured.subjects]
-    pictures.draw_context(labels, measured.gradients, measured.contexts, passage.unit, reach)
-    draw.draw_surprisal(measured.passage, measured.surprisal.bits, surprisal)
-    return Explained(measured, (out, neurons, reach, surprisal))
+    pictures.draw_context(labels, measured.gradients, measured.contexts, passage.unit, context)
+    drawing.draw_surprisal(measured.passage, measured.surprisal.bits, surprisal)
+    return Explained(measured, (out, neurons, context, surprisal))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from recurra.data.tokenizer import Tokens
+from recurra.errors import NOT_NUMBERS, RecurraError
 from recurra.explain.passage import device_of, to_tensor
 from recurra.models.cells import State
 from recurra.models.language_model import LanguageModel
@@ -49,6 +50,7 @@ def surprisal(model: LanguageModel, tokens: Tokens, top: int = TOP) -> Surprisal
 
     Raises:
         ValueError: if there is nothing to predict.
+        RecurraError: if the model's probabilities are not numbers.
     """
     if len(tokens) < 2:
         raise ValueError("surprisal needs at least two tokens: the first is given, not predicted")
@@ -66,4 +68,7 @@ def surprisal(model: LanguageModel, tokens: Tokens, top: int = TOP) -> Surprisal
             entropy = -torch.special.xlogy(probs, probs).sum(dim=-1) / math.log(2)
             best = probs.topk(top)
             parts.append((bits, entropy, best.indices, best.values))
-    return Surprisal(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
+    result = Surprisal(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
+    if not np.isfinite(result.bits).all():
+        raise RecurraError(NOT_NUMBERS)
+    return result

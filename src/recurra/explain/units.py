@@ -66,7 +66,7 @@ class Tracker:
 
 @dataclass(frozen=True)
 class Findings:
-    """What `find` found.
+    """What `find_trackers` found.
 
     Attributes:
         trackers: one a feature; those first whose AUC is furthest above what the token or a rule feature tells alone.
@@ -137,7 +137,7 @@ def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return means[index]
 
 
-def find(
+def find_trackers(
     values: FloatArray,
     tokens: Tokens,
     features: Mapping[str, BoolArray],

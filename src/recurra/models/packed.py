@@ -63,9 +63,10 @@ class PackedLanguageModel:
         first = self._layers[0]
         if self.vocabulary_size * len(first.bias) <= MAX_TABLE:
             features = self._embedding.shape[1]
-            self._table = (self._embedding @ first.weight[:features] + first.bias).astype(np.float32, copy=False)
-            if self._rules:
-                self._rule_table = self._rule_table @ first.weight[:features]
+            with np.errstate(over="ignore", invalid="ignore"):  # huge weights are for who reads the logits to refuse
+                self._table = (self._embedding @ first.weight[:features] + first.bias).astype(np.float32, copy=False)
+                if self._rules:
+                    self._rule_table = self._rule_table @ first.weight[:features]
             self._layers[0] = first._replace(weight=first.weight[features:])
         output = model.output.weight @ model.projection.weight if model.projection else model.output.weight
         self._output = np.ascontiguousarray(_array(output).T)
@@ -91,7 +92,8 @@ class PackedLanguageModel:
         entering = (self._embedding if self._table is None else self._table)[token]
         if self._rules:
             rule_features, after = self._rules.read(np.array([[token]]), state[-1][0][None])
-            entering = entering + self._rule_table[rule_features[0, 0] > 0].sum(axis=0)
+            with np.errstate(over="ignore", invalid="ignore"):
+                entering = entering + self._rule_table[rule_features[0, 0] > 0].sum(axis=0)
         inputs = entering
         for layer, before in zip(self._layers, state, strict=False):
             if not new and self._table is not None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from recurra.data.streams import Streams
 from recurra.data.tokenizer import Tokens
-from recurra.evaluation.language_model import SCORING_LENGTH, score_tokens
+from recurra.evaluation.language_model import SCORING_LENGTH, sum_tokens
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.language_model import LanguageModel
@@ -57,4 +57,4 @@ class NextToken:
         assert isinstance(model, LanguageModel)
         tokens = self.validation_tokens[:MONITOR_TOKENS]
         streams = max(1, min(MONITOR_STREAMS, len(tokens) // SCORING_LENGTH))
-        return score_tokens(model, tokens, device, streams=streams).nats
+        return sum_tokens(model, tokens, device, streams=streams).nats

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from damage import flip, seal, snapshot
+from damage import enlarge, flip, seal, snapshot
 from safetensors.torch import load_file, save_file
 
 from recurra.tasks.music.io.midi import write_midi
@@ -254,17 +254,17 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "altered weights": (lambda folder: flip(folder / "model.safetensors"), "truncated or altered"),
     "without vocabulary": (lambda folder: (folder / "vocabulary.json").unlink(), "there is no such file"),
     "other pitches": (vocabulary(highest=127), "do not belong together"),
-    "pitches upside down": (vocabulary(lowest=90, highest=30), "no vocabulary of music"),
-    "a kind of its own": (vocabulary(kind="os.system"), "no vocabulary of music"),
-    "frames that are none": (vocabulary(frame=12), "no vocabulary of music"),
-    "steps out of order": (vocabulary(steps=[3, 1]), "no vocabulary of music"),
-    "no steps": (vocabulary(steps=[]), "no vocabulary of music"),
-    "enormous durations": (vocabulary(durations=[10**12]), "no vocabulary of music"),
-    "countless metres": (vocabulary(meters=[[4, 4]] * 10**5), "no vocabulary of music"),
-    "a metre without beats": (vocabulary(meters=[[0, 4]]), "no vocabulary of music"),
-    "tracks of another kind": (vocabulary(tracks="Flute"), "no vocabulary of music"),
-    "a tempo that is none": (vocabulary(tempo="fast"), "no vocabulary of music"),
-    "drums beyond MIDI": (vocabulary(drums=[300]), "no vocabulary of music"),
+    "pitches upside down": (vocabulary(lowest=90, highest=30), "not a vocabulary of music"),
+    "a kind of its own": (vocabulary(kind="os.system"), "not a vocabulary of music"),
+    "frames that are none": (vocabulary(frame=12), "not a vocabulary of music"),
+    "steps out of order": (vocabulary(steps=[3, 1]), "not a vocabulary of music"),
+    "no steps": (vocabulary(steps=[]), "not a vocabulary of music"),
+    "enormous durations": (vocabulary(durations=[10**12]), "not a vocabulary of music"),
+    "countless metres": (vocabulary(meters=[[4, 4]] * 10**5), "not a vocabulary of music"),
+    "a metre without beats": (vocabulary(meters=[[0, 4]]), "not a vocabulary of music"),
+    "tracks of another kind": (vocabulary(tracks="Flute"), "not a vocabulary of music"),
+    "a tempo that is none": (vocabulary(tempo="fast"), "not a vocabulary of music"),
+    "drums beyond MIDI": (vocabulary(drums=[300]), "not a vocabulary of music"),
     "truncated pieces": (
         lambda folder: (folder / "pieces.safetensors").write_bytes((folder / "pieces.safetensors").read_bytes()[:-9]),
         "pieces.safetensors is damaged",
@@ -361,3 +361,18 @@ def test_a_piece_of_ten_thousand_bars_is_no_beginning(compose_refused: Refused, 
     long = save(tmp_path, "long.mid", notes)
     message = compose_refused("--prime", long, "--bars", 2000, status=2)
     assert "--prime has 2100 bars" in message
+
+
+@pytest.mark.parametrize("verb", ["compose", "evaluate", "explain"])
+def test_a_model_of_huge_weights(
+    refused: Refused, music_model: Path, music_folder: Path, tmp_path: Path, verb: str
+) -> None:
+    enlarge(music_model)
+    before = snapshot(tmp_path)
+    rest = {
+        "compose": ["--bars", 1, "--out", tmp_path / "a.mid"],
+        "evaluate": [music_folder],
+        "explain": [music_folder, "--out", tmp_path / "p.html"],
+    }
+    assert "not numbers" in refused("music", verb, music_model, *rest[verb])
+    assert snapshot(tmp_path) == before

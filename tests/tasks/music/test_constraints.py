@@ -68,7 +68,7 @@ class TestPitches:
 
     @pytest.mark.parametrize("text", ["", "H4", "C", "128", "-1", "C10", "G#9", "Cb-1", "4C", "C4.5", "9" * 5000])
     def test_none(self, text: str) -> None:
-        with pytest.raises(OptionError, match="there is no note"):
+        with pytest.raises(OptionError, match="is not a note"):
             parse_pitch(text)
 
     @given(number=st.integers(0, 127), sharp=st.booleans())
@@ -84,7 +84,7 @@ class TestMeters:
 
     @pytest.mark.parametrize("text", ["", "3", "3/", "/4", "0/4", "3/0", "3/5", "3/64", "257/4", "-3/4", "3/4/4", "C"])
     def test_none(self, text: str) -> None:
-        with pytest.raises(OptionError, match="there is no metre"):
+        with pytest.raises(OptionError, match="is not a metre"):
             parse_meter(text)
 
     def test_one_the_model_does_not_know(self) -> None:
@@ -176,8 +176,8 @@ class TestRanges:
         [
             ("C4", "write its lowest and highest note, such as C3-C6"),
             ("", "write its lowest and highest note"),
-            ("C5-C4", "--range C5-C4 is none: write its lowest note first"),
-            ("C4-X", "write its lowest|there is no note 'X'"),
+            ("C5-C4", "--range C5-C4 is upside down: write its lowest note first"),
+            ("C4-X", "write its lowest|'X' is not a note"),
             ("100-127", "--range 100-127 holds no note this model knows; it knows MIDI numbers 36 to 84"),
             ("Tenor=C3-C4", "there is no track 'Tenor'; the model's are: 1 Soprano, 2 Bass, 3 Kit"),
             ("0=C3-C4", "there is no track '0'"),

@@ -46,7 +46,7 @@ def test_a_folder_gives_its_music_in_order_and_names_what_it_leaves_out(folder: 
     assert len(collection.skipped) == 3
     assert any("2 file(s) left out that are not .mid," in reason for reason in collection.skipped)
     assert any("f.mid is damaged or cut off" in reason for reason in collection.skipped)
-    assert any("g.json holds no list of pieces" in reason for reason in collection.skipped)
+    assert any("g.json does not hold a list of pieces" in reason for reason in collection.skipped)
     assert collection.left_out == {"grace notes": 1}
     assert collection.pieces[1].notes == PIECE.notes
 
@@ -90,7 +90,7 @@ def test_a_single_broken_file_is_an_error(folder: Path) -> None:
 
 
 def test_a_file_of_another_kind_is_named(folder: Path) -> None:
-    with pytest.raises(RecurraError, match=r"notes\.txt is no music file .* must end in \.mid, .* or \.json"):
+    with pytest.raises(RecurraError, match=r"notes\.txt is not a music file; .* must end in \.mid, .* or \.json"):
         open_pieces([folder / "notes.txt"])
     (folder / "empty").mkdir()
     with pytest.raises(RecurraError, match=r"holds no \.mid, .* or \.json file"):
@@ -109,6 +109,41 @@ def test_a_sample_stands_alone_and_a_pipe_is_refused(folder: Path) -> None:
     os.mkfifo(folder / "pipe.mid")
     with pytest.raises(RecurraError, match="only once"):
         open_pieces([folder / "pipe.mid"])
+
+
+def test_pieces_given_in_python_are_taken_as_they_are() -> None:
+    other = replace(PIECE, name="two", left_out={"lyrics": 2})
+    collection = open_pieces([PIECE, other])
+    assert collection == Collection("2 pieces", (PIECE, other), (), {"lyrics": 2})
+    assert open_pieces(PIECE) == Collection("one", (PIECE,))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (replace(PIECE, notes=PIECE.notes[::-1]), "'one' has notes out of order"),
+        (replace(PIECE, notes=(Note(0, 12, 128),)), "'one' has a pitch above 127"),
+        (replace(PIECE, notes=(Note(0, 12, 60, 80, 1),)), "'one' has a note of no track"),
+        (replace(PIECE, length=12), "'one' has a note beyond its end"),
+        (replace(PIECE, notes=(Note(0, 12, 60), Note(6, 12, 60))), "'one' has a note that begins while it sounds"),
+        (replace(PIECE, tracks=()), "'one' has no track"),
+        (replace(PIECE, meters=()), "'one' has no metre"),
+    ],
+)
+def test_a_piece_that_breaks_the_rules_of_pieces_is_refused(wrong: Piece, told: str) -> None:
+    with pytest.raises(RecurraError, match=f"the pieces given: {told}; make each as"):
+        open_pieces([PIECE, wrong])
+
+
+def test_no_music_and_mixed_music_are_refused(folder: Path) -> None:
+    with pytest.raises(OptionError, match="there is no music"):
+        open_pieces([])
+    with pytest.raises(OptionError, match="cannot be mixed"):
+        open_pieces([PIECE, folder / "b.mid"])
+
+
+def test_a_source_need_not_be_in_a_list(folder: Path) -> None:
+    assert open_pieces(str(folder / "b.mid")) == open_pieces(folder / "b.mid") == open_pieces([folder / "b.mid"])
 
 
 def test_every_known_ending_has_a_reader() -> None:

@@ -61,8 +61,8 @@ def heard(music: Piece, how: Notation | None = None) -> Passage:
 
 def marks(made: Passage, name: str, how: Notation | None = None) -> str:
     """At the last token of each moment that has one which is a note."""
-    assert made.roll is not None
-    last = {note.onset: note.last for note in made.roll.notes}
+    assert made.view is not None
+    last = {note.onset: note.last for note in made.view.notes}
     return "".join(".#"[int(made.features[name][place])] for place in last.values())
 
 
@@ -145,7 +145,7 @@ def test_frames_hold_what_sounds_in_each() -> None:
     assert marks(made, "major chord") == "###"
     assert marks(made, "a note repeats") == ".#."
     assert marks(made, "phrase end") == "#.#"  # the first two frames are one long chord, and the last is the last
-    assert [note.duration for note in made.roll.notes] == [12] * 9
+    assert [note.duration for note in made.view.notes] == [12] * 9
 
 
 def test_phrases_end_by_a_long_chord_or_before_silence() -> None:
@@ -172,22 +172,22 @@ def test_notes_stand_where_they_are() -> None:
     music = piece([(0, 1, 72, 0), (0, 1, 76, 0), (1, 0.5, 38, 1), (1.5, 1, 74, 0)], (COMMON_TIME,), tracks)
     tokens, _ = encode(music, FULL)
     made = passage(FULL, np.concatenate([tokens, tokens]), "t", ["one"])
-    first, second = made.roll.notes[:4], made.roll.notes[4:]
+    first, second = made.view.notes[:4], made.view.notes[4:]
     assert [note.name for note in first] == ["C5 Flute", "E5 Flute", "drum 38 Drums", "D5 Flute"]
     assert [(note.onset, note.duration) for note in first] == [(0, 12), (0, 12), (12, 6), (18, 12)]
     owned = [" ".join(made.labels[note.first : note.last + 1]) for note in first]
     assert owned == ["Flute C5 1/4 mf", "E5 1/4 mf", "Drums drum 38 1/8 mf", "Flute D5 1/4 mf"]
     offset = 48 + GAP  # one bar
     assert [note.onset - offset for note in second] == [note.onset for note in first]
-    assert [made.roll.lanes[note.lane].label for note in first] == ["C5", "", "", ""]
-    assert [lane.label for lane in made.roll.lanes[:3]] == ["", "", "drums"]
+    assert [made.view.lanes[note.lane].label for note in first] == ["C5", "", "", ""]
+    assert [lane.label for lane in made.view.lanes[:3]] == ["", "", "drums"]
     assert first[2].lane == 1
-    assert [bar.title for bar in made.roll.bars] == ["one", "piece 2"]
-    assert [made.roll.lanes[note.lane + 1].shaded for note in (first[0], first[1])] == [True, False]
+    assert [bar.title for bar in made.view.bars] == ["one", "piece 2"]
+    assert [made.view.lanes[note.lane + 1].shaded for note in (first[0], first[1])] == [True, False]
 
 
 def test_a_pickup_is_bar_nought() -> None:
-    bars = heard(WALTZ).roll.bars
+    bars = heard(WALTZ).view.bars
     assert [(bar.number, bar.begin, bar.end, bar.beat) for bar in bars] == [
         (0, 0, 12, 12),
         (1, 12, 48, 12),
@@ -200,10 +200,10 @@ def test_any_tokens_make_a_passage(how: Notation, data) -> None:
     tokens = np.array(data.draw(st.lists(st.integers(0, how.size - 1), max_size=40)), dtype=np.int64)
     made = passage(how, tokens, "t")
     assert len(made) == len(made.labels) == len(tokens)
-    assert (np.diff(made.roll.times) >= 0).all()
-    assert made.roll.spans.shape == (len(tokens), 2)
-    assert all(0 <= note.lane < len(made.roll.lanes) for note in made.roll.notes)
-    assert all(0 <= note.first <= note.last < len(tokens) for note in made.roll.notes)
+    assert (np.diff(made.view.times) >= 0).all()
+    assert made.view.spans.shape == (len(tokens), 2)
+    assert all(0 <= note.lane < len(made.view.lanes) for note in made.view.notes)
+    assert all(0 <= note.first <= note.last < len(tokens) for note in made.view.notes)
     made.beginning(len(tokens) // 2 + 1)
 
 
@@ -212,7 +212,7 @@ def test_notes_are_those_that_decoding_finds(wanted) -> None:
     """An independent reading: what sounds, note by note, is what `decode` says."""
     tokens, _ = encode(piece(sorted(set(wanted))), how := notation(durations=tuple(range(1, 49))))
     decoded = decode(tokens, how, "")
-    made = passage(how, tokens, "t").roll
+    made = passage(how, tokens, "t").view
     drawn = Counter((note.onset, note.lane + how.lowest) for note in made.notes)
     assert drawn == Counter((note.onset, note.pitch) for note in decoded.notes)
     ends = {note.onset + note.duration for note in made.notes}
@@ -225,7 +225,7 @@ def test_notes_are_those_that_decoding_finds(wanted) -> None:
 def test_a_passage_refuses_a_roll_that_does_not_fit() -> None:
     made = heard(SCALE)
     with pytest.raises(ValueError, match=f"{len(made)} tokens"):
-        replace(made, roll=made.roll.beginning(5))
+        replace(made, view=made.view.beginning(5))
 
 
 def test_drums_are_no_voice() -> None:

@@ -144,7 +144,7 @@ def test_chords_move_with_their_root(root: str, quality: str, bass: str) -> None
 
 @pytest.mark.parametrize("symbol", ["", "H", "c", "am", "Cx7", "C/H", "C7b", "Cmaj7maj7", "C//E", "C/E/G", "7", "Cm#"])
 def test_unknown_chords(symbol: str) -> None:
-    with pytest.raises(OptionError, match="there is no chord"):
+    with pytest.raises(OptionError, match="is not a chord"):
         parse_chord(symbol)
 
 
@@ -213,7 +213,7 @@ def test_modes_as_in_music21(name: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "H minor", "minor", "C foo", "dorian", "C major minor", "C#b", "3"])
 def test_unknown_scales(text: str) -> None:
-    with pytest.raises(OptionError, match=r"there is no scale .*harmonic minor"):
+    with pytest.raises(OptionError, match=r"is not a scale.*harmonic minor"):
         parse_scale(text)
 
 
@@ -247,9 +247,9 @@ def test_repeats() -> None:
         ("", "progression is empty"),
         (" | ", "progression is empty"),
         ("C | | G", "bar 2 of the chord progression is empty"),
-        ("C | F Xm | G", "bar 2 of the chord progression: there is no chord 'Xm'"),
-        ("C F Gfoo", "bar 3 of the chord progression: there is no chord 'Gfoo'"),
-        ("% | C", "bar 1 of the chord progression: there is no chord '%'"),
+        ("C | F Xm | G", "bar 2 of the chord progression: 'Xm' is not a chord"),
+        ("C F Gfoo", "bar 3 of the chord progression: 'Gfoo' is not a chord"),
+        ("% | C", "bar 1 of the chord progression: '%' is not a chord"),
     ],
 )
 def test_bad_progressions(text: str, message: str) -> None:

@@ -98,13 +98,15 @@ HOSTILE: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("name", "value"), HOSTILE, ids=lambda value: str(value)[:20])
 def test_hostile_json_is_refused_in_one_sentence(name: str, value: Any) -> None:
-    with pytest.raises(RecurraError, match=r"^vocabulary.json is no vocabulary of music \(.*\); copy the model again$"):
+    with pytest.raises(
+        RecurraError, match=r"^vocabulary.json is not a vocabulary of music \(.*\); copy the model again$"
+    ):
         from_json(NOTES.to_json() | {name: value}, "vocabulary.json")
 
 
 @pytest.mark.parametrize("values", [None, [], "notes", 3, {}, {"kind": "notes"}])
 def test_what_is_no_object_with_all_of_it_is_refused(values: Any) -> None:
-    with pytest.raises(RecurraError, match=r"^here is no vocabulary of music"):
+    with pytest.raises(RecurraError, match=r"^here is not a vocabulary of music"):
         from_json(values, "here")
 
 

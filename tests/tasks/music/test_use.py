@@ -23,6 +23,8 @@ from safetensors.torch import load_file
 import recurra as package
 from recurra import modelfile, music
 from recurra.decoding.sampling import Sampling
+from recurra.errors import OptionError
+from recurra.tasks.music import model as module
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls
 from recurra.tasks.music.io.midi import read_midi, write_midi
@@ -377,3 +379,51 @@ class TestInfoAndPython:
         assert again.compose(sampling=Sampling(seed=1)) == model.compose(sampling=Sampling(seed=1))
         assert again.longest_copy(model.training_pieces()[2]) == model.longest_copy(model.training_pieces()[2])
         assert model.evaluate(str(music_folder)) == pytest.approx(loaded.evaluate(str(music_folder)))
+
+    def test_python_composes_from_files_and_pieces_as_the_command_does(
+        self, recurra: Command, trained_music: Path, music_folder: Path, tmp_path: Path
+    ) -> None:
+        model = Model.load(trained_music)
+        file, piece = music_folder / "tune-4.mid", read_midi(music_folder / "tune-4.mid")
+        controls, sampling = music.Controls(bars=5), music.Sampling(seed=1)
+        composed(
+            recurra, trained_music, tmp_path / "a.mid", "--prime", file, "--prime-bars", 2, "--bars", 5, "--seed", 1
+        )
+        for prime in (file, str(file), piece):
+            made = model.compose(controls, sampling, prime=prime, prime_bars=2)
+            music.write_piece(made, tmp_path / "b.mid")
+            assert (tmp_path / "b.mid").read_bytes() == (tmp_path / "a.mid").read_bytes()
+        assert model.compose(controls, sampling, prime=file, prime_bars=2, tempo=63).tempos == (Tempo(0, 63),)
+        harmonised = model.compose(sampling=sampling, melody=file, melody_track="Violin")
+        assert harmonised == model.compose(sampling=sampling, melody=piece, melody_track="2")
+        assert [n for n in harmonised.notes if n.track == 1] == [n for n in piece.notes if n.track == 1]
+        assert model.beginning(piece, 2).length == 72
+        with pytest.raises(OptionError, match="--prime and --melody"):
+            model.compose(prime=file, melody=file)
+
+    def test_python_compares_as_the_command_does(
+        self, recurra: Command, trained_music: Path, music_folder: Path, tmp_path: Path
+    ) -> None:
+        model = Model.load(trained_music)
+        files = [music_folder / "tune-1.mid", music_folder / "tune-5.mid"]
+        comparison = model.compare(files)
+        pieces = [read_midi(path) for path in files]
+        assert model.compare(pieces).to_json() == comparison.to_json()
+        assert model.compare(files[0]).copies[0][1] == comparison.copies[0][1] == model.longest_copy(pieces[0])
+        value = json.loads(recurra("music", "compare", trained_music, *files, "--json").out)
+        assert value == json.loads(json.dumps(comparison.to_json())) | {"path": None}
+        comparison.draw(tmp_path / "c.png")
+        assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_pieces_made_in_python_are_evaluated_and_explained_as_files_are(
+        self, trained_music: Path, music_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = Model.load(trained_music)
+        pieces = music.open_pieces(music_folder).pieces
+        assert model.evaluate(pieces) == model.evaluate(music_folder)
+        assert model.evaluate(pieces[0]) == model.evaluate(music_folder / "tune-0.mid")
+        passages = []
+        monkeypatch.setattr(module, "explain", lambda subjects, passage, out: passages.append(passage))
+        for data in (pieces, [music_folder]):
+            model.explain(data, tmp_path / "page.html")
+        np.testing.assert_array_equal(passages[0].tokens, passages[1].tokens)

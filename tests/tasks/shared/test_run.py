@@ -66,8 +66,8 @@ def test_a_trained_model_learns_more_from_little(tmp_path: Path) -> None:
 
     words = ["the", "cats", "which", "were", "full", "ate", "naively", "already"]
     (tmp_path / "much.txt").write_text(lines(words, 600, 0))
-    (tmp_path / "little.txt").write_text(lines(words[:4] + ["dogs"], 45, 1))
-    (tmp_path / "kept.txt").write_text(lines(words[:4] + ["dogs"], 60, 2))
+    (tmp_path / "little.txt").write_text(lines([*words[:4], "dogs"], 45, 1))
+    (tmp_path / "kept.txt").write_text(lines([*words[:4], "dogs"], 60, 2))
     options: dict[str, Any] = dict(hidden_size=48, embedding_size=16, dropout=0.0, min_count=1)
     text.train(tmp_path / "much.txt", tmp_path / "start", steps=150, progress=False, **options)
     little = dict(validation=tmp_path / "kept.txt", steps=40)

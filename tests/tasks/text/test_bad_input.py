@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from damage import alter_config, flip, seal, snapshot, truncate
+from damage import alter_config, enlarge, flip, seal, snapshot, truncate
 from safetensors.torch import load_file, save_file
 
 from recurra import modelfile
@@ -357,3 +357,16 @@ class TestUse:
         for verb in (["text", "write"], ["info"]):
             refused(*verb, tmp_path / "nothing")
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("verb", ["write", "evaluate", "explain"])
+    def test_a_model_of_huge_weights(
+        self, refused: Refused, model_folder: Path, corpus_file: Path, tmp_path: Path, verb: str
+    ) -> None:
+        enlarge(model_folder)
+        rest = {
+            "write": ["--length", 5],
+            "evaluate": [corpus_file],
+            "explain": [corpus_file, "--out", tmp_path / "p.html"],
+        }
+        assert "not numbers" in refused("text", verb, model_folder, *rest[verb])
+        assert not (tmp_path / "p.html").exists()

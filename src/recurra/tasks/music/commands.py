@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -13,20 +13,19 @@ from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
 from recurra.files import require_suffix, require_writable_parent
 from recurra.progress import note
-from recurra.tasks.music import statistics
 from recurra.tasks.music.config import Config
-from recurra.tasks.music.constraints import Controls, beginning_of, voice_of
-from recurra.tasks.music.data import open_pieces
+from recurra.tasks.music.constraints import Controls
+from recurra.tasks.music.data import one_piece
 from recurra.tasks.music.harmony import estimate_key
 from recurra.tasks.music.model import Model
 from recurra.tasks.music.novelty import Copy
-from recurra.tasks.music.pieces import Piece, Tempo, bar_lines
+from recurra.tasks.music.pieces import Piece, bar_lines
 from recurra.tasks.music.render.output import STRAIGHT, require_known, swing, write_piece
 from recurra.tasks.music.render.roll import draw_roll
 from recurra.tasks.music.render.score import engrave
 from recurra.tasks.music.render.synthesizer import Timing
+from recurra.tasks.music.statistics import Comparison
 from recurra.tasks.music.training import train as train_model
-from recurra.tasks.music.transcription import encode
 from recurra.tasks.output import print_explained, print_json, print_table
 from recurra.tasks.shared.commands import command, require_given
 
@@ -162,22 +161,25 @@ def compose(
     files = Files(out, roll, score)
     require_known(out, playing.soundfont, timing)
     loaded = Model.load(model)
-    prime = beginning_of(_only(start.prime, loaded), start.prime_bars) if start.prime else None
-    source = _only(start.melody, loaded) if start.melody else None
-    voice = voice_of(source, loaded.notation, start.melody_track) if source else None
-    tempos = _tempos(loaded, playing.tempo, prime or source)
+    prime = loaded.beginning(_only(start.prime, loaded), start.prime_bars) if start.prime else None
+    melody = _only(start.melody, loaded) if start.melody else None
     for path in files.all:
         require_writable_parent(path)
     sampling = sampling.seeded()
     made: list[dict[str, Any]] = []
     for number in range(samples):
         name = f"{loaded.name}, seed {sampling.seed}" + (f", sample {number + 1}" if samples > 1 else "")
-        meters = source.meters if source else ()
         piece = loaded.compose(
-            controls, sampling, prime=prime, melody=voice, melody_meters=meters, name=name, number=number
+            controls,
+            sampling,
+            prime=prime,
+            melody=melody,
+            melody_track=start.melody_track,
+            tempo=playing.tempo,
+            name=name,
+            number=number,
         )
-        piece = replace(piece, tempos=tempos)
-        for kind, count in (+encode(prime, loaded.notation)[1]).items() if prime and not number else ():
+        for kind, count in prime.left_out.items() if prime and not number else ():
             note(f"left out of {start.prime}: {count:,} {kind}")
         these = files if samples == 1 else files.numbered(number + 1)
         what = these.write(piece, prime.length if prime else 0, playing.soundfont, timing)
@@ -200,16 +202,10 @@ def compose(
 
 def _only(path: Path, model: Model) -> Piece:
     """The one piece of a file, or the first of several."""
-    pieces = open_pieces([path], model.config.frame).pieces
-    if len(pieces) > 1:
-        note(f"{path} holds {len(pieces)} pieces; the first is taken")
-    return pieces[0]
-
-
-def _tempos(model: Model, tempo: float | None, like: Piece | None) -> tuple[Tempo, ...]:
-    if tempo is not None:
-        return (Tempo(0, tempo),)
-    return like.tempos if like else (Tempo(0, model.notation.tempo),)
+    piece, more = one_piece(path, model.config.frame)
+    if more:
+        note(f"{path} holds {more + 1} pieces; the first is taken")
+    return piece
 
 
 def _facts(piece: Piece) -> dict[str, Any]:
@@ -285,26 +281,21 @@ def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = Fal
     if out:
         require_suffix(out, ".png")
     loaded = Model.load(model)
-    made = open_pieces(pieces, loaded.config.frame).pieces
-    corpus = statistics.measure(loaded.training_pieces())
-    measured = statistics.measure(made)
-    comparison = statistics.compare(measured, corpus)
-    copies = [(piece, loaded.longest_copy(piece)) for piece in made]
+    comparison = loaded.compare(pieces)
     if out:
         require_writable_parent(out)
-        statistics.draw_statistics(measured, corpus, out)
+        comparison.draw(out)
     if json:
-        told = [{"name": piece.name, "copy": copy and copy._asdict()} for piece, copy in copies]
-        print_json({**comparison.to_json(), "pieces": told, "count": len(made), "path": out and str(out)})
+        print_json({**comparison.to_json(), "path": out and str(out)})
         return
     _print_comparison(comparison)
-    for piece, copy in copies:
+    for piece, copy in comparison.copies:
         print(f"{piece.name}: {_novelty(piece, copy, loaded)}")
     if out:
         print(out)
 
 
-def _print_comparison(comparison: statistics.Comparison) -> None:
+def _print_comparison(comparison: Comparison) -> None:
     print(f"{'':<24} {'made':>9} {'trained on':>11}   deviation there")
     for name, pair in comparison.scalars.items():
         made, corpus, deviation = (f"{value:.3f}" if value is not None else "-" for value in pair)

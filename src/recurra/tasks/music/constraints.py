@@ -144,7 +144,7 @@ def beginning_of(piece: Piece, bars: int | None = None) -> Piece:
     """
     lines = bar_lines(piece)
     if bars is not None and bars >= len(lines):
-        raise OptionError(f"--prime-bars asks for {bars} bars, and {piece.name} has {len(lines) - 1}")
+        raise OptionError(f"`prime_bars` asks for {bars} bars, and {piece.name} has {len(lines) - 1}")
     end = lines[-1 if bars is None else bars]
     return part(replace(piece, length=max(end, piece.length)), 0, end)
 
@@ -162,7 +162,7 @@ def voice_of(piece: Piece, notation: Notation, track: str | None = None) -> Give
     """
     own_tracks = [n for n in range(len(notation.tracks)) if not notation.tracks[n].drums]
     if notation.tracks and not own_tracks:
-        raise OptionError("this model knows drums only, which harmonise no --melody; leave that out")
+        raise OptionError("this model knows drums only, which harmonise no `melody`; leave that out")
     pitched = [
         n for n in range(len(piece.tracks)) if not piece.tracks[n].drums and any(m.track == n for m in piece.notes)
     ]
@@ -173,7 +173,7 @@ def voice_of(piece: Piece, notation: Notation, track: str | None = None) -> Give
         named = [n for n in pitched if track.casefold() in (piece.tracks[n].name.casefold(), str(n + 1))]
         if not named:
             listed = ", ".join(f"{n + 1} {piece.tracks[n].name}".strip() for n in pitched)
-            raise OptionError(f"{piece.name} has no track {track!r}; its tracks are: {listed}")
+            raise OptionError(f"{piece.name} has no track {track[:40]!r}; its tracks are: {listed}")
         position = named[0]
     alike = [n for n in own_tracks if notation.tracks[n].name == piece.tracks[position].name]
     return Given(tuple(note for note in piece.notes if note.track == position), [*alike, *own_tracks, 0][0])
@@ -205,7 +205,7 @@ def plan(
     end = lines[-1] if not notation.frame else -(-lines[-1] // notation.frame) * notation.frame
     if prime and begin >= lines[-1]:
         raise OptionError(
-            f"--prime has {len(bar_lines(prime)) - 1} bars and --bars asks for {bars} in all; "
+            f"`prime` has {len(bar_lines(prime)) - 1} bars and `bars` asks for {bars} in all; "
             "ask for more, or give a shorter beginning"
         )
     scale = parse_scale(controls.key) if controls.key else frozenset(range(12))
@@ -237,17 +237,17 @@ def _meters(controls: Controls, notation: Notation, prime: Piece | None, given: 
     meters = (*given,) or (prime.meters if prime else ((Meter(0, *notation.meters[0]),)))
     if asked and (prime or given):
         if (asked.numerator, asked.denominator) != (meters[-1].numerator, meters[-1].denominator):
-            source = "--prime" if prime else "--melody"
-            raise OptionError(f"--meter {controls.meter} is not the metre of {source}; leave one of them out")
+            source = "`prime`" if prime else "`melody`"
+            raise OptionError(f"`meter` {controls.meter} is not the metre of {source}; leave one of them out")
     elif asked:
         meters = (asked,)
     for meter in meters:
         if (meter.numerator, meter.denominator) not in notation.meters:
-            source = "--prime has" if prime else "--melody has" if given else "--meter asks for"
+            source = "`prime` has" if prime else "`melody` has" if given else "`meter` asks for"
             asked_for = f"{meter.numerator}/{meter.denominator}"
             raise OptionError(f"{source} {asked_for}, which the model does not know; its metres are {known}")
         if notation.frame and meter.onset % notation.frame:
-            raise OptionError("--prime or --melody changes its metre within a frame of this model; give another file")
+            raise OptionError("`prime` or `melody` changes its metre within a frame of this model; give another file")
     return meters
 
 
@@ -255,11 +255,11 @@ def parse_meter(text: str) -> Meter:
     """The metre "3/4".
 
     Raises:
-        OptionError: if it is none.
+        OptionError: if it is not one.
     """
     match = re.fullmatch(r"\s*(\d{1,3})\s*/\s*(\d{1,2})\s*", text)
     if match is None or int(match[2]) not in METER_DENOMINATORS or not 1 <= int(match[1]) <= 256:
-        raise OptionError(f"there is no metre {text!r}: write beats over their value, such as 3/4")
+        raise OptionError(f"{text[:40]!r} is not a metre: write beats over their value, such as 3/4")
     return Meter(0, int(match[1]), int(match[2]))
 
 
@@ -284,7 +284,7 @@ def parse_pitch(text: str) -> int:
     """The MIDI number of "C4" (60, middle C), "F#3", "Bb5", or of a number itself.
 
     Raises:
-        OptionError: if it is none.
+        OptionError: if it is not one.
     """
     text = text.strip()
     match = _NOTE.fullmatch(text)
@@ -293,7 +293,7 @@ def parse_pitch(text: str) -> int:
         shift = {"": 0, "#": 1, "♯": 1, "b": -1, "♭": -1}[match[2].lower()]
         number = LETTERS[match[1].upper()] + shift + 12 * (int(match[3]) + 1)
     if not 0 <= number <= 127:
-        raise OptionError(f"there is no note {text!r}: write one such as C4, F#3 or Bb5, or a MIDI number up to 127")
+        raise OptionError(f"{text[:40]!r} is not a note: write one such as C4, F#3 or Bb5, or a MIDI number up to 127")
     return number
 
 
@@ -311,11 +311,11 @@ def track_named(name: str, notation: Notation) -> int:
     if name.strip() in numbers:
         return numbers.index(name.strip())
     if not names:
-        raise OptionError(f"there is no track {name!r}: this model has one track only; leave the name out")
+        raise OptionError(f"there is no track {name[:40]!r}: this model has one track only; leave the name out")
     listed = ", ".join(f"{position} {other}".strip() for position, other in enumerate(names, 1))
     if matches:
         raise OptionError(f"several tracks are called {name!r}; name one by its number: {listed}")
-    raise OptionError(f"there is no track {name!r}; the model's are: {listed}")
+    raise OptionError(f"there is no track {name[:40]!r}; the model's are: {listed}")
 
 
 def _fits(controls: Controls, notation: Notation, scale: PitchClasses) -> BoolArray:
@@ -326,17 +326,17 @@ def _fits(controls: Controls, notation: Notation, scale: PitchClasses) -> BoolAr
         name, found, borders = text.rpartition("=")
         match = _BORDERS.fullmatch(borders)
         if match is None:
-            raise OptionError(f"--range {text} is none: write its lowest and highest note, such as C3-C6")
+            raise OptionError(f"`range` {text} is not a range: write its lowest and highest note, such as C3-C6")
         lowest, highest = parse_pitch(match[1]), parse_pitch(match[2])
         if lowest > highest:
-            raise OptionError(f"--range {text} is none: write its lowest note first")
+            raise OptionError(f"`range` {text} is upside down: write its lowest note first")
         inside = (pitches >= lowest) & (pitches <= highest)
         if not inside.any():
             known = f"{notation.lowest} to {notation.highest}"
-            raise OptionError(f"--range {text} holds no note this model knows; it knows MIDI numbers {known}")
+            raise OptionError(f"`range` {text} holds no note this model knows; it knows MIDI numbers {known}")
         rows = slice(None) if not found else slice(position := track_named(name, notation), position + 1)
         if found and notation.tracks[rows.start].drums:
-            raise OptionError(f"--range {text} is of drums, which are neither high nor low; leave it out")
+            raise OptionError(f"`range` {text} is of drums, which are neither high nor low; leave it out")
         fits[rows] &= inside
     return fits
 
@@ -353,20 +353,20 @@ def _require_given_fits(
     for note in given.notes:
         where = f"the given voice's note {note.pitch} at quarter {note.onset / 12:g}"
         if not notation.lowest <= note.pitch <= notation.highest:
-            raise OptionError(f"{where} is one the model has never seen; transpose --melody")
+            raise OptionError(f"{where} is one the model has never seen; transpose `melody`")
         if not fits[given.track, note.pitch - notation.lowest]:
-            broken = "--range" if note.pitch % 12 in scale else "--key"
-            raise OptionError(f"{where} is outside of {broken}; leave that out or change --melody")
+            broken = "`range`" if note.pitch % 12 in scale else "`key`"
+            raise OptionError(f"{where} is outside of {broken}; leave that out or change `melody`")
         for position, (begin, allowed) in enumerate(harmony):
             until = harmony[position + 1][0] if position + 1 < len(harmony) else note.end
             if begin < note.end and until > note.onset and note.pitch % 12 not in allowed:
-                raise OptionError(f"{where} is not in the chord there; leave --chords out or change --melody")
+                raise OptionError(f"{where} is not in the chord there; leave `chords` out or change `melody`")
     if controls.voices is None:
         return None
     ends = [(note.onset, 1) for note in given.notes] + [(note.end, -1) for note in given.notes]
     most = int(np.cumsum([step for _, step in sorted(ends)]).max(initial=0))
     if most > controls.voices:
-        raise OptionError(f"--melody has up to {most} notes at once, and --voices allows {controls.voices}")
+        raise OptionError(f"`melody` has up to {most} notes at once, and `voices` allows {controls.voices}")
     return controls.voices - most
 
 
@@ -382,10 +382,10 @@ def _require_room(
     for tick, allowed in harmony:
         if not allowed & scale:
             raise OptionError(
-                f"--chords and --key have no note in common at quarter {tick / 12:g}; leave one of them out"
+                f"`chords` and `key` have no note in common at quarter {tick / 12:g}; leave one of them out"
             )
     pitches = np.arange(notation.lowest, notation.highest + 1)
-    named = "--range and --key" if controls.key else "--range"
+    named = "`range` and `key`" if controls.key else "`range`"
     for position, row in enumerate(fits):
         # The given voice has its notes, and nothing else is in its track.
         if notation.tracks and (notation.tracks[position].drums or (given and position == given.track)):
@@ -396,5 +396,5 @@ def _require_room(
         for tick, allowed in harmony:
             if not (row & np.isin(pitches % 12, sorted(allowed))).any():
                 raise OptionError(
-                    f"{named} and --chords together leave no note{name} at quarter {tick / 12:g}; widen the range"
+                    f"{named} and `chords` together leave no note{name} at quarter {tick / 12:g}; widen the range"
                 )

@@ -1,4 +1,4 @@
-"""Music files in: a file, several, a folder, or a sample; each piece on the grid of `pieces`."""
+"""Music in: files, folders, a sample, or pieces given in Python; then as tokens, and as batches of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,8 +23,12 @@ from recurra.tasks.music.io.midi import read_midi
 from recurra.tasks.music.io.rolls import read_rolls
 from recurra.tasks.music.io.scores import read_score
 from recurra.tasks.music.notation import Notation
+from recurra.tasks.music.packed_pieces import pack, require_sound
 from recurra.tasks.music.pieces import TICKS, Piece, bar_lines, part
 from recurra.tasks.music.transcription import encode, suit
+
+Source = str | Path | Piece
+"""What music is given as: a file, a folder, `sample:NAME`, or a piece itself."""
 
 Reader = Callable[[Path, int], tuple[Piece, ...]]
 """Reads the pieces of one file; the number is the ticks a frame of a piano roll lasts."""
@@ -52,6 +55,9 @@ VALIDATION_EVERY = 10
 the longest."""
 
 FEW = 5
+
+MIN_NOTES = 50
+"""Fewer notes are refused: there is nothing to learn from them."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,11 @@ class Collection:
         return digest.hexdigest()
 
 
-def open_pieces(sources: Sequence[str | Path], frame: int = TICKS) -> Collection:
+def open_pieces(sources: Source | Sequence[Source], frame: int = TICKS) -> Collection:
     """Find and read music.
 
     Args:
-        sources: files, folders (every file below whose name ends as in `READERS`), or one `sample:NAME`.
+        sources: files, folders (every file below whose name ends as in `READERS`), one `sample:NAME`, or pieces.
         frame: ticks a frame of a piano roll (.json) lasts.
 
     Raises:
@@ -93,7 +99,13 @@ def open_pieces(sources: Sequence[str | Path], frame: int = TICKS) -> Collection
     """
     if frame < 1:
         raise OptionError(f"a frame of {frame} ticks is impossible; give at least 1")
-    names = [str(source) for source in sources]
+    named = [sources] if isinstance(sources, str | Path | Piece) else list(sources)
+    if not named:
+        raise OptionError("there is no music; name a file, a folder or sample:chorales, or give pieces")
+    given = [source for source in named if isinstance(source, Piece)]
+    if given:
+        return _given(given, len(named))
+    names = [str(source) for source in named]
     if sample := sample_named(names, MUSIC, "music"):
         return _collect(names[0], MUSIC[sample](), [])
     found, skipped = find_files(names, tuple(READERS))
@@ -102,6 +114,21 @@ def open_pieces(sources: Sequence[str | Path], frame: int = TICKS) -> Collection
     if not pieces:
         raise RecurraError(f"no readable music in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
     return _collect(called(names), pieces, skipped)
+
+
+def _given(pieces: Sequence[Piece], among: int) -> Collection:
+    """Pieces made in Python, of which nobody knows whether they keep what a `Piece` promises."""
+    if len(pieces) < among:
+        raise OptionError("pieces cannot be mixed with files; open the files first, with open_pieces")
+    source, remedy = "the pieces given", "make each as the docstrings of Piece and Note say"
+    require_sound(pack(pieces), [piece.name for piece in pieces], source, remedy)
+    return _collect(pieces[0].name if len(pieces) == 1 else f"{len(pieces)} pieces", pieces, [])
+
+
+def one_piece(source: Source, frame: int = TICKS) -> tuple[Piece, int]:
+    """The first piece of a file or a sample, or a piece itself; and how many more there are."""
+    pieces = open_pieces(source, frame).pieces
+    return pieces[0], len(pieces) - 1
 
 
 def split_validation(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tuple[Piece, ...], str]:
@@ -121,7 +148,7 @@ def split_validation(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tupl
     begun, rest = part(piece, 0, border), part(piece, border, piece.length)
     if not begun.notes or not rest.notes:
         raise RecurraError(
-            f"{piece.name} is too short to keep a part of it for validation; give a longer piece, or --validation"
+            f"{piece.name} is too short to keep a part of it for validation; give a longer piece, or `validation`"
         )
     train = tuple(begun if index == longest else other for index, other in enumerate(pieces))
     return train, (rest,), f"the last bars of {piece.name}"
@@ -138,24 +165,16 @@ def _read_all(found: list[Path], frame: int, skipped: list[str], shown: Bar) -> 
     pieces: list[Piece] = []
     for index, path in enumerate(found):
         try:
-            pieces += _reader(path)(path, frame)
+            reader = READERS.get(path.suffix.lower())
+            if reader is None:
+                raise RecurraError(f"{path} is not a music file; its name must end in {listed(tuple(READERS))}")
+            pieces += reader(path, frame)
         except RecurraError as error:
             if len(found) == 1:
                 raise
             skipped.append(str(error))
         shown.update((index + 1) / len(found), f"{len(pieces)} pieces")
     return pieces
-
-
-def _reader(path: Path) -> Reader:
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise RecurraError(f"{path} is no music file this program knows; its name must end in {listed(tuple(READERS))}")
-    return reader
-
-
-MIN_NOTES = 50
-"""Fewer notes are refused: there is nothing to learn from them."""
 
 
 @dataclass(frozen=True)
@@ -186,13 +205,16 @@ class Data:
 
 
 def read_data(
-    sources: Sequence[Any], validation: Sequence[Any] | None, config: Config, notation: Notation | None = None
+    sources: Source | Sequence[Source],
+    validation: Source | Sequence[Source] | None,
+    config: Config,
+    notation: Notation | None = None,
 ) -> Data:
     """Read pieces and write them as tokens.
 
     Args:
-        sources: files, folders or a sample, see `open_pieces`.
-        validation: a file or folder to validate on; None keeps a part of the pieces for that.
+        sources: see `open_pieces`.
+        validation: what to validate on, likewise; None keeps a part of the pieces for it.
         config: which tokens.
         notation: an existing one, for a resumed run; None makes one.
 
@@ -215,14 +237,14 @@ def read_data(
         )
     if config.tokens == "frames" and not any(_pitched(piece) for piece in train):
         raise RecurraError(
-            f"{collection.name} is nothing but drums, which frames have no place for; use --tokens notes"
+            f"{collection.name} is nothing but drums, which frames have no place for; use `tokens` notes"
         )
     if not any(piece.notes for piece in kept):
-        raise RecurraError(f"the validation part, {name}, has no notes to measure by; give another with --validation")
+        raise RecurraError(f"the validation part, {name}, has no notes to measure by; give another with `validation`")
     notation = notation or suit((*train, *kept), config.tokens, config.frame, config.tracks, config.velocity)
     lost: Counter[str] = Counter()
-    tokens = [encode_counted(piece, notation, lost, length=True) for piece in train]
-    kept_tokens = [encode_counted(piece, notation, lost, length=False) for piece in kept]
+    tokens = [encoded(piece, notation, lost, length=True) for piece in train]
+    kept_tokens = [encoded(piece, notation, lost, length=False) for piece in kept]
     return Data(collection, notation, train, tokens, kept, kept_tokens, name, digest, +lost)
 
 
@@ -230,8 +252,8 @@ def _pitched(piece: Piece) -> bool:
     return any(not piece.tracks[item.track].drums for item in piece.notes)
 
 
-def encode_counted(piece: Piece, notation: Notation, lost: Counter[str], length: bool) -> Tokens:
-    """The tokens of a piece; what cannot be written in them is added to `lost`."""
+def encoded(piece: Piece, notation: Notation, lost: Counter[str], length: bool) -> Tokens:
+    """A piece as tokens, `lost` counting what cannot be written in them; `length` says how long it is."""
     tokens, missing = encode(piece, notation, length)
     lost.update(missing)
     return tokens
@@ -241,7 +263,7 @@ PLAIN_SHARE = 0.25
 """Share of the pieces that a pass over the data reads in their own key."""
 
 
-def streams_of(data: Data, config: Config) -> VariedStreams:
+def streams(data: Data, config: Config) -> VariedStreams:
     """Batches of the pieces in all their variants: any key, told their length or not."""
     most = required(config.transpose, "transpose")
     keys = [0, *(shift for shift in range(-most, most + 1) if shift)]

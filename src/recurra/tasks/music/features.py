@@ -21,9 +21,10 @@ from recurra.data.tokenizer import Tokens
 from recurra.errors import RecurraError
 from recurra.explain.passage import BoolArray, Passage
 from recurra.tasks.music.harmony import Key, estimate_key
-from recurra.tasks.music.lanes import GAP, DrawnBar, DrawnNote, Lane, Roll
+from recurra.tasks.music.lanes import GAP, DrawnBar, DrawnNote, Lane
 from recurra.tasks.music.notation import Notation
 from recurra.tasks.music.pieces import TICKS, Note, Piece, bar_lines, beat_lines
+from recurra.tasks.music.roll_view import RollView
 from recurra.tasks.music.rule_features import (
     BARS,
     DRUM,
@@ -85,7 +86,7 @@ def passage(notation: Notation, tokens: Tokens, source: str, names: Sequence[str
         features = {title: np.concatenate([part[title] for part in parts]) for title in parts[0]}
     titles = [names[index] if index < len(names) else f"piece {index + 1}" for index in range(len(pieces))]
     roll = _roll(notation, pieces, titles)
-    return Passage(tokens, [name(int(token)) for token in tokens], features, name, source, roll=roll)
+    return Passage(tokens, [name(int(token)) for token in tokens], features, name, source, view=roll)
 
 
 def require_same_notation(names: Sequence[str], notations: Sequence[Notation]) -> None:
@@ -98,7 +99,7 @@ def require_same_notation(names: Sequence[str], notations: Sequence[Notation]) -
         if notation != notations[0]:
             raise RecurraError(
                 f"{name} and {names[0]} do not write music in the same tokens, so their figures cannot be compared; "
-                "train both on the same pieces with the same --tokens, --frame, --tracks and --velocity"
+                "train both on the same pieces with the same `tokens`, `frame`, `tracks` and `velocity`"
             )
 
 
@@ -331,7 +332,7 @@ def phrase_ends(piece: Piece) -> list[int]:
     return ends
 
 
-def _roll(notation: Notation, pieces: Sequence[Heard], titles: Sequence[str]) -> Roll:
+def _roll(notation: Notation, pieces: Sequence[Heard], titles: Sequence[str]) -> RollView:
     drums = {number: index for index, number in enumerate(notation.drums)}
     lanes = [Lane("", False)] * len(drums) + [Lane("drums", False)] * bool(drums)
     lowest = len(lanes) - notation.lowest  # the lane of pitch 0
@@ -356,7 +357,7 @@ def _roll(notation: Notation, pieces: Sequence[Heard], titles: Sequence[str]) ->
         token += len(heard.times)
         offset += int(heard.bars[-1]) + GAP
     all_times = np.concatenate([np.zeros(0, dtype=np.int64), *times])
-    return Roll(all_times, offset, tuple(notes), tuple(bars), tuple(lanes))
+    return RollView(all_times, offset, tuple(notes), tuple(bars), tuple(lanes))
 
 
 def _bars(heard: Heard, offset: int, title: str) -> list[DrawnBar]:

@@ -89,7 +89,7 @@ def whole_bars(changes: Iterable[tuple[float, int, int]], left_out: Counter[str]
 
     Args:
         changes: tick, numerator, denominator; of several at one tick the last counts.
-        left_out: counts those that are no metre, such as 0/4, and those overruled at once.
+        left_out: counts those that are not a metre, such as 0/4, and those overruled at once.
     """
     at: dict[int, Meter] = {}
     for tick, numerator, denominator in sorted(changes, key=lambda change: change[0]):

@@ -199,7 +199,7 @@ def parse_scale(text: str) -> PitchClasses:
     name = _scale_name(match[4]) if match else None
     if match is None or name is None:
         raise OptionError(
-            f"there is no scale {text!r}: write a tonic and one of {', '.join(SCALES)}, such as 'F# minor'"
+            f"{text[:40]!r} is not a scale: write a tonic and one of {', '.join(SCALES)}, such as 'F# minor'"
         )
     if not match[4] and match[1].islower():
         raise OptionError(f"the scale {text!r} may be major or minor: write '{text} major' or '{text} minor'")
@@ -224,7 +224,7 @@ def parse_chord(symbol: str) -> PitchClasses:
         return ANY
     match = _CHORD.fullmatch(written)
     if match is None:
-        raise OptionError(f"there is no chord {symbol!r}: it begins with its root, a capital letter from A to G")
+        raise OptionError(f"{symbol[:40]!r} is not a chord: it begins with its root, a capital letter from A to G")
     quality = match[3]
     for pattern, plain in _SPELLINGS:
         quality = re.sub(pattern, plain, quality)
@@ -232,7 +232,7 @@ def parse_chord(symbol: str) -> PitchClasses:
     if quality not in CHORDS:
         known = ", ".join(name for name in CHORDS if name)
         raise OptionError(
-            f"there is no chord {symbol!r}: after the root may come nothing, {known}, or a bass as in C/E"
+            f"{symbol[:40]!r} is not a chord: after the root may come nothing, {known}, or a bass as in C/E"
         )
     bass = [LETTERS[match[4]] + _SHIFTS[match[5]]] if match[4] else []
     return _above(LETTERS[match[1]] + _SHIFTS[match[2]], CHORDS[quality]) | _above(0, bass)

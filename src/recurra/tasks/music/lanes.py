@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,10 @@ class Roll:
     bars: tuple[DrawnBar, ...]
     lanes: tuple[Lane, ...]
 
+    def __len__(self) -> int:
+        """How many tokens there are."""
+        return len(self.times)
+
     @property
     def spans(self) -> NDArray[np.float64]:
         """Where each token's share of the time begins and ends, ticks, `(time, 2)`."""
@@ -100,7 +104,7 @@ class Roll:
         begins = self.times + index * room[moment]
         return np.stack([begins, begins + room[moment]], axis=1)
 
-    def beginning(self, length: int) -> Roll:
+    def beginning(self, length: int) -> Self:
         """What the first so many tokens make up; lanes that nothing is on are left out at both sides."""
         if length < len(self.times):
             later = self.times[self.times > self.times[length - 1]]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recurra.config import with_options
-from recurra.data.sources import several
 from recurra.data.tokenizer import Tokens
 from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError, RecurraError
@@ -22,16 +22,16 @@ from recurra.explain.report import Explained, explain
 from recurra.models.language_model import LanguageModel
 from recurra.models.packed import single_stream
 from recurra.progress import in_groups
-from recurra.tasks.music import features
+from recurra.tasks.music import features, statistics
 from recurra.tasks.music import notation as notations
 from recurra.tasks.music.composition import compose, finished
 from recurra.tasks.music.config import Config
-from recurra.tasks.music.constraints import Controls, Given, plan
-from recurra.tasks.music.data import encode_counted, open_pieces
+from recurra.tasks.music.constraints import Controls, beginning_of, plan, voice_of
+from recurra.tasks.music.data import Source, encoded, one_piece, open_pieces
 from recurra.tasks.music.frame_scores import FrameScore, score_frames
 from recurra.tasks.music.notation import MAX_BARS, MusicRules, Notation
 from recurra.tasks.music.novelty import Copy, find_copy
-from recurra.tasks.music.pieces import Meter, Piece
+from recurra.tasks.music.pieces import Piece, Tempo
 from recurra.tasks.music.rule_features import BARS, START
 from recurra.tasks.music.training_pieces import CORPUS, TrainingPieces
 from recurra.tasks.music.transcription import decode, encode
@@ -89,9 +89,11 @@ class Model(SavedModel[LanguageModel, Notation, Config]):
         controls: Controls = Controls(),
         sampling: Sampling = Sampling(),
         *,
-        prime: Piece | None = None,
-        melody: Given | None = None,
-        melody_meters: tuple[Meter, ...] = (),
+        prime: Source | None = None,
+        prime_bars: int | None = None,
+        melody: Source | None = None,
+        melody_track: str | None = None,
+        tempo: float | None = None,
         name: str = "a new piece",
         number: int = 0,
         **options: Any,
@@ -101,38 +103,61 @@ class Model(SavedModel[LanguageModel, Notation, Config]):
         Args:
             controls: what it must keep to; nothing that breaks one can be drawn.
             sampling: how to choose among the rest.
-            prime: a beginning to go on from; the controls hold for what comes after it.
-            melody: a voice to harmonise, see `voice_of`.
-            melody_meters: the metres of the piece it is from.
+            prime: a file or a piece to go on from; the controls hold for what comes after it.
+            prime_bars: take only so many of its first bars.
+            melody: a file or a piece with a voice to harmonise, which stays exactly as it is.
+            melody_track: name or number, from 1, of the track that is the voice; the first that has notes if not given.
+            tempo: quarter notes a minute; those of `prime` or `melody`, or the training pieces' usual, if not given.
             name: what to call the piece.
             number: which of the samples of one seed this is.
             options: fields of `Controls` and of `Sampling`: `bars=8, key="D minor", temperature=0.7`.
 
         Raises:
             OptionError: if the controls cannot all be met.
+            RecurraError: if a file cannot be read.
         """
         if prime and melody:
             raise OptionError("`prime` and `melody` both say how the piece begins; give one of them")
-        controls, sampling = with_either(controls, sampling, options)
-        course = plan(controls, self.notation, prime, melody, melody_meters)
+        controls, sampling = _with_either(controls, sampling, options)
+        begun = self.beginning(prime, prime_bars) if prime else None
+        source = one_piece(melody, self.config.frame)[0] if melody else None
+        voice = voice_of(source, self.notation, melody_track) if source else None
+        course = plan(controls, self.notation, begun, voice, source.meters if source else ())
         bars = len(course.bar_lines) - 1
         tokens = [self.notation.number(START), self.notation.number(BARS, bars if bars <= MAX_BARS else 0)]
-        if prime:
-            tokens += [int(token) for token in encode(prime, self.notation)[0][2:]]
+        if begun:
+            tokens += [int(token) for token in encode(begun, self.notation)[0][2:]]
         step, state = single_stream(self.network)
         tokens += compose(step, tokens, state, course, sampling, sampling.generator(number))
-        return finished(decode(tokens, self.notation, name), course)
+        piece = finished(decode(tokens, self.notation, name), course)
+        like = begun or source
+        if tempo is not None:
+            return replace(piece, tempos=(Tempo(0, tempo),))
+        return replace(piece, tempos=like.tempos) if like else piece
 
-    def explain(self, data: str | Path, out: str | Path, *, against: Sequence[Model] = ()) -> Explained:
+    def beginning(self, prime: Source, bars: int | None = None) -> Piece:
+        """What `compose` goes on from: the first bars of a piece, whole ones; what cannot be read of it is counted.
+
+        Args:
+            prime: a file, of which the first piece is taken, or a piece.
+            bars: how many; all if not given.
+
+        Raises:
+            OptionError: if the piece has fewer.
+        """
+        begun = beginning_of(one_piece(prime, self.config.frame)[0], bars)
+        return replace(begun, left_out=dict(+encode(begun, self.notation)[1]))
+
+    def explain(self, data: Source | Sequence[Source], out: str | Path, *, against: Sequence[Model] = ()) -> Explained:
         """Show what the model does on pieces: its neurons, its effective context, its surprisal.
 
         Args:
-            data: pieces the model has not been trained on; the first of them are read.
+            data: pieces the model has not been trained on, see `open_pieces`; the first of them are read.
             out: the page to write, HTML; pictures are put beside it.
             against: further models, trained on the same pieces, to compare the effective context of.
         """
         self.require_same_vocabulary(against)
-        collection = open_pieces(several(data), self.config.frame)
+        collection = open_pieces(data, self.config.frame)
         tokens: list[Tokens] = []
         names = []
         for piece in collection.pieces:
@@ -157,19 +182,32 @@ class Model(SavedModel[LanguageModel, Notation, Config]):
         """The longest passage of a piece that a training piece has too, in whatever key; None if there is none."""
         return find_copy(piece, self.training.index) if self.training else None
 
-    def evaluate(self, data: str | Path) -> dict[str, float]:
+    def compare(self, pieces: Source | Sequence[Source]) -> statistics.Comparison:
+        """Compare pieces, such as some it has composed, with those the model was trained on, and find what is copied.
+
+        Args:
+            pieces: files, folders or pieces.
+
+        Raises:
+            RecurraError: if they cannot be read, or the model has come without its training pieces.
+        """
+        made = open_pieces(pieces, self.config.frame).pieces
+        comparison = statistics.compare(statistics.measure(made), statistics.measure(self.training_pieces()))
+        return replace(comparison, copies=tuple((piece, self.longest_copy(piece)) for piece in made))
+
+    def evaluate(self, data: Source | Sequence[Source]) -> dict[str, float]:
         """Score pieces.
 
         Args:
-            data: a file, a folder or a sample.
+            data: files, folders, a sample or pieces.
 
         Returns:
             `nats_per_frame` (the first frame of each piece given), `nats_per_frame_with_first`, `bits_per_note`, the
             `count` of frames predicted, and the `left_out` that could not be written in this model's tokens.
         """
-        collection = open_pieces(several(data), self.config.frame)
+        collection = open_pieces(data, self.config.frame)
         lost: Counter[str] = Counter()
-        figure = self.score([encode_counted(piece, self.notation, lost, length=False) for piece in collection.pieces])
+        figure = self.score([encoded(piece, self.notation, lost, length=False) for piece in collection.pieces])
         return {
             "nats_per_frame": figure.nats_per_frame,
             "nats_per_frame_with_first": figure.nats_per_frame_with_first,
@@ -179,7 +217,7 @@ class Model(SavedModel[LanguageModel, Notation, Config]):
         }
 
 
-def with_either(controls: Controls, sampling: Sampling, options: Mapping[str, Any]) -> tuple[Controls, Sampling]:
+def _with_either(controls: Controls, sampling: Sampling, options: Mapping[str, Any]) -> tuple[Controls, Sampling]:
     """Controls and sampling with some of their fields set anew."""
     sampled = {field.name for field in dataclasses.fields(Sampling)} & set(options)
     others = {name: value for name, value in options.items() if name not in sampled}

@@ -199,7 +199,7 @@ def from_json(values: Any, where: str) -> Notation:
         )
         _require_sound(notation)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise RecurraError(f"{where} is no vocabulary of music ({error}); copy the model again") from error
+        raise RecurraError(f"{where} is not a vocabulary of music ({error}); copy the model again") from error
     return notation
 
 

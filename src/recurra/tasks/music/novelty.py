@@ -2,7 +2,7 @@
 
 What is compared are moments: the ticks since the moment before, and the pitches that begin, whoever plays them. A pitch
 that begins twice at once counts once; drums, and how long notes are held, do not count. Two passages are equal if their
-moments are, but for one transposition; what came before the first moment of a passage, and when, is no part of it.
+moments are, but for one transposition; what came before the first moment of a passage, and when, is not a part of it.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def find_copy(piece: Piece, index: Index) -> Copy | None:
     """The longest passage of a piece that a corpus has too.
 
     Hashes may find too much, about once in 2^64 comparisons, but never too little. What they find is compared note by
-    note and, if it is no copy, looked for again with other hashes: the answer is exact.
+    note and, if it is not a copy, looked for again with other hashes: the answer is exact.
     """
     moments = moments_of(pack([piece]))
     weights = _notes_at(piece, moments.onsets)

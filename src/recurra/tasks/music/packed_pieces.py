@@ -89,14 +89,23 @@ def unpack(
     )
 
 
-def require_sound(arrays: Mapping[str, NDArray[Any]], names: Sequence[str], source: str) -> None:
+REMEDY = "they are damaged, take another copy or train again"
+
+
+def require_sound(arrays: Mapping[str, NDArray[Any]], names: Sequence[str], source: str, remedy: str = REMEDY) -> None:
     """Check all that `unpack` does, without making a piece.
+
+    Args:
+        arrays: as `pack` made them.
+        names: of the pieces.
+        source: where the arrays are from, for messages.
+        remedy: what to do about it, for messages.
 
     Raises:
         RecurraError: as `unpack`.
     """
     _require_shapes(arrays, len(names), source)
-    _require_values(arrays, names, source)
+    _require_values(arrays, names, source, remedy)
 
 
 def _require_shapes(arrays: Mapping[str, NDArray[Any]], pieces: int, source: str) -> None:
@@ -115,7 +124,7 @@ def _require_shapes(arrays: Mapping[str, NDArray[Any]], pieces: int, source: str
                 raise _damaged(source, f"the array {name!r} has {len(arrays[name])} values instead of {offsets[-1]}")
 
 
-def _require_values(arrays: Mapping[str, NDArray[Any]], names: Sequence[str], source: str) -> None:
+def _require_values(arrays: Mapping[str, NDArray[Any]], names: Sequence[str], source: str, remedy: str) -> None:
     """Every piece is one: what `recurra.tasks.music.pieces.Piece` promises holds."""
     column = {name: values.astype(np.int64) for name, values in arrays.items() if name in DTYPES}
     counts = {owner: np.diff(column[owner]) for owner in OWNERS}
@@ -126,7 +135,7 @@ def _require_values(arrays: Mapping[str, NDArray[Any]], names: Sequence[str], so
 
     def require(good: NDArray[np.bool_], piece: NDArray[np.int64], what: str) -> None:
         if not good.all():
-            raise _damaged(source, f"{names[piece[good.argmin()]]!r} has {what}")
+            raise _damaged(source, f"{names[piece[good.argmin()]]!r} has {what}", remedy)
 
     require(column["length"] >= 0, pieces, "a length below 0")
     require(counts["first_track"] > 0, pieces, "no track")
@@ -165,8 +174,8 @@ def _rising(keys: Sequence[NDArray[np.int64]], piece: NDArray[np.int64]) -> NDAr
     return good
 
 
-def _damaged(source: str, what: str) -> RecurraError:
-    return RecurraError(f"{source}: {what}; they are damaged, take another copy or train again")
+def _damaged(source: str, what: str, remedy: str = REMEDY) -> RecurraError:
+    return RecurraError(f"{source}: {what}; {remedy}")
 
 
 def _offsets(counts: Sequence[int]) -> NDArray[np.int64]:

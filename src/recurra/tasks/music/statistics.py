@@ -1,7 +1,8 @@
 """The statistics by which composed pieces are compared with a corpus, and a picture of them.
 
-Bars and beats are those of a piece's metres. A drum's pitch is no height and its duration means nothing: drums count in
-rhythm (`onset_in_bar`, `notes_per_bar`, `empty_beats`, `groove`) and repetition, not in pitch, duration and polyphony.
+Bars and beats are those of a piece's metres. A drum's pitch is not a height and its duration means nothing: drums count
+in rhythm (`onset_in_bar`, `notes_per_bar`, `empty_beats`, `groove`) and repetition, not in pitch, duration and
+polyphony.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from recurra.explain.pictures import DPI, LINE_COLOURS
 from recurra.files import write_atomic
 from recurra.tasks.music.harmony import SCALES
+from recurra.tasks.music.novelty import Copy
 from recurra.tasks.music.pieces import TICKS, Piece, bar_lines, beat_lines
 
 Ints = NDArray[np.int64]
@@ -94,16 +96,34 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Comparison:
-    """How like a corpus some made pieces are: `overlaps` of histograms, 0 (nothing in common) to 1 (the same), None if
-    one of them is empty; and `scalars`.
+    """How like a corpus some made pieces are.
+
+    Attributes:
+        made: what was measured on them.
+        corpus: what was measured on the corpus.
+        overlaps: of histograms, 0 (nothing in common) to 1 (the same), None if one of them is empty.
+        scalars: means over pieces.
+        copies: the longest passage of each made piece that the corpus has too, None if there is none.
     """
 
+    made: Statistics
+    corpus: Statistics
     overlaps: Mapping[str, float | None]
     scalars: Mapping[str, Pair]
+    copies: tuple[tuple[Piece, Copy | None], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"overlaps": dict(self.overlaps), "scalars": {name: p._asdict() for name, p in self.scalars.items()}}
+        return {
+            "overlaps": dict(self.overlaps),
+            "scalars": {name: p._asdict() for name, p in self.scalars.items()},
+            "pieces": [{"name": piece.name, "copy": copy and copy._asdict()} for piece, copy in self.copies],
+            "count": len(self.copies),
+        }
+
+    def draw(self, path: str | Path) -> None:
+        """Draw the histograms, a PNG; see `draw_statistics`."""
+        draw_statistics(self.made, self.corpus, Path(path))
 
 
 def measure(pieces: Iterable[Piece]) -> Statistics:
@@ -133,7 +153,8 @@ def compare(made: Statistics, corpus: Statistics) -> Comparison:
         )
         for name, values in corpus.scalars.items()
     }
-    return Comparison({name: _overlap(made.histograms[name], corpus.histograms[name]) for name in HISTOGRAMS}, scalars)
+    overlaps = {name: _overlap(made.histograms[name], corpus.histograms[name]) for name in HISTOGRAMS}
+    return Comparison(made, corpus, overlaps, scalars)
 
 
 def arrays_of(piece: Piece) -> PieceArrays:

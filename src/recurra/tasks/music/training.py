@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 
 from recurra.config import with_options
-from recurra.data.sources import several
 from recurra.models.language_model import LanguageModel
 from recurra.tasks.music.config import Config, resolve
-from recurra.tasks.music.data import Data, describe, read_data, streams_of
+from recurra.tasks.music.data import Data, Source, describe, read_data, streams
 from recurra.tasks.music.model import Model
 from recurra.tasks.music.packed_pieces import pack
-from recurra.tasks.music.pieces import Piece
 from recurra.tasks.music.training_pieces import TrainingPieces
 from recurra.tasks.shared.model import network_summary
 from recurra.tasks.shared.run import Progress, train_model
@@ -26,11 +24,11 @@ from recurra.training.run import RunResult, RunSpec
 
 
 def train(
-    data: str | Path | Piece | Sequence[str | Path | Piece],
+    data: Source | Sequence[Source],
     out: str | Path | None = None,
     config: Config | None = None,
     *,
-    validation: str | Path | Sequence[str | Path | Piece] | None = None,
+    validation: Source | Sequence[Source] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     from_model: str | Path | Model | None = None,
@@ -57,18 +55,18 @@ def train(
 
     def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, LanguageModel, Data]:
         notation = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
-        read = read_data(several(data), None if validation is None else several(validation), config, notation)
+        read = read_data(data, validation, config, notation)
         config = resolve(config, sum(map(len, read.train_tokens)))
-        streams = streams_of(read, config)
+        batches = streams(read, config)
         return RunSpec(
             config=config,
             data=read,
             build=partial(Model.build, config, read.notation),
-            objective=NextToken(streams, np.concatenate(read.validation_tokens)),
+            objective=NextToken(batches, np.concatenate(read.validation_tokens)),
             digest=read.digest,
             vocabulary=read.notation.to_json(),
             notes=describe(read),
-            network=f"{network_summary(config)}; {streams.batch_size} x {streams.sequence_length} tokens a step",
+            network=f"{network_summary(config)}; {batches.batch_size} x {batches.sequence_length} tokens a step",
             guessing=math.log(read.notation.size),
         )
 

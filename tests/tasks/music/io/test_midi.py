@@ -294,8 +294,8 @@ GOOD = file(
     ("data", "reason"),
     [
         (b"", "is empty"),
-        (b"MThd", "no MIDI file"),
-        (b"RIFF rubbish that is none", "no MIDI file"),
+        (b"MThd", "not a MIDI file"),
+        (b"RIFF rubbish that is none", "not a MIDI file"),
         (b"MThd\0\0\0\x07" + GOOD[8:], "damaged header"),
         (file(track(*A_QUARTER), layout=2), "format 2"),
         (file(track(*A_QUARTER), quarter=0), "frames"),

@@ -150,7 +150,7 @@ def _check(data: bytes) -> _Contents:
     if data[:4] == b"RIFF" and data[8:16] == b"RMIDdata":
         data = data[20 : 20 + int.from_bytes(data[16:20], "little")]
     if data[:4] != b"MThd" or len(data) < 14:
-        raise ValueError("is no MIDI file")
+        raise ValueError("is not a MIDI file")
     size, layout, declared, ticks = struct.unpack(">IHHH", data[4:14])
     if size != 6:
         raise ValueError(f"has a damaged header (of {size} bytes)")

@@ -32,7 +32,7 @@ def read_rolls(path: Path, frame: int = TICKS) -> tuple[Piece, ...]:
         One piece for each in the file, `length` exactly its frames, all notes in one track.
 
     Raises:
-        RecurraError: if it cannot be read or is no such list; the message says which piece and frame.
+        RecurraError: if it cannot be read or is not such a list; the message says which piece and frame.
     """
     rolls = _rolls(path)
     pieces = []
@@ -81,12 +81,14 @@ def _rolls(path: Path) -> list[list[Any]]:
     except (ValueError, RecursionError) as error:
         raise RecurraError(f"{path} is not JSON ({error}); give a list of pieces") from error
     if not isinstance(rolls, list):
-        raise RecurraError(f"{path} holds no list of pieces; give a list of pieces, each a list of frames")
+        raise RecurraError(f"{path} does not hold a list of pieces; give a list of pieces, each a list of frames")
     if not rolls:
         raise RecurraError(f"{path} holds no pieces; give a list with some")
     for number, roll in enumerate(rolls, 1):
         if not isinstance(roll, list):
-            raise RecurraError(f"piece {number} in {path} is no list of frames; write each frame as a list of numbers")
+            raise RecurraError(
+                f"piece {number} in {path} is not a list of frames; write each frame as a list of numbers"
+            )
         if not roll:
             raise RecurraError(f"piece {number} in {path} has no frames; leave it out")
     if (count := sum(map(len, rolls))) > MAX_FRAMES:
@@ -97,12 +99,12 @@ def _rolls(path: Path) -> list[list[Any]]:
 def _pitches(column: Any, path: Path, number: int, index: int) -> tuple[int, ...]:
     if not isinstance(column, list):
         raise RecurraError(
-            f"frame {index} of piece {number} in {path} is no list of note numbers; write [] for a silent one"
+            f"frame {index} of piece {number} in {path} is not a list of note numbers; write [] for a silent one"
         )
     for pitch in column:
         if type(pitch) is not int or not 0 <= pitch <= 127:  # True is an int as well
             raise RecurraError(
-                f"frame {index} of piece {number} in {path} holds {str(pitch)[:20]}, which is no note number; "
+                f"frame {index} of piece {number} in {path} holds {str(pitch)[:20]}, which is not a note number; "
                 "use whole numbers from 0 to 127"
             )
     return tuple(sorted(set(column)))

@@ -18,6 +18,7 @@ from typing import Any
 from xml.parsers import expat
 
 from recurra.errors import RecurraError, os_errors
+from recurra.tasks.music.io.score_lengths import XmlLengths, check_abc_meters, check_abc_notes, check_kern
 
 MAX_BYTES = 32 * 2**20
 """The largest score that is read, unpacked."""
@@ -25,8 +26,11 @@ MAX_BYTES = 32 * 2**20
 MAX_DEPTH = 64
 """Elements of XML within each other."""
 
+ABC_SUM = re.compile(r"(?<=M:)([\d+ ()]*\+[\d+ ()]*)(?=/)")
+"""The beats of a metre such as 3+2+2/8, which music21 takes for 322/8."""
+
 ABC_FIELD = re.compile(r"[A-Za-z]:|%")
-"""How a line of ABC begins that is no music."""
+"""How a line of ABC begins that is not music."""
 
 
 def open_scores(path: Path, left_out: Counter[str], reasons: list[str]) -> Iterator[tuple[str, Any]]:
@@ -137,28 +141,34 @@ def _musicxml(text: str) -> Any:
 
 
 def _check_xml(text: str) -> None:
-    """Refuse what makes a parser of XML blow up: entities that grow, and elements nested without end."""
+    """Refuse what makes a parser blow up: entities that grow, elements nested without end, lengths without end."""
     depth = 0
+    content: list[str] = []
+    lengths = XmlLengths()
 
     def begin(name: str, attributes: dict[str, str]) -> None:
         nonlocal depth
         depth += 1
+        content.clear()
         if depth > MAX_DEPTH:
             raise ValueError(f"nests its elements more than {MAX_DEPTH} deep, which no score does")
 
     def end(name: str) -> None:
         nonlocal depth
         depth -= 1
+        lengths.see(name, "".join(content), parser.CurrentLineNumber)
+        content.clear()
 
     def entity(*declaration: Any) -> None:
         raise ValueError("declares entities, which no score needs")
 
     parser = expat.ParserCreate("utf-8")
     parser.StartElementHandler, parser.EndElementHandler, parser.EntityDeclHandler = begin, end, entity
+    parser.CharacterDataHandler = content.append
     try:
         parser.Parse(text.encode("utf-8", "replace"), True)
     except expat.ExpatError as error:
-        raise ValueError(f"is no MusicXML ({error})") from error
+        raise ValueError(f"is not MusicXML ({error})") from error
 
 
 def _abc_tunes(text: str, name: str, left_out: Counter[str], reasons: list[str]) -> Iterator[tuple[str, Any]]:
@@ -170,14 +180,19 @@ def _abc_tunes(text: str, name: str, left_out: Counter[str], reasons: list[str])
     # music21 takes :|: for a dotted bar line and drops what follows some ::, but knows :||: for what both are.
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     text = "\n".join(line if ABC_FIELD.match(line) else re.sub(r":\|?:", ":||:", line) for line in lines)
+    text = ABC_SUM.sub(lambda beats: str(sum(int(number[-9:]) for number in re.findall(r"\d+", beats[0]))), text)
     head, *tunes = re.split(r"^(?=X:)", text, flags=re.MULTILINE)
     # Free text may stand between tunes; a header of the file is made of fields and comments.
     fields = "".join(line for line in head.splitlines(keepends=True) if ABC_FIELD.match(line))
+    line = 1 + (head.count("\n") if tunes else 0)
     for number, tune in enumerate(tunes or [head], 1):
+        first_line, line = line, line + tune.count("\n")
         try:
+            check_abc_meters(tune, first_line)
             # Of a file that does not say its version music21 forgets accidentals after one note, not after the bar.
             handler = abcFormat.ABCHandler(abcVersion=(2, 1, 0))
             handler.process(fields + tune if tunes else tune)
+            check_abc_notes(handler.tokens, tune, first_line)
             title = re.search(r"^T:\s*(.*\S)", tune, flags=re.MULTILINE)
             index = f" #{number}" if len(tunes) > 1 else ""
             if re.search(r"\A(?:(?!K:).*\n)*P:", tune):
@@ -198,6 +213,7 @@ def _kern(text: str, left_out: Counter[str]) -> Any:
 
     if re.search(r"^\*>\[", text, flags=re.MULTILINE):
         left_out["orders of sections"] += 1
+    check_kern(text)
     collection = HumdrumDataCollection(text)
     collection.parse()
     return collection.stream

@@ -33,12 +33,12 @@ def require_known(path: Path, soundfont: Path | None = None, timing: Timing | No
     if path.suffix.lower() not in known:
         raise OptionError(f"{path}: its name must end in {', '.join(known[:-1])} or {known[-1]}")
     if soundfont and path.suffix.lower() not in FORMATS:
-        raise OptionError(f"--soundfont plays into a sound file, and {path} is none; leave it out, or write .mp3")
+        raise OptionError(f"`soundfont` plays into a sound file, and {path} is not one; leave it out, or write .mp3")
     if timing and path.suffix.lower() in SCORES:
-        raise OptionError(f"--swing is played, not written, and {path} is a score; leave it out, or write .mid or .mp3")
+        raise OptionError(f"`swing` is played, not written, and {path} is a score; leave it out, or write .mid or .mp3")
 
 
-def write_piece(piece: Piece, path: Path, soundfont: Path | None = None, timing: Timing | None = None) -> str:
+def write_piece(piece: Piece, path: str | Path, soundfont: Path | None = None, timing: Timing | None = None) -> str:
     """Write a piece as MIDI, MusicXML (which knows no timing) or sound.
 
     Args:
@@ -50,6 +50,7 @@ def write_piece(piece: Piece, path: Path, soundfont: Path | None = None, timing:
     Returns:
         What was written, in a few words.
     """
+    path = Path(path)
     require_known(path)
     suffix = path.suffix.lower()
     if suffix in MIDI:
@@ -70,7 +71,7 @@ def swing(share: float) -> Timing | None:
     """
     if not STRAIGHT <= share <= MOST:
         raise OptionError(
-            f"--swing is {share}, but must be between {STRAIGHT} (straight) and {MOST}; {TRIPLET:.2f} is usual"
+            f"`swing` is {share}, but must be between {STRAIGHT} (straight) and {MOST}; {TRIPLET:.2f} is usual"
         )
     if share == STRAIGHT:
         return None

@@ -59,7 +59,7 @@ def engrave(piece: Piece, path: Path, key: Key | None = None) -> int:
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise OptionError(f"{path} is no score's name; end it in {' or '.join(SUFFIXES)}")
+        raise OptionError(f"{path} does not name a score; end it in {' or '.join(SUFFIXES)}")
     _require("verovio", *(["resvg_py"] if suffix == ".png" else []))
     _check_size(piece)
     pages = svg_pages(musicxml(piece, key))

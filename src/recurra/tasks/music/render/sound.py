@@ -113,7 +113,7 @@ def format_of(path: Path) -> tuple[str, str]:
     try:
         return FORMATS[path.suffix.lower()]
     except KeyError:
-        raise OptionError(f"{path} is no sound file's name; end it in {_listed(FORMATS)}") from None
+        raise OptionError(f"{path} does not name a sound file; end it in {_listed(FORMATS)}") from None
 
 
 def _missing(what: str) -> RecurraError:

@@ -157,7 +157,7 @@ def _read(path: Path) -> tuple[memoryview, Tables]:
 
 
 def unplayable(path: Path, reason: str) -> RecurraError:
-    """One sentence for a SoundFont that is none."""
+    """One sentence for a file that is not a SoundFont."""
     return RecurraError(f"{path} is no SoundFont that can be played ({reason}); choose another .sf2 or .sf3 file")
 
 

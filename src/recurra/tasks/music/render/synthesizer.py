@@ -121,7 +121,7 @@ def note_seconds(piece: Piece, timing: Timing | None = None) -> NDArray[np.float
     """
     rates = np.array([tempo.quarters_per_minute for tempo in piece.tempos], dtype=np.float64)
     if not (np.isfinite(rates).all() and (rates > 0).all()):
-        raise RecurraError(f"{piece.name} has a tempo that is not above 0; set one with --tempo")
+        raise RecurraError(f"{piece.name} has a tempo that is not above 0; set one with `tempo`")
     onsets = np.array([tempo.onset for tempo in piece.tempos], dtype=np.float64)
     lengths = 60 / (rates * TICKS)
     reached = np.concatenate([[0.0], np.cumsum(np.diff(onsets) * lengths[:-1])])

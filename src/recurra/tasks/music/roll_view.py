@@ -1,4 +1,4 @@
-"""The pictures of a passage that is music, neurons.png and surprisal.png, over a piano roll.
+"""A passage that is music shown as a piano roll: in the pictures neurons.png and surprisal.png, and on the page.
 
 Above each row of the roll is a strip of all its tokens, those of one time side by side.
 """
@@ -6,14 +6,18 @@ Above each row of the roll is a strip of all its tokens, those of one time side 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recurra.explain import pictures
 from recurra.explain.lettering import printable
+from recurra.explain.measurements import Measured
+from recurra.explain.page import short, shorts
 from recurra.explain.passage import BoolArray, Passage
 from recurra.explain.pictures import DIVERGING, SEQUENTIAL, UNITS_SHOWN, colours_of, surprisal_scale
 from recurra.explain.units import FloatArray, Tracker
@@ -45,53 +49,68 @@ NUMBER_ROOM = 8
 RGBA = NDArray[np.float64]
 
 
-def draw_neurons(passage: Passage, values: FloatArray, trackers: Sequence[Tracker], path: Path) -> None:
-    """Draw a row of the roll for each found unit: notes coloured by it once they are read, marks where its feature is.
+@dataclass(frozen=True)
+class RollView(Roll):
+    """A roll that draws itself: see `explain.passage.View`."""
 
-    Args:
-        passage: what was read; it has a roll.
-        values: activations, `(time, units)`.
-        trackers: the units found.
-        path: the PNG to write.
-    """
-    roll = _roll_of(passage)
-    rows = roll.rows()
-    shown = trackers[:UNITS_SHOWN]
-    if not shown or not roll.notes:
-        return pictures.draw_neurons(passage, values, [], path)
-    chosen = [telling_row(roll, rows, passage.features[tracker.feature]) for tracker in shown]
-    sheet = _Sheet(roll, chosen, 0.1, titled=True)
-    last = [note.last for note in roll.notes]
-    for tracker, row in zip(shown, chosen, strict=True):
-        unit = values[:, tracker.unit]
-        colours = colours_of(unit / max(float(np.abs(unit).max()), 1e-9), DIVERGING)
-        axes = sheet.next(row, pictures.describe(tracker))
-        _draw_row(axes, roll, row, colours, colours[last])
-        _draw_marks(axes, roll, row, passage.features[tracker.feature])
-    sheet.save(path)
+    def draw_units(self, passage: Passage, values: FloatArray, trackers: Sequence[Tracker], path: Path) -> None:
+        """Draw a row of the roll for each found unit: notes coloured by it once they are read, and marks."""
+        rows = self.rows()
+        shown = trackers[:UNITS_SHOWN]
+        if not shown or not self.notes:
+            return pictures.draw_units(passage, values, [], path)
+        chosen = [telling_row(self, rows, passage.features[tracker.feature]) for tracker in shown]
+        sheet = _Sheet(self, chosen, 0.1, titled=True)
+        last = [note.last for note in self.notes]
+        for tracker, row in zip(shown, chosen, strict=True):
+            unit = values[:, tracker.unit]
+            colours = colours_of(unit / max(float(np.abs(unit).max()), 1e-9), DIVERGING)
+            axes = sheet.next(row, pictures.describe(tracker))
+            _draw_row(axes, self, row, colours, colours[last])
+            _draw_marks(axes, self, row, passage.features[tracker.feature])
+        sheet.save(path)
+
+    def draw_surprisal(self, passage: Passage, bits: NDArray[np.floating], path: Path) -> None:
+        """Draw the beginning: notes coloured by what all their tokens cost, the strip by what each did."""
+        cost = np.concatenate([[0.0], bits])
+        roll = self.beginning(len(cost))
+        notes = roll.own(cost)
+        scale = surprisal_scale(notes if len(notes) else bits)
+        rows = roll.rows()[:SURPRISAL_ROWS]
+        sheet = _Sheet(roll, rows, 0.9, titled=False)
+        mean = f"{printable(passage.source)}: mean {bits.mean():.2f} bits a {passage.unit}"
+        sheet.title(mean + (f", {notes.mean():.2f} bits a note" if len(notes) else ""), scale)
+        for row in rows:
+            strip, colours = (colours_of(values / scale, SEQUENTIAL, low=0.0) for values in (cost, notes))
+            title = printable(row.bars[0].title)
+            _draw_row(sheet.next(row, title), roll, row, strip, colours)
+        sheet.save(path)
+
+    def page_data(self, measured: Measured) -> dict[str, Any]:
+        """The roll of what is shown, and what each note cost."""
+        roll = self.beginning(measured.shown)
+        bits = np.concatenate([[0.0], measured.surprisal.bits])
+        cost = roll.own(bits)
+        return {
+            "unit": "note",
+            "groups": [note._asdict() for note in roll.notes],
+            "bits": shorts(cost),
+            "mean": short(cost.mean(), 4) if len(cost) else None,
+            "scale": surprisal_scale(cost if len(cost) else bits),
+            "lanes": [{"label": lane.label, "shaded": lane.shaded} for lane in roll.lanes],
+            "rows": [_row(roll, row) for row in roll.rows()],
+            "spans": [[round(float(begin), 2), round(float(end), 2)] for begin, end in roll.spans],
+        }
+
+    def script(self) -> str:
+        """What draws the roll on the page."""
+        return resources.files("recurra.tasks.music").joinpath("roll.js").read_text(encoding="utf-8")
 
 
-def draw_surprisal(passage: Passage, bits: NDArray[np.floating], path: Path) -> None:
-    """Draw the beginning of a roll: notes coloured by what all their tokens cost, the strip by what each did.
-
-    Args:
-        passage: what was read; it has a roll.
-        bits: of every token but the first, `(time - 1,)`.
-        path: the PNG to write.
-    """
-    cost = np.concatenate([[0.0], bits])
-    roll = _roll_of(passage).beginning(len(cost))
-    notes = roll.own(cost)
-    scale = surprisal_scale(notes if len(notes) else bits)
-    rows = roll.rows()[:SURPRISAL_ROWS]
-    sheet = _Sheet(roll, rows, 0.9, titled=False)
-    mean = f"{printable(passage.source)}: mean {bits.mean():.2f} bits a {passage.unit}"
-    sheet.title(mean + (f", {notes.mean():.2f} bits a note" if len(notes) else ""), scale)
-    for row in rows:
-        strip, colours = (colours_of(values / scale, SEQUENTIAL, low=0.0) for values in (cost, notes))
-        title = printable(row.bars[0].title)
-        _draw_row(sheet.next(row, title), roll, row, strip, colours)
-    sheet.save(path)
+def _row(roll: Roll, row: Row) -> dict[str, Any]:
+    lowest, highest = roll.lanes_in(row)
+    bars = [bar._asdict() for bar in row.bars]
+    return {"begin": row.begin, "end": row.end, "lowest": lowest, "highest": highest, "bars": bars}
 
 
 def telling_row(roll: Roll, rows: Sequence[Row], holds: BoolArray) -> Row:
@@ -223,9 +242,3 @@ def _corners(note: DrawnNote) -> list[tuple[float, float]]:
 def _box(left: float, right: float, bottom: float, top: float, highest: int) -> list[tuple[float, float]]:
     base = highest + 0.5
     return [(left, base + bottom), (right, base + bottom), (right, base + top), (left, base + top)]
-
-
-def _roll_of(passage: Passage) -> Roll:
-    if passage.roll is None:
-        raise ValueError("the passage has no roll to draw")
-    return passage.roll
