@@ -15,7 +15,7 @@ from recurra.errors import OptionError
 from recurra.tasks.music import composition as composing
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls, Given, beginning_of
-from recurra.tasks.music.model import Model, build
+from recurra.tasks.music.model import Model
 from recurra.tasks.music.notation import Notation
 from recurra.tasks.music.pieces import Meter, Note, Piece, Track, bar_lines
 from recurra.tasks.music.render.output import swing, write_piece
@@ -55,7 +55,7 @@ def random_model(tunes: tuple[Piece, ...], how: str) -> Model:
 def untrained(notation: Notation) -> Model:
     torch.manual_seed(0)
     config = Config(hidden_size=8, num_layers=1, embedding_size=8, dropout=0.0, forget_bias=0.0, tied=False)
-    return Model(build(config, notation), notation, config, {}, "untrained")
+    return Model(Model.build(config, notation), notation, config, {}, "untrained")
 
 
 @pytest.fixture(scope="session")

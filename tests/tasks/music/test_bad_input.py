@@ -60,7 +60,7 @@ def save(folder: Path, name: str, notes: list[Note], meter: tuple[int, int] = (4
 
 class TestMusic:
     def test_none_or_missing(self, train_refused: Refused, tmp_path: Path) -> None:
-        assert "name a file, a folder or sample:chorales" in train_refused(status=2)
+        assert "name a music file, a folder or sample:chorales" in train_refused(status=2)
         message = train_refused(tmp_path / "missing.mid")
         assert "missing.mid" in message
         assert "check the name" in message
@@ -138,7 +138,7 @@ class TestMusic:
         before = snapshot(music_model)
         command = ["music", "train", music_folder / "tune-0.mid", "--out", music_model, "--resume", *options]
         message = refused(*command, "--learning-rate", 0.02)
-        assert "is not the music the run of" in message
+        assert "the data are not those that the run of" in message
         assert snapshot(music_model) == before
 
 
@@ -308,7 +308,7 @@ def test_models_of_another_task(
     assert "is a text model" in refused("music", "evaluate", trained_folder, music_folder)
     assert "is a music model, not a text model" in refused("text", "write", trained_music, "--length", 3)
     assert "is a music model" in refused("text", "evaluate", trained_music, corpus_file)
-    assert "no trained model" in refused("music", "compose", music_folder, "--out", tmp_path / "a.mid")
+    assert "not a trained model" in refused("music", "compose", music_folder, "--out", tmp_path / "a.mid")
 
 
 def hide(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -350,7 +350,7 @@ class TestMissingPackages:
 def test_evaluating_what_cannot_be(refused: Refused, trained_music: Path, tmp_path: Path) -> None:
     assert "missing.mid" in refused("music", "evaluate", trained_music, tmp_path / "missing.mid")
     assert "missing.mid" in refused("music", "compare", trained_music, tmp_path / "missing.mid")
-    assert "name a file or a folder" in refused("music", "compare", trained_music, status=2)
+    assert "name a music file or a folder" in refused("music", "compare", trained_music, status=2)
     piece = save(tmp_path, "a.mid", [Note(0, 12, 60)])
     message = refused("music", "compare", trained_music, piece, "--out", tmp_path / "a.txt", status=2)
     assert "a.txt: its name must end in .png" in message

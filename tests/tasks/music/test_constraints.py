@@ -89,19 +89,19 @@ class TestMeters:
 
     def test_one_the_model_does_not_know(self) -> None:
         message = refused(Controls(meter="5/4"))
-        assert message == "--meter asks for 5/4, which the model does not know; its metres are 4/4, 3/4, 6/8"
+        assert message == "`meter` asks for 5/4, which the model does not know; its metres are 4/4, 3/4, 6/8"
         odd = piece([Note(0, 12, 60, 80, 1)], meters=(Meter(0, 5, 4),))
-        assert "--prime has 5/4" in refused(Controls(), prime=odd)
+        assert "`prime` has 5/4" in refused(Controls(), prime=odd)
         voice = voice_of(odd, BAND)
-        assert "--melody has 5/4" in refused(Controls(), given=voice, given_meters=odd.meters)
+        assert "`melody` has 5/4" in refused(Controls(), given=voice, given_meters=odd.meters)
 
     def test_against_what_is_given(self) -> None:
         message = refused(Controls(meter="3/4"), prime=SONG)
-        assert "--meter 3/4" in message
-        assert "--prime" in message
+        assert "`meter` 3/4" in message
+        assert "`prime`" in message
         message = refused(Controls(meter="3/4"), given=voice_of(SONG, BAND), given_meters=SONG.meters)
-        assert "--meter 3/4" in message
-        assert "--melody" in message
+        assert "`meter` 3/4" in message
+        assert "`melody`" in message
         assert plan(Controls(meter="4/4"), BAND, SONG).meters == SONG.meters
 
     def test_a_change_within_a_frame(self) -> None:
@@ -138,15 +138,15 @@ class TestBars:
     @pytest.mark.parametrize("bars", [1, 2])
     def test_a_prime_that_is_as_long_already(self, bars: int) -> None:
         message = refused(Controls(bars=bars), prime=SONG)
-        assert f"--prime has 2 bars and --bars asks for {bars} in all" in message
+        assert f"`prime` has 2 bars and `bars` asks for {bars} in all" in message
         eighths = replace(FRAMES, meters=((3, 8),))
         short = piece([Note(0, 12, 60, 80, 1)], bars, (Meter(0, 3, 8),))
-        assert "--bars" in refused(Controls(bars=bars), eighths, prime=short)
+        assert "`bars`" in refused(Controls(bars=bars), eighths, prime=short)
 
     @pytest.mark.parametrize(
         ("options", "name"),
-        [({"bars": 0}, "--bars"), ({"bars": MAX_BARS + 1}, "--bars"), ({"voices": 0}, "--voices"),
-         ({"voices": 129}, "--voices")],
+        [({"bars": 0}, "`bars`"), ({"bars": MAX_BARS + 1}, "`bars`"), ({"voices": 0}, "`voices`"),
+         ({"voices": 129}, "`voices`")],
     )  # fmt: skip
     def test_numbers_out_of_range(self, options: dict[str, int], name: str) -> None:
         with pytest.raises(OptionError, match=f"{name} is .*, but must be between 1 and"):
@@ -176,14 +176,14 @@ class TestRanges:
         [
             ("C4", "write its lowest and highest note, such as C3-C6"),
             ("", "write its lowest and highest note"),
-            ("C5-C4", "--range C5-C4 is upside down: write its lowest note first"),
+            ("C5-C4", "`range` C5-C4 is upside down: write its lowest note first"),
             ("C4-X", "write its lowest|'X' is not a note"),
-            ("100-127", "--range 100-127 holds no note this model knows; it knows MIDI numbers 36 to 84"),
+            ("100-127", "`range` 100-127 holds no note this model knows; it knows MIDI numbers 36 to 84"),
             ("Tenor=C3-C4", "there is no track 'Tenor'; the model's are: 1 Soprano, 2 Bass, 3 Kit"),
             ("0=C3-C4", "there is no track '0'"),
             ("4=C3-C4", "there is no track '4'"),
             ("=C3-C4", "there is no track ''"),
-            ("Kit=C3-C4", "--range Kit=C3-C4 is of drums"),
+            ("Kit=C3-C4", "`range` Kit=C3-C4 is of drums"),
             (f"{'1' * 5000}=C3-C4", "there is no track"),
         ],
     )
@@ -204,33 +204,33 @@ class TestWhatCannotBeHadTogether:
     @pytest.mark.parametrize(
         ("controls", "names"),
         [
-            (Controls(key="C major", chords="C | F#"), ("--chords", "--key", "quarter 4")),
-            (Controls(key="C major", range=("61-61",)), ("--range", "--key")),
-            (Controls(range=("40-50", "60-70")), ("--range",)),
-            (Controls(range=("Soprano=61-61",), key="C major"), ("--range", "--key", "Soprano")),
-            (Controls(range=("60-60",), chords="C | G"), ("--range", "--chords", "quarter 4")),
-            (Controls(range=("60-63",), key="C major", chords="C | Eb"), ("--range", "--key", "--chords")),
+            (Controls(key="C major", chords="C | F#"), ("`chords`", "`key`", "quarter 4")),
+            (Controls(key="C major", range=("61-61",)), ("`range`", "`key`")),
+            (Controls(range=("40-50", "60-70")), ("`range`",)),
+            (Controls(range=("Soprano=61-61",), key="C major"), ("`range`", "`key`", "Soprano")),
+            (Controls(range=("60-60",), chords="C | G"), ("`range`", "`chords`", "quarter 4")),
+            (Controls(range=("60-63",), key="C major", chords="C | Eb"), ("`range`", "`key`", "`chords`")),
         ],
     )
     def test_the_controls_are_named(self, controls: Controls, names: tuple[str, ...]) -> None:
         for notation in (BAND, SOLO) if "Soprano" not in str(controls) else (BAND,):
             message = refused(controls, notation)
             assert all(name in message for name in names), message
-            others = {"--key", "--chords", "--range", "--melody", "--voices"} - set(names)
+            others = {"`key`", "`chords`", "`range`", "`melody`", "`voices`"} - set(names)
             assert not any(name in message for name in others), message
 
     def test_a_melody_against_the_others(self) -> None:
         voice = Given((Note(0, 12, 61), Note(12, 12, 64), Note(12, 24, 67)), 0)
         for controls, name in [
-            (Controls(key="C major"), "--key"),
-            (Controls(range=("Soprano=62-80",)), "--range"),
-            (Controls(chords="| Db C |"), "--chords"),
-            (Controls(voices=1), "--voices"),
+            (Controls(key="C major"), "`key`"),
+            (Controls(range=("Soprano=62-80",)), "`range`"),
+            (Controls(chords="| Db C |"), "`chords`"),
+            (Controls(voices=1), "`voices`"),
         ]:
             message = refused(controls, given=voice)
             assert name in message
             assert "melody" in message or "given voice" in message
-        assert "--melody" in refused(Controls(), given=Given((Note(0, 12, 20),), 0))
+        assert "`melody`" in refused(Controls(), given=Given((Note(0, 12, 20),), 0))
 
     def test_a_melody_that_fits(self) -> None:
         voice = Given((Note(0, 12, 61), Note(12, 12, 64), Note(12, 24, 67)), 0)

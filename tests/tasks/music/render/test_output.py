@@ -51,9 +51,9 @@ def test_other_names_are_refused_with_all_that_there_are(tmp_path: Path, name: s
 def test_what_a_kind_has_no_place_for_is_refused(tmp_path: Path) -> None:
     timing, font = swing(2 / 3), tmp_path / "a.sf2"
     for name in ("a.mid", "a.musicxml"):
-        with pytest.raises(OptionError, match="--soundfont plays into a sound file"):
+        with pytest.raises(OptionError, match="`soundfont` plays into a sound file"):
             require_known(tmp_path / name, font)
-    with pytest.raises(OptionError, match="--swing is played, not written"):
+    with pytest.raises(OptionError, match="`swing` is played, not written"):
         require_known(tmp_path / "a.xml", None, timing)
     require_known(tmp_path / "a.mid", None, timing)
     require_known(tmp_path / "a.wav", font, timing)
@@ -61,7 +61,7 @@ def test_what_a_kind_has_no_place_for_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.499, 0.81, 1.0, -1.0, float("nan"), float("inf")])
 def test_impossible_swing_is_refused(share: float) -> None:
-    with pytest.raises(OptionError, match=r"--swing is .*, but must be between 0\.5 \(straight\) and 0\.8"):
+    with pytest.raises(OptionError, match=r"`swing` is .*, but must be between 0\.5 \(straight\) and 0\.8"):
         swing(share)
 
 
