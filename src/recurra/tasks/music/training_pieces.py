@@ -25,7 +25,7 @@ class TrainingPieces:
     """The pieces a model was trained on.
 
     Attributes:
-        arrays: see `data.piecefile.pack`.
+        arrays: see `packed_pieces.pack`.
         names: of the pieces.
     """
 
