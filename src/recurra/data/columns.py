@@ -61,10 +61,12 @@ class Wanted:
         known: what tables call it, in the notation of `--columns` and in small letters, the likeliest first. The first
             gives the names that messages use.
         otherwise: how the data can be given otherwise, for messages; begins with a comma.
+        whole: the texts are documents, which may be long and keep their line ends and the white space around them.
     """
 
     known: tuple[str, ...]
     otherwise: str = ""
+    whole: bool = False
 
     @property
     def names(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.corpus import Block
 from recurra.data.tokenizer import Tokenizer, Tokens
 from recurra.errors import os_errors
 
@@ -24,6 +25,7 @@ class TokenFile:
         dtype: NumPy name of the tokens' type, as narrow as the vocabulary allows.
         length: number of tokens.
         unknown: how many of them are the unknown token.
+        documents: how many documents they are, each between two boundaries; 0 if these are not told apart.
         sha256: of the file's bytes; tells whether a resumed run has the same data.
     """
 
@@ -31,6 +33,7 @@ class TokenFile:
     dtype: str
     length: int
     unknown: int
+    documents: int
     sha256: str
 
     def open(self) -> Tokens:
@@ -40,21 +43,44 @@ class TokenFile:
         return np.memmap(self.path, dtype=self.dtype, mode="r", shape=(self.length,))
 
 
-def write_tokens(blocks: Iterable[str], tokenizer: Tokenizer, path: Path) -> TokenFile:
-    """Encode a text block by block into a file; memory does not grow with the text."""
+def encode_beginning(blocks: Iterable[Block], tokenizer: Tokenizer, length: int) -> Tokens:
+    """The first so many tokens of a text, fewer if it has not more."""
+    parts: list[Tokens] = []
+    missing = length
+    for block in blocks:
+        parts.append(_encode(block, tokenizer)[:missing])
+        missing -= len(parts[-1])
+        if not missing:
+            break
+    return np.concatenate(parts)
+
+
+def _encode(block: Block, tokenizer: Tokenizer) -> Tokens:
+    return np.array([tokenizer.boundary]) if block is None else tokenizer.encode(block)
+
+
+def write_tokens(blocks: Iterable[Block], tokenizer: Tokenizer, path: Path) -> TokenFile:
+    """Encode a text block by block into a file; memory does not grow with the text.
+
+    Args:
+        blocks: the text, as `Corpus.blocks` gives it.
+        tokenizer: has a boundary, if there is a None among the blocks.
+        path: the file.
+    """
     dtype = "uint8" if tokenizer.size <= 2**8 else "uint16" if tokenizer.size <= 2**16 else "uint32"
     digest = hashlib.sha256()
-    length = unknown = 0
+    length = unknown = boundaries = 0
     with os_errors("writing", path), open(path, "wb") as file:
         for block in blocks:
-            tokens = tokenizer.encode(block).astype(dtype)
+            tokens = _encode(block, tokenizer).astype(dtype)
             length += len(tokens)
+            boundaries += block is None
             if tokenizer.unknown is not None:
                 unknown += int((tokens == tokenizer.unknown).sum())
             data = tokens.tobytes()
             digest.update(data)
             file.write(data)
-    return TokenFile(path, dtype, length, unknown, digest.hexdigest())
+    return TokenFile(path, dtype, length, unknown, max(0, boundaries - 1), digest.hexdigest())
 
 
 RESTART = 1 / 64

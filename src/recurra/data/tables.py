@@ -27,7 +27,7 @@ from recurra.data.columns import (
     parse_columns,
 )
 from recurra.data.sources import called
-from recurra.data.text import encoding_of, read_blocks, require_encoding
+from recurra.data.text import encoding_of, read_blocks, require_encoding, with_newlines
 from recurra.errors import RecurraError
 
 MAX_BYTES = 2**30
@@ -72,8 +72,8 @@ class Table:
 
     Attributes:
         name: what a person would call it, for notes and the model card.
-        columns: as they were wanted, each `rows` texts without white space around them and without line ends;
-            otherwise as they were, and none of them empty.
+        columns: as they were wanted, each `rows` texts without white space around them and without line ends, unless
+            they are wanted whole; otherwise as they were, and none of them empty.
         skipped: sentences for the user on what was left out, with file and line.
     """
 
@@ -447,7 +447,8 @@ def collect(
     columns: tuple[list[str], ...] = tuple([] for _ in wanted.names)
     left_out: dict[str, list[int]] = {}
     for number, cells in rows:
-        texts = [] if isinstance(cells, str) else [_LINE_END.sub(" ", cell.strip()) for cell in cells]
+        mended = with_newlines if wanted.whole else _in_a_line
+        texts = [] if isinstance(cells, str) else [mended(cell) for cell in cells]
         reason = cells if isinstance(cells, str) else _fault(texts, wanted)
         if reason:
             left_out.setdefault(reason, []).append(number)
@@ -461,12 +462,16 @@ def collect(
     return Table(name, columns, skipped)
 
 
+def _in_a_line(cell: str) -> str:
+    return _LINE_END.sub(" ", cell.strip())
+
+
 def _fault(texts: Sequence[str], wanted: Wanted) -> str | None:
     """Why texts are not a row of what is wanted."""
-    if not all(texts):
-        empty = next(name for name, text in zip(wanted.names, texts, strict=True) if not text)
-        return f"the {empty} is empty" if any(texts) else _BLANK
-    if max(map(len, texts)) > MAX_CHARACTERS:
+    if not all(map(str.strip, texts)):
+        empty = next(name for name, text in zip(wanted.names, texts, strict=True) if not text.strip())
+        return f"the {empty} is empty" if any(map(str.strip, texts)) else _BLANK
+    if max(map(len, texts)) > MAX_CHARACTERS and not wanted.whole:
         return _TOO_LONG
     if any(map(_NO_TEXT.search, texts)):
         return "there is a zero or half a surrogate pair, which no text has"

@@ -1,8 +1,4 @@
-"""Text files in: a file, several, a folder, packed or not, any encoding; read in blocks, so size does not matter.
-
-`open_corpus` checks every file from end to end before any work starts, and a `Corpus` can then be read as often as
-needed without surprises.
-"""
+"""Text files: packed or not, in any encoding, checked to the end and read in blocks, so that size does not matter."""
 
 from __future__ import annotations
 
@@ -14,15 +10,13 @@ import lzma
 import re
 import unicodedata
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 import regex
 
-from recurra.data import samples
-from recurra.data.sources import PREFIX, called, find_files, sample_named
 from recurra.errors import RecurraError, os_errors
 
 BLOCK_BYTES = 2**20
@@ -33,9 +27,6 @@ MAX_UNPACKED_RATIO = 300
 
 MIN_UNPACKED_LIMIT = 2**30
 """... and to more bytes than this is refused as a bomb."""
-
-SUFFIXES = (".txt", ".txt.gz", ".txt.bz2", ".txt.xz")
-"""What is taken from a folder."""
 
 BEGINNING = 4096
 """Bytes of a file that are looked at to see what it is."""
@@ -72,71 +63,20 @@ class TextFile:
     encoding: str | None
     carriage_returns: bool
 
-    def blocks(self) -> Iterator[str]:
-        """The text in blocks of about a megabyte, see `Corpus.blocks`."""
-        texts = _decoded(self.path, self.encoding)
-        return _cut(texts if self.encoding is None else _newlines(texts, self.carriage_returns))
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """Text files that have been read once to the end and found good.
-
-    Attributes:
-        name: what a person would call it, for notes and the model card.
-        files: the files, in the order they are read; empty for a sample.
-        skipped: one sentence for every file that was left out.
-    """
-
-    name: str
-    files: tuple[TextFile, ...]
-    skipped: tuple[str, ...] = ()
-
-    def blocks(self) -> Iterator[str]:
+    def blocks(self, newlines: bool = False) -> Iterator[str]:
         """The text in blocks of about a megabyte, each cut after a line end wherever there is one.
 
         Where a line is longer than that it is cut before a space, or else between two characters that nothing joins.
         A token that does not span lines is therefore not cut in two, and blocks can be normalised one by one. Line
-        ends are read as one newline character each, but for bytes that are passed on as they are.
+        ends are read as one newline character each.
+
+        Args:
+            newlines: also those among bytes that are passed on as they are otherwise.
         """
-        if not self.files:
-            yield samples.TEXTS[self.name.removeprefix(PREFIX)]()
-        for file in self.files:
-            yield from file.blocks()
-
-
-def open_corpus(sources: Sequence[str | Path], encoding: str = "utf-8", raw: bool = False) -> Corpus:
-    """Find and check text files.
-
-    A byte-order mark decides how a file is encoded, whatever `encoding` says.
-
-    Args:
-        sources: files, folders (every .txt below, also packed as .gz, .bz2 or .xz), or one `sample:NAME`.
-        encoding: how the files encode text, a name Python knows.
-        raw: for models of bytes: what is UTF-8, or is not text at all, passes as it is, byte for byte. Text in another
-            encoding, which is named or has a byte-order mark, is decoded all the same, so that bytes of UTF-8 are
-            modelled and what the model writes can be read.
-
-    Raises:
-        RecurraError: if a source is missing, nothing readable is left, or all is empty. Among several files a broken
-            one is skipped and listed in `Corpus.skipped`.
-    """
-    require_encoding(encoding)
-    names = [str(source) for source in sources]
-    if sample_named(names, samples.TEXTS, "text"):
-        return Corpus(names[0], ())
-    found, skipped = find_files(names, SUFFIXES)
-    good = []
-    for path in found:
-        try:
-            good.append(_check_bytes(path, encoding) if raw else _check(path, encoding))
-        except RecurraError as error:
-            if len(found) == 1:
-                raise
-            skipped.append(str(error))
-    if not good:
-        raise RecurraError(f"no readable text in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
-    return Corpus(called(names), tuple(good), tuple(skipped))
+        texts = _decoded(self.path, self.encoding)
+        if newlines or self.encoding is not None:
+            texts = _newlines(texts, self.carriage_returns)
+        return _cut(texts)
 
 
 def read_text(path: Path, encoding: str = "utf-8") -> str:
@@ -165,6 +105,15 @@ def with_newlines(text: str) -> str:
     """The text with a newline for each line end; carriage returns alone are line ends only where there is no other."""
     text = text.replace("\r\n", "\n")
     return text if "\n" in text else text.replace("\r", "\n")
+
+
+def checked(path: Path, encoding: str, raw: bool) -> TextFile:
+    """A file that has been read to the end; see `corpus.open_corpus`.
+
+    Raises:
+        RecurraError: if it is empty or is not text in this encoding.
+    """
+    return _check_bytes(path, encoding) if raw else _check(path, encoding)
 
 
 def _check(path: Path, encoding: str | None) -> TextFile:

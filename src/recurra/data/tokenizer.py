@@ -83,12 +83,15 @@ class Tokenizer(Protocol):
         kind: the name it goes by in options and files.
         size: number of distinct tokens.
         unknown: the token for what was not seen in training, or None if there can be no such thing.
+        boundary: the token before every document and after the last, or None if documents are not told apart. No text
+            is ever encoded as it, and it stands for no bytes.
         normalization: the Unicode normal form that text is brought to first; None leaves it as it is.
     """
 
     kind: TokenKind
     size: int
     unknown: int | None
+    boundary: int | None
     normalization: Normalization | None
 
     def encode(self, text: str) -> Tokens:
@@ -109,6 +112,7 @@ class Characters:
 
     kind: TokenKind = "characters"
     unknown: int | None = 0
+    boundary: int | None = None
 
     def __init__(self, characters: Sequence[str], normalization: Normalization | None = "NFC") -> None:
         if any(not isinstance(c, str) or len(c) != 1 for c in characters) or len(set(characters)) < len(characters):
@@ -155,6 +159,7 @@ class Bytes:
     kind: TokenKind = "bytes"
     size = 256
     unknown: int | None = None
+    boundary: int | None = None
     normalization: Normalization | None = None
 
     def encode(self, text: str) -> Tokens:
@@ -183,6 +188,7 @@ class Words:
 
     kind: TokenKind = "words"
     unknown: int | None = 0
+    boundary: int | None = None
 
     def __init__(self, words: Sequence[str], normalization: Normalization | None = "NFC") -> None:
         if any(not isinstance(word, str) or not word for word in words) or len(set(words)) < len(words):
@@ -227,6 +233,7 @@ class Subwords:
 
     kind: TokenKind = "subwords"
     unknown: int | None = None
+    boundary: int | None = None
 
     def __init__(
         self, tokens: Sequence[str], merges: Sequence[Sequence[str]], normalization: Normalization | None = "NFC"
@@ -290,6 +297,34 @@ class Subwords:
         }
 
 
+class WithBoundary:
+    """The tokens of another tokenizer, and the boundary after them."""
+
+    def __init__(self, inner: Tokenizer) -> None:
+        self.inner = inner
+        self.kind = inner.kind
+        self.unknown = inner.unknown
+        self.normalization = inner.normalization
+        self.boundary: int | None = inner.size
+        self.size = inner.size + 1
+
+    def encode(self, text: str) -> Tokens:
+        """The other's tokens."""
+        return self.inner.encode(text)
+
+    def split(self, text: str) -> list[str]:
+        """The other's parts."""
+        return self.inner.split(text)
+
+    def piece(self, token: int) -> bytes:
+        """The other's bytes; none for the boundary."""
+        return b"" if token == self.boundary else self.inner.piece(token)
+
+    def to_json(self) -> dict[str, Any]:
+        """The other's, and that there is a boundary."""
+        return self.inner.to_json() | {"boundary": True}
+
+
 def build(
     kind: TokenKind,
     blocks: Iterable[str],
@@ -301,7 +336,7 @@ def build(
 
     Args:
         kind: which tokens.
-        blocks: the text, as `Corpus.blocks` gives it.
+        blocks: the text, as `Corpus.text` gives it.
         limit: largest number of tokens to keep.
         min_count: what is seen less often becomes the unknown token.
         normalization: the Unicode normal form that text is brought to, now and whenever it is encoded; None leaves it
@@ -323,6 +358,8 @@ def from_json(values: object, where: str) -> Tokenizer:
     """The tokenizer that `to_json` described; `where` names the origin in errors."""
     try:
         match values:
+            case {"boundary": True, **inner}:
+                return WithBoundary(from_json(inner, where))
             case {"kind": "characters", "normalization": "NFC" | None as form, "tokens": list(tokens)}:
                 return Characters(tokens, form)
             case {"kind": "words", "normalization": "NFC" | None as form, "tokens": list(tokens)}:
@@ -391,25 +428,33 @@ def read_prompt(tokenizer: Tokenizer, text: str) -> Prompt:
 
     Words and subwords hold the space before them, so a space at the end of a prompt is held back for the token to
     come, and a first word that is known only after a space is read after one. Line ends of all systems are newlines,
-    but to bytes. An empty prompt is read as a line end, which is what texts begin after.
+    but to bytes. A document begins with the prompt, and is not empty without one. Where documents are not told apart an
+    empty prompt is read as a line end, which is what texts begin after.
     """
     if tokenizer.kind != "bytes":
         text = with_newlines(text)
     unknown = tokenizer.unknown
     held = b" " if tokenizer.kind in SPACED and text.endswith(" ") else b""
     fit = np.array([tokenizer.piece(token).startswith(held) for token in range(tokenizer.size)])
+    boundary = tokenizer.boundary
     if unknown is not None:
         fit[unknown] = False
+    if boundary is not None and not text:
+        fit[boundary] = False
     if fit.any():
         text = text[: len(text) - len(held)]
     else:  # no word has a space before it
         held, fit = b"", np.arange(tokenizer.size) != unknown
-    read = text or "\n"
+    read = text if boundary is not None else text or "\n"
     tokens = tokenizer.encode(read)
-    if tokenizer.kind == "words" and tokens[0] == unknown and (spaced := tokenizer.encode(" " + read))[0] != unknown:
-        read, tokens = " " + read, spaced
+    if tokenizer.kind == "words" and read and tokens[0] == unknown:
+        spaced = tokenizer.encode(" " + read)
+        if spaced[0] != unknown:
+            read, tokens = " " + read, spaced
     parts = () if unknown is None or not text else zip(tokenizer.split(read), tokens, strict=True)
     missing = dict.fromkeys(part.strip(" ") or part for part, token in parts if token == unknown)
+    if boundary is not None:
+        tokens = np.append(boundary, tokens)
     return Prompt(tokens, held, np.flatnonzero(~fit), list(missing))
 
 

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING
 from recurra.lazy import attach
 
 if TYPE_CHECKING:
+    from recurra.data.corpus import Texts as Texts
     from recurra.decoding.sampling import Sampling as Sampling
     from recurra.tasks.text.config import Config as Config
     from recurra.tasks.text.model import Model as Model
     from recurra.tasks.text.training import train as train
 
-__all__ = ["Config", "Model", "Sampling", "train"]
+__all__ = ["Config", "Model", "Sampling", "Texts", "train"]
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -18,6 +19,7 @@ __getattr__, __dir__ = attach(
         "Config": "recurra.tasks.text.config",
         "Model": "recurra.tasks.text.model",
         "Sampling": "recurra.decoding.sampling",
+        "Texts": "recurra.data.corpus",
         "train": "recurra.tasks.text.training",
     },
 )

@@ -34,7 +34,7 @@ BATCH = 128
 """Sentences read side by side, of about equal length; affects memory and speed only."""
 
 OPENING = "\n"
-"""What every sentence is read after: texts begin as after a line end."""
+"""What every sentence is read after, if documents do not have a beginning: texts begin as after a line end."""
 
 Z_95 = 1.959964
 """Standard deviations of a normal distribution that hold 95 % of it."""
@@ -122,7 +122,7 @@ def agreement(model: LanguageModel, tokenizer: Tokenizer, path: Path) -> Agreeme
         space = " " if item.prefix else ""
         pair = [tokenizer.encode(f"{space}{form}{closing}") for form in (item.right, item.wrong)]
         if item.right != item.wrong and not any((form == tokenizer.unknown).any() for form in pair):
-            prefixes.append(tokenizer.encode(OPENING + item.prefix))
+            prefixes.append(_opened(tokenizer, item.prefix))
             forms.append((pair[0], pair[1]))
             kept.append(item)
     if not kept:
@@ -131,6 +131,13 @@ def agreement(model: LanguageModel, tokenizer: Tokenizer, path: Path) -> Agreeme
         )
     margins = _margins(model, prefixes, forms)
     return _summary(kept, margins, len(items) - len(kept))
+
+
+def _opened(tokenizer: Tokenizer, prefix: str) -> Tokens:
+    """The beginning of a sentence as that of a document, or of a line."""
+    if tokenizer.boundary is None:
+        return tokenizer.encode(OPENING + prefix)
+    return np.append(tokenizer.boundary, tokenizer.encode(prefix))
 
 
 def _summary(items: Sequence[Item], margins: Sequence[float], left_out: int) -> Agreement:

@@ -40,7 +40,7 @@ def train(
     """Train a model on text.
 
     Args:
-        corpus: Text files (plain or packed), folders of .txt files, or sample:pydocs.
+        corpus: Text files (plain or packed), folders of .txt files, JSONL, or sample:pydocs.
         out: The model folder to make.
         validation: A text that is not trained on, to choose the best weights; a tenth if not given.
         resume: Go on with the run that was stopped, or has ended, in OUT.
@@ -67,7 +67,7 @@ def write(
     Args:
         model: The model folder.
         prompt: What the text begins with.
-        length: How many tokens to write after the prompt.
+        length: Most tokens to write after the prompt; the text ends earlier where a document does.
         stop: End the text before this string.
         samples: How many texts to write.
         json: Print one JSON object with the texts and every token's log-probability.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from recurra.config import Range, fill_in
+from recurra.data.corpus import Documents
 from recurra.data.tokenizer import TokenKind
 from recurra.models.architecture import Architecture
 from recurra.training.options import DEFAULT_MINUTES, StreamTraining, fit_streams
@@ -56,6 +57,10 @@ class Config(Architecture, StreamTraining):
     """What the corpus has less often becomes the unknown token."""
     encoding: str = "utf-8"
     """How the corpus encodes text."""
+    documents: Documents = "auto"
+    """What a document is, with an end of its own; auto: files, or rows of JSONL, if there are several."""
+    columns: str = ""
+    """The key of the text in JSONL; found by what it is called if not given."""
 
 
 def resolve(config: Config, length: int, vocabulary_size: int) -> Config:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from recurra.data import tokenizer as tokenizers
+from recurra.data.corpus import Corpus, Source, open_corpus
 from recurra.data.streams import TokenFile, write_tokens
-from recurra.data.text import Corpus, open_corpus
-from recurra.data.tokenizer import Tokenizer, Tokens
+from recurra.data.tokenizer import Tokenizer, Tokens, WithBoundary
 from recurra.errors import RecurraError
 from recurra.tasks.text.config import VOCABULARY_SIZES, Config
 
@@ -47,8 +47,8 @@ class Data:
 
 
 def read_data(
-    sources: Sequence[str | Path],
-    validation: str | Path | None,
+    sources: Sequence[Source],
+    validation: Source | None,
     config: Config,
     folder: Path,
     tokenizer: Tokenizer | None = None,
@@ -56,8 +56,8 @@ def read_data(
     """Read a corpus into token files.
 
     Args:
-        sources: files, folders or a sample, see `open_corpus`.
-        validation: a file to validate on; None cuts a part off the end.
+        sources: files, folders, texts or a sample, see `open_corpus`.
+        validation: a file or texts to validate on; None cuts a part off the end.
         config: which tokens.
         folder: where the token files go.
         tokenizer: an existing one, for a resumed run; None builds one.
@@ -66,10 +66,11 @@ def read_data(
         RecurraError: if the corpus cannot be read or is too short.
     """
     raw = config.tokens == "bytes"
-    corpus = open_corpus(sources, config.encoding, raw)
+    corpus = open_corpus(sources, config.encoding, raw, config.documents, config.columns)
     if tokenizer is None:
         limit = config.vocabulary_size or VOCABULARY_SIZES[config.tokens]
-        tokenizer = tokenizers.build(config.tokens, corpus.blocks(), limit, config.min_count)
+        tokenizer = tokenizers.build(config.tokens, corpus.text(), limit, config.min_count)
+        tokenizer = tokenizer if corpus.documents == "none" else WithBoundary(tokenizer)
     file = write_tokens(corpus.blocks(), tokenizer, folder / "tokens.bin")
     if file.length < MIN_TOKENS:
         raise RecurraError(
@@ -80,10 +81,10 @@ def read_data(
         cut = file.length - min(int(np.ceil(VALIDATION_SHARE * file.length)), MAX_VALIDATION)
         name = f"the last {file.length - cut:,} {config.tokens}"
         return Data(corpus, tokenizer, tokens[:cut], tokens[cut:], name, file)
-    other = open_corpus([validation], config.encoding, raw)
+    other = open_corpus([validation], config.encoding, raw, corpus.documents, config.columns)
     other_file = write_tokens(other.blocks(), tokenizer, folder / "validation.bin")
     if other_file.length < 2:
-        raise RecurraError(f"{validation} is too short to validate on; give a file with more text")
+        raise RecurraError(f"{other.name} is too short to validate on; give more text")
     return Data(corpus, tokenizer, tokens, other_file.open(), other.name, file)
 
 
@@ -95,5 +96,5 @@ def describe(data: Data, kind: str) -> tuple[str, ...]:
         *(f"left out: {reason}" for reason in data.corpus.skipped),
         *([rare] if data.file.unknown else []),
         f"{data.corpus.name}: {len(data.train):,} {kind} to train on, {len(data.validation):,} for validation, "
-        f"{data.tokenizer.size:,} distinct",
+        f"{data.tokenizer.size:,} distinct" + (f"; {data.file.documents:,} documents" if data.file.documents else ""),
     )

@@ -35,14 +35,14 @@ _SENTENCE_ENDS = ".!?。！？…"  # noqa: RUF001
 
 
 def passage(tokenizer: Tokenizer, tokens: Tokens, source: str) -> Passage:
-    """Text tokens with labels and features.
+    """Text tokens with labels and features; the boundary between documents has those of a line end.
 
     Args:
         tokenizer: what made the tokens.
         tokens: `(time,)`.
         source: what a person would call the text.
     """
-    pieces = [tokenizer.piece(int(token)) for token in tokens]
+    pieces = [tokenizer.piece(int(token)) or b"\n" for token in tokens]
     text = b"".join(pieces).decode("utf-8", "surrogateescape")
     character_ends = np.cumsum(_byte_lengths(text))
     piece_ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
@@ -76,6 +76,8 @@ def namer(tokenizer: Tokenizer) -> Callable[[int], str]:
     def name(token: int) -> str:
         if token == tokenizer.unknown:
             return "unknown"
+        if token == tokenizer.boundary:
+            return "document end"
         text = decode(tokenizer, [token])
         return "0x" + tokenizer.piece(token).hex() if UNKNOWN in text else text
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from recurra.config import with_options
 from recurra.data import tokenizer as tokenizers
+from recurra.data.corpus import Corpus, Source, open_corpus
 from recurra.data.sources import several
-from recurra.data.streams import write_tokens
-from recurra.data.text import open_corpus
+from recurra.data.streams import encode_beginning, write_tokens
 from recurra.data.tokenizer import Tokenizer
 from recurra.decoding.sampling import Sampling, read, sample_tokens
 from recurra.errors import RecurraError
@@ -67,18 +67,26 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         """Text to tokens and back."""
         return self.vocabulary
 
-    def evaluate(self, data: str | Path, *, dynamic: bool = False, encoding: str = "utf-8") -> dict[str, float]:
+    def _read(self, data: Source | Sequence[Source], encoding: str) -> Corpus:
+        """Texts, with the documents that the model knows."""
+        documents = "none" if self.tokenizer.boundary is None else self.config.documents
+        return open_corpus(several(data), encoding, self.config.tokens == "bytes", documents, self.config.columns)
+
+    def evaluate(
+        self, data: Source | Sequence[Source], *, dynamic: bool = False, encoding: str = "utf-8"
+    ) -> dict[str, float]:
         """Score a text.
 
         Args:
-            data: a file, a folder or a sample.
+            data: a file, a folder, `Texts([...])` or a sample.
             dynamic: let a copy of the model learn from the text as it goes.
             encoding: how the text is encoded.
 
         Returns:
-            `nats`, `bits`, `perplexity` a token, the `count` of tokens predicted, and the `unknown` in the text.
+            `nats`, `bits`, `perplexity` a token, the `count` of tokens predicted, ends of documents among them, and
+            the `unknown` in the text.
         """
-        corpus = open_corpus(several(data), encoding, self.config.tokens == "bytes")
+        corpus = self._read(data, encoding)
         with tempfile.TemporaryDirectory() as folder:
             file = write_tokens(corpus.blocks(), self.tokenizer, Path(folder) / "tokens.bin")
             if file.length < 2:
@@ -97,7 +105,12 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         }
 
     def explain(
-        self, data: str | Path, out: str | Path, *, against: Sequence[Model] = (), encoding: str = "utf-8"
+        self,
+        data: Source | Sequence[Source],
+        out: str | Path,
+        *,
+        against: Sequence[Model] = (),
+        encoding: str = "utf-8",
     ) -> Explained:
         """Show what the model does on a text: its neurons, its effective context, its surprisal.
 
@@ -108,8 +121,8 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
             encoding: how the text is encoded.
         """
         self.require_same_vocabulary(against)
-        corpus = open_corpus(several(data), encoding, self.config.tokens == "bytes")
-        tokens = self.tokenizer.encode(next(corpus.blocks()))[: searched_length(self.network)]
+        corpus = self._read(data, encoding)
+        tokens = encode_beginning(corpus.blocks(), self.tokenizer, searched_length(self.network))
         passage = features.passage(self.tokenizer, tokens, corpus.name)
         subjects = [Subject(model.name, model.network, model.facts()) for model in (self, *against)]
         return explain(subjects, passage, Path(out))
@@ -125,9 +138,10 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
     def stream(
         self, prompt: str = "", *, sampling: Sampling | None = None, number: int = 0, **options: Any
     ) -> Iterator[WrittenToken]:
-        """Write without end, token by token, going on from a prompt (which is not repeated).
+        """Write token by token, going on from a prompt (which is not repeated), to the end of a document.
 
-        Without a prompt the text begins as after a line end. The unknown token is never written.
+        What is written is a document from its beginning, if the model was trained on documents. Otherwise it has no
+        end, and begins as after a line end if there is no prompt. The unknown token is never written.
 
         Args:
             prompt: what comes before.
@@ -144,6 +158,8 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         decode = tokenizers.decoder(len(start.held))
         generator = sampling.generator(number)
         for drawn in sample_tokens(step, logits, state, sampling, generator, lambda _: next(suppressed)):
+            if drawn.token == self.tokenizer.boundary:
+                return
             yield WrittenToken(decode(self.tokenizer.piece(drawn.token)), drawn.token, drawn.log_prob)
 
     def generate(
@@ -205,7 +221,7 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
 
         Args:
             prompt: what the text begins with, or several of that.
-            length: most tokens to write after it.
+            length: most tokens to write after it; the text ends earlier where a document does.
             stop: end the text before this string.
             sampling: how to choose.
             options: fields of `Sampling`: `temperature=0.7, seed=1`.

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from recurra.config import required, with_options
+from recurra.data.corpus import Source
 from recurra.data.sources import several
 from recurra.data.streams import Streams
 from recurra.evaluation.language_model import score_tokens
@@ -24,11 +26,11 @@ from recurra.training.run import RunResult, RunSpec
 
 
 def train(
-    data: str | Path | Sequence[str | Path],
+    data: Source | Sequence[Source],
     out: str | Path | None = None,
     config: Config | None = None,
     *,
-    validation: str | Path | None = None,
+    validation: Source | None = None,
     resume: bool = False,
     overwrite: bool = False,
     from_model: str | Path | Model | None = None,
@@ -38,10 +40,10 @@ def train(
     """Train a model on a corpus and save it.
 
     Args:
-        data: text files, folders of them, or `sample:pydocs`.
+        data: text files, folders of them, `Texts([...])`, or `sample:pydocs`.
         out: the model folder to make; None keeps the model in memory only.
         config: the options.
-        validation: a file that is not trained on, to choose the best weights; a part is cut off the end if not given.
+        validation: text that is not trained on, to choose the best weights; a part is cut off the end if not given.
         resume: go on with the run that was stopped or has ended in `out`.
         overwrite: replace what is in `out`.
         from_model: a trained model, or its folder, to begin from: its weights and its vocabulary.
@@ -56,7 +58,7 @@ def train(
     def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, LanguageModel, Data]:
         tokenizer = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
         read = read_data(several(data), validation, config, folder, tokenizer)
-        config = resolve(config, len(read.train), read.tokenizer.size)
+        config = resolve(replace(config, documents=read.corpus.documents), len(read.train), read.tokenizer.size)
         rows, steps = required(config.batch_size, "batch_size"), required(config.sequence_length, "sequence_length")
         return RunSpec(
             config=config,
