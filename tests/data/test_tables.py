@@ -88,7 +88,7 @@ class TestHeader:
         read = read_tables([write(tmp_path / "rows.tsv", header + "\n" + separated(ROWS))], WANTED)
         assert rows_of(read) == ROWS
         first, second = header.split("\t")
-        told = f"'{first}', '{second}', the names of the columns (--header no reads it as a row)"
+        told = f"'{first}', '{second}', the names of the columns (`header` no reads it as a row)"
         assert read.skipped == [f"{tmp_path}/rows.tsv, line 1: {told}"]
 
     @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ class TestChoice:
         path = write(tmp_path / "rows.csv", "label,stars,text\n" + separated([(b, "5", a) for a, b in ROWS], ","))
         read = read_tables([path], WANTED)
         assert rows_of(read) == ROWS
-        assert f"{path}: column stars ('5'); what is read is text and label (--columns names others)" in read.skipped
+        assert f"{path}: column stars ('5'); what is read is text and label (`columns` names others)" in read.skipped
 
     def test_known_names_are_joined_if_each_says_something(self, tmp_path: Path) -> None:
         rows = [(f"Title {number}", a, b) for number, (a, b) in enumerate(ROWS)]
@@ -167,7 +167,7 @@ class TestChoice:
             assert rows_of(read) == ROWS
             example = next(cell for cell in cells if cell)
             assert read.skipped == [
-                f"{path}: column 1 ({kind}, such as '{example}'); what is read is 2 and 3 (--columns names others)"
+                f"{path}: column 1 ({kind}, such as '{example}'); what is read is 2 and 3 (`columns` names others)"
             ]
 
     def test_a_table_as_pandas_writes_it(self, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ class TestChoice:
         path = write(tmp_path / "rows.tsv", separated(rows))
         read = read_tables([path], WANTED)
         assert rows_of(read) == ROWS
-        told = "column 3 ('CC-BY by user 0 .'); what is read is 1 and 2 (--columns names others)"
+        told = "column 3 ('CC-BY by user 0 .'); what is read is 1 and 2 (`columns` names others)"
         assert read.skipped == [f"{path}: {told}"]
 
     def test_with_names_too_many_are_refused_with_examples(self, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ class TestChoice:
         path = write(tmp_path / "rows.tsv", separated(rows))
         assert refusal(path) == (
             f"{path} does not say which of its columns are text and label: it has one ('Sentence number 0 is ...'), "
-            "two ('bad'), three ('Remark 0 .'); name them with --columns A,B in their order"
+            "two ('bad'), three ('Remark 0 .'); name them with `columns` A,B in their order"
         )
         assert rows_of(read_tables([path], WANTED, "one,two")) == ROWS
 
@@ -265,7 +265,7 @@ class TestJson:
     def check(self, path: Path, skipped: str = "") -> None:
         read = read_tables([path], WANTED)
         assert rows_of(read) == ROWS
-        assert read.skipped == ([f"{path}: {skipped} (--columns names others)"] if skipped else [])
+        assert read.skipped == ([f"{path}: {skipped} (`columns` names others)"] if skipped else [])
 
     def test_nested_lines_with_an_id(self, tmp_path: Path) -> None:
         records = [{"id": f"n{number}", "pair": {"en": a, "de": b}} for number, (a, b) in enumerate(ROWS)]

@@ -175,7 +175,7 @@ def test_utf_16_without_its_mark_is_named(tmp_path: Path, encoding: str, text: s
     path = tmp_path / "corpus.txt"
     path.write_bytes(text.encode(encoding))
     for named in ("utf-8", "utf-16", "cp1252"):
-        with pytest.raises(RecurraError, match=rf"corpus\.txt is not .*probably UTF-16 .*--encoding {encoding}$"):
+        with pytest.raises(RecurraError, match=rf"corpus\.txt is not .*probably UTF-16 .*`encoding` {encoding}$"):
             open_corpus([path], named)
     assert whole(open_corpus([path], encoding)) == with_newlines(text)
 
@@ -183,7 +183,7 @@ def test_utf_16_without_its_mark_is_named(tmp_path: Path, encoding: str, text: s
 def test_a_stray_zero_does_not_make_utf_16(tmp_path: Path) -> None:
     path = tmp_path / "corpus.txt"
     path.write_bytes(b"plain words\n" * 50 + b"\0" + b"plain words\n" * 50)
-    with pytest.raises(RecurraError, match=r"zero byte at byte 600\); give a text file, name its --encoding, or"):
+    with pytest.raises(RecurraError, match=r"zero byte at byte 600\); give a text file, name its `encoding`, or"):
         open_corpus([path])
 
 
@@ -218,7 +218,7 @@ def test_bytes_of_text_in_a_named_encoding_are_those_of_utf_8(tmp_path: Path) ->
     assert whole(open_corpus([path], "cp1252", raw=True)) == "forêt\npré\n"
     # Without a name it is just bytes; a wrong name is an error, and not bytes in silence.
     assert whole(open_corpus([path], raw=True)).encode("utf-8", "surrogateescape") == path.read_bytes()
-    with pytest.raises(RecurraError, match=r"is not ascii: byte 3 does not fit.*--tokens bytes and no --encoding"):
+    with pytest.raises(RecurraError, match=r"is not ascii: byte 3 does not fit.*`tokens` bytes and no `encoding`"):
         open_corpus([path], "ascii", raw=True)
 
 
@@ -233,7 +233,7 @@ def test_the_place_of_a_wrong_byte(
     path.write_bytes(good + b"\xff" + b"fine\n" * after)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK_BYTES", size)
-        with pytest.raises(RecurraError, match=rf"byte {len(good)} does not fit, in line {before + 1}; .*--encoding"):
+        with pytest.raises(RecurraError, match=rf"byte {len(good)} does not fit, in line {before + 1}; .*`encoding`"):
             open_corpus([path])
 
 
@@ -271,7 +271,7 @@ def test_the_place_of_a_wrong_byte_far_into_a_file(tmp_path: Path) -> None:
 def test_utf_16_without_its_mark_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "corpus.txt"
     path.write_bytes(b"plain words\n")
-    with pytest.raises(RecurraError, match=r"corpus\.txt is not utf-16.*BOM.*--encoding"):
+    with pytest.raises(RecurraError, match=r"corpus\.txt is not utf-16.*BOM.*`encoding`"):
         open_corpus([path], "utf-16")
 
 
@@ -280,7 +280,7 @@ def test_an_encoding_that_is_none_is_refused(tmp_path: Path, encoding: str) -> N
     path = tmp_path / "corpus.txt"
     path.write_text("text")
     for read in (lambda: open_corpus([path], encoding), lambda: read_text(path, encoding)):
-        with pytest.raises(RecurraError, match=r"--encoding .*no encoding Python knows; try utf-8"):
+        with pytest.raises(RecurraError, match=r"`encoding` .*not an encoding that Python knows; try utf-8"):
             read()
 
 
@@ -292,7 +292,7 @@ def test_a_binary_file_is_named_with_the_place_of_its_first_zero(
     path = tmp_path / "photo.txt"
     path.write_bytes(b"GIF89a \0\1\0\0")
     for encoding in ("utf-8", "latin-1", "iso8859-16"):
-        with pytest.raises(RecurraError, match=r"photo\.txt is not text \(a zero byte at byte 7\).*--tokens bytes"):
+        with pytest.raises(RecurraError, match=r"photo\.txt is not text \(a zero byte at byte 7\).*`tokens` bytes"):
             open_corpus([path], encoding)
 
 

@@ -179,7 +179,7 @@ UNSPACED = {
 
 @pytest.mark.parametrize("text", UNSPACED.values(), ids=UNSPACED)
 def test_words_of_a_script_without_spaces_are_refused(text: str) -> None:
-    with pytest.raises(RecurraError, match=r"no spaces between its words.*--tokens characters or --tokens subwords"):
+    with pytest.raises(RecurraError, match=r"no spaces between its words.*`tokens` characters or `tokens` subwords"):
         build("words", [text * 20], 1000, 2)
     assert build("characters", [text * 20], 1000, 2).encode(text).size
     assert build("subwords", [text * 20], 1000, 2).encode(text).size
@@ -423,7 +423,7 @@ class TestAbsurdVocabularies:
     def test_random_chinese_characters(self) -> None:
         codes = np.random.default_rng(0).integers(0x4E00, 0x9FA6, size=700_000)
         text = codes.astype("<u4").tobytes().decode("utf-32-le")
-        with pytest.raises(RecurraError, match=r"absurd vocabulary: .*--encoding\?.*--tokens bytes"):
+        with pytest.raises(RecurraError, match=r"absurd vocabulary: .*`encoding`\?.*`tokens` bytes"):
             build("characters", [text], 20_000, 2)
 
     def test_random_characters_of_all_scripts(self) -> None:
@@ -434,7 +434,7 @@ class TestAbsurdVocabularies:
 
     def test_random_words(self) -> None:
         numbers = np.random.default_rng(0).integers(10**12, size=20_000)
-        with pytest.raises(RecurraError, match=r"absurd vocabulary.*words are rarer than --min-count or beyond"):
+        with pytest.raises(RecurraError, match=r"absurd vocabulary.*words are rarer than `min_count` or beyond"):
             build("words", [" ".join(map(str, numbers))], 30_000, 2)
 
     def test_random_latin_letters_are_no_more_than_letters(self) -> None:

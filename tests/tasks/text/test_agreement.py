@@ -152,10 +152,10 @@ def test_twelve_columns_take_attractors_from_the_table_if_there_is_one(tmp_path:
         ("", "X.gold is empty"),
         ("1\ta\tb\t0\n1\ta\tb\t0\n", "has 1 lines and .*X.gold 2"),
         ("1\ta\tb\n", r"X.gold, line 1 has 3 columns; it needs 4"),
-        ("3\ta\tb\t0\n", "line 1: the index '3' is no place in a sentence of 3 tokens"),
+        ("3\ta\tb\t0\n", "line 1: the index '3' does not fit a sentence of 3 tokens"),
         ("-1\ta\tb\t0\n", "line 1: the index '-1'"),
         ("x\ta\tb\t0\n", "line 1: the index 'x'"),
-        ("1\ta\tb\tmany\n", "'many' is no number of attractors"),
+        ("1\ta\tb\tmany\n", "'many' is not a number of attractors"),
         ("1\ta\t\t0\n", "line 1 needs two forms"),
     ],
 )

@@ -76,7 +76,7 @@ class TestCorpus:
             assert f"byte {place} does not fit" in message
 
     def test_an_encoding_that_is_none(self, train_refused: Refused, corpus_file: Path) -> None:
-        assert "--encoding klingon is no encoding" in train_refused(corpus_file, "--encoding", "klingon")
+        assert "--encoding klingon is not an encoding" in train_refused(corpus_file, "--encoding", "klingon")
 
     def test_a_damaged_gz_file(self, train_refused: Refused, tmp_path: Path) -> None:
         (tmp_path / "c.txt.gz").write_bytes(gzip.compress(b"the cat\n" * 1000)[:-20])
@@ -254,7 +254,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing": (shutil.rmtree, "there is no model folder"),
     "without weights": (lambda folder: (folder / "model.safetensors").unlink(), "there is no such file"),
     "without vocabulary": (lambda folder: (folder / "vocabulary.json").unlink(), "there is no such file"),
-    "without configuration": (lambda folder: (folder / "config.json").unlink(), "is no trained model"),
+    "without configuration": (lambda folder: (folder / "config.json").unlink(), "is not a trained model"),
     "truncated weights": (lambda folder: truncate(folder / "model.safetensors"), "truncated or altered"),
     "truncated vocabulary": (lambda folder: truncate(folder / "vocabulary.json"), "truncated or altered"),
     "truncated configuration": (lambda folder: truncate(folder / "config.json"), "the file is damaged"),

@@ -272,7 +272,7 @@ def test_what_is_not_of_its_encoding_is_refused_with_the_line(
 ) -> None:
     message = refusal(write(tmp_path / "pairs.tsv", data), encoding=encoding)
     if encoding != "utf-16":
-        assert f"pairs.tsv, line {line}: this is not {encoding}; name the right --encoding" in message
+        assert f"pairs.tsv, line {line}: this is not {encoding}; name the right `encoding`" in message
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "gb18030", "utf-32"])
@@ -408,7 +408,7 @@ def test_columns_of_what_is_no_table_are_told(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a.en", "one\n"), write(tmp_path / "a.de", "eins\n")
     read = open_pairs([first, second], columns="2,1")
     assert pairs_of(read) == [("one", "eins")]
-    assert read.skipped == ["--columns and --header, which do nothing for a.en and a.de: they are for tables"]
+    assert read.skipped == ["`columns` and `header`, which do nothing for a.en and a.de: they are for tables"]
     table = write(tmp_path / "pairs.tsv", tsv(PAIRS))
     assert pairs_of(open_pairs([table], columns="2,1")) == [(target, source) for source, target in PAIRS]
 
@@ -431,12 +431,12 @@ def test_columns_are_an_option_of_training_and_of_evaluating(
 ) -> None:
     rows = [(f"n{number}", f"eins zwei {number}", "x", f"one two {number}") for number in range(20)]
     path = write(tmp_path / "pairs.tsv", tsv([("key", "de", "kind", "en"), *rows]))
-    options = ["--columns", "key+en,de", "--tokens", "characters", *tiny_translation_options]
-    answer = recurra("translation", "train", path, "--out", tmp_path / "m", *options)
+    options = ["`columns`", "key+en,de", "`tokens`", "characters", *tiny_translation_options]
+    answer = recurra("translation", "train", path, "`out`", tmp_path / "m", *options)
     assert answer.status == 0, answer
     assert load(tmp_path / "m").vocabularies.source.unknown_in("n one two") == []
     assert load(tmp_path / "m").vocabularies.source.unknown_in("x") == ["x"]
-    answer = recurra("translation", "evaluate", tmp_path / "m", path, "--columns", "1+4,2", "--header", "no", "--json")
+    answer = recurra("translation", "evaluate", tmp_path / "m", path, "`columns`", "1+4,2", "`header`", "no", "`json`")
     assert json.loads(answer.out)["count"] == 21
-    answer = recurra("translation", "evaluate", tmp_path / "m", path, "--columns", "en,fr")
+    answer = recurra("translation", "evaluate", tmp_path / "m", path, "`columns`", "en,fr")
     assert (answer.status, "no column 'fr'" in answer.err) == (1, True)
