@@ -227,7 +227,7 @@ class TestOutput:
         assert b"Traceback" not in done.stderr
 
     def test_json_has_null_where_there_is_no_number(self, capsys: pytest.CaptureFixture[str]) -> None:
-        from recurra.tasks.output import print_json
+        from recurra.tasks.shared.output import print_json
 
         print_json({"perplexity": float("inf"), "nats": 1.5, "name": "春"})
         assert capsys.readouterr().out == '{"perplexity": null, "nats": 1.5, "name": "春"}\n'

@@ -33,10 +33,12 @@ def make_app() -> App:
         for verb, summary in task.verbs.items():
             task_app.command(f"recurra.tasks.{name}.commands:{verb}", name=verb, help=summary)
         app.command(task_app)
-    app.command("recurra.tasks.general:info", name="info", help="Say what a model folder holds.")
-    app.command("recurra.tasks.general:pack", name="pack", help="Write a model as one zip, without its checkpoint.")
-    app.command("recurra.tasks.general:unpack", name="unpack", help="Make a model folder of a packed model.")
-    app.command("recurra.tasks.general:demo", name="demo", help="Train on a sample and show what comes out.")
+    app.command("recurra.tasks.shared.general:info", name="info", help="Say what a model folder holds.")
+    app.command(
+        "recurra.tasks.shared.general:pack", name="pack", help="Write a model as one zip, without its checkpoint."
+    )
+    app.command("recurra.tasks.shared.general:unpack", name="unpack", help="Make a model folder of a packed model.")
+    app.command("recurra.tasks.shared.general:demo", name="demo", help="Train on a sample and show what comes out.")
     return app
 
 

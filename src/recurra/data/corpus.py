@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from recurra.data import samples
 from recurra.data.columns import Wanted
 from recurra.data.sources import PREFIX, called, find_files, sample_named
 from recurra.data.tables import Row, collect, ending, read_tables
@@ -122,7 +121,7 @@ def open_corpus(
     Args:
         sources: files, folders (every .txt below, also packed as .gz, .bz2 or .xz) and texts, or one `sample:NAME`.
         encoding: how the files encode text, a name Python knows.
-        raw: for models of bytes: what is UTF-8, or is no text at all, passes as it is, byte for byte. Text in another
+        raw: for models of bytes: what is UTF-8, or is not text at all, passes as it is, byte for byte. Text in another
             encoding, which is named or has a byte-order mark, is decoded all the same, so that bytes of UTF-8 are
             modelled and what the model writes can be read.
         documents: what a document is; `auto` takes `files` if there are several or JSONL, whose rows they are then.
@@ -134,8 +133,8 @@ def open_corpus(
     """
     require_encoding(encoding)
     names = [f"{len(source.texts)} text(s)" if isinstance(source, Texts) else str(source) for source in sources]
-    if sample := sample_named(names, samples.TEXTS, "text"):
-        return _corpus(names[0], [Texts([samples.TEXTS[sample]()])], documents, [])
+    if sample := sample_named(names, "text"):
+        return _corpus(names[0], [Texts([sample()])], documents, [])
     found: list[Path | Texts] = []
     skipped: list[str] = []
     for source in sources:

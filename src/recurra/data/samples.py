@@ -8,7 +8,3 @@ def pydocs() -> str:
     from pydoc_data.topics import topics
 
     return "\n".join(topics[name] for name in sorted(topics))
-
-
-TEXTS = {"pydocs": pydocs}
-"""The text samples by name."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +11,39 @@ from recurra.errors import RecurraError, os_errors
 
 PREFIX = "sample:"
 
+SAMPLES = {
+    "text": {"pydocs": "recurra.data.samples:pydocs"},
+    "music": {"chorales": "recurra.tasks.music.chorales:chorales"},
+    "sample of sentence pairs": {"dates": "recurra.tasks.translation.dates:dates"},
+}
+"""The samples of each kind of data by name, and the function that makes each, imported only when it is asked for."""
+
 
 def several(data: Any) -> list[Any]:
     """What is given, as a list, whether it is one thing or a list or tuple of several."""
     return list(data) if isinstance(data, list | tuple) else [data]
 
 
-def sample_named(names: Sequence[str], samples: Collection[str], what: str) -> str | None:
-    """The name of the sample that is asked for, without its prefix; None if files are.
+def sample_named(names: Sequence[str], kind: str) -> Callable[[], Any] | None:
+    """What makes the sample that is asked for; None if files are.
 
     Args:
         names: what was given.
-        samples: those there are.
-        what: what they are samples of, for the message.
+        kind: of data, see `SAMPLES`.
 
     Raises:
         RecurraError: if there is no such sample.
     """
     if len(names) != 1 or not names[0].startswith(PREFIX):
         return None
-    sample = names[0].removeprefix(PREFIX)
-    if sample not in samples:
+    samples = SAMPLES[kind]
+    home = samples.get(names[0].removeprefix(PREFIX))
+    if home is None:
         known = ", ".join(PREFIX + name for name in samples)
-        raise RecurraError(f"there is no {what} called {names[0]}; the samples are: {known}")
-    return sample
+        raise RecurraError(f"there is no {kind} called {names[0]}; the samples are: {known}")
+    module, _, function = home.partition(":")
+    make: Callable[[], Any] = getattr(import_module(module), function)
+    return make
 
 
 def find_files(names: Sequence[str], endings: Sequence[str]) -> tuple[list[Path], list[str]]:

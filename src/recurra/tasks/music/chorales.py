@@ -61,7 +61,3 @@ def _is_chorale(piece: Piece) -> bool:
         if not own or any(note.end > following.onset for note, following in pairwise(own)):
             return False
     return tuple(track.name for track in piece.tracks) == VOICES
-
-
-MUSIC = {"chorales": chorales}
-"""The music samples by name."""

@@ -26,8 +26,8 @@ from recurra.tasks.music.render.score import engrave
 from recurra.tasks.music.render.synthesizer import Timing
 from recurra.tasks.music.statistics import Comparison
 from recurra.tasks.music.training import train as train_model
-from recurra.tasks.output import print_explained, print_json, print_table
 from recurra.tasks.shared.commands import command, require_given
+from recurra.tasks.shared.output import print_explained, print_json, print_table
 
 MAX_SAMPLES = 1000
 """More pieces than this are not composed in one go."""

@@ -17,7 +17,6 @@ from recurra.data.streams import VariedStreams
 from recurra.data.tokenizer import Tokens
 from recurra.errors import OptionError, RecurraError
 from recurra.progress import Bar, bar
-from recurra.tasks.music.chorales import MUSIC
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.io.midi import read_midi
 from recurra.tasks.music.io.rolls import read_rolls
@@ -106,8 +105,8 @@ def open_pieces(sources: Source | Sequence[Source], frame: int = TICKS) -> Colle
     if given:
         return _given(given, len(named))
     names = [str(source) for source in named]
-    if sample := sample_named(names, MUSIC, "music"):
-        return _collect(names[0], MUSIC[sample](), [])
+    if sample := sample_named(names, "music"):
+        return _collect(names[0], sample(), [])
     found, skipped = find_files(names, tuple(READERS))
     with bar("reading") as shown:
         pieces = _read_all(found, frame, skipped, shown)

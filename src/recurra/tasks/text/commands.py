@@ -14,8 +14,8 @@ from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
 from recurra.files import require_suffix, write_text_atomic
 from recurra.progress import note
-from recurra.tasks.output import print_explained, print_json, print_table, stream
 from recurra.tasks.shared.commands import command, note_unknown, require_given
+from recurra.tasks.shared.output import print_explained, print_json, print_table, stream
 from recurra.tasks.text.config import Config
 from recurra.tasks.text.model import LENGTH, Model, WrittenToken
 from recurra.tasks.text.training import train as train_model

@@ -19,8 +19,8 @@ from recurra.errors import OptionError, RecurraError
 from recurra.evaluation.text_metrics import Tokenize
 from recurra.files import require_suffix, require_writable_parent, write_text_atomic
 from recurra.progress import in_groups, note
-from recurra.tasks.output import print_json, print_table, stream
 from recurra.tasks.shared.commands import Several, command, note_unknown, require_file_name, require_given
+from recurra.tasks.shared.output import print_json, print_table, stream
 from recurra.tasks.translation.config import Config
 from recurra.tasks.translation.data import Sentence
 from recurra.tasks.translation.lines import groups

@@ -12,7 +12,7 @@ import numpy as np
 
 from recurra.config import fill_in, required
 from recurra.data.columns import Header, Wanted
-from recurra.data.sources import PREFIX, find_files, sample_named
+from recurra.data.sources import find_files, sample_named
 from recurra.data.tables import TABLES, Row, Table, collect, ending, read_lines, read_tables
 from recurra.data.text import require_encoding
 from recurra.data.tokenizer import TokenKind, Tokens
@@ -20,10 +20,6 @@ from recurra.data.vocabulary import Sequences, VocabularyPair
 from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.tasks.translation.alignment import parting
 from recurra.tasks.translation.config import MAX_TOKENS, Config
-from recurra.tasks.translation.dates import dates
-
-SAMPLES = {"dates": dates}
-"""The samples of sentence pairs by name."""
 
 WANTED = Wanted(
     (
@@ -99,16 +95,16 @@ def open_pairs(data: Sequence[Any], encoding: str = "utf-8", columns: str = "", 
     """
     require_encoding(encoding)
     names = [str(each) for each in data if isinstance(each, str | Path)]
-    if len(names) == len(data) and not sample_named(names, SAMPLES, "sample of sentence pairs"):
+    if len(names) < len(data):
+        pairs = _given(data)
+    elif sample := sample_named(names, "sample of sentence pairs"):
+        written, answers = zip(*sample(), strict=True)
+        pairs = Pairs(names[0], list(written), list(answers), [])
+    else:
         paths = _files(names)
         if len(paths) != 2 or ending(paths[0]) in TABLES:
             return _pairs(read_tables(paths, WANTED, columns, header, encoding))
         pairs = _parallel(paths[0], paths[1], encoding)
-    elif len(names) == len(data):
-        written, answers = zip(*SAMPLES[names[0].removeprefix(PREFIX)](), strict=True)
-        pairs = Pairs(names[0], list(written), list(answers), [])
-    else:
-        pairs = _given(data)
     if columns or header != "auto":
         pairs.skipped.append(f"`columns` and `header`, which do nothing for {pairs.name}: they are for tables")
     return pairs

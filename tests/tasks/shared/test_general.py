@@ -17,8 +17,8 @@ import pytest
 
 import recurra as package
 from recurra.errors import RecurraError
-from recurra.tasks import archive
-from recurra.tasks.output import print_table, readable_size
+from recurra.tasks.shared import archive
+from recurra.tasks.shared.output import print_table, readable_size
 
 Command = Callable[..., Any]
 Refused = Callable[..., str]

@@ -5,24 +5,23 @@ from __future__ import annotations
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
-from typing import Literal
 
 from recurra import modelfile
-from recurra.errors import os_errors
+from recurra.errors import OptionError, os_errors
 from recurra.progress import note
-from recurra.tasks import archive
-from recurra.tasks.output import print_json, print_table, readable_size
+from recurra.tasks import TASKS
+from recurra.tasks.shared import archive
+from recurra.tasks.shared.commands import command
+from recurra.tasks.shared.output import print_json, print_table, readable_size
 
 
+@command
 def info(model: Path, *, json: bool = False) -> None:
     """Say what a model folder holds, and how large it is.
 
-    Parameters
-    ----------
-    model
-        The model folder.
-    json
-        Print one JSON object.
+    Args:
+        model: The model folder.
+        json: Print one JSON object.
     """
     file = modelfile.load(model)
     parameters = sum(tensor.numel() for tensor in file.tensors.values())
@@ -40,19 +39,15 @@ def info(model: Path, *, json: bool = False) -> None:
     print_table({f"  {name}": value for name, value in file.config.items()})
 
 
+@command
 def pack(model: Path, *, out: Path, with_pieces: bool = False, json: bool = False) -> None:
     """Write a model as one zip to give away, without its checkpoint and its training pieces.
 
-    Parameters
-    ----------
-    model
-        The model folder.
-    out
-        The archive to write, .zip.
-    with_pieces
-        Keep the training pieces of a music model, which tell what is copied from them.
-    json
-        Print one JSON object.
+    Args:
+        model: The model folder.
+        out: The archive to write, .zip.
+        with_pieces: Keep the training pieces of a music model, which tell what is copied from them.
+        json: Print one JSON object.
     """
     left_out = archive.pack(model, out, with_pieces)
     for name, size in left_out.items():
@@ -65,34 +60,29 @@ def pack(model: Path, *, out: Path, with_pieces: bool = False, json: bool = Fals
     print(out)
 
 
+@command
 def unpack(packed: Path, *, out: Path) -> None:
     """Make a model folder of a packed model.
 
-    Parameters
-    ----------
-    packed
-        What `recurra pack` wrote.
-    out
-        The model folder to make.
+    Args:
+        packed: What `recurra pack` wrote.
+        out: The model folder to make.
     """
     archive.unpack(packed, out)
     print(out)
 
 
-def demo(
-    task: Literal["text", "music", "translation"] = "text", *, out: Path = Path("demo"), minutes: float | None = None
-) -> None:
+@command
+def demo(task: str = "text", *, out: Path = Path("demo"), minutes: float | None = None) -> None:
     """Train on a sample for a few minutes, use the model and draw its pictures.
 
-    Parameters
-    ----------
-    task
-        Which task to show.
-    out
-        The folder for everything that is made; an earlier demo there is replaced.
-    minutes
-        How long to train; a minute for text, three for music, two for translation, if not given.
+    Args:
+        task: Which task to show.
+        out: The folder for everything that is made; an earlier demo there is replaced.
+        minutes: How long to train; one to three minutes, by the task, if not given.
     """
+    if task not in TASKS:
+        raise OptionError(f"there is no task {task}; there are {', '.join(TASKS)}")
     with os_errors("writing", out):
         out.mkdir(parents=True, exist_ok=True)
     import_module(f"recurra.tasks.{task}.commands").demo(out, minutes)
