@@ -15,6 +15,14 @@ from recurra import __version__
 from recurra.errors import Interrupted, RecurraError, as_typed, explain_os_error
 from recurra.tasks import TASKS
 
+GENERAL = {
+    "info": "Say what a model folder holds.",
+    "pack": "Write a model as one zip, without its checkpoint.",
+    "unpack": "Make a model folder of a packed model.",
+    "demo": "Train on a sample and show what comes out.",
+}
+"""What belongs to no task."""
+
 NO_MEMORY = "the memory is used up; a smaller --hidden-size, --batch-size or --vocabulary-size helps"
 
 

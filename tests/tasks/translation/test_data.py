@@ -279,7 +279,7 @@ def test_what_is_not_of_its_encoding_is_refused_with_the_line(
 def test_other_encodings(tmp_path: Path, encoding: str) -> None:
     path = write(tmp_path / "pairs.tsv", tsv(PAIRS), encoding)
     assert pairs_of(open_pairs([path], encoding)) == PAIRS
-    assert "no encoding Python knows" in refusal(path, encoding="klingon")
+    assert "not an encoding that Python knows" in refusal(path, encoding="klingon")
 
 
 def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
