@@ -146,7 +146,7 @@ class TestRefusals:
         (tmp_path / "file").write_text("x")
         assert "there is no model folder" in refusal(tmp_path / "file")
         (tmp_path / "empty").mkdir()
-        assert "is no trained model" in refusal(tmp_path / "empty")
+        assert "is not a trained model" in refusal(tmp_path / "empty")
         assert "the name is too long" in refusal(tmp_path / ("x" * 300))
 
     @pytest.mark.parametrize("name", [WEIGHTS, VOCABULARY])
@@ -179,7 +179,7 @@ class TestRefusals:
     @pytest.mark.parametrize("cut", [0, 1, 10, 100, -2])
     def test_a_truncated_configuration(self, folder: Path, cut: int) -> None:
         (folder / CONFIG).write_bytes((folder / CONFIG).read_bytes()[:cut])
-        assert f"{CONFIG} is no JSON" in refusal(folder)
+        assert f"{CONFIG} is not JSON" in refusal(folder)
 
     @pytest.mark.parametrize(
         "content",
@@ -219,7 +219,7 @@ class TestRefusals:
 
     def test_a_configuration_without_a_size(self, folder: Path) -> None:
         with pytest.raises(
-            RecurraError, match=r"config\.json: embedding_size is not set.*; the file is damaged"
+            RecurraError, match=r"config\.json: `embedding_size` is not set.*; the file is damaged"
         ) as error:
             restore(lambda: LanguageModel(5, Architecture()), load(folder), folder)
         assert error.value.status == 1
@@ -290,7 +290,7 @@ class TestRefusals:
     def test_a_vocabulary_that_is_no_json(self, folder: Path) -> None:
         (folder / VOCABULARY).write_text("[" * 100_000)
         seal(folder)
-        assert f"{VOCABULARY} is no JSON" in refusal(folder)
+        assert f"{VOCABULARY} is not JSON" in refusal(folder)
 
 
 class TestFilling:

@@ -40,7 +40,7 @@ def speaks() -> bool:
 
 
 def note(message: str) -> None:
-    """One line for the person at the terminal."""
+    """One line for the person at the terminal; options in backticks stand as they are typed there."""
     if speaks():
         console.print(with_typed_options(message) if command_line.get() else message, markup=False)
 

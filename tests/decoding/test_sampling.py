@@ -217,16 +217,16 @@ def test_reading_feeds_every_token_and_gives_the_last_answer() -> None:
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"temperature": 0.0}, "--temperature is 0.0, but must be above 0; --greedy"),
-        ({"temperature": -1.0}, "--temperature is -1.0, but must be above 0; --greedy"),
-        ({"temperature": float("nan")}, "--temperature is nan"),
-        ({"temperature": float("inf")}, "--temperature is inf, but must be between"),
-        ({"temperature": 1e-300}, "--temperature is 1e-300, but must be between"),
-        ({"top_k": -1}, "--top-k is -1, but must be between 0"),
-        ({"top_p": 0.0}, "--top-p is 0.0, but must be between"),
-        ({"top_p": 1.5}, "--top-p is 1.5, but must be between"),
-        ({"top_p": float("nan")}, "--top-p is nan"),
-        ({"seed": -1}, "--seed is -1, but must be between 0"),
+        ({"temperature": 0.0}, "`temperature` is 0.0, but must be above 0; `greedy`"),
+        ({"temperature": -1.0}, "`temperature` is -1.0, but must be above 0; `greedy`"),
+        ({"temperature": float("nan")}, "`temperature` is nan"),
+        ({"temperature": float("inf")}, "`temperature` is inf, but must be between"),
+        ({"temperature": 1e-300}, "`temperature` is 1e-300, but must be between"),
+        ({"top_k": -1}, "`top_k` is -1, but must be between 0"),
+        ({"top_p": 0.0}, "`top_p` is 0.0, but must be between"),
+        ({"top_p": 1.5}, "`top_p` is 1.5, but must be between"),
+        ({"top_p": float("nan")}, "`top_p` is nan"),
+        ({"seed": -1}, "`seed` is -1, but must be between 0"),
     ],
 )
 def test_impossible_options_are_refused_by_name(options: dict[str, Any], complaint: str) -> None:

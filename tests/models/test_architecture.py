@@ -27,7 +27,7 @@ def test_an_open_field_is_named(name: str) -> None:
         if hasattr(architecture, name):
             build(architecture)
             changed: dict[str, Any] = {name: None}
-            with pytest.raises(ValueError, match=f"{name} is not set"):
+            with pytest.raises(ValueError, match=f"`{name}` is not set"):
                 build(replace(architecture, **changed))
 
 

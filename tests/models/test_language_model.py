@@ -196,7 +196,7 @@ def test_one_batch_can_be_overfitted(cell: CellName, tied: bool) -> None:
     ],
 )
 def test_impossible_architectures_are_refused_by_the_options_name(field: str, value: float) -> None:
-    with pytest.raises(OptionError, match=f"--{field.replace('_', '-')} is {value}, but must be between"):
+    with pytest.raises(OptionError, match=f"`{field}` is {value}, but must be between"):
         replace(SMALL, **{field: value})
 
 

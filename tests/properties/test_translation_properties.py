@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from recurra import translation
 from recurra.data.buckets import pad
-from recurra.decoding import seq2seq as outputs
+from recurra.decoding import seq2seq
 from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.errors import RecurraError
@@ -25,8 +25,8 @@ from recurra.tasks.translation.model import Model
 KINDS: tuple[Any, ...] = ("characters", "bytes", "words", "subwords")
 LETTERS = "abcdefgh"
 ROWS = [
-    ("The cat, “naïve”, sat.", "春眠不觉晓"),
-    ("A dog ate the cat.", "处处闻啼鸟!"),
+    ("The cat, “naïve”, sat.", "春眠 不觉晓"),
+    ("A dog ate the cat.", "处处 闻 啼鸟!"),
     ("Why? 🙂", "花落 知多少"),
     ("", ""),
 ]
@@ -88,11 +88,11 @@ def test_batches_and_order_change_nothing(
     reverser: Model, undecided: Model, tried: Counter[str], given_sentences: list[str], options: BeamSearch, size: int
 ) -> None:
     for model in (reverser, undecided):
-        alone = [model.outputs([sentence], options)[0] for sentence in given_sentences]
+        alone = [model.hypotheses([sentence], options)[0] for sentence in given_sentences]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(outputs, "BATCH", size)
-            together = model.outputs(given_sentences, options)
-            backwards = model.outputs(given_sentences[::-1], options)[::-1]
+            patch.setattr(seq2seq, "MAX_BATCH", size)
+            together = model.hypotheses(given_sentences, options)
+            backwards = model.hypotheses(given_sentences[::-1], options)[::-1]
         for one, two, three in zip(alone, together, backwards, strict=True):
             alike(one, two)
             alike(one, three)
@@ -104,7 +104,7 @@ def test_outputs_begin_as_forced_and_have_the_probabilities_of_teacher_forcing(
     reverser: Model, undecided: Model, tried: Counter[str], sentence: str, prefix: str, options: BeamSearch
 ) -> None:
     for model in (reverser, undecided):
-        (found,) = model.outputs([sentence], options, prefix=prefix)
+        (found,) = model.hypotheses([sentence], options, prefix=prefix)
         assert 1 <= len(found) <= options.n_best
         assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
         assert len({each.tokens for each in found}) == len(found)
@@ -132,8 +132,8 @@ def test_a_model_together_with_itself_is_the_model(
     reverser: Model, given_sentences: list[str], options: BeamSearch
 ) -> None:
     for one, other in zip(
-        reverser.outputs(given_sentences, options),
-        reverser.outputs(given_sentences, options, [reverser, reverser]),
+        reverser.hypotheses(given_sentences, options),
+        reverser.hypotheses(given_sentences, options, ensemble=[reverser, reverser]),
         strict=True,
     ):
         alike(one, other)
@@ -144,8 +144,8 @@ def test_the_order_of_an_ensemble_does_not_matter(
     reverser: Model, undecided: Model, given_sentences: list[str]
 ) -> None:
     for one, other in zip(
-        reverser.outputs(given_sentences, others=[undecided]),
-        undecided.outputs(given_sentences, others=[reverser]),
+        reverser.hypotheses(given_sentences, ensemble=[undecided]),
+        undecided.hypotheses(given_sentences, ensemble=[reverser]),
         strict=True,
     ):
         alike(one, other)
@@ -157,7 +157,7 @@ def test_any_text_at_all_has_one_line_of_real_tokens_for_an_answer(
     models: dict[str, Model], kind: str, sentence: str
 ) -> None:
     model = models[kind]
-    (found,) = model.outputs([sentence], BeamSearch(beam_size=2, n_best=2))
+    (found,) = model.hypotheses([sentence], BeamSearch(beam_size=2, n_best=2))
     assert bool(found) == bool(sentence.strip())
     suppressed = {*model.vocabularies.target.unwritable, model.vocabularies.target.end}
     for each in found:
@@ -178,7 +178,9 @@ def test_whatever_comes_in_is_answered_line_by_line_or_refused_in_one(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         answer = recurra("translation", "translate", trained_translation, "--beam-size", 1)
-    whole = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    whole = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    if b"\n" not in whole:  # a carriage return ends a line only where nothing else does
+        whole = whole.replace(b"\r", b"\n")
     lines = whole.split(b"\n")[: None if whole and not whole.endswith(b"\n") else -1]
     try:
         whole.decode()
@@ -189,7 +191,6 @@ def test_whatever_comes_in_is_answered_line_by_line_or_refused_in_one(
     else:
         assert answer.status == 0
     texts = [line.decode() for line in lines]
-    texts[:1] = [text.removeprefix("\ufeff") for text in texts[:1]]
     made = answer.out.split("\n")[:-1]
     assert [bool(line) for line in made] == [bool(text.strip()) for text in texts]
 
@@ -199,7 +200,7 @@ def test_any_prefix_is_kept_or_refused(models: dict[str, Model], sentence: str, 
     for model in models.values():
         if sentence.strip() and model.vocabularies.target.unknown_in(prefix):
             with pytest.raises(RecurraError, match="which the model cannot write"):
-                model.outputs([sentence], BeamSearch(beam_size=1), prefix=prefix)
+                model.hypotheses([sentence], BeamSearch(beam_size=1), prefix=prefix)
         else:
-            (found,) = model.outputs([sentence], BeamSearch(beam_size=1), prefix=prefix)
+            (found,) = model.hypotheses([sentence], BeamSearch(beam_size=1), prefix=prefix)
             assert all(model.text_of(each).startswith(prefix) for each in found)

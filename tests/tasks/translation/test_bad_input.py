@@ -104,11 +104,11 @@ class TestPairs:
             written(tmp_path, "p.tsv.gz", gzip.compress(GOOD.encode())[:-9])
         )
 
-    @pytest.mark.parametrize("encoding", ["latin-1", "gb18030", "utf-16"])
+    @pytest.mark.parametrize("encoding", ["latin-1", "gb18030", "utf-16-le"])
     def test_wrongly_encoded(self, train_refused: Refused, tmp_path: Path, encoding: str) -> None:
         word = "é" if encoding == "latin-1" else "春"
         message = train_refused(written(tmp_path, "p.tsv", (GOOD + f"{word}\t{word}\n").encode(encoding)))
-        assert f"p.tsv, line {1 if encoding == 'utf-16' else 41}: this is not utf-8" in message
+        assert "p.tsv, line " + ("1: a zero byte" if encoding == "utf-16-le" else "41: this is not utf-8") in message
         assert "--encoding" in message
         assert "klingon is no encoding" in train_refused(tmp_path / "p.tsv", "--encoding", "klingon")
 
@@ -311,6 +311,8 @@ class TestTranslating:
     def test_a_prefix_that_cannot_be_written(self, translate_refused: Refused) -> None:
         message = translate_refused("abc", "--prefix", "ab春", status=2)
         assert "--prefix 'ab春' holds '春', which the model cannot write" in message
+        message = translate_refused("abc", "--prefix", "-a", "--beam-size", 1, status=2)
+        assert "--prefix '-a' holds '-', which the model cannot write" in message
 
     def test_places_that_cannot_be_written(
         self, refused: Refused, translate_refused: Refused, trained_translation: Path, tmp_path: Path,
@@ -320,13 +322,13 @@ class TestTranslating:
         (tmp_path / "folder").mkdir()
         monkeypatch.chdir(tmp_path / "folder")
         for place in (".", "/", "..", tmp_path / "folder"):
-            assert "is a folder; give the name of a file" in translate_refused("abc", "--out", place)
+            assert "is a folder; give the name of a file" in translate_refused("abc", "--out", place, status=2)
             assert "its name must end in .html" in refused(
                 "translation", "explain", trained_translation, "abc", "--out", place, status=2
             )
         (tmp_path / "folder" / "page.html").mkdir()
         assert "is a folder; give the name of a file" in refused(
-            "translation", "explain", trained_translation, "abc", "--out", "page.html"
+            "translation", "explain", trained_translation, "abc", "--out", "page.html", status=2
         )
         assert "plain/out.txt failed" in translate_refused("abc", "--out", tmp_path / "plain" / "out.txt")
         assert "too long" in translate_refused("abc", "--out", tmp_path / ("x" * 300))
@@ -355,8 +357,8 @@ class TestTranslating:
     ) -> None:  # fmt: skip
         translation.train(pairs_file, tmp_path / "other", Config(**tiny_translation, tokens="bytes"))
         message = translate_refused("abc", "--ensemble", tmp_path / "other")
-        assert "have not the same vocabularies" in message
-        assert "same vocabularies" in refused(
+        assert "do not have the same vocabulary" in message
+        assert "the same vocabulary" in refused(
             "translation", "evaluate", trained_translation, pairs_file, "--ensemble", tmp_path / "other"
         )
         message = translate_refused("--ensemble", trained_translation, "abc", status=2)
@@ -422,7 +424,7 @@ class TestPlace:
         before = snapshot(tmp_path)
         command = ["translation", "train", "--out", translation_model, "--resume", "--steps", 400]
         for path in (other, swapped):
-            assert "does not hold the pairs the run of" in refused(*command, "--", path)
+            assert "the data are not those that the run of" in refused(*command, "--", path)
         for options in (
             ["--hidden-size", 33], ["--attention", "none"], ["--cell", "gru"], ["--tokens", "bytes"],
             ["--num-layers", 2], ["--no-tied"], ["--joint"], ["--longest", 20], ["--seed", 2],
@@ -441,5 +443,5 @@ class TestPlace:
         assert recurra(*command, "--validation", held[0]).status == 0
         before = snapshot(tmp_path)
         message = refused(*command, "--resume", "--validation", held[1])
-        assert "does not hold the pairs the run of" in message
+        assert "the data are not those that the run of" in message
         assert snapshot(tmp_path) == before

@@ -46,7 +46,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing": (shutil.rmtree, "there is no model folder"),
     "without weights": (lambda folder: (folder / "model.safetensors").unlink(), "there is no such file"),
     "without vocabulary": (lambda folder: (folder / "vocabulary.json").unlink(), "there is no such file"),
-    "without configuration": (lambda folder: (folder / "config.json").unlink(), "is no trained model"),
+    "without configuration": (lambda folder: (folder / "config.json").unlink(), "is not a trained model"),
     "truncated weights": (lambda folder: truncate(folder / "model.safetensors"), "truncated or altered"),
     "truncated vocabulary": (lambda folder: truncate(folder / "vocabulary.json"), "truncated or altered"),
     "altered vocabulary": (lambda folder: flip(folder / "vocabulary.json"), "truncated or altered"),
@@ -157,7 +157,7 @@ def test_models_of_another_task(
         "translation", "translate", trained_translation, "a", "--ensemble", trained_folder
     )
     assert "is a translation model, not a text model" in refused("text", "write", trained_translation, "--length", 3)
-    assert "no trained model" in refused("translation", "translate", pairs_file.parent, "abc")
+    assert "not a trained model" in refused("translation", "translate", pairs_file.parent, "abc")
 
 
 class TestMissingPackages:

@@ -322,7 +322,7 @@ def test_large_files_and_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.M
         assert "long.tsv has more than 500 lines" in refusal(write(tmp_path / "long.tsv", lines))
     assert len(open_pairs([write(tmp_path / "long.tsv", "a\tb\n" * 500)])) == 500
     assert len(open_pairs([write(tmp_path / "long.tsv", "a\tb\r\n" * 500)])) == 500
-    monkeypatch.setattr(texts, "MIN_GZIP_LIMIT", 1000)
+    monkeypatch.setattr(texts, "MIN_UNPACKED_LIMIT", 1000)
     assert "bomb.tsv.gz unpacks to over" in refusal(bomb)
 
 

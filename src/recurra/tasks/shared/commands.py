@@ -59,7 +59,8 @@ def command(function: Callable[..., Result]) -> Callable[..., Result]:
             gathered[name] = hint
             parameters += _fields_of(hint, parameter.default)
         else:
-            parameters.append(parameter.replace(annotation=_plain(hint)))
+            alone = parameter.kind == inspect.Parameter.KEYWORD_ONLY
+            parameters.append(parameter.replace(annotation=_plain(hint, alone and _is_text(hint))))
 
     @wraps(function)
     def run(*arguments: Any, **named: Any) -> Result:
@@ -76,8 +77,8 @@ def command(function: Callable[..., Result]) -> Callable[..., Result]:
     return run
 
 
-def _plain(hint: Any) -> Any:
-    return Annotated[hint, Parameter(group=GROUPS["run"], negative=(), allow_leading_hyphen=_is_text(hint))]
+def _plain(hint: Any, dashes: bool) -> Any:
+    return Annotated[hint, Parameter(group=GROUPS["run"], negative=(), allow_leading_hyphen=dashes)]
 
 
 def _fields_of(kind: type[Options], default: Options) -> list[inspect.Parameter]:
@@ -118,15 +119,18 @@ def _group_of(kind: type[Options], name: str) -> str:
 
 
 def _is_text(hint: Any) -> bool:
-    """Whether a value may begin with a dash: texts may, numbers and choices need not."""
-    return str in _options(hint)
+    """Whether a value may begin with a dash: one text may; several texts end where the next option begins."""
+    return str in _options(hint) and typing.get_origin(_bare(hint)) is not tuple
 
 
 def _options(hint: Any) -> tuple[Any, ...]:
     """The types a hint allows, whatever stands beside them in an annotation."""
-    if typing.get_origin(hint) is Annotated:
-        hint = typing.get_args(hint)[0]
-    return (hint, *typing.get_args(hint))
+    return (_bare(hint), *typing.get_args(_bare(hint)))
+
+
+def _bare(hint: Any) -> Any:
+    """A hint without what stands beside it in an annotation."""
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is Annotated else hint
 
 
 def note_unknown(parts: Collection[str]) -> None:
