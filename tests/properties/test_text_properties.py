@@ -87,8 +87,8 @@ def test_how_the_text_is_packed_makes_no_difference(
     packings: dict[str, tuple[Any, dict[str, Any]]] = {
         "plain": (corpus_file, {}),
         "packed": (tmp_path / "c.txt.gz", {}),
-        "folder": (folder, {}),
-        "several": ([folder / "1.txt", folder / "2.txt.gz"], {}),
+        "folder": (folder, {"documents": "none"}),
+        "several": ([folder / "1.txt", folder / "2.txt.gz"], {"documents": "none"}),
         "dos": (tmp_path / "dos.txt", {}),
         "wide": (tmp_path / "wide.txt", {"encoding": "utf-16"}),
     }

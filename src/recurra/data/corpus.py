@@ -205,20 +205,21 @@ def _split(blocks: Iterator[str], documents: Documents) -> Iterator[Block]:
 
 def _lines(blocks: Iterable[str], paragraphs: bool) -> Iterator[Block]:
     """Lines that are not blank, None before each, or before the first of each paragraph."""
-    inside = continued = False  # a document; a line that is longer than a block
+    inside = continued = False  # in a document; in a line of which a part was in the last block
+    blanks = ""  # at the end of a block; a line may begin with them
     for block in blocks:
-        *lines, rest = block.split("\n")
-        for line, ends in [*((line, True) for line in lines), *([(rest, False)] if rest else [])]:
-            if continued or line.strip():
-                if not inside:
-                    yield None
-                elif not continued:
-                    yield "\n"
-                yield line
-                inside = paragraphs or not ends
-            else:
-                inside = False
-            continued = not ends and inside
+        *lines, rest = (blanks + block).split("\n")
+        blanks = ""
+        for line, ends in [*((line, True) for line in lines), (rest, False)]:
+            if not continued and not line.strip():
+                inside, blanks = inside and not ends, line
+                continue
+            if not inside:
+                yield None
+            elif not continued:
+                yield "\n"
+            yield line
+            inside, continued = paragraphs or not ends, not ends
 
 
 def _merged(blocks: Iterable[Block]) -> Iterator[Block]:

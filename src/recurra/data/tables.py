@@ -324,7 +324,7 @@ def _texts(record: dict[str, Any], asked: list[list[str]]) -> list[str] | str:
         parts = [text for name in group if (text := _text(_at(record, name))) is not None]
         if not parts:
             return f"there is no text called {'+'.join(group)[:80]!r}"
-        cells.append(_joined(parts))
+        cells.append(parts[0] if len(parts) == 1 else _joined(parts))
     return cells
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recurra.data.tokenizer import Bytes, Characters, Subwords, Tokenizer, Words
+from recurra.data.tokenizer import Bytes, Characters, Subwords, Tokenizer, WithBoundary, Words
 from recurra.errors import RecurraError
 from recurra.evaluation.language_model import log_probs
 from recurra.tasks.text import agreement as module
@@ -38,10 +38,18 @@ def stem(tmp_path: Path) -> Path:
 
 def tokenizers() -> list[Tokenizer]:
     corpus = [TEXT + "Sleeps have has is are sleep sleeps\n have has is are sleep sleeps\n"]
-    return [Characters.build(corpus, 99, 1), Bytes(), Words.build(corpus, 99, 1), Subwords.build(corpus, 280, 1)]
+    plain = [Characters.build(corpus, 99, 1), Bytes(), Words.build(corpus, 99, 1), Subwords.build(corpus, 280, 1)]
+    return [*plain, *map(WithBoundary, plain)]
 
 
-@pytest.mark.parametrize("tokenizer", tokenizers(), ids=lambda tokenizer: tokenizer.kind)
+def opened(tokenizer: Tokenizer, text: str) -> np.ndarray:
+    """As after a line end, or as a document."""
+    if tokenizer.boundary is None:
+        return tokenizer.encode("\n" + text)
+    return np.array([tokenizer.boundary, *tokenizer.encode(text)])
+
+
+@pytest.mark.parametrize("tokenizer", tokenizers(), ids=lambda tokenizer: f"{tokenizer.kind} {tokenizer.boundary}")
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_as_scoring_whole_sentences(make_model, stem: Path, tokenizer: Tokenizer, cell: str, monkeypatch) -> None:
     monkeypatch.setattr(module, "BATCH", 3)
@@ -53,8 +61,8 @@ def test_as_scoring_whole_sentences(make_model, stem: Path, tokenizer: Tokenizer
             continue
         scores = []
         for form in (item.right, item.wrong):
-            before = tokenizer.encode("\n" + item.prefix)
-            whole = tokenizer.encode("\n" + item.prefix + (" " if item.prefix else "") + form + closing)
+            before = opened(tokenizer, item.prefix)
+            whole = opened(tokenizer, item.prefix + (" " if item.prefix else "") + form + closing)
             assert whole[: len(before)].tolist() == before.tolist()
             scores.append(float(log_probs(model, whole, torch.device("cpu"))[len(before) - 1 :].sum()))
         margins.append(scores[0] - scores[1])
@@ -67,7 +75,7 @@ def test_as_scoring_whole_sentences(make_model, stem: Path, tokenizer: Tokenizer
     assert measured.left_out == 1
 
     own = [item for item in read_items(stem) if item.right != item.wrong]
-    prefixes = [tokenizer.encode("\n" + item.prefix) for item in own]
+    prefixes = [opened(tokenizer, item.prefix) for item in own]
     spaces = [" " if item.prefix else "" for item in own]
     forms = [
         tuple(tokenizer.encode(space + form + closing) for form in (item.right, item.wrong))
