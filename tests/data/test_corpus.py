@@ -128,6 +128,8 @@ def test_rows_of_jsonl_are_documents(tmp_path: Path, name: str) -> None:
     assert opened([path], columns="meta.source") == ["web", "book", "book", "web"]
     (tmp_path / "more.txt").write_text("more")
     assert opened([path, tmp_path / "more.txt"])[2:] == ["第三", "more"]
+    (tmp_path / "one.jsonl").write_text(json.dumps(ROWS[3]))
+    assert opened([tmp_path / "one.jsonl"]) == ["第三"]
     # As plain text the file is what it is.
     assert "".join(map(str, open_corpus([path], documents="none").blocks())) == data.decode()
     assert len(opened([path], "lines")) == 4

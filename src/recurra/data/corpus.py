@@ -124,7 +124,7 @@ def open_corpus(
         raw: for models of bytes: what is UTF-8, or is not text at all, passes as it is, byte for byte. Text in another
             encoding, which is named or has a byte-order mark, is decoded all the same, so that bytes of UTF-8 are
             modelled and what the model writes can be read.
-        documents: what a document is; `auto` takes `files` if there are several or JSONL, whose rows they are then.
+        documents: what a document is; `auto` takes `files` if there are several, or JSONL, whose rows they are then.
         columns: the key of the text in JSONL, see `parse_columns`; found by what it is called if not given.
 
     Raises:
@@ -134,7 +134,7 @@ def open_corpus(
     require_encoding(encoding)
     names = [f"{len(source.texts)} text(s)" if isinstance(source, Texts) else str(source) for source in sources]
     if sample := sample_named(names, "text"):
-        return _corpus(names[0], [Texts([sample()])], documents, [])
+        return Corpus(names[0], (Texts([sample()]),), "none" if documents == "auto" else documents)
     found: list[Path | Texts] = []
     skipped: list[str] = []
     for source in sources:
@@ -162,14 +162,11 @@ def open_corpus(
             skipped.append(str(error))
     if not good:
         raise RecurraError(f"no readable text in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
-    return _corpus(called(names), good, documents, skipped)
-
-
-def _corpus(name: str, files: Sequence[TextFile | Texts], documents: Documents, skipped: Sequence[str]) -> Corpus:
     if documents == "auto":
-        count = sum(len(file.texts) if isinstance(file, Texts) else 1 for file in files)
-        documents = "files" if count > 1 else "none"
-    return Corpus(name, tuple(files), documents, tuple(skipped))
+        count = sum(len(file.texts) if isinstance(file, Texts) else 1 for file in good)
+        has_rows = any(isinstance(file, Path) and ending(file) in ROWS for file in found)
+        documents = "files" if count > 1 or has_rows else "none"
+    return Corpus(called(names), tuple(good), documents, tuple(skipped))
 
 
 def _given(given: Texts, skipped: list[str]) -> Texts:

@@ -58,7 +58,7 @@ class Config(Architecture, StreamTraining):
     encoding: str = "utf-8"
     """How the corpus encodes text."""
     documents: Documents = "auto"
-    """What a document is, with an end of its own; auto: files, or rows of JSONL, if there are several."""
+    """What a document is, with an end of its own; auto: files if there are several, rows of JSONL."""
     columns: str = ""
     """The key of the text in JSONL; found by what it is called if not given."""
 
