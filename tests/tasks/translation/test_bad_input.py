@@ -110,7 +110,7 @@ class TestPairs:
         message = train_refused(written(tmp_path, "p.tsv", (GOOD + f"{word}\t{word}\n").encode(encoding)))
         assert "p.tsv, line " + ("1: a zero byte" if encoding == "utf-16-le" else "41: this is not utf-8") in message
         assert "--encoding" in message
-        assert "klingon is no encoding" in train_refused(tmp_path / "p.tsv", "--encoding", "klingon")
+        assert "klingon is not an encoding" in train_refused(tmp_path / "p.tsv", "--encoding", "klingon")
 
     def test_a_zero_byte(self, train_refused: Refused, tmp_path: Path) -> None:
         assert "p.tsv, line 41: a zero byte" in train_refused(written(tmp_path, "p.tsv", GOOD + "a\0b\tc\n"))
@@ -289,7 +289,7 @@ class TestTranslating:
     def test_options_that_would_do_nothing(self, translate_refused: Refused) -> None:
         for option in (["--temperature", 2], ["--seed", 3], ["--top-k", 5], ["--greedy"]):
             assert "give --sample too" in translate_refused("abc", *option, status=2)
-        assert "but there is none; leave it out" in translate_refused("abc", "--encoding", "latin-1", status=2)
+        assert "encodes text; leave it out" in translate_refused("abc", "--encoding", "latin-1", status=2)
         for option in (["--n-best", 2], ["--beam-size", 1], ["--normalization", "gnmt"], ["--coverage-penalty", 1]):
             assert "leave out --beam-size, --n-best" in translate_refused("abc", "--sample", *option, status=2)
 

@@ -431,12 +431,12 @@ def test_columns_are_an_option_of_training_and_of_evaluating(
 ) -> None:
     rows = [(f"n{number}", f"eins zwei {number}", "x", f"one two {number}") for number in range(20)]
     path = write(tmp_path / "pairs.tsv", tsv([("key", "de", "kind", "en"), *rows]))
-    options = ["`columns`", "key+en,de", "`tokens`", "characters", *tiny_translation_options]
-    answer = recurra("translation", "train", path, "`out`", tmp_path / "m", *options)
+    options = ["--columns", "key+en,de", "--tokens", "characters", *tiny_translation_options]
+    answer = recurra("translation", "train", path, "--out", tmp_path / "m", *options)
     assert answer.status == 0, answer
     assert load(tmp_path / "m").vocabularies.source.unknown_in("n one two") == []
     assert load(tmp_path / "m").vocabularies.source.unknown_in("x") == ["x"]
-    answer = recurra("translation", "evaluate", tmp_path / "m", path, "`columns`", "1+4,2", "`header`", "no", "`json`")
+    answer = recurra("translation", "evaluate", tmp_path / "m", path, "--columns", "1+4,2", "--header", "no", "--json")
     assert json.loads(answer.out)["count"] == 21
-    answer = recurra("translation", "evaluate", tmp_path / "m", path, "`columns`", "en,fr")
+    answer = recurra("translation", "evaluate", tmp_path / "m", path, "--columns", "en,fr")
     assert (answer.status, "no column 'fr'" in answer.err) == (1, True)
