@@ -196,6 +196,11 @@ class TestRefusals:
         alter(folder, config=[[[]]])
         assert "is incomplete" in refusal(folder)
 
+    def test_an_older_format_says_to_train_again(self, folder: Path) -> None:
+        alter(folder, format_version=FORMAT_VERSION - 1)
+        assert "made by an older version" in refusal(folder)
+        assert "train it again" in refusal(folder)
+
     @pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 10**30])
     def test_a_newer_version(self, folder: Path, version: int) -> None:
         alter(folder, format_version=version)

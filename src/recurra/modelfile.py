@@ -112,6 +112,11 @@ def load(folder: Path, task: str | None = None) -> ModelFile:
         raise RecurraError(
             f"{folder} was made by a newer version (format {version}, this one knows {FORMAT_VERSION}); update recurra"
         )
+    if version < FORMAT_VERSION:
+        raise RecurraError(
+            f"{folder} was made by an older version (format {version}, this one reads {FORMAT_VERSION}); "
+            "train it again on the same data"
+        )
     expected = {"task": str, "config": dict, "record": dict, "sha256": dict}
     if any(not isinstance(config.get(name), kind) for name, kind in expected.items()):
         raise RecurraError(f"{folder / CONFIG} is incomplete; the file is damaged, copy the model again")

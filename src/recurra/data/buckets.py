@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recurra.arrays import BoolArray, IntArray
 from recurra.data.tokenizer import Tokens
 
 
@@ -21,8 +21,8 @@ class Padded:
         mask: `(rows, longest)`, True for what is there.
     """
 
-    tokens: NDArray[np.int64]
-    mask: NDArray[np.bool_]
+    tokens: IntArray
+    mask: BoolArray
 
 
 def pad(sequences: Sequence[Tokens]) -> Padded:
@@ -48,12 +48,12 @@ class Buckets:
         seed: of the order.
     """
 
-    lengths: NDArray[np.int64]
+    lengths: IntArray
     size: int
     seed: int = 0
 
     @cached_property
-    def _cuts(self) -> NDArray[np.int64]:
+    def _cuts(self) -> IntArray:
         """Where the sorted pairs are cut into batches, `(batches + 1,)`; the same in every pass."""
         longest = np.sort(self.lengths.max(axis=1))
         cuts = [0]
@@ -67,7 +67,7 @@ class Buckets:
         """Batches in one pass."""
         return len(self._cuts) - 1
 
-    def batch(self, step: int) -> NDArray[np.int64]:
+    def batch(self, step: int) -> IntArray:
         """The pairs of one step's batch, `(rows,)`; steps are counted from 0 over all passes."""
         epoch, index = divmod(step, self.steps_per_epoch)
         order, indices = _ordered(self, epoch)
@@ -76,7 +76,7 @@ class Buckets:
 
 
 @lru_cache(maxsize=2)
-def _ordered(buckets: Buckets, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _ordered(buckets: Buckets, epoch: int) -> tuple[IntArray, IntArray]:
     generator = np.random.default_rng([buckets.seed, epoch])
     chance = generator.random(len(buckets.lengths))
     sources, targets = buckets.lengths.T

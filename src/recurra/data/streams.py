@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recurra.arrays import BoolArray, IntArray
 from recurra.data.corpus import Block
 from recurra.data.tokenizer import Tokenizer, Tokens
 from recurra.errors import os_errors
@@ -93,9 +93,9 @@ class Batch(NamedTuple):
     `(rows,)`.
     """
 
-    inputs: NDArray[np.int64]
-    targets: NDArray[np.int64]
-    carried: NDArray[np.bool_]
+    inputs: IntArray
+    targets: IntArray
+    carried: BoolArray
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class Streams:
         both = self.cut(starts, epoch)
         return Batch(both[:, :-1], both[:, 1:], carried[rows])
 
-    def cut(self, starts: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+    def cut(self, starts: IntArray, epoch: int) -> IntArray:
         """The tokens from some places on, `(rows, sequence_length + 1)`, as they are in one pass over the data."""
         return np.stack([self.tokens[start : start + self.sequence_length + 1] for start in starts]).astype(np.int64)
 
@@ -166,13 +166,13 @@ class VariedStreams(Streams):
         variants: what stands for each token in each variant, `(variants, vocabulary_size)`; all are equally likely.
     """
 
-    begins: NDArray[np.int64]
-    variants: NDArray[np.int64]
+    begins: IntArray
+    variants: IntArray
 
-    def cut(self, starts: NDArray[np.int64], epoch: int) -> NDArray[np.int64]:
+    def cut(self, starts: IntArray, epoch: int) -> IntArray:
         """As in `Streams`, each piece in the variant that this pass drew for it."""
         chosen = np.random.default_rng([self.seed, epoch, 2]).integers(len(self.variants), size=len(self.begins))
         indices = starts[:, None] + np.arange(self.sequence_length + 1)
         piece = np.searchsorted(self.begins, indices, side="right") - 1
-        varied: NDArray[np.int64] = self.variants[chosen[piece], super().cut(starts, epoch)]
+        varied: IntArray = self.variants[chosen[piece], super().cut(starts, epoch)]
         return varied

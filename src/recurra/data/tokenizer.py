@@ -20,6 +20,7 @@ import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from recurra.arrays import IntArray
 from recurra.data.text import with_newlines
 from recurra.errors import RecurraError
 
@@ -419,7 +420,7 @@ class Prompt(NamedTuple):
 
     tokens: Tokens
     held: bytes
-    suppressed: NDArray[np.int64]
+    suppressed: IntArray
     unknown: list[str]
 
 
@@ -490,7 +491,7 @@ def _require_spaces(counts: Mapping[str, int]) -> None:
         )
 
 
-def _require_favourites(counts: NDArray[np.int64]) -> None:
+def _require_favourites(counts: IntArray) -> None:
     """Every script has frequent and rare characters; noise that happens to be valid text has not."""
     shares = counts[counts > 0] / max(int(counts.sum()), 1)
     perplexity = float(np.exp(-(shares * np.log(shares)).sum()))

@@ -9,8 +9,8 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recurra.arrays import IntArray
 from recurra.data import tokenizer as tokenizers
 from recurra.data.tokenizer import SPACED, Normalization, Tokenizer, TokenKind, Tokens
 from recurra.errors import RecurraError
@@ -120,7 +120,7 @@ class Sequences(NamedTuple):
     sources: Sequence[Tokens]
     targets: Sequence[Tokens]
 
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> IntArray:
         """Of both sides of each pair, `(pairs, 2)`."""
         return np.array([[len(a), len(b)] for a, b in zip(*self, strict=True)], np.int64).reshape(-1, 2)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from recurra.arrays import BoolArray, DoubleArray, FloatArray, IntArray
-from recurra.errors import RecurraError
+from recurra.errors import NOT_NUMBERS, RecurraError
 
 BLOCK = 64
 """Tokens of which `most_probable` first considers the largest only."""
@@ -190,4 +190,4 @@ def check_numbers(log_probs: DoubleArray | FloatArray) -> None:
         RecurraError: if there is.
     """
     if np.isnan(log_probs).any():
-        raise RecurraError("the model's probabilities are not numbers (NaN); its weights are damaged, train it again")
+        raise RecurraError(NOT_NUMBERS)

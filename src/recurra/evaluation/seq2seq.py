@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from recurra.arrays import IntArray
 from recurra.data.buckets import Buckets, pad
 from recurra.data.vocabulary import Sequences
 from recurra.evaluation.language_model import Score
@@ -54,7 +54,7 @@ def score_pairs(
     return Score(total, count)
 
 
-def _batches(pairs: Sequences) -> Iterator[NDArray[np.int64]]:
+def _batches(pairs: Sequences) -> Iterator[IntArray]:
     buckets = Buckets(pairs.lengths(), SCORING_SIZE)
     for step in range(buckets.steps_per_epoch):
         yield buckets.batch(step)
@@ -63,7 +63,7 @@ def _batches(pairs: Sequences) -> Iterator[NDArray[np.int64]]:
 def predict(
     model: nn.Module,
     pairs: Sequences,
-    batch: NDArray[np.int64],
+    batch: IntArray,
     start: int,
     device: torch.device,
     generator: DropoutGenerator | None,

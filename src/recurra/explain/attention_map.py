@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recurra.explain.lettering import LINE_END, width_of
-from recurra.explain.lettering import _font as font_of
+from recurra.arrays import DoubleArray, FloatArray
+from recurra.explain.lettering import LINE_END, font_of, width_of
 from recurra.explain.pictures import colours_of, save
-from recurra.explain.units import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -192,7 +190,7 @@ def _in_fonts(text: str) -> tuple[str, list[str]]:
 
 
 def _draw_scale(axes: Axes, largest: float) -> None:
-    colours: NDArray[np.float64] = colours_of(np.linspace(0, 1, 64), LOOK, low=0.0)[:, None]
+    colours: DoubleArray = colours_of(np.linspace(0, 1, 64), LOOK, low=0.0)[:, None]
     axes.imshow(colours, origin="lower", aspect="auto", extent=(0, 1, 0, largest))
     axes.set_xticks([])
     axes.set_yticks([0, largest], ["0", f"{largest:.2g}"])

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
+from recurra.arrays import DoubleArray, IntArray
 from recurra.data.tokenizer import Tokens
 from recurra.errors import NOT_NUMBERS, RecurraError
 from recurra.explain.passage import device_of, to_tensor
@@ -53,19 +53,19 @@ class GradientNorms:
             `(positions, steps + 1)`, k from 0.
     """
 
-    norms: NDArray[np.float64]
+    norms: DoubleArray
 
     @property
-    def mean(self) -> NDArray[np.float64]:
+    def mean(self) -> DoubleArray:
         """Over positions, `(steps + 1,)`."""
-        mean: NDArray[np.float64] = self.norms.mean(axis=0)
+        mean: DoubleArray = self.norms.mean(axis=0)
         return mean
 
     @property
-    def relative(self) -> NDArray[np.float64]:
+    def relative(self) -> DoubleArray:
         """The mean over that one step back, `(steps + 1,)`: 1 at k = 1."""
         with np.errstate(invalid="ignore"):  # a gradient may explode to infinity
-            relative: NDArray[np.float64] = self.mean / max(self.mean[1], np.finfo(np.float64).tiny)
+            relative: DoubleArray = self.mean / max(self.mean[1], np.finfo(np.float64).tiny)
         return relative
 
     @property
@@ -86,19 +86,19 @@ class ContextLoss:
     """
 
     lengths: tuple[int, ...]
-    losses: NDArray[np.float64]
+    losses: DoubleArray
 
     @property
-    def mean(self) -> NDArray[np.float64]:
+    def mean(self) -> DoubleArray:
         """Nats for each length, `(lengths,)`."""
-        mean: NDArray[np.float64] = self.losses.mean(axis=0)
+        mean: DoubleArray = self.losses.mean(axis=0)
         return mean
 
     @property
-    def error(self) -> NDArray[np.float64]:
+    def error(self) -> DoubleArray:
         """Standard error of each mean's difference to the longest context's, `(lengths,)`."""
         difference = self.losses - self.losses[:, -1:]
-        error: NDArray[np.float64] = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
+        error: DoubleArray = difference.std(axis=0, ddof=1) / np.sqrt(len(difference))
         return error
 
     @property
@@ -146,7 +146,7 @@ def gradient_norms(
     return GradientNorms(np.concatenate(norms))
 
 
-def _states_after(model: LanguageModel, tokens: Tokens, indices: NDArray[np.int64]) -> list[State]:
+def _states_after(model: LanguageModel, tokens: Tokens, indices: IntArray) -> list[State]:
     """The state after each of some positions has been read, from an empty one; `indices` ascend."""
     states = []
     state: State | None = None
@@ -159,7 +159,7 @@ def _states_after(model: LanguageModel, tokens: Tokens, indices: NDArray[np.int6
     return states
 
 
-def _norms(model: LanguageModel, windows: Tensor, state: State) -> NDArray[np.float64]:
+def _norms(model: LanguageModel, windows: Tensor, state: State) -> DoubleArray:
     """Gradient norms of the last token of each window, `(batch, time - 1)`, the nearest state first.
 
     Args:
@@ -181,7 +181,7 @@ def _norms(model: LanguageModel, windows: Tensor, state: State) -> NDArray[np.fl
     none = torch.zeros(len(windows), dtype=torch.float64)
     squares = [none if part is None else part.double().pow(2).sum(dim=(0, 2)).cpu() for part in gradients]
     by_state = torch.stack(squares).reshape(len(states), -1, len(windows)).sum(dim=1)
-    norms: NDArray[np.float64] = by_state.sqrt().flip(0).T.numpy()
+    norms: DoubleArray = by_state.sqrt().flip(0).T.numpy()
     return norms
 
 

@@ -121,7 +121,7 @@ def draw_cells(axes: Axes, cells: Sequence[Cell], colours: NDArray[np.floating],
     for cell in cells:
         column: float = cell.column
         for character in cell.text:
-            font = _font(character)
+            font = font_of(character)
             width = width_of(character)
             if font is not None and not character.isspace():
                 faint = character in _SHOWN.values()
@@ -144,7 +144,7 @@ def draw_cells(axes: Axes, cells: Sequence[Cell], colours: NDArray[np.floating],
 
 def printable(text: str) -> str:
     """The text without what the standard font cannot draw, for titles and legends."""
-    return "".join(character if _font(character, only_first=True) else "?" for character in text)
+    return "".join(character if font_of(character, only_first=True) else "?" for character in text)
 
 
 def _shown(character: str) -> str:
@@ -152,7 +152,7 @@ def _shown(character: str) -> str:
 
 
 @cache
-def _font(character: str, only_first: bool = False) -> FontProperties | None:
+def font_of(character: str, only_first: bool = False) -> FontProperties | None:
     """The first font that has a character; None if there is none, so that matplotlib never has to warn."""
     from matplotlib.font_manager import FontProperties
 

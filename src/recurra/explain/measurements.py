@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recurra.arrays import FloatArray
 from recurra.errors import RecurraError
 from recurra.explain.effective_context import ContextLoss, GradientNorms, context_loss, gradient_norms
 from recurra.explain.passage import Passage, Subject
 from recurra.explain.surprisal import Surprisal, surprisal
-from recurra.explain.units import Findings, FloatArray, activations, find_trackers, given
+from recurra.explain.units import Findings, activations, find_trackers, given
 from recurra.models.language_model import LanguageModel
 from recurra.progress import Bar, Report, bar
 

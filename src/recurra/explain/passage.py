@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from recurra.arrays import BoolArray, FloatArray
 from recurra.data.tokenizer import Tokens
 from recurra.models.language_model import LanguageModel
 
@@ -21,15 +22,11 @@ if TYPE_CHECKING:
     from recurra.explain.measurements import Measured
     from recurra.explain.units import Tracker
 
-BoolArray = NDArray[np.bool_]
-
 
 class Drawing(Protocol):
     """Draws the pictures of a passage: the module `pictures`, as text, or the `View` that a task gives."""
 
-    def draw_units(
-        self, passage: Passage, values: NDArray[np.float32], trackers: Sequence[Tracker], path: Path
-    ) -> None:
+    def draw_units(self, passage: Passage, values: FloatArray, trackers: Sequence[Tracker], path: Path) -> None:
         """Draw the passage once for each found unit, coloured by it, with marks where its feature holds.
 
         Args:

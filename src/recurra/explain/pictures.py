@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.arrays import BoolArray, DoubleArray, FloatArray
 from recurra.explain.effective_context import NEGLIGIBLE, ContextLoss, GradientNorms
 from recurra.explain.lettering import draw_cells, lay_out, printable
-from recurra.explain.passage import BoolArray, Passage
-from recurra.explain.units import FloatArray, Tracker
+from recurra.explain.passage import Passage
+from recurra.explain.units import Tracker
 from recurra.files import write_atomic
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def surprisal_scale(bits: NDArray[np.floating]) -> float:
     return max(1.0, float(np.ceil(np.quantile(bits, 0.98))))
 
 
-def colours_of(values: NDArray[np.floating], scale: Sequence[str], low: float = -1.0) -> NDArray[np.float64]:
+def colours_of(values: NDArray[np.floating], scale: Sequence[str], low: float = -1.0) -> DoubleArray:
     """RGBA `(..., 4)` of values between `low` and 1 on a scale of evenly spaced colours, clipped at its ends."""
     from matplotlib.colors import to_rgba_array
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 
+from recurra.arrays import FloatArray, IntArray
 from recurra.data.tokenizer import Tokens
 from recurra.errors import NOT_NUMBERS, RecurraError
 from recurra.explain.passage import device_of, to_tensor
@@ -34,10 +34,10 @@ class Surprisal:
         probabilities: theirs, `(time - 1, top)`.
     """
 
-    bits: NDArray[np.float32]
-    entropy: NDArray[np.float32]
-    alternatives: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
+    bits: FloatArray
+    entropy: FloatArray
+    alternatives: IntArray
+    probabilities: FloatArray
 
 
 def surprisal(model: LanguageModel, tokens: Tokens, top: int = TOP) -> Surprisal:

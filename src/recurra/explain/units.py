@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from recurra.arrays import BoolArray, DoubleArray, FloatArray
 from recurra.data.tokenizer import Tokens
-from recurra.explain.passage import BoolArray, device_of, to_tensor
+from recurra.explain.passage import device_of, to_tensor
 from recurra.models.cells import State
 from recurra.models.language_model import LanguageModel
-
-FloatArray = NDArray[np.float32]
 
 CHUNK = 512
 """Tokens read in one call; affects memory and speed only."""
@@ -109,7 +108,7 @@ def given(model: LanguageModel, tokens: Tokens) -> FloatArray | None:
     return row
 
 
-def auc(values: NDArray[np.floating], holds: BoolArray) -> NDArray[np.float64]:
+def auc(values: NDArray[np.floating], holds: BoolArray) -> DoubleArray:
     """Area under the ROC curve of every column for every feature: the Mann-Whitney statistic, exact, ties half.
 
     Args:
@@ -129,11 +128,11 @@ def auc(values: NDArray[np.floating], holds: BoolArray) -> NDArray[np.float64]:
     return np.where(pairs > 0, wins / np.maximum(pairs, 1), 0.5)
 
 
-def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+def _ranks(values: NDArray[np.floating]) -> DoubleArray:
     """Ranks from 1, equal values sharing the mean of theirs."""
     _, index, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    means: NDArray[np.float64] = last - (counts - 1) / 2
+    means: DoubleArray = last - (counts - 1) / 2
     return means[index]
 
 
@@ -197,7 +196,7 @@ def _frequent(holds: BoolArray, half: int, min_examples: int) -> bool:
     return all(min(int(part.sum()), len(part) - int(part.sum())) >= min_examples for part in parts)
 
 
-def _token_auc(tokens: Tokens, holds: BoolArray, half: int) -> NDArray[np.float64]:
+def _token_auc(tokens: Tokens, holds: BoolArray, half: int) -> DoubleArray:
     """AUC on the second half of each feature's rate at the current token in the first, `(features,)`."""
     _, index = np.unique(tokens, return_inverse=True)
     counts = np.bincount(index[:half], minlength=index.max() + 1)

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.errors import RecurraError
 from recurra.explain.passage import Passage
-from recurra.tasks.music.features import Heard, namer, passage, phrase_ends, pitch_name, require_same_notation
+from recurra.tasks.music.features import Heard, namer, passage, phrase_ends, pitch_name
 from recurra.tasks.music.lanes import GAP
 from recurra.tasks.music.notation import Notation
 from recurra.tasks.music.pieces import COMMON_TIME, Meter, Note, Piece, Track
@@ -230,9 +229,3 @@ def test_a_passage_refuses_a_roll_that_does_not_fit() -> None:
 
 def test_drums_are_no_voice() -> None:
     assert "four notes sound" in heard(SCALE, FULL).features
-
-
-def test_models_of_other_tokens_are_not_compared() -> None:
-    require_same_notation(["one", "two"], [notation(), notation()])
-    with pytest.raises(RecurraError, match="two and one do not write music in the same tokens"):
-        require_same_notation(["one", "two"], [notation(), VOICES])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,12 @@ def test_using_a_model_imports_no_trainer(task: str, folders: dict[str, Path]) -
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "'recurra.modelfile'" in loaded
     assert not [name for name in ("accelerate", "recurra.training.trainer") if repr(name) in loaded]
+
+
+def test_the_tasks_that_may_not_import_each_other_are_all_of_them() -> None:
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    (independent,) = (each for each in project["tool"]["importlinter"]["contracts"] if each["type"] == "independence")
+    assert independent["modules"] == [f"recurra.tasks.{task}" for task in TASKS]
 
 
 @pytest.mark.parametrize("task", CASES)

@@ -5,11 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.data import tokenizer as tokenizers
 from recurra.data.tokenizer import Bytes, Characters, Subwords, Words
-from recurra.errors import RecurraError
 from recurra.explain.passage import Passage
-from recurra.tasks.text.features import character_features, enclosures, namer, passage, require_same_vocabulary
+from recurra.tasks.text.features import character_features, enclosures, namer, passage
 
 MARKED = {
     "inside quotes": [
@@ -113,13 +111,6 @@ def test_names_of_tokens() -> None:
     assert namer(Bytes())(0xE5) == "0xe5"
     assert namer(Bytes())(65) == "A"
     assert namer(Characters(["a"]))(0) == "unknown"
-
-
-def test_models_of_other_tokens_are_not_compared() -> None:
-    same = [Characters(["a"]), Characters(["a"])]
-    require_same_vocabulary(["one", "two"], same)
-    with pytest.raises(RecurraError, match="two and one do not have the same vocabulary"):
-        require_same_vocabulary(["one", "two"], [same[0], tokenizers.Bytes()])
 
 
 def test_a_passage_refuses_what_does_not_fit() -> None:

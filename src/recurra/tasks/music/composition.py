@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import Generic, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recurra.arrays import FloatArray
+from recurra.arrays import BoolArray, FloatArray, IntArray
 from recurra.decoding.sampling import Sampling, StateT, TokenStep, read, sample_tokens
 from recurra.progress import bar
-from recurra.tasks.music.constraints import BoolArray, Plan
+from recurra.tasks.music.constraints import Plan
 from recurra.tasks.music.grid import one_a_pitch
 from recurra.tasks.music.notation import Notation
 from recurra.tasks.music.pieces import Note, Piece
@@ -119,7 +118,7 @@ class PlanRules:
             sounding=(*draft.sounding, note),
         )
 
-    def forbidden(self, draft: Draft) -> NDArray[np.int64]:
+    def forbidden(self, draft: Draft) -> IntArray:
         """The tokens that must not come next."""
         mask = np.zeros(self.notation.size, dtype=np.bool_)
         if draft.last in (PITCH, DRUM) and self.notation.durations:
@@ -147,7 +146,7 @@ class PlanRules:
         given = self.plan.given
         return given is not None and (not self.notation.tracks or track == given.track)
 
-    def _durations(self, draft: Draft) -> NDArray[np.int64]:
+    def _durations(self, draft: Draft) -> IntArray:
         numbers = self._of_kind[DURATION]
         ticks = self._values[numbers]
         if draft.last == DRUM:
@@ -157,14 +156,14 @@ class PlanRules:
             suits = ticks == nearest(wanted, self.notation.durations)
         else:
             suits = ticks <= self.plan.latest_ends(draft.time)[draft.sounding[-1].pitch % 12] - draft.time
-        found: NDArray[np.int64] = numbers[suits]
+        found: IntArray = numbers[suits]
         return found
 
-    def _steps(self, draft: Draft) -> NDArray[np.int64]:
+    def _steps(self, draft: Draft) -> IntArray:
         numbers = self._of_kind[STEP]
         ticks = self._values[numbers]
         wait = self.plan.next_stop(draft.time) - draft.time
-        found: NDArray[np.int64] = numbers[ticks <= max(wait, ticks[0])]
+        found: IntArray = numbers[ticks <= max(wait, ticks[0])]
         return found
 
     def _tracks(self, draft: Draft) -> list[int]:
@@ -183,7 +182,7 @@ class PlanRules:
                 found.append(self.notation.number(TRACK, index))
         return found
 
-    def _notes(self, draft: Draft) -> Iterable[NDArray[np.int64]]:
+    def _notes(self, draft: Draft) -> Iterable[IntArray]:
         """Pitches and drums that may be listed next."""
         notation, waiting = self.notation, self._waiting(draft)
         if notation.tracks:
@@ -207,9 +206,9 @@ class PlanRules:
         if not waiting:
             yield self._drums(draft)
 
-    def _drums(self, draft: Draft) -> NDArray[np.int64]:
+    def _drums(self, draft: Draft) -> IntArray:
         numbers = self._of_kind[DRUM]
-        found: NDArray[np.int64] = numbers[self._values[numbers] > draft.drum]
+        found: IntArray = numbers[self._values[numbers] > draft.drum]
         return found
 
     def _playable(self, draft: Draft, track: int, above: int) -> BoolArray:

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recurra.arrays import BoolArray, IntArray
 from recurra.config import Options, Range
 from recurra.errors import OptionError
 from recurra.tasks.music.harmony import LETTERS, PitchClasses, parse_progression, parse_scale, spans
@@ -23,8 +23,6 @@ MAX_BARS = 2000
 
 DEFAULT_BARS = 16
 """Of a composition, beside what is given."""
-
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class Plan:
         return found
 
     @cached_property
-    def stops(self) -> NDArray[np.int64]:
+    def stops(self) -> IntArray:
         """The ticks that no step may pass, ascending."""
         return np.array(sorted({*self.given_at, *self.meter_at, self.end}), dtype=np.int64)
 
@@ -117,16 +115,16 @@ class Plan:
         """The first stop after a tick."""
         return int(self.stops[np.searchsorted(self.stops, time, side="right")])
 
-    def latest_ends(self, time: int) -> NDArray[np.int64]:
+    def latest_ends(self, time: int) -> IntArray:
         """Until when a note of each pitch class may sound that begins at `time`, `(12,)`; `time` if not at all."""
         if not self.harmony:
             return np.full(12, self.end, dtype=np.int64)
         ticks, ends = self._chord_ends
-        found: NDArray[np.int64] = np.maximum(ends[np.searchsorted(ticks, time, side="right") - 1], time)
+        found: IntArray = np.maximum(ends[np.searchsorted(ticks, time, side="right") - 1], time)
         return found
 
     @cached_property
-    def _chord_ends(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _chord_ends(self) -> tuple[IntArray, IntArray]:
         """When each chord begins, and until when each pitch class is allowed on end from there, `(chords, 12)`."""
         ends = np.full((len(self.harmony), 12), self.end, dtype=np.int64)
         for position in reversed(range(len(self.harmony))):

@@ -15,11 +15,10 @@ from itertools import pairwise, zip_longest
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recurra.arrays import BoolArray, IntArray
 from recurra.data.tokenizer import Tokens
-from recurra.errors import RecurraError
-from recurra.explain.passage import BoolArray, Passage
+from recurra.explain.passage import Passage
 from recurra.tasks.music.harmony import Key, estimate_key
 from recurra.tasks.music.lanes import GAP, DrawnBar, DrawnNote, Lane
 from recurra.tasks.music.notation import Notation
@@ -39,7 +38,6 @@ from recurra.tasks.music.rule_features import (
 )
 from recurra.tasks.music.transcription import decode
 
-IntArray = NDArray[np.int64]
 T = TypeVar("T")
 
 LONG = 2 * TICKS
@@ -87,20 +85,6 @@ def passage(notation: Notation, tokens: Tokens, source: str, names: Sequence[str
     titles = [names[index] if index < len(names) else f"piece {index + 1}" for index in range(len(pieces))]
     roll = _roll(notation, pieces, titles)
     return Passage(tokens, [name(int(token)) for token in tokens], features, name, source, view=roll)
-
-
-def require_same_notation(names: Sequence[str], notations: Sequence[Notation]) -> None:
-    """Refuse to compare models that do not read the same tokens.
-
-    Raises:
-        RecurraError: if a notation is not the first one's.
-    """
-    for name, notation in zip(names, notations, strict=True):
-        if notation != notations[0]:
-            raise RecurraError(
-                f"{name} and {names[0]} do not write music in the same tokens, so their figures cannot be compared; "
-                "train both on the same pieces with the same `tokens`, `frame`, `tracks` and `velocity`"
-            )
 
 
 def namer(notation: Notation) -> Callable[[int], str]:

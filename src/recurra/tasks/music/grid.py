@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from recurra.arrays import IntArray
 from recurra.tasks.music.pieces import COMMON_TIME, MODERATO, TICKS, Meter, Note, Piece, Tempo, Track
 
 STEPS = tuple(tick for tick in range(TICKS + 1) if tick % 2 == 0 or tick % 3 == 0)
@@ -33,7 +34,7 @@ SLOWEST, FASTEST = 5.0, 600.0
 """Quarters a minute in the tempos that are believed."""
 
 
-def snap(ticks: ArrayLike) -> NDArray[np.int64]:
+def snap(ticks: ArrayLike) -> IntArray:
     """The nearest step of the grid for each place; a place half-way between two goes to the later one.
 
     Args:
@@ -42,13 +43,11 @@ def snap(ticks: ArrayLike) -> NDArray[np.int64]:
     exact = np.asarray(ticks, dtype=np.float64)
     quarters = np.floor(exact / TICKS)
     steps = np.array(STEPS)
-    nearest: NDArray[np.int64] = steps[
-        np.searchsorted((steps[1:] + steps[:-1]) / 2, exact - quarters * TICKS, side="right")
-    ]
+    nearest: IntArray = steps[np.searchsorted((steps[1:] + steps[:-1]) / 2, exact - quarters * TICKS, side="right")]
     return np.asarray(quarters.astype(np.int64) * TICKS + nearest)
 
 
-def spans(begins: ArrayLike, ends: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def spans(begins: ArrayLike, ends: ArrayLike) -> tuple[IntArray, IntArray]:
     """Onsets and durations on the grid, each duration at least one step of it.
 
     Args:

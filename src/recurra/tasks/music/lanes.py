@@ -13,6 +13,8 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.arrays import DoubleArray, IntArray
+
 ROW = 4 * 48
 """Ticks in a row at most, a pickup not counted, unless a single bar is longer: four bars of common time."""
 
@@ -85,7 +87,7 @@ class Roll:
         lanes: from the lowest.
     """
 
-    times: NDArray[np.int64]
+    times: IntArray
     end: int
     notes: tuple[DrawnNote, ...]
     bars: tuple[DrawnBar, ...]
@@ -96,7 +98,7 @@ class Roll:
         return len(self.times)
 
     @property
-    def spans(self) -> NDArray[np.float64]:
+    def spans(self) -> DoubleArray:
         """Where each token's share of the time begins and ends, ticks, `(time, 2)`."""
         ticks, moment, counts = np.unique(self.times, return_inverse=True, return_counts=True)
         room = np.diff(np.append(ticks, self.end)) / counts
@@ -157,9 +159,9 @@ class Roll:
         """The lowest and the highest lane to show in a row."""
         return self.lanes_of([self.notes[index] for index in self.inside(row)])
 
-    def own(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    def own(self, values: NDArray[np.floating]) -> DoubleArray:
         """The sum over each note's own tokens of values of all tokens, `(time,)` to `(notes,)`."""
         sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
         ends = np.array([(note.first, note.last + 1) for note in self.notes], dtype=np.int64).reshape(-1, 2)
-        own: NDArray[np.float64] = sums[ends[:, 1]] - sums[ends[:, 0]]
+        own: DoubleArray = sums[ends[:, 1]] - sums[ends[:, 0]]
         return own

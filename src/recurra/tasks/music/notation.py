@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recurra.arrays import FloatArray, IntArray
 from recurra.errors import RecurraError
 from recurra.tasks.music.pieces import Meter, Track
 from recurra.tasks.music.rule_features import (
@@ -134,7 +134,7 @@ class Notation:
         """Ticks of a bar in a metre."""
         return Meter(0, *self.meters[meter]).bar
 
-    def variant(self, semitones: int, length: bool) -> NDArray[np.int64]:
+    def variant(self, semitones: int, length: bool) -> IntArray:
         """For every token its stand-in in a copy of a piece, `(size,)`.
 
         Args:
@@ -254,9 +254,7 @@ class MusicRules:
         self.state_size = state_size(self._pitches, self._tracks)
         self.size = feature_count(self._pitches, self._tracks, len(self._bars), len(self._steps))
 
-    def read(
-        self, tokens: NDArray[np.int64], state: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def read(self, tokens: IntArray, state: FloatArray) -> tuple[FloatArray, FloatArray]:
         """See `models.language_model.Reader.read`."""
         shown = np.zeros((*tokens.shape, self.size), dtype=np.float32)
         state = np.ascontiguousarray(state, dtype=np.float32).copy()

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.arrays import IntArray
 from recurra.tasks.music.packed_pieces import pack
 from recurra.tasks.music.pieces import Note, Piece
 
 Hashes = NDArray[np.uint64]
-Places = NDArray[np.int64]
+Places = IntArray
 
 PITCHES = 128
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.arrays import BoolArray, IntArray
 from recurra.errors import RecurraError
 from recurra.tasks.music.pieces import MIDDLE_VELOCITY, Meter, Note, Piece, Track
 
@@ -133,7 +134,7 @@ def _require_values(arrays: Mapping[str, NDArray[Any]], names: Sequence[str], so
     track_piece = np.repeat(np.arange(len(names)), counts["first_track"])
     pieces = np.arange(len(names))
 
-    def require(good: NDArray[np.bool_], piece: NDArray[np.int64], what: str) -> None:
+    def require(good: BoolArray, piece: IntArray, what: str) -> None:
         if not good.all():
             raise _damaged(source, f"{names[piece[good.argmin()]]!r} has {what}", remedy)
 
@@ -164,7 +165,7 @@ def _require_values(arrays: Mapping[str, NDArray[Any]], names: Sequence[str], so
     require(apart | ~same, note_piece[order[1:]], "a note that begins while it sounds")
 
 
-def _rising(keys: Sequence[NDArray[np.int64]], piece: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _rising(keys: Sequence[IntArray], piece: IntArray) -> BoolArray:
     """Whether each row comes after the one before it, compared key by key, in the same piece."""
     good = np.zeros(len(piece), np.bool_)
     for key in reversed(keys):
@@ -178,9 +179,9 @@ def _damaged(source: str, what: str, remedy: str = REMEDY) -> RecurraError:
     return RecurraError(f"{source}: {what}; {remedy}")
 
 
-def _offsets(counts: Sequence[int]) -> NDArray[np.int64]:
+def _offsets(counts: Sequence[int]) -> IntArray:
     return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
 
-def _column(values: Sequence[int]) -> NDArray[np.int64]:
+def _column(values: Sequence[int]) -> IntArray:
     return np.array(values, np.int64)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.arrays import BoolArray, DoubleArray, FloatArray
 from recurra.explain import pictures
 from recurra.explain.lettering import printable
 from recurra.explain.measurements import Measured
 from recurra.explain.page import short, shorts
-from recurra.explain.passage import BoolArray, Passage
+from recurra.explain.passage import Passage
 from recurra.explain.pictures import DIVERGING, SEQUENTIAL, UNITS_SHOWN, colours_of, surprisal_scale
-from recurra.explain.units import FloatArray, Tracker
+from recurra.explain.units import Tracker
 from recurra.tasks.music.lanes import DrawnNote, Lane, Roll, Row
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ SURPRISAL_ROWS = 10
 NUMBER_ROOM = 8
 """Ticks between two bar numbers at least."""
 
-RGBA = NDArray[np.float64]
+RGBA = DoubleArray
 
 
 @dataclass(frozen=True)

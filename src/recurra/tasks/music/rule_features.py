@@ -16,12 +16,9 @@ names the blocks of what is shown to the network after each token, 0 or 1.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from recurra.arrays import FloatArray, IntArray
 from recurra.kernels import jit
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 
 START, TRANSPOSED, BARS, METER, TRACK, PITCH, DRUM, DURATION, VELOCITY, STEP = range(10)
 """Kinds of tokens."""

@@ -16,14 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.arrays import BoolArray, DoubleArray, IntArray
 from recurra.explain.pictures import DPI, LINE_COLOURS
 from recurra.files import write_atomic
 from recurra.tasks.music.harmony import SCALES
 from recurra.tasks.music.novelty import Copy
 from recurra.tasks.music.pieces import TICKS, Piece, bar_lines, beat_lines
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 WHOLE = 4 * TICKS
 """Longest duration with a bin of its own, ticks."""
@@ -56,14 +54,14 @@ class PieceArrays(NamedTuple):
         bar: the bar in which each note begins.
     """
 
-    onset: Ints
-    duration: Ints
-    pitch: Ints
-    track: Ints
-    drums: NDArray[np.bool_]
-    bars: Ints
-    beats: Ints
-    bar: Ints
+    onset: IntArray
+    duration: IntArray
+    pitch: IntArray
+    track: IntArray
+    drums: BoolArray
+    bars: IntArray
+    beats: IntArray
+    bar: IntArray
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,8 @@ class Statistics:
         scalars: a value of each of `SCALARS` a piece, `(pieces,)`; NaN where it has none.
     """
 
-    histograms: Mapping[str, Floats]
-    scalars: Mapping[str, Floats]
+    histograms: Mapping[str, DoubleArray]
+    scalars: Mapping[str, DoubleArray]
 
     def to_json(self) -> dict[str, Any]:
         """Shares of each bin, and means over pieces; plain values, None where nothing could be measured."""
@@ -167,7 +165,7 @@ def arrays_of(piece: Piece) -> PieceArrays:
     return PieceArrays(onset, duration, pitch, track, drums, bars, beats, np.searchsorted(bars, onset, "right") - 1)
 
 
-def _histogram_values(arrays: PieceArrays) -> dict[str, Ints]:
+def _histogram_values(arrays: PieceArrays) -> dict[str, IntArray]:
     pitched = ~arrays.drums
     return {
         "pitch_class": arrays.pitch[pitched] % OCTAVE,
@@ -177,14 +175,14 @@ def _histogram_values(arrays: PieceArrays) -> dict[str, Ints]:
     }
 
 
-def _melodic_intervals(arrays: PieceArrays) -> Ints:
+def _melodic_intervals(arrays: PieceArrays) -> IntArray:
     pitched = np.flatnonzero(~arrays.drums)
     order = pitched[np.lexsort((-arrays.pitch[pitched], arrays.onset[pitched], arrays.track[pitched]))]
     track, onset, pitch = arrays.track[order], arrays.onset[order], arrays.pitch[order]
     highest = np.ones(len(order), np.bool_)
     highest[1:] = (track[1:] != track[:-1]) | (onset[1:] != onset[:-1])
     track, pitch = track[highest], pitch[highest]
-    intervals: Ints = np.diff(pitch)[track[1:] == track[:-1]]
+    intervals: IntArray = np.diff(pitch)[track[1:] == track[:-1]]
     return intervals
 
 
@@ -264,7 +262,7 @@ def repeated_bars(arrays: PieceArrays) -> float:
 def transposed_bars(arrays: PieceArrays) -> float:
     """Share of bars that are an earlier one, all notes but drums shifted by one interval or none."""
 
-    def shape(notes: Ints, drums: NDArray[np.bool_]) -> Ints:
+    def shape(notes: IntArray, drums: BoolArray) -> IntArray:
         pitch = np.where(drums, -1 - notes[:, 2], notes[:, 2] - notes[~drums, 2].min(initial=127))
         return np.column_stack([notes[:, :2], pitch, notes[:, 3]])
 
@@ -276,7 +274,7 @@ def rhythm_bars(arrays: PieceArrays) -> float:
     return _repetition(arrays, lambda notes, drums: np.unique(notes[:, [0, 1, 3]], axis=0))
 
 
-def _repetition(arrays: PieceArrays, shape: Callable[[Ints, NDArray[np.bool_]], Ints]) -> float:
+def _repetition(arrays: PieceArrays, shape: Callable[[IntArray, BoolArray], IntArray]) -> float:
     """Share of bars with notes whose `shape` an earlier bar of the same length has; its rows are sorted by place, track
     and pitch: (ticks after the bar line, duration, pitch, track).
     """
@@ -293,7 +291,7 @@ def _repetition(arrays: PieceArrays, shape: Callable[[Ints, NDArray[np.bool_]], 
     return 1.0 - _divide(len(seen), len(begins))
 
 
-def _sounding(arrays: PieceArrays, which: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _sounding(arrays: PieceArrays, which: BoolArray) -> BoolArray:
     """Whether any of these notes sounds, of each tick of the piece."""
     onset, duration = arrays.onset[which], arrays.duration[which]
     length = int((onset + duration).max(initial=0))
@@ -301,7 +299,7 @@ def _sounding(arrays: PieceArrays, which: NDArray[np.bool_]) -> NDArray[np.bool_
     return np.cumsum(changes[:length]) > 0
 
 
-def _pitch_classes(arrays: PieceArrays) -> Ints:
+def _pitch_classes(arrays: PieceArrays) -> IntArray:
     return np.bincount(arrays.pitch[~arrays.drums] % OCTAVE, minlength=OCTAVE)
 
 
@@ -324,15 +322,15 @@ def _divide(part: Any, whole: Any) -> float:
     return float(part / whole) if whole else np.nan
 
 
-def _shares(counts: NDArray[Any]) -> Floats:
+def _shares(counts: NDArray[Any]) -> DoubleArray:
     return np.asarray(counts / max(counts.sum(), 1), np.float64)
 
 
-def _overlap(made: Floats, corpus: Floats) -> float | None:
+def _overlap(made: DoubleArray, corpus: DoubleArray) -> float | None:
     return float(np.minimum(_shares(made), _shares(corpus)).sum()) if made.any() and corpus.any() else None
 
 
-def _over_pieces(summary: Callable[[Floats], Any], values: Floats) -> float | None:
+def _over_pieces(summary: Callable[[DoubleArray], Any], values: DoubleArray) -> float | None:
     known = values[~np.isnan(values)]
     return float(summary(known)) if len(known) else None
 

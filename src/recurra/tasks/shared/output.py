@@ -43,17 +43,17 @@ def readable_size(size: int) -> str:
 def print_explained(explained: Explained, json: bool) -> None:
     """What was found in a model, and the files that show it."""
     measured = explained.measured
-    reach = {
+    contexts = {
         subject.name: context.effective for subject, context in zip(measured.subjects, measured.contexts, strict=True)
     }
     units = [{"feature": t.feature, "unit": t.unit, "auc": round(t.auc, 4)} for t in measured.findings.trackers]
     files = [str(file) for file in explained.files]
     if json:
-        print_json({"path": files[0], "files": files, "effective_context": reach, "units": units})
+        print_json({"path": files[0], "files": files, "effective_context": contexts, "units": units})
         return
     for unit in units:
         print(f"{unit['feature']:<24} unit {unit['unit']:>5}   AUC {unit['auc']:.3f}")
-    for name, length in reach.items():
+    for name, length in contexts.items():
         print(f"{name} makes use of about {length} {measured.passage.unit}s of context")
     print("\n".join(files))
 

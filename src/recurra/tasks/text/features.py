@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recurra.arrays import BoolArray, IntArray
 from recurra.data.tokenizer import UNKNOWN, Tokenizer, Tokens, decode
-from recurra.errors import RecurraError
-from recurra.explain.passage import BoolArray, Passage
+from recurra.explain.passage import Passage
 
 LINE_END_WITHIN = 5
 """What "line end within ..." means, in characters."""
@@ -53,21 +52,6 @@ def passage(tokenizer: Tokenizer, tokens: Tokens, source: str) -> Passage:
     features = {name: values[last] for name, values in character_features(text).items()}
     unit = {"characters": "character", "bytes": "byte", "words": "word", "subwords": "piece"}[tokenizer.kind]
     return Passage(tokens, labels, features, namer(tokenizer), source, unit)
-
-
-def require_same_vocabulary(names: Sequence[str], tokenizers: Sequence[Tokenizer]) -> None:
-    """Refuse to compare models that do not read the same tokens.
-
-    Raises:
-        RecurraError: if a vocabulary is not the first one's.
-    """
-    first = tokenizers[0].to_json()
-    for name, tokenizer in zip(names, tokenizers, strict=True):
-        if tokenizer.to_json() != first:
-            raise RecurraError(
-                f"{name} and {names[0]} do not have the same vocabulary, so their figures cannot be compared; "
-                "train both on the same text with the same `tokens`"
-            )
 
 
 def namer(tokenizer: Tokenizer) -> Callable[[int], str]:
@@ -154,7 +138,7 @@ def _where(characters: Sequence[str], holds: Callable[[str], bool]) -> BoolArray
     return np.fromiter((holds(character) for character in characters), dtype=bool, count=len(characters))
 
 
-def _places_in_line(text: str) -> NDArray[np.int64]:
+def _places_in_line(text: str) -> IntArray:
     """How many characters stand before each one in its line; a line end belongs to the line it ends."""
     indices = np.empty(len(text), dtype=np.int64)
     begin = 0
@@ -185,10 +169,10 @@ def _first_words(text: str) -> BoolArray:
     return result
 
 
-def _byte_lengths(text: str) -> NDArray[np.int64]:
+def _byte_lengths(text: str) -> IntArray:
     """Bytes each character came from; a byte that was not UTF-8 (a surrogate escape) is one."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    lengths: NDArray[np.int64] = 1 + (codes >= 0x80) + (codes >= 0x800).astype(np.int64) + (codes >= 0x10000)
+    lengths: IntArray = 1 + (codes >= 0x80) + (codes >= 0x800).astype(np.int64) + (codes >= 0x10000)
     lengths[(codes >= 0xDC80) & (codes <= 0xDCFF)] = 1
     return lengths
 

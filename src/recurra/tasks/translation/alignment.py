@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from recurra.arrays import DoubleArray
 
 WINDOW = 100
 """How many lines on each side of a place speak for or against it."""
@@ -46,12 +45,12 @@ def parting(first: Sequence[str], second: Sequence[str]) -> int | None:
     return common + 1 if _evidence(-ending) >= FITTING else None  # the shorter file ends too early
 
 
-def _lengths(lines: Sequence[str]) -> FloatArray:
+def _lengths(lines: Sequence[str]) -> DoubleArray:
     """The logarithm of each line's number of characters."""
     return np.log1p(np.array([len(line) for line in lines], dtype=np.float64))
 
 
-def _gain(a: FloatArray, b: FloatArray, shift: int) -> FloatArray:
+def _gain(a: DoubleArray, b: DoubleArray, shift: int) -> DoubleArray:
     """How much better line n of one file fits line n + shift than line n of the other; 0 where that is not there."""
     common = min(len(a), len(b))
     gain = np.zeros(common)
@@ -61,7 +60,7 @@ def _gain(a: FloatArray, b: FloatArray, shift: int) -> FloatArray:
     return gain
 
 
-def _place(gain: FloatArray) -> int | None:
+def _place(gain: DoubleArray) -> int | None:
     """The first line from which a shift fits better, having result worse before; None if there is none.
 
     Args:
@@ -80,6 +79,6 @@ def _place(gain: FloatArray) -> int | None:
     return index if len(before) < NEAR or _evidence(-before) >= FITTING else None
 
 
-def _evidence(values: FloatArray) -> float:
+def _evidence(values: DoubleArray) -> float:
     """By how many standard errors the mean of some values is above zero."""
     return float(values.sum() / np.sqrt((values**2).sum() + 1e-9))

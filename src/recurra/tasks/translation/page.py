@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recurra.arrays import FloatArray
 from recurra.explain.attention_map import FAINT, attention_svg, check_shape, draw_attention, shown
 from recurra.explain.beam_tree import (
     count_of,
@@ -29,7 +30,6 @@ from recurra.explain.beam_tree import (
     tree_svg,
 )
 from recurra.explain.page import embed
-from recurra.explain.units import FloatArray
 from recurra.files import require_writable_parent, write_text_atomic
 
 if TYPE_CHECKING:

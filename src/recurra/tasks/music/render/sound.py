@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from recurra.arrays import FloatArray
 from recurra.errors import OptionError, RecurraError
 from recurra.files import write_atomic
 from recurra.tasks.music.pieces import Piece, Track
 from recurra.tasks.music.render.soundfont import playable, unplayable
-from recurra.tasks.music.render.synthesizer import TAIL, FloatArray, Timing, note_seconds, synthesize
+from recurra.tasks.music.render.synthesizer import TAIL, Timing, note_seconds, synthesize
 
 if TYPE_CHECKING:
     from symusic.types import Score

@@ -8,12 +8,11 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recurra.arrays import DoubleArray, FloatArray
 from recurra.errors import RecurraError
 from recurra.tasks.music.pieces import TICKS, Note, Piece
 
-FloatArray = NDArray[np.float32]
 Timing = Callable[[int], float]
 
 TAIL = 1.5
@@ -113,7 +112,7 @@ def synthesize(piece: Piece, sample_rate: int, timing: Timing | None = None) -> 
     return sound
 
 
-def note_seconds(piece: Piece, timing: Timing | None = None) -> NDArray[np.float64]:
+def note_seconds(piece: Piece, timing: Timing | None = None) -> DoubleArray:
     """When each note begins and ends, in seconds by the piece's tempos, `(notes, 2)`.
 
     Raises:
@@ -140,7 +139,7 @@ def pan_gains(tracks: int) -> FloatArray:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
-def _end(times: NDArray[np.float64]) -> float:
+def _end(times: DoubleArray) -> float:
     return float(times.max(initial=0.0))
 
 
