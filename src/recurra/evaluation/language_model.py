@@ -120,7 +120,7 @@ def score_dynamic(
     itself rather than from the training data, which a model folder does not have.
     """
     how = how or Dynamic()
-    copy = deepcopy(model)
+    copy = deepcopy(model).to(device)  # moved, so that a GPU finds the copied weights in one piece
     weights = list(copy.parameters())
     anchors = [weight.detach().clone() for weight in weights]
     squares = [torch.zeros_like(weight) for weight in weights]

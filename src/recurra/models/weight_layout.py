@@ -21,4 +21,5 @@ def with_contiguous_input_weights(network: Network) -> Network:
     for layer in copy.modules():
         if isinstance(layer, nn.Linear):
             layer.weight = nn.Parameter(layer.weight.detach().T.contiguous().T, requires_grad=False)
-    return copy
+    # a GPU wants a recurrent layer's weights in one piece, which PyTorch sees to when a network is moved, not copied
+    return copy.to(next(copy.parameters()).device)
