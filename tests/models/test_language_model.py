@@ -308,3 +308,12 @@ def test_a_mask_spares_the_stack_but_not_the_rules() -> None:
     _, short = model.layer_outputs(tokens[:, :1])
     assert torch.equal(state[0], short[0])
     assert state[-1][0, 0, -1] == 6
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_inputs_of_a_new_network_have_unit_variance(tied: bool) -> None:
+    torch.manual_seed(0)
+    size = 64
+    model = LanguageModel(500, replace(SMALL, embedding_size=size, hidden_size=size, tied=tied))
+    assert float((model.embedding.weight * model.scale).detach().std()) == pytest.approx(1.0, rel=0.02)
+    assert float(model.output.weight.detach().std()) < 1.1 / size**0.5

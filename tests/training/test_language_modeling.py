@@ -1,8 +1,7 @@
-"""Scoring: as it stands, and dynamically."""
+"""The objective of a language model: what is scored while it trains, and the state it carries."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from recurra.data.streams import Streams
-from recurra.errors import RecurraError
-from recurra.evaluation.language_model import Dynamic, Score, log_probs, score_dynamic, score_tokens
+from recurra.evaluation.language_model import score_tokens
 from recurra.models.architecture import Architecture
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.language_model import LanguageModel
@@ -36,59 +34,6 @@ def tokens() -> np.ndarray:
     sequence = np.tile([1, 4, 2, 6, 3], 300)
     sequence[chance.random(len(sequence)) < 0.05] = 0
     return sequence.astype(np.uint8)
-
-
-def test_a_score_is_the_cross_entropy_of_one_long_run(model: LanguageModel, tokens: np.ndarray) -> None:
-    whole = torch.from_numpy(tokens.astype(np.int64))[None]
-    with torch.no_grad():
-        expected = F.cross_entropy(model(whole[:, :-1])[0][0], whole[0, 1:])
-    figure = score_tokens(model, tokens, CPU)
-    assert figure.count == len(tokens) - 1
-    assert figure.nats == pytest.approx(float(expected), abs=1e-5)
-    assert figure.bits == pytest.approx(float(expected) / math.log(2), abs=1e-5)
-    assert figure.perplexity == pytest.approx(math.exp(float(expected)), rel=1e-4)
-    assert float(-log_probs(model, tokens, CPU).mean()) == pytest.approx(float(expected), abs=1e-5)
-
-
-def test_a_perplexity_beyond_all_numbers_is_infinite() -> None:
-    assert Score(2000.0, 2).perplexity == math.inf
-
-
-def test_without_learning_dynamic_evaluation_is_the_plain_one(model: LanguageModel, tokens: np.ndarray) -> None:
-    still = score_dynamic(model, tokens, CPU, Dynamic(segment=17, learning_rate=0.0))
-    assert still.count == len(tokens) - 1
-    assert still.nats == pytest.approx(score_tokens(model, tokens, CPU).nats, abs=1e-5)
-
-
-def test_dynamic_evaluation_learns_from_the_text_and_leaves_the_model_alone(
-    model: LanguageModel, tokens: np.ndarray
-) -> None:
-    before = {name: weight.clone() for name, weight in model.state_dict().items()}
-    dynamic = score_dynamic(model, tokens, CPU, Dynamic(learning_rate=5e-3))
-    assert dynamic.nats < score_tokens(model, tokens, CPU).nats - 0.3
-    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
-
-
-def test_dynamic_evaluation_does_not_look_ahead(model: LanguageModel, tokens: np.ndarray) -> None:
-    """What comes later in a text does not change how its beginning is scored."""
-    how = Dynamic(segment=20, learning_rate=5e-3)
-    other = tokens.copy()
-    other[601:] = 5
-    beginning = score_dynamic(model, tokens[:601], CPU, how).total
-    rest = [score_dynamic(model, text, CPU, how).total - beginning for text in (tokens, other)]
-    assert rest[0] != pytest.approx(rest[1], rel=1e-3)
-    assert score_dynamic(model, other[:601], CPU, how).total == pytest.approx(beginning)
-    first_segment = score_tokens(model, tokens[:21], CPU).total
-    assert score_dynamic(model, tokens[:21], CPU, how).total == pytest.approx(first_segment, rel=1e-5)
-
-
-def test_probabilities_that_are_not_numbers_are_refused(model: LanguageModel, tokens: np.ndarray) -> None:
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.fill_(1e38)
-    for scorer in (score_tokens, score_dynamic, log_probs):
-        with pytest.raises(RecurraError, match="not numbers"):
-            scorer(model, tokens[:100], CPU)
 
 
 def test_only_the_beginning_of_long_validation_data_is_scored_while_training(

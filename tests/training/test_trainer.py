@@ -149,6 +149,36 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_weights
     assert float(groups["best"]["weight"]) > 0.5
 
 
+def test_gradients_that_are_not_finite_stop_the_run_though_the_loss_is(tmp_path: Path) -> None:
+    class Cliff(Parabola):
+        def loss(
+            self, model: nn.Module, step: int, state: State | None, generator: DropoutGenerator, device: torch.device
+        ) -> tuple[Tensor, int, State | None]:
+            loss, rows, _ = super().loss(model, step, state, generator, device)
+            edge = (model.weight - model.weight.detach()).abs().sqrt().sum()  # 0, and infinitely steep
+            return loss + edge if step == 7 else loss, rows, None
+
+    with pytest.raises(RecurraError, match="not finite at step 8"):
+        trainer(tmp_path, objective=Cliff()).run()
+
+
+def test_the_state_goes_from_step_to_step_without_its_gradient(tmp_path: Path) -> None:
+    given: list[State | None] = []
+
+    class Counting(Parabola):
+        def loss(
+            self, model: nn.Module, step: int, state: State | None, generator: DropoutGenerator, device: torch.device
+        ) -> tuple[Tensor, int, State | None]:
+            given.append(state)
+            loss, rows, _ = super().loss(model, step, state, generator, device)
+            return loss, rows, (model.weight * 0 + step,)
+
+    trainer(tmp_path, replace(SMALL, steps=4), Counting()).run()
+    assert given[0] is None
+    assert [float(state[0]) for state in given[1:] if state] == [0.0, 1.0, 2.0]
+    assert not any(part.requires_grad for state in given[1:] if state for part in state)
+
+
 def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = trainer(tmp_path)
     ours.run()
