@@ -21,7 +21,7 @@ State = tuple[Tensor, Tensor]
 
 
 class Masks:
-    """A training step's dropout masks, drawn in the order Recurra draws them; without noise nothing is dropped."""
+    """A training step's dropout masks, drawn in the order Recurra draws them; without a generator, none."""
 
     def __init__(self, noise: DropoutGenerator | None, rate: float, token_rate: float) -> None:
         self.noise, self.rate, self.token_rate = noise, rate, token_rate

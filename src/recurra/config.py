@@ -110,7 +110,7 @@ def from_dict(cls: type[T], values: object, where: str) -> T:
             values[name] is None and issubclass(cls, Options) and name not in cls.may_be_none
         ):
             shown = reprlib.repr(values[name])
-            raise RecurraError(f"{where}: entry {name!r} has the unfit value {shown}; the file is damaged")
+            raise RecurraError(f"{where}: entry {name!r} has the invalid value {shown}; the file is damaged")
     try:
         return cls(**values)
     except OptionError as error:

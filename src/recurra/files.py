@@ -21,7 +21,7 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     with os_errors("writing", path):
         path = _followed(path)
         if path.exists() and not (path.is_file() or path.is_dir()):
-            raise RecurraError(f"{path} is a device or a pipe, which no file can take the place of; give a file's name")
+            raise RecurraError(f"{path} is a device or a pipe, which a file cannot replace; give a file's name")
         temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
         try:
             write(temporary)

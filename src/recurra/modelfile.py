@@ -137,7 +137,7 @@ def tell(record: Mapping[str, Any], template: str) -> str:
     """A sentence with figures of a model's record, `{nats:.4f}`; the file it comes from may have been altered by hand.
 
     Raises:
-        RecurraError: if they are not there, or no figures.
+        RecurraError: if they are not there, or are not figures.
     """
     try:
         return template.format_map(record)

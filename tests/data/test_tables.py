@@ -236,7 +236,7 @@ class TestColumns:
     def test_numbers_where_nothing_has_names(self, tmp_path: Path) -> None:
         path = write(tmp_path / "rows.csv", separated([("x", b, a) for a, b in ROWS], ","))
         assert rows_of(read_tables([path], WANTED, "3,2")) == ROWS
-        assert "has no column '4', or several; it has 1 ('x'), 2 ('bad'), 3 (" in refusal(path, "3,4")
+        assert "has no column '4', or several of that name; it has 1 ('x'), 2 ('bad'), 3 (" in refusal(path, "3,4")
         assert "has no column '0'" in refusal(path, "3,0")
         assert "has no column 'Mood'" in refusal(path, "Mood,2")
 

@@ -1,4 +1,4 @@
-"""VocabularyPair: sentences come back as they were, the end is last, files are believed only if they are sound."""
+"""Vocabularies: sentences come back as they were, the end is last, files are believed only if they are sound."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def words_may_run_together() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def strange() -> dict[str, Vocabulary]:
-    """VocabularyPair that can say anything, made of something else."""
+    """Vocabularies that can say anything, made of something else."""
     pieces = Subwords.build(["the cat, which ate already, was full\n" * 20, "春眠不觉晓\n" * 20], 300, 2)
     return {"subwords": Vocabulary(pieces), "bytes": Vocabulary(Bytes())}
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from recurra.explain import effective_context as reach
+from recurra.explain import effective_context as module
 from recurra.explain.effective_context import ContextLoss, GradientNorms, context_loss, gradient_norms
 
 CELLS = ["lstm", "gru", "rnn", "rnn-relu"]
@@ -30,7 +30,7 @@ def loss_from(model, state, tokens, target) -> float:
 @pytest.mark.parametrize("cell", CELLS)
 @torch.no_grad()
 def test_gradients_are_finite_differences(make_model, tokens, cell, monkeypatch) -> None:
-    monkeypatch.setattr(reach, "ROWS", 2)
+    monkeypatch.setattr(module, "ROWS", 2)
     model = make_model(cell=cell, hidden=3).double()
     steps, positions, epsilon = 4, 3, 1e-6
     measured = gradient_norms(model, tokens[:20], steps, positions).norms

@@ -24,13 +24,13 @@ from recurra.training import checkpoint
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--module", "recurra")
 
 
-ROOMS = {"text": (corpus, TINY, "400"), "translation": (pairs, TINY_PAIRS, "150")}
+TASKS = {"text": (corpus, TINY, "400"), "translation": (pairs, TINY_PAIRS, "150")}
 
 
-def training(room: str, folder: Path) -> tuple[str, ...]:
+def training(task: str, folder: Path) -> tuple[str, ...]:
     """What to type to train a model in a folder."""
-    data, options, steps = ROOMS[room]
-    return (room, "train", str(data(folder)), "--out", str(folder / "model"), "--steps", steps, *options)
+    data, options, steps = TASKS[task]
+    return (task, "train", str(data(folder)), "--out", str(folder / "model"), "--steps", steps, *options)
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +38,9 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], P
     """The models of runs that nothing happened to, each trained when it is first asked for."""
 
     @cache
-    def train(room: str) -> Path:
+    def train(task: str) -> Path:
         folder = tmp_path_factory.mktemp("uninterrupted")
-        assert main(list(training(room, folder))) == 0
+        assert main(list(training(task, folder))) == 0
         return folder / "model"
 
     return train
@@ -56,7 +56,7 @@ def wait_for_step(work: Path, step: int) -> None:
     raise AssertionError("no checkpoint came")
 
 
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize(
     ("number", "expected"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=lambda n: str(n)
 )
@@ -64,11 +64,11 @@ def test_a_stopped_run_that_is_resumed_gives_the_same_bits(
     tmp_path: Path,
     recurra: Callable[..., Any],
     uninterrupted: Callable[[str], Path],
-    room: str,
+    task: str,
     number: signal.Signals,
     expected: int,
 ) -> None:
-    arguments = training(room, tmp_path)
+    arguments = training(task, tmp_path)
     process = start(*arguments)
     wait_for_step(tmp_path / "model.training", 20)
     os.kill(process.pid, number)
@@ -82,7 +82,7 @@ def test_a_stopped_run_that_is_resumed_gives_the_same_bits(
     answer = recurra(*arguments, "--resume")
     assert answer.status == 0, answer
     once, twice = (
-        load_file(uninterrupted(room) / "model.safetensors"),
+        load_file(uninterrupted(task) / "model.safetensors"),
         load_file(tmp_path / "model" / "model.safetensors"),
     )
     assert once.keys() == twice.keys()

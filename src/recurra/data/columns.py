@@ -105,8 +105,8 @@ def find_columns(asked: list[list[str]], names: Sequence[str], sample: list[list
         if name.isdecimal() and 1 <= int(name) <= width:
             return int(name) - 1
         raise RecurraError(
-            f"{where} has no column {name[:60]!r}, or several; it has {describe(names, sample)}: name some of these "
-            "with `columns`, by name or number"
+            f"{where} has no column {name[:60]!r}, or several of that name; it has {describe(names, sample)}: name "
+            "some of these with `columns`, by name or number"
         )
 
     return [tuple(find(name) for name in group) for group in asked]

@@ -1,7 +1,7 @@
 """A corpus: text files, rows of JSONL or texts in memory, and the documents that they are made of.
 
 `open_corpus` checks every file from end to end before any work starts, and a `Corpus` can then be read as often as
-needed without surprises.
+needed without errors.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WANTED = Wanted(
 """What is read from a row."""
 
 MAX_NAME = 40
-"""A string that is longer, has no separator and no ending is rather a text than the name of a file."""
+"""A string that is longer, has no separator and no ending is more likely a text than the name of a file."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Corpus:
     def blocks(self) -> Iterator[Block]:
         """All documents in blocks as those of `TextFile.blocks`, None before each and after the last.
 
-        Blank lines are no documents, and lines and paragraphs are without the line end after them. If `documents` is
+        Blank lines are not documents, and lines and paragraphs are without the line end after them. If `documents` is
         `none` there is no None, but a line end between two files where the first ends without.
         """
         last: Block = "\n"

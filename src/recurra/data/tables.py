@@ -34,7 +34,7 @@ MAX_BYTES = 2**30
 """A larger file, unpacked, is refused: all rows are held in memory."""
 
 MAX_LINES = 10_000_000
-"""So is one with more lines: even empty ones take memory, and packed they take no room at all."""
+"""So is one with more lines: even empty ones take memory, and packed they take hardly any space."""
 
 MAX_CHARACTERS = 2**17
 """A row with a longer cell is left out; ten thousand words are half of it."""
@@ -346,7 +346,7 @@ def _json_items(path: Path, text: str) -> list[Any] | None:
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return None
-        raise RecurraError(f"{path}, line {error.lineno}: this is not JSON ({error.msg}); mend it there") from error
+        raise RecurraError(f"{path}, line {error.lineno}: this is not JSON ({error.msg}); correct it there") from error
     except (ValueError, RecursionError) as error:
         raise RecurraError(f"{path} is not JSON that can be read; its numbers or nesting are too large") from error
     if isinstance(document, list):

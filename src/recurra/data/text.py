@@ -32,7 +32,7 @@ BEGINNING = 4096
 """Bytes of a file that are looked at to see what it is."""
 
 LONGEST_GRAPHEME = 1000
-"""Characters; where more belong together (a letter under a heap of marks) they are cut apart."""
+"""Characters; where more belong together (a letter with very many marks) they are cut apart."""
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # begins as the mark of UTF-16 does

@@ -510,7 +510,7 @@ def _is_merge(merge: object, known: set[str]) -> bool:
 
 
 def _byte_pair_tokenizer(tokens: Sequence[str], merges: Sequence[Sequence[str]]) -> Any:
-    """The library's tokenizer; the arguments must be sound, since it dies of a merge that is not."""
+    """The library's tokenizer; the arguments must be sound, since it crashes on a merge that is not."""
     import tokenizers
     from tokenizers import models, pre_tokenizers
 

@@ -42,21 +42,21 @@ class BeamSearch(Options):
     group: ClassVar[str] = "search"
 
     beam_size: Annotated[int, Range(1, 1000)] = 5
-    """How many unfinished outputs are followed at once; 1 takes the most probable token each time."""
+    """How many unfinished outputs are kept at each step; 1 is greedy search."""
     n_best: Annotated[int, Range(1, 1000)] = 1
-    """How many outputs translate gives, the best first; at most --beam-size."""
+    """How many outputs are given, the best first; at most --beam-size."""
     normalization: Normalization = "average"
-    """Rank outputs by their log-probability (none), a token's (average), or over ((5 + length) / 6) ** alpha (gnmt)."""
+    """Rank by log-probability (none), its mean (average), or it over ((5 + length) / 6)^alpha (gnmt)."""
     alpha: Annotated[float, Range(0, 10)] = 0.6
-    """Exponent of --normalization gnmt: 0 for none, above it the longer is favoured."""
+    """Exponent of --normalization gnmt; the higher, the more long outputs are favoured."""
     coverage_penalty: Annotated[float, Range(0, 100)] = 0.0
-    """How much outputs lose that leave parts of the source unattended; 0 for none."""
+    """How much outputs lose for parts of the source that got little attention; 0 for nothing."""
     min_length: Annotated[int, Range(0, 10**6)] = 0
     """Shortest output, in tokens."""
     max_length: Annotated[int | None, Range(0, 10**6)] = None
     """Longest output, in tokens; a limit that suits each sentence if not given."""
     no_repeat_ngram_size: Annotated[int, Range(0, 10**6)] = 0
-    """No run of this many tokens comes twice in an output; 0 for any."""
+    """No run of this many tokens occurs twice in an output; 0 allows any."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -243,7 +243,7 @@ def _cover(covered: DoubleArray | None, weights: FloatArray | None) -> DoubleArr
     if covered is None:
         return None
     if weights is None:
-        raise OptionError("`coverage_penalty` asks what the model attends to, but it has no attention; leave it out")
+        raise OptionError("`coverage_penalty` needs attention, which this model does not have; leave it out")
     return covered + weights
 
 

@@ -31,15 +31,15 @@ class Sampling(Options):
     group: ClassVar[str] = "sampling"
 
     temperature: Annotated[float, Range(1e-6, 1e6)] = 0.8
-    """What the logits are divided by: lower is safer, higher more varied."""
+    """What the logits are divided by; the lower, the more predictable."""
     top_k: Annotated[int, Range(0, 2**31)] = 0
-    """Choose among this many most probable tokens only; 0 for all."""
+    """Choose only among this many most probable tokens; 0 for all."""
     top_p: Annotated[float, Range(1e-9, 1.0)] = 1.0
-    """Choose among the most probable tokens that together have this probability (Holtzman et al. 2020)."""
+    """Choose only among the most probable tokens that together have this probability."""
     greedy: bool = False
     """Always take the most probable token."""
     seed: Annotated[int | None, Range(0, 2**128)] = None
-    """Seed of the choices; the same seed writes the same. A new one each time if not given."""
+    """Seed of the choices; a new one each time if not given."""
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:

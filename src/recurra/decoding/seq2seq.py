@@ -95,7 +95,7 @@ def require_room(length: int, limit: int, beam_size: int) -> None:
     if beam_size > widest:
         raise OptionError(
             f"`beam_size` {beam_size} takes too much memory for a source of {length:,} tokens and outputs of "
-            f"up to {steps:,}; at most {widest} will do, or a `max_length`"
+            f"up to {steps:,}; give at most {widest}, or a `max_length`"
         )
 
 

@@ -1,4 +1,4 @@
-"""The attention map: what each output token looked at among the source tokens, as a PNG and as SVG for a page.
+"""The attention map: the weights of each output token over the source tokens, as a PNG and as SVG for a page.
 
 Bahdanau, Cho and Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate", 2015, figure 3.
 """
@@ -49,10 +49,10 @@ COLUMN, LETTER = 0.08, 9.5
 """Width of a letter in a label, inches, and its size, points."""
 
 LARGEST, LEGIBLE = 0.36, 0.185
-"""Sides of a cell, inches: of a small map, and the least beside which a label has room."""
+"""Sides of a cell, inches: of a small map, and the least at which a label fits beside it."""
 
 MIDDLING, WIDEST = 11.0, 27.0
-"""Sides of a map, inches: beyond the first, cells shrink while labels have room; at the second, labels are left out."""
+"""Sides of a map, inches: beyond the first, cells shrink while labels still fit; at the second, labels are left out."""
 
 FAINT = 0.005
 """Weights below this are left white in the SVG."""

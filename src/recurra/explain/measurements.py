@@ -90,7 +90,8 @@ def measure(subjects: Sequence[Subject], passage: Passage) -> Measured:
         values = activations(first, passage.tokens)
         if not np.isfinite(values).all():
             raise RecurraError(
-                f"{subjects[0].name} grows without bounds on {passage.source}; train it again, with care"
+                f"the activations of {subjects[0].name} on {passage.source} are not finite; its weights are too large, "
+                "train it again"
             )
         shown = min(len(passage), MAX_SHOWN, max(MIN_SHOWN, MAX_SHOWN_ACTIVATIONS // values.shape[1]))
         predicted = surprisal(first, passage.tokens[:shown])

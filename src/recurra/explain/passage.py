@@ -68,7 +68,7 @@ class View(Drawing, Protocol):
 
 @dataclass(frozen=True)
 class Passage:
-    """A sequence to look at a model with.
+    """A sequence to explain a model with.
 
     Attributes:
         tokens: `(time,)`.

@@ -21,13 +21,13 @@ class Architecture(Options):
     hidden_size: Annotated[int | None, Range(1, 16384)] = None
     """Units in a layer, in each direction."""
     num_layers: Annotated[int | None, Range(1, 32)] = None
-    """Recurrent layers, one on top of the other."""
+    """Recurrent layers, stacked."""
     embedding_size: Annotated[int | None, Range(1, 16384)] = None
-    """Features of a token where it enters."""
+    """Size of the embedding of a token."""
     dropout: Annotated[float | None, Range(0.0, 0.95)] = None
     """Share of features zeroed in training before, between and after the layers."""
     forget_bias: Annotated[float | None, Range(-20.0, 20.0)] = None
-    """Where the forget gates of an LSTM start: the higher, the longer it remembers at first."""
+    """Initial bias of the forget gates of an LSTM; the higher, the longer it remembers at first."""
     tied: bool | None = None
     """Use the embedding as the output layer too (Press and Wolf 2017)."""
 

@@ -25,27 +25,27 @@ class Training(Options):
     steps: Annotated[int | None, Range(1, 10**12)] = None
     """Train for exactly this many steps, whatever the clock says."""
     learning_rate: Annotated[float | None, Range(1e-12, 10.0)] = None
-    """Peak learning rate of AdamW, after the warmup and before it falls along a cosine."""
+    """Peak learning rate of AdamW; it rises over the warmup, then falls along a cosine."""
     warmup: Annotated[float, Range(0.0, 1.0)] = 0.03
     """Share of the run in which the learning rate rises."""
     weight_decay: Annotated[float | None, Range(0.0, 10.0)] = None
-    """Decay of AdamW, on all weights."""
+    """Weight decay of AdamW, on all weights."""
     clip_norm: Annotated[float, Range(1e-6, 1e6)] = 0.5
-    """Largest norm of a gradient."""
+    """Largest norm of the gradient; larger ones are scaled down to it."""
     evaluations: Annotated[int, Range(1, 100_000)] = 20
-    """How often the validation part is scored in a run of full length."""
+    """Evaluations on the validation part in a run of full length."""
     average: Annotated[float, Range(0.0, 1.0)] = 0.0
     """Share of the run, at its end, whose evaluated weights are averaged."""
     patience: Annotated[int, Range(0, 100_000)] = 5
     """Stop after this many evaluations without a better validation loss; 0 for never."""
     checkpoint_seconds: Annotated[float, Range(0.0, 1e6)] = 30.0
-    """Time between checkpoints: what a kill can lose."""
+    """Seconds between checkpoints: how much a kill can lose."""
     seed: Annotated[int, Range(0, 2**63)] = 1
     """Seed of everything random: first weights, batches, dropout."""
     device: DeviceName = "auto"
     """Where to compute; auto takes a GPU if there is one."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Number format of products in training; bfloat16 pays on GPUs."""
+    """Number format of matrix products in training; bfloat16 is faster on GPUs."""
     tensorboard: bool = False
     """Write event files for TensorBoard too, into the model folder."""
 
@@ -84,7 +84,7 @@ class StreamTraining(Training):
     batch_size: Annotated[int | None, Range(1, 65536)] = None
     """Sequences side by side in a batch, all processes together."""
     sequence_length: Annotated[int | None, Range(1, 65536)] = None
-    """Time steps in a batch: how far back gradients reach; the state is carried further."""
+    """Time steps in a batch: how far back gradients go; the state is carried further."""
 
 
 StreamConfig = TypeVar("StreamConfig", bound=StreamTraining)
@@ -119,7 +119,7 @@ class PairTraining(Training):
     batch_size: Annotated[int | None, Range(1, 2**24)] = None
     """Tokens in a batch, of the longer side and padding included, all processes together."""
     clip_norm: Annotated[float, Range(1e-6, 1e6)] = 1.0
-    """Largest norm of a gradient."""
+    """Largest norm of the gradient; larger ones are scaled down to it."""
     average: Annotated[float, Range(0.0, 1.0)] = 0.2
     """Share of the run, at its end, whose evaluated weights are averaged."""
     label_smoothing: Annotated[float | None, Range(0.0, 0.9)] = None

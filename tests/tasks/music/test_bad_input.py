@@ -1,4 +1,4 @@
-"""Every bad input of a user of the music room: one line that names what and remedy, nothing half-written."""
+"""Every bad input to the music task: one line that says what is wrong and what to do, nothing half-written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every bad input of a user, through the command line: one line that names file and remedy, nothing half-written."""
+"""Every bad input to the text task: one line that says what is wrong and what to do, nothing half-written."""
 
 import errno
 import gzip

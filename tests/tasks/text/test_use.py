@@ -30,7 +30,7 @@ CHINESE = "春眠不觉晓，处处闻啼鸟。\n夜来风雨声，花落知多�
 
 
 def network_of(folder: Path) -> tuple[LanguageModel, dict[str, int]]:
-    """The network and the tokens of a model of characters, read by other code than the room's."""
+    """The network and the tokens of a model of characters, read by other code than the task's."""
     file = modelfile.load(folder, "text")
     tokens = {character: number for number, character in enumerate(file.vocabulary["tokens"], 1)}
     network = LanguageModel(len(tokens) + 1, from_dict(Config, file.config, "here"))

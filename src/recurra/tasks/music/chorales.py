@@ -29,7 +29,7 @@ def chorales() -> tuple[Piece, ...]:
     teaches nothing new. Reading them takes about twenty seconds, the first time in a process.
 
     Raises:
-        RecurraError: if music21 is not there or has come without its corpus.
+        RecurraError: if music21 is not there or came without its corpus.
     """
     folder = Path(require_music21().__file__).parent / "corpus" / "bach"
     files = sorted(folder.glob("bwv*.mxl"), key=_in_catalogue)

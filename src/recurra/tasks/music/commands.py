@@ -66,7 +66,7 @@ class Start(Options):
     prime: Path | None = None
     """A music file to go on from."""
     prime_bars: Annotated[int | None, Range(1, 100_000)] = None
-    """Take only so many of its first bars."""
+    """Take only this many of its first bars."""
     melody: Path | None = None
     """A music file with a voice to harmonise; it stays exactly as it is."""
     melody_track: str | None = None
@@ -201,7 +201,7 @@ def compose(
 
 
 def _only(path: Path, model: Model) -> Piece:
-    """The one piece of a file, or the first of several."""
+    """The piece in a file, or the first of several."""
     piece, more = one_piece(path, model.config.frame)
     if more:
         note(f"{path} holds {more + 1} pieces; the first is taken")
@@ -226,15 +226,15 @@ def _counted(number: int, what: str) -> str:
 
 def _novelty(piece: Piece, copy: Copy | None, model: Model) -> str:
     if model.training is None:
-        return "the model has come without its training pieces, so what is copied from them is not known"
+        return "the model came without its training pieces, so copies of them cannot be found"
     if copy is None:
-        return "no passage of it is in the training pieces"
+        return "it shares no passage with the training pieces"
     lines = bar_lines(piece)
     bar = sum(line <= copy.begin for line in lines)
     moved = f", {abs(copy.transposition)} semitones {'higher' if copy.transposition > 0 else 'lower'}"
     return (
-        f"the longest passage that the training pieces have too: {_counted(copy.notes, 'note')} from bar {bar} on "
-        f"({copy.share:.0%} of the piece), as in {copy.corpus_name}{moved if copy.transposition else ''}"
+        f"the longest passage that it shares with the training pieces: {_counted(copy.notes, 'note')} from bar {bar} "
+        f"on ({copy.share:.0%} of the piece), as in {copy.corpus_name}{moved if copy.transposition else ''}"
     )
 
 

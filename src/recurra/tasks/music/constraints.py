@@ -32,17 +32,17 @@ class Controls(Options):
     group: ClassVar[str] = "run"
 
     bars: Annotated[int | None, Range(1, MAX_BARS)] = None
-    """How many bars there are in all; 16 after those of --prime, or those of --melody, if not given."""
+    """Bars in all; if not given, those of --melody, or 16 after those of --prime."""
     meter: str | None = None
     """Metre, such as 3/4; that of --prime or --melody if not given, else the one the model knows best."""
     key: str | None = None
     """Key or scale that every note keeps to, such as "D minor" or "C blues"."""
     chords: str | None = None
-    """Chord progression that every note keeps to, such as "C | Am | F G7 | C", over and over."""
+    """Chord progression that every note keeps to, such as "C | Am | F G7 | C"; it repeats."""
     range: tuple[str, ...] = ()
-    """Lowest and highest note of a track, such as Soprano=C4-A5, or of all tracks, C3-C6. May be given again."""
+    """Lowest and highest note of a track, as in Soprano=C4-A5, or of all: C3-C6; may be given again."""
     voices: Annotated[int | None, Range(1, 128)] = None
-    """At most so many notes at once, drums apart."""
+    """Most notes at once, drums not counted."""
 
 
 class Given(NamedTuple):
@@ -142,7 +142,7 @@ def beginning_of(piece: Piece, bars: int | None = None) -> Piece:
     """
     lines = bar_lines(piece)
     if bars is not None and bars >= len(lines):
-        raise OptionError(f"`prime_bars` asks for {bars} bars, and {piece.name} has {len(lines) - 1}")
+        raise OptionError(f"`prime_bars` asks for {bars} bars, but {piece.name} has only {len(lines) - 1}")
     end = lines[-1 if bars is None else bars]
     return part(replace(piece, length=max(end, piece.length)), 0, end)
 
@@ -160,7 +160,7 @@ def voice_of(piece: Piece, notation: Notation, track: str | None = None) -> Give
     """
     own_tracks = [n for n in range(len(notation.tracks)) if not notation.tracks[n].drums]
     if notation.tracks and not own_tracks:
-        raise OptionError("this model knows drums only, which harmonise no `melody`; leave that out")
+        raise OptionError("this model knows only drums, which cannot harmonise a `melody`; leave it out")
     pitched = [
         n for n in range(len(piece.tracks)) if not piece.tracks[n].drums and any(m.track == n for m in piece.notes)
     ]
@@ -299,7 +299,7 @@ def track_named(name: str, notation: Notation) -> int:
     """The place of a track by its name, or by its number from 1.
 
     Raises:
-        OptionError: if the model has none such, or several.
+        OptionError: if the model has no such track, or several.
     """
     names = [track.name for track in notation.tracks]
     matches = [position for position, other in enumerate(names) if other.casefold() == name.strip().casefold()]

@@ -116,7 +116,7 @@ def open_pieces(sources: Source | Sequence[Source], frame: int = TICKS) -> Colle
 
 
 def _given(pieces: Sequence[Piece], among: int) -> Collection:
-    """Pieces made in Python, of which nobody knows whether they keep what a `Piece` promises."""
+    """Pieces made in Python, which may not be what a `Piece` promises."""
     if len(pieces) < among:
         raise OptionError("pieces cannot be mixed with files; open the files first, with open_pieces")
     source, remedy = "the pieces given", "make each as the docstrings of Piece and Note say"
@@ -235,9 +235,7 @@ def read_data(
             f"{MIN_NOTES} are needed"
         )
     if config.tokens == "frames" and not any(_pitched(piece) for piece in train):
-        raise RecurraError(
-            f"{collection.name} is nothing but drums, which frames have no place for; use `tokens` notes"
-        )
+        raise RecurraError(f"{collection.name} holds only drums, which frames cannot hold; use `tokens` notes")
     if not any(piece.notes for piece in kept):
         raise RecurraError(f"the validation part, {name}, has no notes to measure by; give another with `validation`")
     notation = notation or suit((*train, *kept), config.tokens, config.frame, config.tracks, config.velocity)

@@ -159,7 +159,7 @@ def assemble(
     bars, paces = whole_bars(early_meters, left_out), believable_tempos(early_tempos, left_out)
     piece = _shorten_silence(Piece(name, tuple(tracks), single, length, bars, paces), left_out)
     if piece.length > MAX_QUARTERS * TICKS:
-        raise ValueError(f"is {piece.length // TICKS} quarters long, and {MAX_QUARTERS} is the most that is read")
+        raise ValueError(f"is {piece.length // TICKS} quarters long, but at most {MAX_QUARTERS} are read")
     return Piece(name, piece.tracks, piece.notes, piece.length, piece.meters, piece.tempos, dict(+left_out))
 
 

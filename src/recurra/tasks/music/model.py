@@ -42,7 +42,7 @@ class Model(SavedModel[LanguageModel, Notation, Config]):
     """A trained music model; `SavedModel` says what it is made of.
 
     Attributes:
-        training: what it was trained on, to tell what is copied from there; None if it has come without.
+        training: what it was trained on, to tell what is copied from there; None if it came without.
     """
 
     task = "music"
@@ -172,10 +172,10 @@ class Model(SavedModel[LanguageModel, Notation, Config]):
         """What the model was trained on.
 
         Raises:
-            RecurraError: if the model has come without.
+            RecurraError: if the model came without.
         """
         if self.training is None:
-            raise RecurraError(f"{self.name} has come without its training pieces ({CORPUS}); train it again")
+            raise RecurraError(f"{self.name} came without its training pieces ({CORPUS}); train it again")
         return self.training.pieces
 
     def longest_copy(self, piece: Piece) -> Copy | None:
@@ -189,7 +189,7 @@ class Model(SavedModel[LanguageModel, Notation, Config]):
             pieces: files, folders or pieces.
 
         Raises:
-            RecurraError: if they cannot be read, or the model has come without its training pieces.
+            RecurraError: if they cannot be read, or the model came without its training pieces.
         """
         made = open_pieces(pieces, self.config.frame).pieces
         comparison = statistics.compare(statistics.measure(made), statistics.measure(self.training_pieces()))

@@ -205,7 +205,7 @@ def from_json(values: Any, where: str) -> Notation:
 
 def _few(values: Any, most: int) -> list[Any]:
     if not isinstance(values, list) or len(values) > most:
-        raise ValueError(f"no list of at most {most}")
+        raise ValueError(f"not a list of at most {most}")
     return values
 
 

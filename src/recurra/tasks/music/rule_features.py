@@ -25,7 +25,7 @@ START, TRANSPOSED, BARS, METER, TRACK, PITCH, DRUM, DURATION, VELOCITY, STEP = r
 
 TICK, METRE, BAR, PLACE, CURRENT_TRACK, CURRENT_PITCH, IS_TRANSPOSED, BEGUN, LEFT, SCALARS = range(10)
 """Places of the numbers at the beginning of a state, and how many they are. `BEGUN` is 1 once a piece's beginning has
-been read: without it nobody knows which beat it is. `LEFT` counts the bar that it is; 0 if nobody knows."""
+been read: without it the beat is unknown. `LEFT` counts the current bar too; 0 if unknown."""
 
 QUARTER = 12
 """Ticks in a quarter."""

@@ -119,7 +119,7 @@ def closing(model: SavedModel[Any, Any, Any], out: Path, reason: str) -> str:
     ended = {
         "steps": "all steps are done",
         "time": "time is up",
-        "patience": "the validation loss fell no further",
+        "patience": "the validation loss stopped falling",
     }[reason]
     lines = [
         f"{out}: {ended}; validation: {model.facts()['validation']}",

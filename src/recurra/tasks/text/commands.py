@@ -67,7 +67,7 @@ def write(
     Args:
         model: The model folder.
         prompt: What the text begins with.
-        length: Most tokens to write after the prompt; the text ends earlier where a document does.
+        length: Most tokens to write after the prompt; a document may end earlier.
         stop: End the text before this string.
         samples: How many texts to write.
         json: Print one JSON object with the texts and every token's log-probability.

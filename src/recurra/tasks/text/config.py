@@ -48,17 +48,17 @@ class Config(Architecture, StreamTraining):
     group: ClassVar[str] = "data"
 
     preset: Preset | None = None
-    """What sets the options not given, by the time there is; chosen by --minutes if not given."""
+    """Defaults for training and network, from fast to good; chosen by --minutes if not given."""
     tokens: TokenKind = "characters"
     """What text is made of."""
     vocabulary_size: Annotated[int | None, Range(2, 2**20)] = None
     """Largest number of tokens; the rarest become the unknown one."""
     min_count: Annotated[int, Range(1, 2**31)] = 2
-    """What the corpus has less often becomes the unknown token."""
+    """What occurs less often than this becomes the unknown token."""
     encoding: str = "utf-8"
     """How the corpus encodes text."""
     documents: Documents = "auto"
-    """What a document is, with an end of its own; auto: files if there are several, rows of JSONL."""
+    """What is a document, with an end of its own; auto: rows of JSONL, files if there are several."""
     columns: str = ""
     """The key of the text in JSONL; found by what it is called if not given."""
 

@@ -61,7 +61,7 @@ def _gain(a: DoubleArray, b: DoubleArray, shift: int) -> DoubleArray:
 
 
 def _place(gain: DoubleArray) -> int | None:
-    """The first line from which a shift fits better, having result worse before; None if there is none.
+    """The first line from which a shift fits better, having fitted worse before; None if there is none.
 
     Args:
         gain: how much better each line fits when shifted.

@@ -219,7 +219,7 @@ def evaluate(
         lowercase: Count capital letters as small ones.
         encoding: How the files encode text.
         columns: Columns or keys of a table to read as source,target: names or numbers, joined with a plus.
-        header: Whether the first line of a table names its columns; judged by its looks if not given.
+        header: Whether the first line of a table names its columns; judged by its contents if not given.
         json: Print one JSON object.
     """
     require_given(pairs, PAIRS, "ensemble" if ensemble else None)
@@ -285,6 +285,6 @@ def demo(out: Path, minutes: float | None) -> None:
         print(f"{example} → {made}")
     files = model.explain(examples[0], out / "explained.html")
     print(f"\nThe loss curve: {out / 'dates' / 'loss.png'}")
-    print("What the model looks at: " + ", ".join(map(str, files)))
+    print("What the model attends to: " + ", ".join(map(str, files)))
     print(f'\nType next:\n  recurra translation translate {out / "dates"} "3. Mai 1999"')
     print("  recurra translation train YOUR_PAIRS.tsv --out my-model")

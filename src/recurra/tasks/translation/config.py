@@ -58,21 +58,21 @@ class Config(EncoderDecoderArchitecture, PairTraining):
     tokens: TokenKind = "subwords"
     """What sentences are made of."""
     joint: bool | None = None
-    """One vocabulary, and one embedding, for both sides; subwords share one if not given."""
+    """One vocabulary and embedding for both sides; the default for subwords and bytes."""
     vocabulary_size: Annotated[int | None, Range(2, 2**20)] = None
     """Largest number of tokens in a vocabulary; the rarest become the unknown one."""
     min_count: Annotated[int, Range(1, 2**31)] = 2
-    """What a side has less often becomes the unknown token."""
+    """What occurs less often than this on a side becomes the unknown token."""
     longest: Annotated[int, Range(1, MAX_TOKENS)] = 200
     """Pairs with more tokens than this on a side are not trained on."""
     max_ratio: Annotated[float | None, Range(0.0, 1000.0)] = None
-    """Longest output, in tokens for each of the source's (and 20 more); by the pairs if not given."""
+    """Longest output, in tokens for each source token, plus 20; chosen by the pairs if not given."""
     encoding: str = "utf-8"
     """How the files of pairs encode text."""
     columns: str = ""
     """Columns or keys of a table to read as source,target: names or numbers, joined with a plus."""
     header: Header = "auto"
-    """Whether the first line of a table names its columns; judged by what it looks like if not given."""
+    """Whether the first line of a table names its columns; judged by its contents if not given."""
 
 
 def resolve(config: Config, pairs: Sequences) -> Config:

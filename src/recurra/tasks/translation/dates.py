@@ -116,9 +116,9 @@ Writer = Callable[[date], str]
 def dates(count: int = 20_000, seed: int = 1) -> list[tuple[str, str]]:
     """Dates as people write them, with what they are in ISO 8601 (2014-03-09).
 
-    VocabularyPair, ways to write within one, and the days from `FIRST` to `LAST` are drawn evenly; what is not clear,
-    or is there already, is drawn anew. A larger sample of one seed begins with the smaller one. Another version of
-    Babel may know other names.
+    Languages, ways to write within one, and the days from `FIRST` to `LAST` are drawn evenly; what is ambiguous, or is
+    there already, is drawn again. A larger sample of one seed begins with the smaller one. Another version of Babel
+    may know other names.
 
     Args:
         count: how many, at most `MAX_COUNT`.

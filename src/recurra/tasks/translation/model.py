@@ -40,8 +40,8 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
     trained_on = "{data}, {pairs:,} pairs, {steps:,} steps in {seconds:.0f} s"
     quality = "{validation}: {nats:.4f} nats a token"
     manner = (
-        "It translates what is like the sentences it was trained on, and knows nothing else: of other sentences it "
-        "makes\nsomething that reads well and may be wrong."
+        "It translates sentences like those it was trained on and knows nothing else: its translations of others may\n"
+        "read well and be wrong."
     )
     use = "translate {name}"
     free_options = (*SavedModel.free_options, "word_dropout", "label_smoothing", "longest", "max_ratio")

@@ -1,4 +1,4 @@
-"""One HTML file that shows how a model turned a sequence into another: what it looked at, and what else it weighed.
+"""One HTML file that shows how a model turned a sequence into another: attention weights, and other outputs.
 
 It holds all it needs and asks no network for anything. The translation, its attention map, the table of outputs and the
 beam tree stand there without JavaScript; with it, outputs can be chosen and ranked anew.
@@ -97,7 +97,7 @@ class Candidate:
         total: their sum.
         score: what it is ranked by.
         penalty: the part of the score that is not the normalised sum: what the source left unattended costs.
-        weights: what it looked at; None if nobody knows.
+        weights: its attention weights; None if they are not known.
         path: its nodes in the tree, the first token's first; empty without one.
         given: the search gave it; else it is another that finished.
     """

@@ -139,8 +139,8 @@ class _Contents(NamedTuple):
 def _check(data: bytes) -> _Contents:
     """Walk a file from end to end and put it plainly.
 
-    symusic reads on in foreign memory, or dies, where a file is damaged, and takes some rare events for others; of
-    those it is never told.
+    symusic reads beyond the end of a damaged file, or crashes, and takes some rare events for others; it never gets to
+    see those.
 
     Raises:
         ValueError: if anything but its text is not as the standard has it; the message goes on after the file's name.
@@ -172,7 +172,7 @@ def _check(data: bytes) -> _Contents:
             count += notes
         at = end
     if count > MAX_NOTES:
-        raise ValueError(f"holds {count} notes, and {MAX_NOTES} are the most that are read")
+        raise ValueError(f"holds {count} notes, but at most {MAX_NOTES} are read")
     if len(kept) > 0xFFFF:
         raise ValueError(f"holds {len(kept)} tracks, more than a MIDI file can count")
     header = b"MThd" + struct.pack(">IHHH", 6, layout, len(kept), ticks)
@@ -205,7 +205,7 @@ def _plain_track(data: bytes, at: int, end: int, left_out: Counter[str]) -> tupl
             if kind in UNPLACED:
                 left_out[UNPLACED[kind]] += 1
         else:
-            raise ValueError(f"is damaged (byte {begin} begins no event)")
+            raise ValueError(f"is damaged (byte {begin} does not begin an event)")
         if at > end:
             raise ValueError(f"is damaged (byte {begin} begins an event that its track cuts off)")
         if time >= 2**31:

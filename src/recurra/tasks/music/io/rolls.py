@@ -92,7 +92,7 @@ def _rolls(path: Path) -> list[list[Any]]:
         if not roll:
             raise RecurraError(f"piece {number} in {path} has no frames; leave it out")
     if (count := sum(map(len, rolls))) > MAX_FRAMES:
-        raise RecurraError(f"{path} holds {count} frames, and {MAX_FRAMES} are the most that are read; split it")
+        raise RecurraError(f"{path} holds {count} frames, but at most {MAX_FRAMES} are read; split it")
     return rolls
 
 

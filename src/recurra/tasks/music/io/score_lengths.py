@@ -135,9 +135,7 @@ def _check_meter(beats: str, beat: str, line: int) -> None:
 
 def _check_beats(beats: Fraction, line: int) -> None:
     if beats > MAX_BEATS:
-        raise ValueError(
-            f"has a metre of {_told(beats)} beats in line {line}, and {MAX_BEATS} is the most that is read"
-        )
+        raise ValueError(f"has a metre of {_told(beats)} beats in line {line}, but at most {MAX_BEATS} are read")
 
 
 def _check_length(quarters: Fraction, line: int) -> None:
@@ -150,7 +148,7 @@ def _check_length(quarters: Fraction, line: int) -> None:
 
 def _check_total(quarters: Fraction) -> None:
     if quarters > MAX_QUARTERS:
-        raise ValueError(f"is {_told(quarters)} quarters long, and {MAX_QUARTERS} is the most that is read")
+        raise ValueError(f"is {_told(quarters)} quarters long, but at most {MAX_QUARTERS} are read")
 
 
 def _whole(digits: str, line: int) -> int:

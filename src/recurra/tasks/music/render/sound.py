@@ -44,7 +44,7 @@ QUALITY = 4
 """Of symusic's interpolation between samples, 0 to 6."""
 
 RUNAWAY = 1000.0
-"""No orchestra reaches this amplitude; a filter that has lost itself does."""
+"""No orchestra has this amplitude; a filter that has become unstable has."""
 
 SHORTEST = 0.001
 """Seconds a note lasts at least, however timing moves its ends."""

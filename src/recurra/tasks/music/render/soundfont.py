@@ -1,4 +1,4 @@
-"""SoundFonts made fit for symusic 0.5.9, which dies of broken ones and knows nothing of overriding root keys."""
+"""SoundFonts made safe for symusic 0.5.9, which crashes on broken ones and ignores overriding root keys."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class _Chunk(NamedTuple):
 
 @contextmanager
 def playable(path: Path) -> Iterator[Path]:
-    """A SoundFont that symusic plays in tune: the one given, or a copy for the time being with its roots put right.
+    """A SoundFont that symusic plays in tune: the one given, or a temporary copy with its root keys corrected.
 
     Raises:
         RecurraError: if it cannot be read or does not hold together.
@@ -158,7 +158,7 @@ def _read(path: Path) -> tuple[memoryview, Tables]:
 
 def unplayable(path: Path, reason: str) -> RecurraError:
     """One sentence for a file that is not a SoundFont."""
-    return RecurraError(f"{path} is no SoundFont that can be played ({reason}); choose another .sf2 or .sf3 file")
+    return RecurraError(f"{path} is not a SoundFont that can be played ({reason}); choose another .sf2 or .sf3 file")
 
 
 class Tables(NamedTuple):
