@@ -73,7 +73,7 @@ def best_search(models: Sequence[Model], val: Sequence[Path], tokenize: Tokenize
     pairs, (model, *others) = open_pairs(val), models
 
     def bleu(options: BeamSearch) -> float:
-        return measure(model.translate(pairs.sources, options, others), pairs.targets, tokenize).bleu
+        return measure(model.translate(pairs.sources, options, ensemble=others), pairs.targets, tokenize).bleu
 
     scores = {options: bleu(options) for options in SEARCHES}
     return max(scores.items(), key=lambda item: item[1])
@@ -104,7 +104,7 @@ def multi30k(work: Path, minutes: float, vocabularies: Sequence[str], seeds: int
             for together in [models[:1], models] if seeds > 1 else [models]:
                 options, val = best_search(together, parts["val"], tokenize)
                 model, *others = together
-                made = model.translate(test.sources, options, others)
+                made = model.translate(test.sources, options, ensemble=others)
                 figures = measure(made, test.targets, tokenize)
                 lowercase = measure(made, test.targets, tokenize, lowercase=True).bleu
                 signatures[form] = figures.signature
@@ -185,10 +185,10 @@ def lengths(work: Path, minutes: float, picture: Path) -> None:
         for sources, targets in tests.values():
             words = float(np.mean([len(source.split()) for source in sources]))
             curves[name].append((words, measure(model.translate(sources), targets, "none").bleu))
-        scores = [bleu for _, bleu in curves[name]]
-        ratio = f"{scores[-1] / scores[0]:.2f}" if scores[0] else "none: BLEU is 0"
+        by_length = [bleu for _, bleu in curves[name]]
+        ratio = f"{by_length[-1] / by_length[0]:.2f}" if by_length[0] else "none: BLEU is 0"
         spent = f"{model.record['seconds'] / 60:.0f} min, {model.record['nats']:.3f} nats"
-        rows.append([name, spent, *(f"{score:.2f}" for score in scores), ratio, target])
+        rows.append([name, spent, *(f"{bleu:.2f}" for bleu in by_length), ratio, target])
     words = [f"{count} ({words:.0f} words)" for count, (words, _) in zip(tests, curves[name], strict=True)]
     head = ["captions joined", "trained", *words, "longest / shortest", "target"]
     table("BLEU on Multi30k en-de, tokenised, test_2016_flickr", head, rows)

@@ -48,7 +48,7 @@ class PlainObjective(TeacherForced):
         right, there = torch.from_numpy(targets.tokens), torch.from_numpy(targets.mask)
         before = F.pad(right[:, :-1], (1, 0), value=self.start)
         mask = torch.from_numpy(sources.mask)
-        logits = model(torch.from_numpy(sources.tokens), mask, before, there, self.noise(noise, step, len(pairs)))
+        logits = model(torch.from_numpy(sources.tokens), mask, before, there, self.dropout_of(noise, step, len(pairs)))
         loss = F.cross_entropy(logits, right[there], reduction="sum", label_smoothing=self.label_smoothing)
         return loss, int(there.sum()), None
 
@@ -74,7 +74,7 @@ class Learner:
         noise = DropoutGenerator.of_step(self.config.seed, number, rows, self.objective.batch_size)
         loss, count, _ = self.objective.loss(self.model, number, None, noise, torch.device("cpu"))
         (loss / count).backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return float(loss.detach()) / count, count
@@ -178,7 +178,7 @@ def decoding(model: translation.Model, sources: Sequence[str], count: int) -> No
     times = []
     for source in some:
         started = time.process_time()
-        model.outputs([source], BeamSearch(beam_size=5))
+        model.hypotheses([source], BeamSearch(beam_size=5))
         times.append(time.process_time() - started)
     p50, p95 = 1000 * np.quantile(times, [0.5, 0.95])
     table("One sentence at beam 5, milliseconds", ["p50", "p95"], [[f"{p50:.1f}", f"{p95:.1f}"]])
@@ -188,7 +188,7 @@ def _ways(model: translation.Model, options: BeamSearch) -> Ways:
     plain, target = Plain(model.network), model.vocabularies.target
 
     def batched(sentences: Sequence[str]) -> list[tuple[int, ...]]:
-        return [best[0].tokens for best in model.outputs(sentences, options)]
+        return [best[0].tokens for best in model.hypotheses(sentences, options)]
 
     def alone(sentences: Sequence[str]) -> list[tuple[int, ...]]:
         return [found for sentence in sentences for found in batched([sentence])]
