@@ -25,6 +25,8 @@ from recurra.decoding.beam_search import BeamSearch
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
 from recurra.tasks import translation
+from recurra.tasks.translation.config import resolve
+from recurra.tasks.translation.data import read_data
 from recurra.training.seq2seq import TeacherForced
 
 SAME = 1e-4
@@ -83,14 +85,14 @@ class Learner:
 def learners(train: Sequence[Path], validation: Sequence[Path]) -> dict[str, Learner]:
     """Recurra's network and its two plain twins, with the same weights and batches."""
     config = translation.Config(num_layers=1, cell="lstm", attention="additive")
-    read = translation.read_data(train, validation, config)
-    config = translation.resolve(read.config, read.train)
+    read = read_data(train, validation, config)
+    config = resolve(read.config, read.train)
     buckets = Buckets(read.train.lengths(), config.batch_size, config.seed)
     start = read.vocabularies.target.start
     about = (read.train, read.validation, start, buckets, config.label_smoothing, 0.0)
     ours, plain = TeacherForced(*about), PlainObjective(*about)
     torch.manual_seed(config.seed)
-    network = translation.build(config, read.vocabularies)
+    network = translation.Model.build(config, read.vocabularies)
     return {
         "plain": Learner(Plain(network), plain, config),
         "better": Learner(Better(network), plain, config),
