@@ -107,6 +107,17 @@ def test_a_word_does_not_win_as_the_beginning_of_another(make_model, tmp_path: P
     assert agreement(model, letters, tmp_path / "X").overall == Group(1, 0)
 
 
+@torch.no_grad()
+def test_what_is_as_probable_is_not_right(make_model, stem: Path) -> None:
+    words = Words.build([TEXT + "Sleeps have has is are sleep sleeps"], 99, 1)
+    model = make_model(vocabulary=words.size)
+    for parameter in model.parameters():
+        parameter.zero_()
+    measured = agreement(model, words, stem)
+    assert measured.overall == Group(5, 0)
+    assert all(group.right == 0 for group in measured.by_attractors.values())
+
+
 def test_words_the_vocabulary_lacks_are_left_out(make_model, stem: Path) -> None:
     words = Words(["the", " cat", " sleeps", " sleep"])
     measured = agreement(make_model(vocabulary=words.size), words, stem)

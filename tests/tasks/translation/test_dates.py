@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recurra.errors import RecurraError
@@ -189,6 +189,8 @@ def _number(text: str) -> int:
 
 
 @given(st.dates(FIRST, LAST))
+@example(date(1999, 5, 12))
+@example(date(1999, 5, 13))
 def test_figures_are_day_month_year_unless_the_year_is_first_or_the_order_is_clear(day: date) -> None:
     for _, text, _ in everything([day]):
         if not re.fullmatch(r"[\d./-]+", text):
