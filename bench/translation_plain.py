@@ -23,20 +23,20 @@ State = tuple[Tensor, Tensor]
 class Masks:
     """A training step's dropout masks, drawn in the order Recurra draws them; without a generator, none."""
 
-    def __init__(self, noise: DropoutGenerator | None, rate: float, token_rate: float) -> None:
-        self.noise, self.rate, self.token_rate = noise, rate, token_rate
+    def __init__(self, generator: DropoutGenerator | None, rate: float, token_rate: float) -> None:
+        self.generator, self.rate, self.token_rate = generator, rate, token_rate
 
     def embedded(self, batch: int, time: int, size: int) -> Tensor:
         """What to multiply embeddings by, `(batch, time, features)`: tokens are dropped, and features."""
         ones = torch.ones(batch, time, size)
-        if self.noise is None:
+        if self.generator is None:
             return ones
-        return self.noise.drop_units(self.noise.drop_steps(ones, self.token_rate), self.rate)
+        return self.generator.drop_units(self.generator.drop_steps(ones, self.token_rate), self.rate)
 
     def units(self, batch: int, time: int, size: int) -> Tensor:
         """What to multiply features by, `(batch, time, size)`."""
         ones = torch.ones(batch, time, size)
-        return ones if self.noise is None else self.noise.drop_units(ones, self.rate)
+        return ones if self.generator is None else self.generator.drop_units(ones, self.rate)
 
 
 class Plain(nn.Module):
@@ -110,10 +110,10 @@ class Plain(nn.Module):
         return context, self.cell(torch.cat([inputs, context], dim=-1), state)
 
     def forward(
-        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: DropoutGenerator | None = None
+        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, generator: DropoutGenerator | None = None
     ) -> Tensor:
         """As `EncoderDecoder.forward`, everything in the loop: embedding, keys, attention, readout, output layer."""
-        masks = Masks(noise, self.dropout, self.word_dropout)
+        masks = Masks(generator, self.dropout, self.word_dropout)
         values, state = self.encode(sources, mask, masks)
         keep_inputs = masks.embedded(*targets.shape, self.target.embedding_dim)
         keep_state = masks.units(*targets.shape, self.cell.hidden_size)
@@ -139,10 +139,10 @@ class Better(Plain):
     """The plain loop without what is first taken out of it: embedding and keys come before, the output after."""
 
     def forward(
-        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, noise: DropoutGenerator | None = None
+        self, sources: Tensor, mask: Tensor, targets: Tensor, there: Tensor, generator: DropoutGenerator | None = None
     ) -> Tensor:
         """As `Plain.forward`."""
-        masks = Masks(noise, self.dropout, self.word_dropout)
+        masks = Masks(generator, self.dropout, self.word_dropout)
         values, state = self.encode(sources, mask, masks)
         inputs = self.target(targets) * self.scale
         inputs = inputs * masks.embedded(*inputs.shape)

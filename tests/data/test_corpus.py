@@ -145,7 +145,7 @@ def test_the_key_of_the_text_is_found_by_its_name(tmp_path: Path, key: str) -> N
 
 def test_a_key_that_is_not_known_must_be_named(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text("".join(f'{{"aa": "one {n}", "bb": "two {n}"}}\n' for n in range(3)))
-    with pytest.raises(RecurraError, match=r"does not say which .*'one 0'.* --columns"):
+    with pytest.raises(RecurraError, match=r"does not say which .*'one 0'.*; name it with `columns`"):
         open_corpus([tmp_path / "rows.jsonl"], documents="auto")
     (tmp_path / "rows.jsonl").write_text("plain words\n" * 3)
     with pytest.raises(RecurraError, match=r"rows\.jsonl, line 1: this is not JSON"):

@@ -158,9 +158,10 @@ def choose_columns(names: Sequence[str], sample: list[list[str]], wanted: Wanted
     if groups is None:
         remaining, left = _without_ids(names, sample, width, len(wanted.names))
         if len(remaining) < len(wanted.names) or (names and len(remaining) > len(wanted.names)):
+            remedy = "it with `columns`" if len(wanted.names) == 1 else "them with `columns` A,B in their order"
             raise RecurraError(
                 f"{where} does not say which of its columns are {' and '.join(wanted.names)}: it has "
-                f"{describe(names, sample)}; name them with `columns` A,B in their order"
+                f"{describe(names, sample)}; name {remedy}"
             )
         groups = [(index,) for index in remaining[: len(wanted.names)]]
     taken = {index for group in groups for index in group}

@@ -189,7 +189,7 @@ class TestControls:
         for options, names in [
             (["--prime", prime, "--bars", 6], ["--prime has 6 bars", "--bars asks for 6"]),
             (["--prime", prime, "--bars", 2], ["--prime has 6 bars", "--bars asks for 2"]),
-            (["--prime", prime, "--prime-bars", 7], ["--prime-bars asks for 7", "tune-0.mid has 6"]),
+            (["--prime", prime, "--prime-bars", 7], ["--prime-bars asks for 7", "tune-0.mid has only 6"]),
             (["--prime", prime, "--prime-bars", 0], ["--prime-bars"]),
             (["--prime", prime, "--meter", "3/4"], ["--meter 3/4", "--prime"]),
             (["--prime", prime, "--melody", prime], ["--prime", "--melody"]),

@@ -224,7 +224,7 @@ class TestOptions:
         for command in (["translate"], ["explain", "--out", tmp_path / "p.html"]):
             arguments = [*command[:1], tmp_path / "m", "abc", *command[1:]]
             message = refused("translation", *arguments, "--coverage-penalty", 0.2, status=2)
-            assert "--coverage-penalty asks what the model attends to" in message
+            assert "--coverage-penalty needs attention" in message
         assert snapshot(tmp_path) == before
 
 
