@@ -84,6 +84,8 @@ class Start(Options):
 class Playing(Options):
     """How a composition is played."""
 
+    group: ClassVar[str] = "composition"
+
     tempo: Annotated[float | None, Range(10, 1000)] = None
     """Quarter notes a minute; those of --prime or --melody, or what is usual, if not given."""
     swing: float = STRAIGHT

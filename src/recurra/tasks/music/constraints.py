@@ -29,7 +29,7 @@ DEFAULT_BARS = 16
 class Controls(Options):
     """What a composition must keep to."""
 
-    group: ClassVar[str] = "run"
+    group: ClassVar[str] = "composition"
 
     bars: Annotated[int | None, Range(1, MAX_BARS)] = None
     """Bars in all; if not given, those of --melody, or 16 after those of --prime."""

@@ -32,6 +32,7 @@ GROUPS = {
             "data": "Data",
             "training": "Training",
             "network": "Network",
+            "composition": "Composition",
             "search": "Search",
             "sampling": "Sampling",
             "options": "Options",
