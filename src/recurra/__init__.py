@@ -66,7 +66,7 @@ def load(path: str | Path, device: DeviceName = "auto", *, task: str | None = No
     from recurra import modelfile
     from recurra.errors import RecurraError
 
-    found = modelfile.load(Path(path), task).task
+    found = modelfile.read_config(Path(path), task)["task"]
     if found not in TASKS:
         raise RecurraError(f"{path} is a {found} model, which this version does not know; update recurra")
     return _get(found).Model.load(path, device)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from cyclopts import App, UnknownOptionError
+from cyclopts import App, UnknownOptionError, UnusedCliTokensError
 
 from recurra import __version__
 from recurra.errors import Interrupted, RecurraError, as_typed, explain_os_error
@@ -41,12 +42,8 @@ def make_app() -> App:
         for verb, summary in task.verbs.items():
             task_app.command(f"recurra.tasks.{name}.commands:{verb}", name=verb, help=summary)
         app.command(task_app)
-    app.command("recurra.tasks.shared.general:info", name="info", help="Say what a model folder holds.")
-    app.command(
-        "recurra.tasks.shared.general:pack", name="pack", help="Write a model as one zip, without its checkpoint."
-    )
-    app.command("recurra.tasks.shared.general:unpack", name="unpack", help="Make a model folder of a packed model.")
-    app.command("recurra.tasks.shared.general:demo", name="demo", help="Train on a sample and show what comes out.")
+    for name, summary in GENERAL.items():
+        app.command(f"recurra.tasks.shared.general:{name}", name=name, help=summary)
     return app
 
 
@@ -63,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except UnknownOptionError as error:
         return _fail(_unknown_option(error), 2)
+    except UnusedCliTokensError as error:
+        first = (error.unused_tokens or [""])[0]
+        return _fail(f"{first!r} is one name too many; put what has spaces in it in quotes", 2)
     except CycloptsError as error:
         return _fail(str(error), 2)
     except Interrupted as error:
@@ -88,7 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _unknown_option(error: UnknownOptionError) -> str:
     """What option was probably meant: one that begins like it, before one that is spelled like it."""
-    typed = str(error.token.keyword if error.token else "").partition("=")[0]
+    token = error.token
+    typed = "" if token is None else str(token.keyword or token.value).partition("=")[0]
+    if not re.fullmatch("--?[a-zA-Z][a-zA-Z0-9-]*", typed):
+        return f"{typed!r} begins with a dash as options do; put -- before what does and is none"
     names = [name for argument in error.argument_collection or () for name in argument.names]
     near = [name for name in names if name.startswith(typed)] or difflib.get_close_matches(typed, names, 1, cutoff=0.75)
     hint = f"did you mean {near[0]}?" if near else "--help lists the options"

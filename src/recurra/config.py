@@ -54,7 +54,12 @@ def hints_of(cls: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
+_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False", type(None): "None"}
+"""What types are called in messages."""
+
+
 def _check(name: str, value: object, hint: Any) -> None:
+    """Raise `OptionError` unless a field may have the value."""
     if typing.get_origin(hint) is typing.Annotated:
         hint, *extras = typing.get_args(hint)
         for extra in extras:
@@ -64,6 +69,9 @@ def _check(name: str, value: object, hint: Any) -> None:
         if typing.get_origin(option) is typing.Literal and value is not None and value not in typing.get_args(option):
             choices = ", ".join(map(str, typing.get_args(option)))
             raise OptionError(f"`{name}` is {reprlib.repr(value)}, but must be one of {choices}")
+    if not _fits(value, hint):
+        kinds = " or ".join(_KINDS.get(kind, str(kind)) for kind in typing.get_args(hint) or (hint,))
+        raise OptionError(f"`{name}` is {reprlib.repr(value)}, but must be {kinds}")
 
 
 def with_options(options: T, given: Mapping[str, Any]) -> T:
@@ -123,6 +131,8 @@ def _fits(value: object, hint: Any) -> bool:
         return _fits(value, typing.get_args(hint)[0])
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, option) for option in typing.get_args(hint))
+    if origin is tuple:
+        return isinstance(value, tuple | list)
     if origin is typing.Literal:
         return value in typing.get_args(hint)
     if hint is float:

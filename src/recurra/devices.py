@@ -17,12 +17,10 @@ def device_named(name: str | torch.device) -> torch.device:
     Raises:
         OptionError: if there is no such device on this machine.
     """
-    if isinstance(name, torch.device):
-        return name
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, available in there.items() if available))
-    kind = name.partition(":")[0]
+    kind = str(name).partition(":")[0]
     if kind not in there:
         raise OptionError(f"`device` is {name!r}, but must be one of auto, cpu, cuda, mps")
     if not there[kind]:

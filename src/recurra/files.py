@@ -19,7 +19,7 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     if path.name in ("", ".."):
         raise RecurraError(f"{path} is a folder, not a file; give the name of a file to write")
     with os_errors("writing", path):
-        path = _followed(path)
+        path = followed(path)
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise RecurraError(f"{path} is a device or a pipe, which a file cannot replace; give a file's name")
         temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
@@ -67,6 +67,7 @@ def replace_folder(new: Path, target: Path) -> None:
 def recover_folder(target: Path) -> None:
     """Undo an overwrite that was cut off between its two renames."""
     with os_errors("reading", target):
+        target = followed(target)
         if not target.exists() and _old(target).is_dir():
             _old(target).rename(target)
 
@@ -74,7 +75,7 @@ def recover_folder(target: Path) -> None:
 def require_writable_parent(path: Path) -> None:
     """Fail early, before any work is done, if nothing can be written at `path`."""
     with os_errors("writing", path):
-        parent = _followed(path).absolute().parent
+        parent = followed(path).absolute().parent
         parent.mkdir(parents=True, exist_ok=True)
     if not os.access(parent, os.W_OK | os.X_OK):
         raise RecurraError(f"writing {path} failed: no permission in {parent}; choose another place for `out`")
@@ -90,7 +91,7 @@ def require_suffix(path: Path, *suffixes: str) -> None:
         raise OptionError(f"{path}: its name must end in {' or '.join(suffixes)}")
 
 
-def _followed(path: Path) -> Path:
+def followed(path: Path) -> Path:
     """What a link leads to; any other path as it is."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from recurra.config import dump_json, read_json
 from recurra.errors import OptionError, RecurraError, os_errors
-from recurra.files import recover_folder, replace_folder, write_atomic, write_text_atomic
+from recurra.files import followed, recover_folder, replace_folder, write_atomic, write_text_atomic
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
@@ -35,6 +35,9 @@ CONFIG, WEIGHTS, VOCABULARY, CARD = "config.json", "model.safetensors", "vocabul
 
 FINISHED = "training"
 """Where a finished model folder keeps the checkpoint to go on from."""
+
+PIECES = "pieces.safetensors"
+"""Where a music model keeps its training pieces; it may be taken out before the model is given away."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,12 @@ def save(folder: Path, model: ModelFile, card: str, complete: Callable[[Path], N
         complete: puts further files into the new folder before it takes its place.
 
     Raises:
-        RecurraError: if a weight is not finite, or writing fails; `folder` is then as it was.
+        RecurraError: if a weight is not finite, something else than a model stands there, or writing fails; `folder`
+            is then as it was.
     """
+    require_place(folder)
     _require_finite(model.tensors, folder)
+    folder = followed(folder)
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     try:
@@ -88,6 +94,21 @@ def save(folder: Path, model: ModelFile, card: str, complete: Callable[[Path], N
         shutil.rmtree(new, ignore_errors=True)
 
 
+def require_place(folder: Path) -> None:
+    """Refuse a place for a model folder where something else would be lost.
+
+    Raises:
+        RecurraError: if it has no name, or is a file or a folder of something else.
+    """
+    if folder.name in ("", ".."):
+        raise RecurraError(f"`out` {folder} has no name of its own; give the name of a folder to make")
+    with os_errors("reading", folder):
+        if folder.exists() and not folder.is_dir():
+            raise RecurraError(f"{folder} is a file; give `out` the name of a folder to make")
+        if folder.is_dir() and not (folder / CONFIG).exists() and any(folder.iterdir()):
+            raise RecurraError(f"{folder} is a folder of something else, not a model; give `out` another name")
+
+
 def load(folder: Path, task: str | None = None) -> ModelFile:
     """Read a model folder.
 
@@ -98,6 +119,20 @@ def load(folder: Path, task: str | None = None) -> ModelFile:
     Raises:
         RecurraError: if anything about the folder is not as `save` left it.
     """
+    config = read_config(folder, task)
+    for name in (WEIGHTS, VOCABULARY):
+        with os_errors("reading", folder / name):
+            digest = _sha256(folder / name)
+        if digest != config["sha256"].get(name):
+            raise RecurraError(f"{folder / name} is not the file that was saved (truncated or altered); copy it again")
+    tensors = read_tensors(folder / WEIGHTS)
+    _require_finite(tensors, folder)
+    vocabulary = read_json(folder / VOCABULARY)
+    return ModelFile(config["task"], config["config"], config["record"], vocabulary, tensors)
+
+
+def read_config(folder: Path, task: str | None = None) -> dict[str, Any]:
+    """The `config.json` of a model folder: `task`, `config`, `record` and `sha256`, each of its type; see `load`."""
     recover_folder(folder)
     with os_errors("reading", folder):
         if not folder.is_dir():
@@ -122,15 +157,7 @@ def load(folder: Path, task: str | None = None) -> ModelFile:
         raise RecurraError(f"{folder / CONFIG} is incomplete; the file is damaged, copy the model again")
     if task is not None and config["task"] != task:
         raise RecurraError(f"{folder} is a {config['task']} model, not a {task} model; use it with that task")
-    for name in (WEIGHTS, VOCABULARY):
-        with os_errors("reading", folder / name):
-            digest = _sha256(folder / name)
-        if digest != config["sha256"].get(name):
-            raise RecurraError(f"{folder / name} is not the file that was saved (truncated or altered); copy it again")
-    tensors = read_tensors(folder / WEIGHTS)
-    _require_finite(tensors, folder)
-    vocabulary = read_json(folder / VOCABULARY)
-    return ModelFile(config["task"], config["config"], config["record"], vocabulary, tensors)
+    return dict(config)
 
 
 def tell(record: Mapping[str, Any], template: str) -> str:

@@ -130,9 +130,11 @@ def test_rows_of_jsonl_are_documents(tmp_path: Path, name: str) -> None:
     assert opened([path, tmp_path / "more.txt"])[2:] == ["第三", "more"]
     (tmp_path / "one.jsonl").write_text(json.dumps(ROWS[3]))
     assert opened([tmp_path / "one.jsonl"]) == ["第三"]
-    # As plain text the file is what it is.
-    assert "".join(map(str, open_corpus([path], documents="none").blocks())) == data.decode()
-    assert len(opened([path], "lines")) == 4
+    # Whatever a document is, the text is that of the rows.
+    assert "".join(map(str, open_corpus([path], documents="none").blocks())) == (
+        " First,\nin two lines.\n" + "long " * 50_000 + "\n第三"
+    )
+    assert opened([path], "lines") == [" First,", "in two lines.", "long " * 50_000, "第三"]
 
 
 @pytest.mark.parametrize("key", ["text", "content", "body", "Article", "doc.text", "lyrics"])
@@ -158,7 +160,7 @@ def test_given_texts_that_are_none_are_left_out_and_told() -> None:
     told = "; ".join(corpus.skipped)
     for reason in ("index 1: nothing is there", "index 2: this is not a text but int", "indices 3, 4: there is a zero"):
         assert reason in told
-    assert corpus.name == "6 text(s)"
+    assert corpus.name == "6 given texts"
     with pytest.raises(RecurraError, match="Texts has no row with text"):
         open_corpus([Texts([])])
     with pytest.raises(RecurraError, match=r"several texts; put the one into a list: Texts\(\[\.\.\.\]\)"):

@@ -17,7 +17,7 @@ from recurra.data.columns import Wanted
 from recurra.data.sources import PREFIX, called, find_files, sample_named
 from recurra.data.tables import Row, collect, ending, read_tables
 from recurra.data.text import BLOCK_BYTES, TextFile, checked, require_encoding
-from recurra.errors import RecurraError
+from recurra.errors import OptionError, RecurraError
 
 Documents = Literal["auto", "files", "lines", "paragraphs", "none"]
 
@@ -54,6 +54,11 @@ class Texts:
         if isinstance(self.texts, str):
             raise RecurraError("Texts takes several texts; put the one into a list: Texts([...])")
         object.__setattr__(self, "texts", tuple(self.texts))
+
+    @property
+    def called(self) -> str:
+        """What a person would call them."""
+        return "1 given text" if len(self.texts) == 1 else f"{len(self.texts):,} given texts"
 
 
 Source = str | Path | Texts
@@ -132,7 +137,9 @@ def open_corpus(
             one is skipped and listed in `Corpus.skipped`.
     """
     require_encoding(encoding)
-    names = [f"{len(source.texts)} text(s)" if isinstance(source, Texts) else str(source) for source in sources]
+    if not sources:
+        raise OptionError("there is no text; name a file, a folder or sample:pydocs, or give Texts([...])")
+    names = [source.called if isinstance(source, Texts) else str(source) for source in sources]
     if sample := sample_named(names, "text"):
         return Corpus(names[0], (Texts([sample()]),), "none" if documents == "auto" else documents)
     found: list[Path | Texts] = []
@@ -150,7 +157,7 @@ def open_corpus(
         try:
             if isinstance(file, Texts):
                 good.append(file)
-            elif documents in ("auto", "files") and ending(file) in ROWS:
+            elif ending(file) in ROWS:
                 table = read_tables([file], WANTED, columns, encoding=encoding)
                 good.append(Texts(table.columns[0]))
                 skipped += table.skipped
@@ -181,7 +188,9 @@ def _given(given: Texts, skipped: list[str]) -> Texts:
 
 
 def _require_name(source: str | Path) -> None:
-    """Refuse a string that is the text itself."""
+    """Refuse a string that is the text itself, and what is no name at all."""
+    if not isinstance(source, str | Path):
+        raise OptionError(f"{type(source).__name__} is neither a file's name nor Texts([...]); give one of them")
     if isinstance(source, Path) or os.path.exists(source) or source.startswith(PREFIX):
         return
     spaced, long = re.search(r"\s", source), len(source) > MAX_NAME and os.sep not in source

@@ -42,7 +42,7 @@ class Sampling(Options):
     """Seed of the choices; a new one each time if not given."""
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
+        if isinstance(self.temperature, int | float) and not self.temperature > 0:
             raise OptionError(f"`temperature` is {self.temperature}, but must be above 0; `greedy` takes the likeliest")
         super().__post_init__()
 

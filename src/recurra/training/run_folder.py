@@ -14,9 +14,9 @@ from recurra import modelfile
 from recurra.config import from_dict
 from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.files import require_writable_parent, write_text_atomic
-from recurra.modelfile import CONFIG, FINISHED, VOCABULARY, ModelFile
+from recurra.modelfile import FINISHED, VOCABULARY, ModelFile
 from recurra.training import checkpoint
-from recurra.training.history import HISTORY, PICTURE
+from recurra.training.history import PICTURE
 from recurra.training.options import Training
 
 LOCK = "lock"
@@ -112,14 +112,9 @@ def _lock(descriptor: int) -> None:
 
 
 def _require_place(out: Path, resume: bool, overwrite: bool) -> None:
-    if out.name in ("", ".."):
-        raise RecurraError(f"`out` {out} has no name of its own; give the name of a folder to make")
+    modelfile.require_place(out)
     if resume and overwrite:
         raise OptionError("`resume` goes on and `overwrite` starts anew; give one of them")
-    if out.exists() and not out.is_dir():
-        raise RecurraError(f"{out} is a file; give `out` the name of a folder to make")
-    if out.is_dir() and not (out / CONFIG).exists() and any(out.iterdir()):
-        raise RecurraError(f"{out} is a folder of something else, not a model; give `out` another name")
     if resume and saved(out) is None:
         raise RecurraError(
             f"there is no checkpoint of {out} to go on from; train it anew, with `overwrite` if it is there"
@@ -202,8 +197,7 @@ def finish(folder: Path, file: ModelFile, card: str, work: Path | None, further:
 
 def _keep(work: Path, folder: Path) -> None:
     """Copy what is worth keeping of a finished run into the new model folder."""
-    for name in (PICTURE, HISTORY):
-        shutil.copy(work / name, folder / name)
+    shutil.copy(work / PICTURE, folder / PICTURE)
     (folder / FINISHED).mkdir()
     shutil.copy(work / checkpoint.FILE, folder / FINISHED / checkpoint.FILE)
     if (work / "tensorboard").is_dir():

@@ -12,10 +12,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from recurra.errors import RecurraError
+from recurra.modelfile import PIECES
 from recurra.tasks.music.novelty import find_copy, longest_copy
 from recurra.tasks.music.packed_pieces import pack
 from recurra.tasks.music.pieces import MIDDLE_VELOCITY, Note, Piece, Track
-from recurra.tasks.music.training_pieces import CORPUS, TrainingPieces
+from recurra.tasks.music.training_pieces import TrainingPieces
 
 NAMES = ("a b.mid", "été 春.mid", "lone \udcff.mid", 'quote".mid', "")
 
@@ -23,7 +24,7 @@ NAMES = ("a b.mid", "été 春.mid", "lone \udcff.mid", 'quote".mid', "")
 @pytest.fixture
 def stored(tunes: tuple[Piece, ...], tmp_path: Path) -> Path:
     TrainingPieces(pack(tunes[:5]), NAMES).save(tmp_path)
-    return tmp_path / CORPUS
+    return tmp_path / PIECES
 
 
 def plain(piece: Piece, name: str) -> Piece:
@@ -41,7 +42,7 @@ def test_pieces_come_back_with_their_names(stored: Path, tunes: tuple[Piece, ...
 
 
 def test_no_file_is_no_corpus(tmp_path: Path) -> None:
-    assert TrainingPieces.load(tmp_path / CORPUS) is None
+    assert TrainingPieces.load(tmp_path / PIECES) is None
 
 
 def test_a_copy_is_found_in_it(stored: Path, tunes: tuple[Piece, ...]) -> None:

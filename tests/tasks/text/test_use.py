@@ -104,7 +104,7 @@ class TestTraining:
         (tmp_path / "c.txt").write_text("abcd efgh\n" * 200 + "春眠不觉晓", encoding="utf-8")
         answer = recurra("text", "train", tmp_path / "c.txt", "--out", tmp_path / "m", *tiny_options)
         assert answer.status == 0
-        assert "5 rare characters" in answer.err
+        assert "5 characters (0.25 %) are not in the vocabulary" in answer.err
         assert modelfile.load(tmp_path / "m").record["unknown"] == 5
 
     def test_what_is_left_out_of_a_folder_is_said(

@@ -26,7 +26,7 @@ from recurra.tasks.music.render.score import engrave
 from recurra.tasks.music.render.synthesizer import Timing
 from recurra.tasks.music.statistics import Comparison
 from recurra.tasks.music.training import train as train_model
-from recurra.tasks.shared.commands import command, require_given
+from recurra.tasks.shared.commands import Several, command, require_given
 from recurra.tasks.shared.output import print_explained, print_json, print_table
 
 MAX_SAMPLES = 1000
@@ -37,7 +37,7 @@ MAX_SAMPLES = 1000
 def train(
     *pieces: str,
     out: Path,
-    validation: str | None = None,
+    validation: Annotated[tuple[str, ...], Several] = (),
     resume: bool = False,
     overwrite: bool = False,
     from_model: Annotated[Path | None, Parameter(name="--from")] = None,
@@ -48,12 +48,12 @@ def train(
     Args:
         pieces: Music files (MIDI, MusicXML, ABC, kern, rolls in JSON), folders of them, or sample:chorales.
         out: The model folder to make.
-        validation: A file or folder that is not trained on, to choose the best weights; a tenth if not given.
+        validation: The same, not trained on, to choose the best weights; a tenth if not given.
         resume: Go on with the run that was stopped, or has ended, in OUT.
         overwrite: Replace what is in OUT.
         from_model: A trained model to begin from, with its weights and notation.
     """
-    require_given(pieces, "a music file, a folder or sample:chorales")
+    require_given(pieces, "a music file, a folder or sample:chorales", "validation" if validation else None)
     train_model(pieces, out, config, validation=validation, resume=resume, overwrite=overwrite, from_model=from_model)
 
 

@@ -205,7 +205,7 @@ class Data:
 
 def read_data(
     sources: Source | Sequence[Source],
-    validation: Source | Sequence[Source] | None,
+    validation: Source | Sequence[Source],
     config: Config,
     notation: Notation | None = None,
 ) -> Data:
@@ -213,7 +213,7 @@ def read_data(
 
     Args:
         sources: see `open_pieces`.
-        validation: what to validate on, likewise; None keeps a part of the pieces for it.
+        validation: what to validate on, likewise; if empty, a part of the pieces is kept for it.
         config: which tokens.
         notation: an existing one, for a resumed run; None makes one.
 
@@ -222,7 +222,7 @@ def read_data(
     """
     collection = open_pieces(sources, config.frame)
     digest = collection.sha256
-    if validation is None:
+    if isinstance(validation, Sequence) and not validation:
         train, kept, name = split_validation(collection.pieces)
     else:
         other = open_pieces(validation, config.frame)

@@ -19,6 +19,7 @@ from recurra.evaluation.language_model import log_probs
 from recurra.explain.measurements import searched_length
 from recurra.explain.passage import Subject
 from recurra.explain.report import Explained, explain
+from recurra.modelfile import PIECES
 from recurra.models.language_model import LanguageModel
 from recurra.models.packed import single_stream
 from recurra.progress import in_groups
@@ -33,7 +34,7 @@ from recurra.tasks.music.notation import MAX_BARS, MusicRules, Notation
 from recurra.tasks.music.novelty import Copy, find_copy
 from recurra.tasks.music.pieces import Piece, Tempo
 from recurra.tasks.music.rule_features import BARS, START
-from recurra.tasks.music.training_pieces import CORPUS, TrainingPieces
+from recurra.tasks.music.training_pieces import TrainingPieces
 from recurra.tasks.music.transcription import decode, encode
 from recurra.tasks.shared.model import SavedModel
 
@@ -67,7 +68,7 @@ class Model(SavedModel[LanguageModel, Notation, Config]):
 
     def read_further(self, folder: Path) -> None:
         """Read the training pieces, if they are there."""
-        self.training = TrainingPieces.load(folder / CORPUS)
+        self.training = TrainingPieces.load(folder / PIECES)
 
     def write_further(self, folder: Path) -> None:
         """Write the training pieces, if they are there."""
@@ -175,7 +176,7 @@ class Model(SavedModel[LanguageModel, Notation, Config]):
             RecurraError: if the model came without.
         """
         if self.training is None:
-            raise RecurraError(f"{self.name} came without its training pieces ({CORPUS}); train it again")
+            raise RecurraError(f"{self.name} came without its training pieces ({PIECES}); train it again")
         return self.training.pieces
 
     def longest_copy(self, piece: Piece) -> Copy | None:

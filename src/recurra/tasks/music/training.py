@@ -28,7 +28,7 @@ def train(
     out: str | Path | None = None,
     config: Config | None = None,
     *,
-    validation: Source | Sequence[Source] | None = None,
+    validation: Source | Sequence[Source] = (),
     resume: bool = False,
     overwrite: bool = False,
     from_model: str | Path | Model | None = None,

@@ -12,12 +12,10 @@ import torch
 
 from recurra import modelfile
 from recurra.errors import RecurraError
+from recurra.modelfile import PIECES
 from recurra.tasks.music.novelty import Index, index_stored
 from recurra.tasks.music.packed_pieces import Arrays, require_sound, unpack
 from recurra.tasks.music.pieces import Piece
-
-CORPUS = "pieces.safetensors"
-"""The file of a model folder with the training pieces; it may be taken out before a model is given away."""
 
 
 @dataclass(frozen=True)
@@ -64,4 +62,4 @@ class TrainingPieces:
         """Write the file into a model folder."""
         names = np.frombuffer(json.dumps(self.names).encode(), dtype=np.uint8).copy()
         arrays = {**self.arrays, "names": names}
-        modelfile.write_tensors(folder / CORPUS, {name: torch.from_numpy(array) for name, array in arrays.items()})
+        modelfile.write_tensors(folder / PIECES, {name: torch.from_numpy(array) for name, array in arrays.items()})

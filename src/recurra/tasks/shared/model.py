@@ -16,7 +16,7 @@ from recurra.config import from_dict
 from recurra.devices import DeviceName, device_named
 from recurra.errors import RecurraError
 from recurra.training import run_folder
-from recurra.training.history import HISTORY, Measurement, read_history
+from recurra.training.history import HISTORY, Measurement, read_history, write_history
 
 
 class Jsonable(Protocol):
@@ -110,10 +110,10 @@ class SavedModel(Generic[NetworkT, VocabularyT, ConfigT]):
         return model
 
     def save(self, folder: str | Path) -> None:
-        """Write the model folder, all or nothing; what stands there is replaced.
+        """Write the model folder, all or nothing; a model that stands there is replaced, with its checkpoint.
 
         Raises:
-            RecurraError: if a weight is not finite, or writing fails.
+            RecurraError: if something else stands there, a weight is not finite, or writing fails.
         """
         self.save_run(Path(folder), None)
 
@@ -122,7 +122,11 @@ class SavedModel(Generic[NetworkT, VocabularyT, ConfigT]):
         tensors = modelfile.unique_tensors(self.network)
         config, vocabulary = asdict(self.config), self.vocabulary.to_json()  # type: ignore[call-overload]
         file = modelfile.ModelFile(self.task, config, self.record, vocabulary, tensors)
-        run_folder.finish(folder, file, self.card(folder.name), work, self.write_further)
+        run_folder.finish(folder, file, self.card(folder.name), work, self._write_rest)
+
+    def _write_rest(self, folder: Path) -> None:
+        write_history(self.history, folder / HISTORY)
+        self.write_further(folder)
 
     def read_further(self, folder: Path) -> None:
         """Read what the task keeps in the folder besides."""

@@ -13,7 +13,7 @@ from torch import nn
 
 import recurra
 from recurra.config import with_options
-from recurra.errors import OptionError
+from recurra.errors import Interrupted, OptionError
 from recurra.modelfile import unique_tensors
 from recurra.progress import note, silence
 from recurra.tasks.shared.model import SavedModel
@@ -61,6 +61,8 @@ def train_model(
     beginning = None
     if from_model is not None:
         start = from_model if isinstance(from_model, SavedModel) else model_type.load(from_model)
+        if start.task != model_type.task:
+            raise OptionError(f"{start.name} is a {start.task} model; a {model_type.task} model cannot begin from it")
         config = config if resume else inherited(config, start)
         beginning = Beginning(start.name, start.vocabulary.to_json(), unique_tensors(start.network))
     if out is None and (resume or overwrite):
@@ -78,16 +80,21 @@ def train_model(
 
     with silence(progress is not True), TemporaryDirectory() if out is None else nullcontext(str(out)) as place:
         folder = Path(place) / "model" if out is None else Path(place)
-        run_training(
-            folder,
-            config,
-            prepare,
-            finish,
-            resume=resume,
-            overwrite=overwrite,
-            beginning=beginning,
-            on_point=progress if callable(progress) else None,
-        )
+        try:
+            run_training(
+                folder,
+                config,
+                prepare,
+                finish,
+                resume=resume,
+                overwrite=overwrite,
+                beginning=beginning,
+                on_point=progress if callable(progress) else None,
+            )
+        except Interrupted as error:
+            if out is None:
+                raise Interrupted("stopped; nothing is kept, as there is no `out`", error.signal_number) from error
+            raise
     return made[0]
 
 

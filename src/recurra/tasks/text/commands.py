@@ -14,24 +14,21 @@ from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
 from recurra.files import require_suffix, write_text_atomic
 from recurra.progress import note
-from recurra.tasks.shared.commands import command, note_unknown, require_given
+from recurra.tasks.shared.commands import Several, command, note_unknown, require_given
 from recurra.tasks.shared.output import print_explained, print_json, print_table, stream
 from recurra.tasks.text.config import Config
-from recurra.tasks.text.model import LENGTH, Model, WrittenToken
+from recurra.tasks.text.model import LENGTH, MAX_LENGTH, Model, WrittenToken
 from recurra.tasks.text.training import train as train_model
 
-MAX_LENGTH = 100_000_000
-"""More tokens than this are not written in one go ..."""
-
 MAX_JSON_LENGTH = 1_000_000
-"""... nor kept for one JSON object, in all its samples together."""
+"""More tokens than this are not kept for one JSON object, in all its samples together."""
 
 
 @command
 def train(
     *corpus: str,
     out: Path,
-    validation: str | None = None,
+    validation: Annotated[tuple[str, ...], Several] = (),
     resume: bool = False,
     overwrite: bool = False,
     from_model: Annotated[Path | None, Parameter(name="--from")] = None,
@@ -42,12 +39,12 @@ def train(
     Args:
         corpus: Text files (plain or packed), folders of .txt files, JSONL, or sample:pydocs.
         out: The model folder to make.
-        validation: A text that is not trained on, to choose the best weights; a tenth if not given.
+        validation: The same, not trained on, to choose the best weights; a tenth if not given.
         resume: Go on with the run that was stopped, or has ended, in OUT.
         overwrite: Replace what is in OUT.
         from_model: A trained model to begin from, with its weights and vocabulary.
     """
-    require_given(corpus, "a text file, a folder or sample:pydocs")
+    require_given(corpus, "a text file, a folder or sample:pydocs", "validation" if validation else None)
     train_model(corpus, out, config, validation=validation, resume=resume, overwrite=overwrite, from_model=from_model)
 
 

@@ -48,7 +48,7 @@ class Data:
 
 def read_data(
     sources: Sequence[Source],
-    validation: Source | None,
+    validation: Sequence[Source],
     config: Config,
     folder: Path,
     tokenizer: Tokenizer | None = None,
@@ -57,7 +57,7 @@ def read_data(
 
     Args:
         sources: files, folders, texts or a sample, see `open_corpus`.
-        validation: a file or texts to validate on; None cuts a part off the end.
+        validation: what to validate on, likewise; if empty, a part is cut off the end.
         config: which tokens.
         folder: where the token files go.
         tokenizer: an existing one, for a resumed run; None builds one.
@@ -77,11 +77,11 @@ def read_data(
             f"{corpus.name} is too short to train on: {file.length} {config.tokens}, at least {MIN_TOKENS} are needed"
         )
     tokens = file.open()
-    if validation is None:
+    if not validation:
         cut = file.length - min(int(np.ceil(VALIDATION_SHARE * file.length)), MAX_VALIDATION)
         name = f"the last {file.length - cut:,} {config.tokens}"
         return Data(corpus, tokenizer, tokens[:cut], tokens[cut:], name, file)
-    other = open_corpus([validation], config.encoding, raw, corpus.documents, config.columns)
+    other = open_corpus(validation, config.encoding, raw, corpus.documents, config.columns)
     other_file = write_tokens(other.blocks(), tokenizer, folder / "validation.bin")
     if other_file.length < 2:
         raise RecurraError(f"{other.name} is too short to validate on; give more text")
@@ -91,7 +91,7 @@ def read_data(
 def describe(data: Data, kind: str) -> tuple[str, ...]:
     """What a person is told of a corpus, lines."""
     share = 100 * data.file.unknown / data.file.length
-    rare = f"{data.file.unknown:,} rare {kind} ({share:.2f} %) became the unknown token"
+    rare = f"{data.file.unknown:,} {kind} ({share:.2f} %) are not in the vocabulary and become the unknown token"
     return (
         *(f"left out: {reason}" for reason in data.corpus.skipped),
         *([rare] if data.file.unknown else []),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, overload
 
 import numpy as np
 
-from recurra.config import with_options
+from recurra.config import check_range, with_options
 from recurra.data import tokenizer as tokenizers
 from recurra.data.corpus import Corpus, Source, open_corpus
 from recurra.data.sources import several
@@ -31,7 +31,10 @@ from recurra.tasks.text.agreement import Agreement, agreement
 from recurra.tasks.text.config import Config
 
 LENGTH = 400
-"""Tokens that are written if nothing else is asked for."""
+"""Tokens that are written if nothing else is asked for ..."""
+
+MAX_LENGTH = 100_000_000
+"""... and the most that are written in one go."""
 
 
 class WrittenToken(NamedTuple):
@@ -173,6 +176,7 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         **options: Any,
     ) -> Iterator[WrittenToken]:
         """As `stream`, but at most `length` tokens, ending before the string `stop`."""
+        check_range("length", length, 0, MAX_LENGTH)
         held: list[WrittenToken] = []
         for token in itertools.islice(self.stream(prompt, sampling=sampling, number=number, **options), length):
             held.append(token)

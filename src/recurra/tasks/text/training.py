@@ -30,7 +30,7 @@ def train(
     out: str | Path | None = None,
     config: Config | None = None,
     *,
-    validation: Source | None = None,
+    validation: Source | Sequence[Source] = (),
     resume: bool = False,
     overwrite: bool = False,
     from_model: str | Path | Model | None = None,
@@ -43,7 +43,7 @@ def train(
         data: text files, folders of them, `Texts([...])`, or `sample:pydocs`.
         out: the model folder to make; None keeps the model in memory only.
         config: the options.
-        validation: text that is not trained on, to choose the best weights; a part is cut off the end if not given.
+        validation: the same, not trained on, to choose the best weights; a part is cut off the end if not given.
         resume: go on with the run that was stopped or has ended in `out`.
         overwrite: replace what is in `out`.
         from_model: a trained model, or its folder, to begin from: its weights and its vocabulary.
@@ -57,7 +57,7 @@ def train(
 
     def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, LanguageModel, Data]:
         tokenizer = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
-        read = read_data(several(data), validation, config, folder, tokenizer)
+        read = read_data(several(data), several(validation), config, folder, tokenizer)
         config = resolve(replace(config, documents=read.corpus.documents), len(read.train), read.tokenizer.size)
         rows, steps = required(config.batch_size, "batch_size"), required(config.sequence_length, "sequence_length")
         return RunSpec(
