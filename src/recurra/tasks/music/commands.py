@@ -249,7 +249,7 @@ def evaluate(model: Path, data: str, *, json: bool = False) -> None:
         data: A music file, a folder or sample:chorales.
         json: Print one JSON object.
     """
-    figures = Model.load(model).evaluate(data)
+    figures = Model.load(model, "auto").evaluate(data)
     (print_json if json else print_table)(figures)
 
 

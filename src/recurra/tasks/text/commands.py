@@ -113,7 +113,7 @@ def evaluate(model: Path, data: str, *, dynamic: bool = False, encoding: str = "
         encoding: How the files encode text.
         json: Print one JSON object.
     """
-    figures = Model.load(model).evaluate(data, dynamic=dynamic, encoding=encoding)
+    figures = Model.load(model, "auto").evaluate(data, dynamic=dynamic, encoding=encoding)
     (print_json if json else print_table)(figures)
 
 

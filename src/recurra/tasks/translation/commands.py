@@ -86,7 +86,7 @@ def translate(
     if file is None and encoding != "utf-8":
         raise OptionError("`encoding` says how `file` encodes text; leave it out or give the file")
     _require_use(sample, search, sampling)
-    loaded, others = Model.load(model), _members(ensemble)
+    loaded, others = Model.load(model, "auto"), _members(ensemble)
     if sentence:
         lines: Iterable[Sequence[Sentence]] = [[loaded.source(" ".join(sentence), search)]]
     elif file is not None:
@@ -173,7 +173,7 @@ def _members(ensemble: Sequence[Path]) -> list[Model]:
                 f"there is no model folder {folder}; check the name, and put a sentence or pairs before --ensemble, "
                 "which takes all the names after it"
             )
-    return [Model.load(folder) for folder in ensemble]
+    return [Model.load(folder, "auto") for folder in ensemble]
 
 
 def _shown(model: Model, hypothesis: Hypothesis, n_best: int) -> str:
@@ -223,7 +223,7 @@ def evaluate(
         json: Print one JSON object.
     """
     require_given(pairs, PAIRS, "ensemble" if ensemble else None)
-    figures = Model.load(model).evaluate(
+    figures = Model.load(model, "auto").evaluate(
         pairs,
         search,
         ensemble=_members(ensemble),
