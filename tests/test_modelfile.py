@@ -81,6 +81,44 @@ def refusal(folder: Path, task: str | None = None) -> str:
     return message
 
 
+class TestPlaces:
+    @pytest.mark.parametrize("place", ["thesis", "thesis/notes.txt", ".", ""])
+    def test_what_is_not_a_model_is_not_replaced(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+    ) -> None:
+        (tmp_path / "thesis").mkdir()
+        (tmp_path / "thesis" / "notes.txt").write_text("years of work")
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(RecurraError, match=r"folder of something else|is a file|no name of its own"):
+            save(Path(place), example(), "")
+        assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == [
+            "thesis",
+            "thesis/notes.txt",
+        ]
+
+    @pytest.mark.parametrize("there", [False, True])
+    def test_a_link_leads_to_the_model(self, tmp_path: Path, there: bool) -> None:
+        (tmp_path / "disk").mkdir()
+        (tmp_path / "link").symlink_to(tmp_path / "disk" / "model")
+        if there:
+            save(tmp_path / "disk" / "model", example(9), "")
+        for seed in range(3):
+            save(tmp_path / "link", example(seed), "")
+            assert same(load(tmp_path / "disk" / "model"), example(seed))
+        assert (tmp_path / "link").is_symlink()
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "link"]
+        assert [path.name for path in (tmp_path / "disk").iterdir()] == ["model"]
+
+    def test_whichever_model_it_is_is_read_once(self, trained_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        read: list[Path] = []
+        monkeypatch.setattr(modelfile, "read_tensors", lambda path: (read.append(path), real(path))[1])
+        assert recurra.load(trained_folder, "cpu").task == "text"
+        assert read == [trained_folder / WEIGHTS]
+
+
+real = modelfile.read_tensors
+
+
 class TestComingBack:
     @given(
         seed=st.integers(0, 100), dtype=st.sampled_from([torch.float32, torch.float64, torch.bfloat16, torch.float16])
@@ -183,7 +221,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "content",
-        ["null", "[]", "{}", '"text"', "1", "[" * 100_000, '{"a":' * 100_000, '{"format_version": 1}', "[NaN]"],
+        ["null", "[]", "{}", '"text"', "1", "[" * 100_000, '{"a":' * 100_000, '{"format_version": 2}', "[NaN]"],
         ids=lambda content: content[:20],
     )
     def test_a_configuration_that_is_none(self, folder: Path, content: str) -> None:

@@ -17,7 +17,7 @@ from recurra.data import tokenizer as tokenizers
 from recurra.data.corpus import Corpus, Documents, Texts, open_corpus
 from recurra.data.streams import encode_beginning, write_tokens
 from recurra.data.tokenizer import TokenKind, WithBoundary
-from recurra.errors import RecurraError
+from recurra.errors import OptionError, RecurraError
 
 KINDS: tuple[TokenKind, ...] = ("characters", "bytes", "words", "subwords")
 
@@ -161,6 +161,10 @@ def test_given_texts_that_are_none_are_left_out_and_told() -> None:
     for reason in ("index 1: nothing is there", "index 2: this is not a text but int", "indices 3, 4: there is a zero"):
         assert reason in told
     assert corpus.name == "6 given texts"
+    with pytest.raises(OptionError, match="there is no text; name a file"):
+        open_corpus([])
+    with pytest.raises(OptionError, match="list is neither a file's name nor Texts"):
+        open_corpus([["a.txt"]])  # type: ignore[list-item]
     with pytest.raises(RecurraError, match="Texts has no row with text"):
         open_corpus([Texts([])])
     with pytest.raises(RecurraError, match=r"several texts; put the one into a list: Texts\(\[\.\.\.\]\)"):

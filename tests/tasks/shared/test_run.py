@@ -16,7 +16,7 @@ import torch
 
 import recurra as package
 from recurra import modelfile, music, text, translation
-from recurra.errors import OptionError, RecurraError
+from recurra.errors import Interrupted, OptionError, RecurraError
 from recurra.tasks import TASKS
 from recurra.training import run_folder
 from recurra.training.history import Measurement
@@ -162,8 +162,44 @@ def test_without_a_folder_a_model_is_in_memory_only(corpus_file: Path, tmp_path:
     model = train("text", corpus_file, steps=1, hidden_size=8)
     model.save(str(tmp_path / "later"))
     assert package.load(tmp_path / "later").write("a", length=9, seed=1) == model.write("a", length=9, seed=1)
+    assert package.load(tmp_path / "later").history == model.history != ()
     with pytest.raises(OptionError, match="give `out` too"):
         train("text", corpus_file, overwrite=True)
+
+
+def test_a_run_that_is_stopped_says_what_is_kept_of_it(corpus_file: Path, tmp_path: Path) -> None:
+    def stop(point: Measurement) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    for out, message in ((None, "nothing is kept, as there is no `out`"), (tmp_path / "m", "go on with the same")):
+        with pytest.raises(Interrupted, match=message) as stopped:
+            text.train(corpus_file, out, steps=200, hidden_size=8, progress=stop)
+        assert stopped.value.status == 130
+    assert train("text", corpus_file, tmp_path / "m", steps=200, resume=True).record["steps"] == 200
+
+
+@pytest.mark.parametrize("task", CASES)
+def test_all_names_after_validation_are_validated_on(
+    task: str, data: dict[str, Path], tmp_path: Path, recurra: Command, music_folder: Path
+) -> None:
+    kept = {
+        "text": sorted(tmp_path / name for name in ("a.txt", "b.txt")),
+        "music": sorted(music_folder.iterdir())[:2],
+        "translation": sorted(tmp_path / name for name in ("a.tsv", "b.tsv")),
+    }[task]
+    for path in kept:
+        if task != "music":
+            path.write_text("ab\tba\n" * 40)
+    options = ["--steps", 1, "--hidden-size", 8]
+    assert recurra(task, "train", data[task], "--out", tmp_path / "m", "--validation", *kept, *options).status == 0
+    record = package.load(tmp_path / "m").record
+    assert record["data"] == data[task].name
+    assert record["validation"] == f"{kept[0].name} and 1 more"
+
+
+def test_a_model_does_not_begin_from_one_of_another_task(corpus_file: Path, trained_translation: Path) -> None:
+    with pytest.raises(OptionError, match="is a translation model; a text model cannot begin from it"):
+        train("text", corpus_file, from_model=package.load(trained_translation), steps=1)
 
 
 def test_a_library_call_leaves_the_process_as_it_was(corpus_file: Path) -> None:
@@ -197,7 +233,10 @@ def test_a_task_shows_what_a_user_needs(task: str, folders: dict[str, Path]) -> 
     assert {"train", "Config", "Model"} <= set(dir(module)) == set(module.__all__)
     assert all(getattr(module, name) is not None for name in module.__all__)
     model = package.load(folders[task], "cpu")
-    assert model.to("cpu") is model
+    assert model.to("cpu") is model.to(torch.device("cpu")) is model
+    for device in ("gpu", torch.device("cuda" if not torch.cuda.is_available() else "xla"), None):
+        with pytest.raises(OptionError, match=r"`device` is .*; use cpu|must be one of"):
+            model.to(device)
     assert repr(model).startswith(f"<{task} model '{folders[task].name}': lstm, 1 x ")
     assert set(package.__all__) == {"load", *TASKS}
 
@@ -208,6 +247,11 @@ def test_a_task_shows_what_a_user_needs(task: str, folders: dict[str, Path]) -> 
         ({"precision": "fp16"}, "`precision` is 'fp16', but must be one of float32, bfloat16"),
         ({"cell": "foo"}, "`cell` is 'foo', but must be one of lstm, gru, rnn, rnn-relu"),
         ({"tokens": "runes"}, "`tokens` is 'runes', but must be one of"),
+        ({"steps": "3"}, "`steps` is '3', but must be a whole number or None"),
+        ({"hidden_size": 16.5}, "`hidden_size` is 16.5, but must be a whole number or None"),
+        ({"steps": True}, "`steps` is True, but must be a whole number or None"),
+        ({"encoding": None}, "`encoding` is None, but must be text"),
+        ({"device": torch.device("cuda", 99)}, "`device` is .*, but must be one of auto, cpu"),
         ({"hiden_size": 3}, "there is no option `hiden_size`; did you mean `hidden_size`?"),
     ],
 )
@@ -232,6 +276,9 @@ def test_several_prompts_in_one_call_are_independent(trained_folder: Path) -> No
     assert texts[0] == model.write("The ", length=20, seed=3)
     assert texts[0] != texts[2]
     assert texts[:2] == model.write(["The ", "cat"], length=20, seed=3)
+    assert model.write("The ", length=0) == "The "
+    with pytest.raises(OptionError, match="`length` is -1, but must be between 0"):
+        model.write("The ", length=-1)
 
 
 def test_what_is_given_long_is_told_short(refused: Command, tmp_path: Path) -> None:
