@@ -87,7 +87,7 @@ class TestWithoutACommand:
         (["nonsense"], "nonsense"),
         (["text", "sing"], "sing"),
         (["text", "write"], "model"),
-        (["text", "write", "MODEL", "another"], "'another' is one name too many; put what has spaces"),
+        (["text", "write", "MODEL", "another"], "unexpected argument 'another'; put a value that has spaces"),
         (["translation", "translate", "MODEL", "- and so on"], "'- and so on' begins with a dash"),
         (["demo", "--loud"], "there is no option --loud"),
         (["text", "write", "MODEL", "--tempo", "3"], "--tempo"),

@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(_unknown_option(error), 2)
     except UnusedCliTokensError as error:
         first = (error.unused_tokens or [""])[0]
-        return _fail(f"{first!r} is one name too many; put what has spaces in it in quotes", 2)
+        return _fail(f"unexpected argument {first!r}; put a value that has spaces in quotes", 2)
     except CycloptsError as error:
         return _fail(str(error), 2)
     except Interrupted as error:
@@ -91,7 +91,7 @@ def _unknown_option(error: UnknownOptionError) -> str:
     token = error.token
     typed = "" if token is None else str(token.keyword or token.value).partition("=")[0]
     if not re.fullmatch("--?[a-zA-Z][a-zA-Z0-9-]*", typed):
-        return f"{typed!r} begins with a dash as options do; put -- before what does and is none"
+        return f"{typed!r} begins with a dash like an option; put -- before values that do"
     names = [name for argument in error.argument_collection or () for name in argument.names]
     near = [name for name in names if name.startswith(typed)] or difflib.get_close_matches(typed, names, 1, cutoff=0.75)
     hint = f"did you mean {near[0]}?" if near else "--help lists the options"
