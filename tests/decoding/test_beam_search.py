@@ -115,7 +115,7 @@ def test_a_position_that_is_never_seen_is_no_infinite_loss() -> None:
 
 
 def test_a_coverage_penalty_without_attention_is_refused() -> None:
-    with pytest.raises(OptionError, match="no attention; leave it out"):
+    with pytest.raises(OptionError, match="needs attention, which this model does not have; leave it out"):
         find(Said(GARDEN), coverage_penalty=0.2)
 
 
