@@ -141,7 +141,7 @@ def test_several_models_are_scored_by_their_mean_probability() -> None:
     assert figure.total == pytest.approx(expected, rel=1e-5)
 
 
-def test_while_training_the_first_held_out_pairs_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_training_the_first_validation_pairs_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training_module, "MONITOR_PAIRS", 2)
     pairs, model = pairs_of([(3, 4), (2, 5), (6, 6)]), make("additive")
     forced = TeacherForced(pairs_of([(1, 1)]), pairs, START, Buckets(np.array([[1, 1]]), 8), 0.3, 0.0)

@@ -101,7 +101,7 @@ class TestMusic:
         path = save(tmp_path, "drums.mid", [Note(12 * place, 12, 36, 80, 2) for place in range(200)])
         assert "drums" in train_refused(path, "--tokens", "frames")
 
-    def test_a_held_out_part_that_is_missing_or_silent(
+    def test_a_validation_part_that_is_missing_or_silent(
         self, train_refused: Refused, music_folder: Path, tmp_path: Path
     ) -> None:
         assert "missing.mid" in train_refused(music_folder, "--validation", tmp_path / "missing.mid")

@@ -68,7 +68,7 @@ class TestTraining:
         assert record["bits_per_note"] == pytest.approx(figures["bits_per_note"], rel=1e-5)
         assert record["validation_count"] == figures["count"] == 6 * 3 - 1
 
-    def test_a_held_out_file_and_pieces_of_every_kind(
+    def test_a_validation_file_and_pieces_of_every_kind(
         self, recurra: Command, music_folder: Path, tmp_path: Path, tiny_options: list[str]
     ) -> None:
         options = ["--validation", music_folder / "tune-0.mid", *tiny_options]
@@ -77,7 +77,7 @@ class TestTraining:
         assert record["validation"] == "tune-0.mid"
         assert record["pieces"] == 6
 
-    def test_one_file_alone_has_its_end_held_out(
+    def test_one_file_alone_is_validated_on_its_end(
         self, recurra: Command, music_folder: Path, tmp_path: Path, tiny_options: list[str]
     ) -> None:
         answer = recurra("music", "train", music_folder / "tune-0.mid", "--out", tmp_path / "m", *tiny_options)

@@ -102,7 +102,9 @@ class TestCorpus:
         (tmp_path / "noise.txt").write_bytes(noise.astype("<u2").tobytes())
         assert "absurd vocabulary" in train_refused(tmp_path / "noise.txt", "--encoding", "utf-16-le")
 
-    def test_a_missing_or_short_held_out_file(self, train_refused: Refused, corpus_file: Path, tmp_path: Path) -> None:
+    def test_a_missing_or_short_validation_file(
+        self, train_refused: Refused, corpus_file: Path, tmp_path: Path
+    ) -> None:
         assert "missing.txt" in train_refused(corpus_file, "--validation", tmp_path / "missing.txt")
         (tmp_path / "one.txt").write_text("x")
         assert "one.txt is too short" in train_refused(corpus_file, "--validation", tmp_path / "one.txt")

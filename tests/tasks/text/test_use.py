@@ -85,7 +85,7 @@ class TestTraining:
         assert record["nats"] == pytest.approx(-np.mean(log_probs(out, validation[0], validation[1:])), abs=1e-5)
         assert record["bits"] == pytest.approx(record["nats"] / math.log(2))
 
-    def test_a_held_out_file_is_what_is_scored(
+    def test_a_validation_file_is_what_is_scored(
         self, recurra: Command, corpus_file: Path, tmp_path: Path, tiny_options: list[str]
     ) -> None:
         (tmp_path / "held.txt").write_text("the dogs were not happy\n" * 5, encoding="utf-8")

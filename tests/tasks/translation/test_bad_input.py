@@ -128,7 +128,7 @@ class TestPairs:
             in train_refused(path, *options)
         )
 
-    def test_a_held_out_part_that_is_of_no_use(self, train_refused: Refused, tmp_path: Path) -> None:
+    def test_a_validation_part_that_is_of_no_use(self, train_refused: Refused, tmp_path: Path) -> None:
         path = written(tmp_path, "p.tsv", GOOD)
         assert "missing.tsv" in train_refused(path, "--validation", tmp_path / "missing.tsv")
         held = written(tmp_path, "held.tsv", "abc\t\n\tabc\n")
@@ -434,7 +434,7 @@ class TestPlace:
             assert "which a resumed run cannot change" in message, message
         assert snapshot(tmp_path) == before
 
-    def test_a_run_goes_on_only_with_its_own_held_out_pairs(
+    def test_a_run_goes_on_only_with_its_own_validation_pairs(
         self, recurra: Callable[..., Any], refused: Refused, tmp_path: Path, tiny_translation_options: list[str]
     ) -> None:
         path = written(tmp_path, "p.tsv", GOOD)
