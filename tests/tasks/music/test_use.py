@@ -191,7 +191,7 @@ def test_a_killed_run_that_is_resumed_gives_the_same_bits(music_folder: Path, tm
     process = start("music", "train", pieces, "--out", str(tmp_path / "twice"), *options)
     path = tmp_path / "twice.training" / checkpoint.FILE
     for _ in range(2000):
-        if path.exists() and checkpoint.read_figures(path)["course"]["step"] >= 20:
+        if path.exists() and checkpoint.read_figures(path)["trainer_state"]["step"] >= 20:
             break
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
