@@ -8,29 +8,21 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scoring import ARCHITECTURE, CPU, repeating_tokens, small_model
 
 from recurra.errors import RecurraError
 from recurra.evaluation.language_model import Dynamic, Score, log_probs, score_dynamic, score_tokens
-from recurra.models.architecture import Architecture
 from recurra.models.language_model import LanguageModel
-
-CPU = torch.device("cpu")
-ARCHITECTURE = Architecture(hidden_size=12, num_layers=1, embedding_size=6, dropout=0.5, forget_bias=0.0, tied=False)
 
 
 @pytest.fixture
 def model() -> LanguageModel:
-    torch.manual_seed(0)
-    return LanguageModel(7, ARCHITECTURE)
+    return small_model()
 
 
 @pytest.fixture
 def tokens() -> np.ndarray:
-    """A sequence that repeats, with a fault now and then: there is something to learn on the way."""
-    chance = np.random.default_rng(0)
-    sequence = np.tile([1, 4, 2, 6, 3], 300)
-    sequence[chance.random(len(sequence)) < 0.05] = 0
-    return sequence.astype(np.uint8)
+    return repeating_tokens()
 
 
 def test_a_score_is_the_cross_entropy_of_one_long_run(model: LanguageModel, tokens: np.ndarray) -> None:

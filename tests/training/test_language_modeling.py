@@ -8,32 +8,24 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scoring import CPU, repeating_tokens, small_model
 
 from recurra.data.streams import Streams
 from recurra.evaluation.language_model import score_tokens
-from recurra.models.architecture import Architecture
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.language_model import LanguageModel
 from recurra.training import language_modeling as module
 from recurra.training.language_modeling import NextToken
 
-CPU = torch.device("cpu")
-ARCHITECTURE = Architecture(hidden_size=12, num_layers=1, embedding_size=6, dropout=0.5, forget_bias=0.0, tied=False)
-
 
 @pytest.fixture
 def model() -> LanguageModel:
-    torch.manual_seed(0)
-    return LanguageModel(7, ARCHITECTURE)
+    return small_model()
 
 
 @pytest.fixture
 def tokens() -> np.ndarray:
-    """A sequence that repeats, with a fault now and then: there is something to learn on the way."""
-    chance = np.random.default_rng(0)
-    sequence = np.tile([1, 4, 2, 6, 3], 300)
-    sequence[chance.random(len(sequence)) < 0.05] = 0
-    return sequence.astype(np.uint8)
+    return repeating_tokens()
 
 
 def test_only_the_beginning_of_long_validation_data_is_scored_while_training(
