@@ -24,7 +24,8 @@ from torch import Tensor, nn
 import recurra
 from recurra import modelfile
 from recurra.errors import RecurraError
-from recurra.modelfile import CARD, CONFIG, FORMAT_VERSION, VOCABULARY, WEIGHTS, ModelFile, fill, load, restore, save
+from recurra.modelfile import ModelFile, fill, load, restore, save
+from recurra.modelfolder import CARD, CONFIG, FORMAT_VERSION, VOCABULARY, WEIGHTS
 from recurra.models.architecture import Architecture
 from recurra.models.language_model import LanguageModel
 

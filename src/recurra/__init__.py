@@ -63,10 +63,10 @@ def load(path: str | Path, device: DeviceName = "auto", *, task: str | None = No
     Raises:
         RecurraError: if the folder is not a model of this version, or anything about it is damaged.
     """
-    from recurra import modelfile
+    from recurra import modelfolder
     from recurra.errors import RecurraError
 
-    found = modelfile.read_config(Path(path), task)["task"]
+    found = modelfolder.read_config(Path(path), task)["task"]
     if found not in TASKS:
         raise RecurraError(f"{path} is a {found} model, which this version does not know; update recurra")
     return _get(found).Model.load(path, device)

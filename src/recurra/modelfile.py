@@ -1,13 +1,7 @@
-"""A trained model on disk: a folder of `config.json`, `model.safetensors`, `vocabulary.json` and a `README.md` card.
-
-Nothing is unpickled and no name in a file is imported. Whatever is missing, truncated, altered, from another version or
-not finite is refused in one sentence, before any of it is used.
-"""
+"""The weights of a trained model: from a network into its folder, and back; see `modelfolder`."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,25 +13,17 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from recurra.config import dump_json, read_json
+from recurra import modelfolder
+from recurra.arrayfile import reported
+from recurra.config import read_json
 from recurra.errors import OptionError, RecurraError, os_errors
-from recurra.files import followed, recover_folder, replace_folder, write_atomic, write_text_atomic
+from recurra.files import write_atomic
+from recurra.modelfolder import CONFIG, VOCABULARY, WEIGHTS
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
-FORMAT_VERSION = 2
-"""Raised whenever a folder written now could not be read by the last release."""
-
 _NUMBERS = (torch.float64, torch.float32, torch.bfloat16, torch.float16, torch.int64, torch.int32, torch.uint8)
 """The types a tensor of a model may have."""
-
-CONFIG, WEIGHTS, VOCABULARY, CARD = "config.json", "model.safetensors", "vocabulary.json", "README.md"
-
-FINISHED = "training"
-"""Where a finished model folder keeps the checkpoint to go on from."""
-
-PIECES = "pieces.safetensors"
-"""Where a music model keeps its training pieces; it may be taken out before the model is given away."""
 
 
 @dataclass(frozen=True)
@@ -72,41 +58,11 @@ def save(folder: Path, model: ModelFile, card: str, complete: Callable[[Path], N
         RecurraError: if a weight is not finite, something else than a model stands there, or writing fails; `folder`
             is then as it was.
     """
-    require_place(folder)
     _require_finite(model.tensors, folder)
-    folder = followed(folder)
-    new = folder.with_name(f".{folder.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    try:
-        with os_errors("writing", folder):
-            new.mkdir(parents=True)
-            write_tensors(new / WEIGHTS, model.tensors)
-            write_text_atomic(new / VOCABULARY, dump_json(model.vocabulary))
-            write_text_atomic(new / CARD, card)
-            header = {"format_version": FORMAT_VERSION, "task": model.task}
-            digests = {name: _sha256(new / name) for name in (WEIGHTS, VOCABULARY)}
-            content = header | {"config": model.config, "record": model.record, "sha256": digests}
-            write_text_atomic(new / CONFIG, dump_json(content))
-            if complete:
-                complete(new)
-            replace_folder(new, folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def require_place(folder: Path) -> None:
-    """Refuse a place for a model folder where something else would be lost.
-
-    Raises:
-        RecurraError: if it has no name, or is a file or a folder of something else.
-    """
-    if folder.name in ("", ".."):
-        raise RecurraError(f"`out` {folder} has no name of its own; give the name of a folder to make")
-    with os_errors("reading", folder):
-        if folder.exists() and not folder.is_dir():
-            raise RecurraError(f"{folder} is a file; give `out` the name of a folder to make")
-        if folder.is_dir() and not (folder / CONFIG).exists() and any(folder.iterdir()):
-            raise RecurraError(f"{folder} is a folder of something else, not a model; give `out` another name")
+    content = {"task": model.task, "config": model.config, "record": model.record}
+    modelfolder.write(
+        folder, content, model.vocabulary, card, lambda path: write_tensors(path, model.tensors), complete
+    )
 
 
 def load(folder: Path, task: str | None = None) -> ModelFile:
@@ -119,59 +75,12 @@ def load(folder: Path, task: str | None = None) -> ModelFile:
     Raises:
         RecurraError: if anything about the folder is not as `save` left it.
     """
-    config = read_config(folder, task)
-    for name in (WEIGHTS, VOCABULARY):
-        with os_errors("reading", folder / name):
-            digest = _sha256(folder / name)
-        if digest != config["sha256"].get(name):
-            raise RecurraError(f"{folder / name} is not the file that was saved (truncated or altered); copy it again")
+    config = modelfolder.read_config(folder, task)
+    modelfolder.require_unaltered(folder, config, WEIGHTS, VOCABULARY)
     tensors = read_tensors(folder / WEIGHTS)
     _require_finite(tensors, folder)
     vocabulary = read_json(folder / VOCABULARY)
     return ModelFile(config["task"], config["config"], config["record"], vocabulary, tensors)
-
-
-def read_config(folder: Path, task: str | None = None) -> dict[str, Any]:
-    """The `config.json` of a model folder: `task`, `config`, `record` and `sha256`, each of its type; see `load`."""
-    recover_folder(folder)
-    with os_errors("reading", folder):
-        if not folder.is_dir():
-            raise RecurraError(f"there is no model folder {folder}; check the name, or train one with `out` {folder}")
-        if not (folder / CONFIG).exists():
-            raise RecurraError(f"{folder} is not a trained model (it has no {CONFIG}); name the folder given to `out`")
-    config = read_json(folder / CONFIG)
-    version = config.get("format_version") if isinstance(config, dict) else None
-    if type(version) is not int or version < 1:
-        raise RecurraError(f"{folder / CONFIG} does not say its format; the file is damaged, copy the model again")
-    if version > FORMAT_VERSION:
-        raise RecurraError(
-            f"{folder} was made by a newer version (format {version}, this one knows {FORMAT_VERSION}); update recurra"
-        )
-    if version < FORMAT_VERSION:
-        raise RecurraError(
-            f"{folder} was made by an older version (format {version}, this one reads {FORMAT_VERSION}); "
-            "train it again on the same data"
-        )
-    expected = {"task": str, "config": dict, "record": dict, "sha256": dict}
-    if any(not isinstance(config.get(name), kind) for name, kind in expected.items()):
-        raise RecurraError(f"{folder / CONFIG} is incomplete; the file is damaged, copy the model again")
-    if task is not None and config["task"] != task:
-        raise RecurraError(f"{folder} is a {config['task']} model, not a {task} model; use it with that task")
-    return dict(config)
-
-
-def tell(record: Mapping[str, Any], template: str) -> str:
-    """A sentence with figures of a model's record, `{nats:.4f}`; the file it comes from may have been altered by hand.
-
-    Raises:
-        RecurraError: if they are not there, or are not figures.
-    """
-    try:
-        return template.format_map(record)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RecurraError(
-            f"the model's record in {CONFIG} is damaged ({type(error).__name__}: {error}); copy the model again"
-        ) from error
 
 
 def restore(build: Callable[[], NetworkT], file: ModelFile, folder: Path) -> NetworkT:
@@ -238,10 +147,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
     def write(temporary: Path) -> None:
-        try:
+        with reported():
             save_file(plain, temporary, metadata)
-        except SafetensorError as error:  # the library reports a full disk as its own error
-            raise OSError(_errno_of(error), str(error)) from error
 
     write_atomic(path, write)
 
@@ -256,21 +163,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise RecurraError(f"{path} is damaged ({error}); copy the file or train the model again") from error
 
 
-def _errno_of(error: SafetensorError) -> int:
-    """The operating system's error number inside a safetensors error ("... (os error 28)"), 0 if there is none."""
-    _, found, number = str(error).partition("os error ")
-    digits = number.split(")")[0]
-    return int(digits) if found and digits.isdigit() else 0
-
-
 def _require_finite(tensors: Mapping[str, Tensor], where: Path) -> None:
     for name, tensor in tensors.items():
         if tensor.dtype not in _NUMBERS:
             raise RecurraError(f"{where}: the weights {name} are {tensor.dtype}; the file is damaged, copy it again")
         if not bool(torch.isfinite(tensor).all()):
             raise RecurraError(f"{where}: the weights {name} hold NaN or infinity; train the model again")
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

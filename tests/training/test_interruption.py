@@ -19,7 +19,7 @@ from runs import TINY, TINY_PAIRS, corpus, pairs, run, start
 from safetensors.torch import load_file
 
 from recurra.cli import main
-from recurra.training import checkpoint
+from recurra.training import checkpoint, run_folder
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--module", "recurra")
 
@@ -49,8 +49,8 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], P
 def wait_for_step(work: Path, step: int) -> None:
     """Until the run in a folder has written a checkpoint of this step or later."""
     for _ in range(2000):
-        path = work / checkpoint.FILE
-        if path.exists() and checkpoint.read_figures(path)["trainer_state"]["step"] >= step:
+        path = work / run_folder.CHECKPOINT
+        if path.exists() and run_folder.read_figures(path)["trainer_state"]["step"] >= step:
             return
         time.sleep(0.02)
     raise AssertionError("no checkpoint came")

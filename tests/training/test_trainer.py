@@ -61,7 +61,7 @@ class Parabola:
 
 def trainer(folder: Path, training: Training = SMALL, objective: Parabola | None = None) -> Trainer:
     made = Trainer(Line(), objective or Parabola(), training, folder, {}, make_workers(training))
-    if (folder / checkpoint.FILE).exists():
+    if (folder / runfolder.CHECKPOINT).exists():
         made.restore()
     return made
 
@@ -182,7 +182,7 @@ def test_the_state_goes_from_step_to_step_without_its_gradient(tmp_path: Path) -
 def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = trainer(tmp_path)
     ours.run()
-    before = (tmp_path / checkpoint.FILE).read_bytes()
+    before = (tmp_path / runfolder.CHECKPOINT).read_bytes()
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -190,7 +190,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(RecurraError, match="the disk is full"):
         trainer(tmp_path, replace(SMALL, steps=80)).run()
-    assert (tmp_path / checkpoint.FILE).read_bytes() == before
+    assert (tmp_path / runfolder.CHECKPOINT).read_bytes() == before
     assert not list(tmp_path.glob("*.new"))
 
 
@@ -251,7 +251,7 @@ def test_steps_given_to_a_resumed_run_hold_whatever_its_clock_said() -> None:
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "other run"])
 def test_a_damaged_checkpoint_is_refused_in_a_sentence(tmp_path: Path, damage: str) -> None:
     trainer(tmp_path).run()
-    path = tmp_path / checkpoint.FILE
+    path = tmp_path / runfolder.CHECKPOINT
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-10])
     elif damage == "garbage":

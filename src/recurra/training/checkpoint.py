@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from recurra.errors import RecurraError, os_errors
 from recurra.modelfile import read_tensors, write_tensors
-
-FILE = "checkpoint.safetensors"
+from recurra.training.run_folder import CHECKPOINT, read_figures
 
 
 def save(folder: Path, groups: Mapping[str, Mapping[str, Tensor]], figures: Mapping[str, Any]) -> None:
@@ -27,7 +24,9 @@ def save(folder: Path, groups: Mapping[str, Mapping[str, Tensor]], figures: Mapp
     """
     tensors = {f"{group}/{name}": tensor for group, members in groups.items() for name, tensor in members.items()}
     # Copies: several names may share one memory (tied weights, a best that is the current one).
-    write_tensors(folder / FILE, {name: t.clone() for name, t in tensors.items()}, {"figures": json.dumps(figures)})
+    write_tensors(
+        folder / CHECKPOINT, {name: t.clone() for name, t in tensors.items()}, {"figures": json.dumps(figures)}
+    )
 
 
 def load(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
@@ -36,25 +35,13 @@ def load(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     Raises:
         RecurraError: if it is damaged.
     """
-    path = folder / FILE
+    path = folder / CHECKPOINT
     figures = read_figures(path)
     groups: dict[str, dict[str, Tensor]] = {}
     for name, tensor in read_tensors(path).items():
         group, _, member = name.partition("/")
         groups.setdefault(group, {})[member] = tensor
     return groups, figures
-
-
-def read_figures(path: Path) -> dict[str, Any]:
-    """Only the figures of a checkpoint file."""
-    try:
-        with os_errors("reading", path), safe_open(path, framework="pt") as file:
-            figures = json.loads((file.metadata() or {})["figures"])
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise RecurraError(f"{path} is damaged ({error}); start again with `overwrite`") from error
-    if not isinstance(figures, dict):
-        raise RecurraError(f"{path} is damaged; start again with `overwrite`")
-    return figures
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str]) -> dict[str, Tensor]:

@@ -10,14 +10,16 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from recurra import modelfile
+from recurra import arrayfile, modelfolder
 from recurra.config import from_dict
 from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.files import require_writable_parent, write_text_atomic
-from recurra.modelfile import FINISHED, VOCABULARY, ModelFile
-from recurra.training import checkpoint
+from recurra.modelfolder import FINISHED, VOCABULARY
 from recurra.training.history import PICTURE
 from recurra.training.options import Training
+
+CHECKPOINT = "checkpoint.safetensors"
+"""The file that holds the state of a run."""
 
 LOCK = "lock"
 """The file that is locked while a process trains in the folder."""
@@ -75,7 +77,7 @@ def opened(out: Path, resume: bool, overwrite: bool) -> Iterator[Path]:
         with _locked(work, out):
             yield work
     except BaseException:
-        if missing and not (work / checkpoint.FILE).exists():
+        if missing and not (work / CHECKPOINT).exists():
             shutil.rmtree(missing[-1], ignore_errors=True)
         raise
 
@@ -112,7 +114,7 @@ def _lock(descriptor: int) -> None:
 
 
 def _require_place(out: Path, resume: bool, overwrite: bool) -> None:
-    modelfile.require_place(out)
+    modelfolder.require_place(out)
     if resume and overwrite:
         raise OptionError("`resume` goes on and `overwrite` starts anew; give one of them")
     if resume and saved(out) is None:
@@ -122,7 +124,7 @@ def _require_place(out: Path, resume: bool, overwrite: bool) -> None:
     if not (resume or overwrite):
         if out.exists():
             raise RecurraError(f"{out} exists already; replace it with `overwrite`, or go on training it with `resume`")
-        if (of(out) / checkpoint.FILE).exists():
+        if (of(out) / CHECKPOINT).exists():
             raise RecurraError(
                 f"{of(out)} holds an unfinished run; go on with `resume`, or start anew with `overwrite`"
             )
@@ -132,22 +134,34 @@ def saved(out: Path) -> SavedRun | None:
     """The run to go on with: one that was stopped, or the finished one of the model folder; None without either."""
     folders = ((of(out), of(out) / VOCABULARY), (out / FINISHED, out / VOCABULARY))
     for folder, vocabulary in folders:
-        path = folder / checkpoint.FILE
+        path = folder / CHECKPOINT
         if path.exists():
-            match checkpoint.read_figures(path).get("config"):
+            match read_figures(path).get("config"):
                 case {"config": dict(config), "data": str(data), "begun_from": str() | None as begun_from}:
                     return SavedRun(config, data, begun_from, path, vocabulary)
             raise RecurraError(f"the checkpoint {path} is damaged; start again with `overwrite`")
     return None
 
 
+def read_figures(path: Path) -> dict[str, Any]:
+    """Only the figures of a checkpoint file.
+
+    Raises:
+        RecurraError: if it is damaged.
+    """
+    try:
+        return arrayfile.read_figures(path)
+    except RecurraError as error:
+        raise RecurraError(f"the checkpoint {path} is damaged; start again with `overwrite`") from error
+
+
 def begin(work: Path, run: SavedRun | None, vocabulary: str) -> None:
     """Put the state of the run to go on with into the run folder, or clear it for a new one."""
     with os_errors("writing", work):
         if run is None:
-            (work / checkpoint.FILE).unlink(missing_ok=True)
+            (work / CHECKPOINT).unlink(missing_ok=True)
         elif run.checkpoint.parent != work:
-            shutil.copy(run.checkpoint, work / checkpoint.FILE)
+            shutil.copy(run.checkpoint, work / CHECKPOINT)
     write_text_atomic(work / VOCABULARY, vocabulary)
 
 
@@ -174,13 +188,11 @@ def resumed(run: SavedRun, given: ConfigT) -> ConfigT:
     return result
 
 
-def finish(folder: Path, file: ModelFile, card: str, work: Path | None, further: Callable[[Path], None]) -> None:
+def finish(save: Callable[[Callable[[Path], None]], None], work: Path | None, further: Callable[[Path], None]) -> None:
     """Write a model folder, all or nothing.
 
     Args:
-        folder: where.
-        file: what.
-        card: the model card, Markdown.
+        save: writes it, with what the function it is given puts into the new folder.
         work: the folder of the run, of which what is worth keeping goes into the model folder; None without one.
         further: puts files of its own into the new folder.
     """
@@ -190,7 +202,7 @@ def finish(folder: Path, file: ModelFile, card: str, work: Path | None, further:
         if work:
             _keep(work, new)
 
-    modelfile.save(folder, file, card, complete)
+    save(complete)
     if work:
         shutil.rmtree(work)
 
@@ -199,6 +211,6 @@ def _keep(work: Path, folder: Path) -> None:
     """Copy what is worth keeping of a finished run into the new model folder."""
     shutil.copy(work / PICTURE, folder / PICTURE)
     (folder / FINISHED).mkdir()
-    shutil.copy(work / checkpoint.FILE, folder / FINISHED / checkpoint.FILE)
+    shutil.copy(work / CHECKPOINT, folder / FINISHED / CHECKPOINT)
     if (work / "tensorboard").is_dir():
         shutil.copytree(work / "tensorboard", folder / "tensorboard")

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from recurra.errors import RecurraError
-from recurra.modelfile import PIECES
+from recurra.modelfolder import PIECES
 from recurra.tasks.music.novelty import find_copy, longest_copy
 from recurra.tasks.music.packed_pieces import pack
 from recurra.tasks.music.pieces import MIDDLE_VELOCITY, Note, Piece, Track

@@ -31,7 +31,7 @@ from recurra.tasks.music.io.midi import read_midi, write_midi
 from recurra.tasks.music.model import Model
 from recurra.tasks.music.pieces import Note, Piece, Tempo, bar_lines
 from recurra.tasks.music.transcription import encode
-from recurra.training import checkpoint
+from recurra.training import run_folder
 
 Command = Callable[..., Any]
 
@@ -189,9 +189,9 @@ def test_a_killed_run_that_is_resumed_gives_the_same_bits(music_folder: Path, tm
     status, said = run("music", "train", pieces, "--out", str(tmp_path / "once"), *options)
     assert status == 0, said
     process = start("music", "train", pieces, "--out", str(tmp_path / "twice"), *options)
-    path = tmp_path / "twice.training" / checkpoint.FILE
+    path = tmp_path / "twice.training" / run_folder.CHECKPOINT
     for _ in range(2000):
-        if path.exists() and checkpoint.read_figures(path)["trainer_state"]["step"] >= 20:
+        if path.exists() and run_folder.read_figures(path)["trainer_state"]["step"] >= 20:
             break
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)

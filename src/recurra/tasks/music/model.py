@@ -19,7 +19,7 @@ from recurra.evaluation.language_model import log_probs
 from recurra.explain.measurements import searched_length
 from recurra.explain.passage import Subject
 from recurra.explain.report import Explained, explain
-from recurra.modelfile import PIECES
+from recurra.modelfolder import PIECES
 from recurra.models.language_model import LanguageModel
 from recurra.models.packed import single_stream
 from recurra.progress import in_groups

@@ -12,7 +12,7 @@ import torch
 
 from recurra import modelfile
 from recurra.errors import RecurraError
-from recurra.modelfile import PIECES
+from recurra.modelfolder import PIECES
 from recurra.tasks.music.novelty import Index, index_stored
 from recurra.tasks.music.packed_pieces import Arrays, require_sound, unpack
 from recurra.tasks.music.pieces import Piece

@@ -13,7 +13,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 from recurra import modelfile
 from recurra.errors import RecurraError, os_errors
 from recurra.files import replace_folder, require_suffix, require_writable_parent, write_atomic
-from recurra.modelfile import CARD, CONFIG, FINISHED, PIECES, VOCABULARY, WEIGHTS
+from recurra.modelfolder import CARD, CONFIG, FINISHED, PIECES, VOCABULARY, WEIGHTS
 from recurra.training.history import HISTORY, PICTURE
 
 NEEDED = (CARD, CONFIG, PICTURE, HISTORY, WEIGHTS, VOCABULARY)

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 import torch
 from torch import nn
 
-import recurra
-from recurra import modelfile
+from recurra import modelfile, modelfolder
 from recurra.config import from_dict
 from recurra.devices import DeviceName, device_named
 from recurra.errors import RecurraError
+from recurra.tasks.shared.card import Described
 from recurra.training import run_folder
 from recurra.training.history import HISTORY, Measurement, read_history, write_history
 
@@ -31,18 +31,13 @@ VocabularyT = TypeVar("VocabularyT", bound=Jsonable)
 ConfigT = TypeVar("ConfigT")
 
 
-class SavedModel(Generic[NetworkT, VocabularyT, ConfigT]):
+class SavedModel(Described, Generic[NetworkT, VocabularyT, ConfigT]):
     """A trained model.
 
     A task's `Model` gives the class attributes and the two static methods.
 
     Attributes:
-        task: the task it belongs to.
         config_type: the task's `Config`.
-        trained_on: what the card says of the training, with entries of the record in braces.
-        quality: likewise, of the validation part.
-        manner: what the card says of how far to trust it.
-        use: what to type next after the task's name, with `{name}` for the model's.
         free_options: what a model that begins from this one may have otherwise, the options of training besides.
 
     Args:
@@ -54,12 +49,8 @@ class SavedModel(Generic[NetworkT, VocabularyT, ConfigT]):
         history: the points of its loss curve.
     """
 
-    task: ClassVar[str]
+    config: ConfigT
     config_type: ClassVar[type]
-    trained_on: ClassVar[str]
-    quality: ClassVar[str]
-    manner: ClassVar[str]
-    use: ClassVar[str]
     free_options: ClassVar[tuple[str, ...]] = ("dropout", "preset", "encoding", "columns", "header")
 
     def __init__(
@@ -101,9 +92,9 @@ class SavedModel(Generic[NetworkT, VocabularyT, ConfigT]):
         """
         folder, target = Path(folder), device_named(device)
         file = modelfile.load(folder, cls.task)
-        where = str(folder / modelfile.CONFIG)
+        where = str(folder / modelfolder.CONFIG)
         config: ConfigT = from_dict(cls.config_type, file.config, where)
-        vocabulary = cls.read_vocabulary(file.vocabulary, str(folder / modelfile.VOCABULARY))
+        vocabulary = cls.read_vocabulary(file.vocabulary, str(folder / modelfolder.VOCABULARY))
         network = modelfile.restore(lambda: cls.build(config, vocabulary), file, folder)
         model = cls(network.to(target), vocabulary, config, file.record, folder.name, read_history(folder / HISTORY))
         model.read_further(folder)
@@ -122,7 +113,8 @@ class SavedModel(Generic[NetworkT, VocabularyT, ConfigT]):
         tensors = modelfile.unique_tensors(self.network)
         config, vocabulary = asdict(self.config), self.vocabulary.to_json()  # type: ignore[call-overload]
         file = modelfile.ModelFile(self.task, config, self.record, vocabulary, tensors)
-        run_folder.finish(folder, file, self.card(folder.name), work, self._write_rest)
+        card = self.card(folder.name)
+        run_folder.finish(lambda further: modelfile.save(folder, file, card, further), work, self._write_rest)
 
     def _write_rest(self, folder: Path) -> None:
         write_history(self.history, folder / HISTORY)
@@ -144,25 +136,6 @@ class SavedModel(Generic[NetworkT, VocabularyT, ConfigT]):
         """Where the weights are, and where everything is computed."""
         return next(self.network.parameters()).device
 
-    def facts(self) -> dict[str, str]:
-        """What a person wants to know of the model, label to text.
-
-        Raises:
-            RecurraError: if the record, which is a file that can be edited, lacks a figure.
-        """
-        begun = self.record.get("begun_from")
-        return {
-            "trained on": modelfile.tell(self.record, self.trained_on) + (f", begun from {begun}" if begun else ""),
-            "validation": modelfile.tell(self.record, self.quality),
-            "network": network_summary(self.config),
-        }
-
-    def card(self, name: str) -> str:
-        """The model card, Markdown."""
-        facts = "\n".join(f"- {label}: {text}" for label, text in self.facts().items())
-        title = f"# {name}\n\nA {self.task} model made with Recurra {self.record.get('recurra', recurra.__version__)}."
-        return f"{title}\n\n{facts}\n\n{self.manner}\n\n    recurra {self.task} {self.use.format(name=name)}\n"
-
     def require_same_vocabulary(self, others: Sequence[SavedModel[Any, Any, Any]]) -> None:
         """Refuse models that do not read the same tokens.
 
@@ -179,11 +152,4 @@ class SavedModel(Generic[NetworkT, VocabularyT, ConfigT]):
 
     def __repr__(self) -> str:
         count = sum(parameter.numel() for parameter in self.network.parameters())
-        return f"<{self.task} model {self.name!r}: {network_summary(self.config)}, {count:,} parameters, {self.device}>"
-
-
-def network_summary(config: Any) -> str:
-    """A few words on a network: "lstm, 1 x 384 units"."""
-    attention = getattr(config, "attention", None)
-    looks = "" if attention is None else ", no attention" if attention == "none" else f", {attention} attention"
-    return f"{config.cell}, {config.num_layers} x {config.hidden_size} units{looks}"
+        return f"<{self.task} model {self.name!r}: {self.network_words()}, {count:,} parameters, {self.device}>"

@@ -16,8 +16,9 @@ from recurra.config import with_options
 from recurra.errors import Interrupted, OptionError
 from recurra.modelfile import unique_tensors
 from recurra.progress import note, silence
+from recurra.tasks.shared.card import closing
 from recurra.tasks.shared.model import SavedModel
-from recurra.training.history import PICTURE, Measurement
+from recurra.training.history import Measurement
 from recurra.training.options import Training
 from recurra.training.run import Beginning, Prepare, RunResult, run_training
 
@@ -119,29 +120,3 @@ def inherited(config: ConfigT, start: SavedModel[Any, Any, Any]) -> ConfigT:
     if config.learning_rate is None and start.config.learning_rate is not None:
         changes["learning_rate"] = SLOWER * start.config.learning_rate
     return with_options(config, changes)
-
-
-def closing(model: SavedModel[Any, Any, Any], out: Path, reason: str) -> str:
-    """What a person is told at the end of a run, lines."""
-    ended = {
-        "steps": "all steps are done",
-        "time": "time is up",
-        "patience": "the validation loss stopped falling",
-    }[reason]
-    lines = [
-        f"{out}: {ended}; validation: {model.facts()['validation']}",
-        f"loss curve: {out / PICTURE}",
-        f"next: recurra {model.task} {model.use.format(name=out)}",
-    ]
-    scored = [row for row in model.history if row.validation_loss is not None]
-    best = min((row.validation_loss for row in scored if row.validation_loss is not None), default=0.0)
-    last = model.history[-1]
-    more = {"time": f"`minutes` {2 * max(1, round(last.seconds / 60))}", "steps": f"`steps` {2 * last.step}"}
-    if best > model.record["guessing"]:
-        lines.append(
-            f"this is worse than guessing evenly ({model.record['guessing']:.4f} nats): it has learned nothing; train "
-            "longer, with more data, or with another `learning_rate`"
-        )
-    elif scored and scored[-1].validation_loss == best and reason in more:
-        lines.append(f"it was still getting better; go on with the same command, `resume` and {more[reason]}")
-    return "\n".join(lines)

@@ -16,7 +16,7 @@ from recurra.data.streams import Streams
 from recurra.evaluation.language_model import score_tokens
 from recurra.models.language_model import LanguageModel
 from recurra.progress import bar
-from recurra.tasks.shared.model import network_summary
+from recurra.tasks.shared.card import network_summary
 from recurra.tasks.shared.run import Progress, train_model
 from recurra.tasks.text.config import Config, resolve
 from recurra.tasks.text.data import Data, describe, read_data

@@ -14,7 +14,7 @@ from recurra.data.sources import several
 from recurra.evaluation.seq2seq import score_pairs
 from recurra.models.encoder_decoder import EncoderDecoder
 from recurra.progress import bar
-from recurra.tasks.shared.model import network_summary
+from recurra.tasks.shared.card import network_summary
 from recurra.tasks.shared.run import Progress, train_model
 from recurra.tasks.translation.config import Config, resolve
 from recurra.tasks.translation.data import Data, describe, read_data
