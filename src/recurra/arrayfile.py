@@ -32,7 +32,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]], figures
         arrays: by name.
         figures: anything else, as JSON values; it is kept in the header.
     """
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     metadata = None if figures is None else {"figures": json.dumps(figures)}
 
     def write(temporary: Path) -> None:

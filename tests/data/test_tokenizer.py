@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.data import tokenizer as module
+from recurra.data import words
 from recurra.data.tokenizer import (
     SPACED,
     Bytes,
@@ -159,11 +160,11 @@ def test_emoji_are_whole() -> None:
 
 
 def test_latin_text_is_split_into_the_same_words_by_the_faster_pattern() -> None:
-    codes = [chr(code) for code in range(0x2500) if not module._BEYOND_LATIN.search(chr(code))]
+    codes = [chr(code) for code in range(0x2500) if not words._BEYOND_LATIN.search(chr(code))]
     assert len(codes) > 700
     for code in codes:
         for text in (f"a{code}b", f" {code}", code + code, f"<{code}>", f"1{code} {code}’{code}\n"):
-            assert module._WORD.findall(text) == module._LATIN_WORD.findall(text)
+            assert words._WORD.findall(text) == words._LATIN_WORD.findall(text)
 
 
 UNSPACED = {

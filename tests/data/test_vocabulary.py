@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.data import tokenizer as tokenizers
 from recurra.data import vocabulary as module
+from recurra.data import words
 from recurra.data.tokenizer import SPACED, Bytes, Characters, Subwords, TokenKind, Words
 from recurra.data.vocabulary import Vocabulary, VocabularyPair
 from recurra.errors import RecurraError
@@ -42,7 +42,7 @@ sentences = st.one_of(
 def words_may_run_together() -> Iterator[None]:
     """Some sentences above have no spaces; `test_tokenizer` tests that their words are refused."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tokenizers, "MAX_UNSPACED_SHARE", 1)
+        patch.setattr(words, "MAX_UNSPACED_SHARE", 1)
         yield
 
 

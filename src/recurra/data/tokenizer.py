@@ -10,18 +10,17 @@ from __future__ import annotations
 import codecs
 import io
 import json
-import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
 from recurra.arrays import IntArray
 from recurra.data.text import with_newlines
+from recurra.data.words import find_words, require_spaces
 from recurra.errors import RecurraError
 
 TokenKind = Literal["characters", "bytes", "words", "subwords"]
@@ -39,31 +38,6 @@ MAX_UNKNOWN_SHARE = 0.5
 
 MAX_CHARACTER_PERPLEXITY = 4000
 """So too if a character alone is harder to guess than one of this many; Chinese poems have 650, random ones 20,000."""
-
-MAX_UNSPACED_SHARE = 0.5
-"""A text of which a larger share is written without spaces between words is not modelled as words."""
-
-# A word is letters, digits, marks and joiners (UAX 29), and so is what stands between letters without ending the word:
-# an apostrophe, a Catalan middle dot, a soft hyphen, the Hebrew geresh and gershayim. Any other character is a token
-# with all that belongs to it: variation selectors, the rest of a flag or of a family of emoji.
-_WITHIN = "['\N{RIGHT SINGLE QUOTATION MARK}\N{MIDDLE DOT}\N{SOFT HYPHEN}\u05f3\u05f4]"
-
-
-def _word_pattern(letter: str, symbol: str) -> str:
-    return rf" ?<{letter}+>| ?{letter}+(?:{_WITHIN}{letter}+)*| ?{symbol}|\s"
-
-
-_WORD = regex.compile(_word_pattern(r"[\w\p{N}]", r"(?![\w\p{N}\s])\X"))
-_LATIN_WORD = re.compile(_word_pattern(r"\w", r"[^\w\s]"))
-_BEYOND_LATIN = re.compile("[^\0-\x1b\x20-\u02ff\u2010-\u203e€™]")
-"""`re` takes half the time of `regex` but knows no marks and joiners; without this it finds the same words."""
-
-_UNSPACED = {
-    regex.compile(r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー]"): 3,
-    regex.compile(r"(?!\p{M})[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]"): 5,
-}
-"""The letters of scripts that put no spaces between words, and what words are shorter than on average, where a text
-has been split into words nevertheless."""
 
 # As in GPT-2 (Radford et al. 2019), but marks and joiners stay with their letter, and a line end is alone.
 _JOINED = r"[\p{M}\x{200C}\x{200D}]"
@@ -206,8 +180,8 @@ class Words:
         """The at most `limit` most frequent words seen at least `min_count` times."""
         counts: Counter[str] = Counter()
         for block in blocks:
-            counts.update(_words(normalized(block, normalization)))
-        _require_spaces(counts)
+            counts.update(find_words(normalized(block, normalization)))
+        require_spaces(counts)
         ranked = sorted((word for word, n in counts.items() if n >= min_count), key=lambda word: (-counts[word], word))
         _require_sense(sum(counts[word] for word in ranked[:limit]), counts.total(), "words")
         return cls(ranked[:limit], normalization)
@@ -218,7 +192,7 @@ class Words:
 
     def split(self, text: str) -> list[str]:
         """The words, each with the space before it."""
-        return _words(normalized(text, self.normalization))
+        return find_words(normalized(text, self.normalization))
 
     def piece(self, token: int) -> bytes:
         """The word in UTF-8, with its space."""
@@ -463,31 +437,11 @@ def _code_points(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
-def _words(text: str) -> list[str]:
-    return (_WORD if _BEYOND_LATIN.search(text) else _LATIN_WORD).findall(text)
-
-
 def _require_sense(known: int, total: int, what: str) -> None:
     if total and known < (1 - MAX_UNKNOWN_SHARE) * total:
         raise RecurraError(
             f"this text has an absurd vocabulary: {total - known} of its {total} {what} are rarer than `min_count` "
             "or beyond `vocabulary_size`; is it text in the right `encoding`? `tokens` bytes models anything"
-        )
-
-
-def _require_spaces(counts: Mapping[str, int]) -> None:
-    """Refuse words that are whole clauses; a script without spaces that has been split into words is fine."""
-    total = sum(len(word) * count for word, count in counts.items())
-    unspaced = 0
-    for letter, longest in _UNSPACED.items():
-        lengths = ((word, len(letter.findall(word))) for word in counts if not word.isascii())
-        own = {word: length for word, length in lengths if length}
-        if sum(own[word] * counts[word] for word in own) > longest * sum(counts[word] for word in own):
-            unspaced += sum(len(word) * counts[word] for word in own)
-    if unspaced > MAX_UNSPACED_SHARE * total:
-        raise RecurraError(
-            "this text puts no spaces between its words, as Chinese, Japanese and Thai do not, so they cannot be told "
-            "apart; take `tokens` characters or `tokens` subwords"
         )
 
 

@@ -1,0 +1,106 @@
+"""Word vectors as other tasks read them: mapped, looked up, refused when damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recurra import arrayfile, modelfolder
+from recurra.config import dump_json
+from recurra.data.vectors import CharacterNgrams, Vectors
+from recurra.data.word_index import WordIndex
+from recurra.data.words import WordSplitter
+from recurra.errors import RecurraError
+
+WORDS = ["the", "cat", "naïve", "Ärger", "a"]
+
+
+def vectors(ngrams: CharacterNgrams | None = None) -> Vectors:
+    rng = np.random.default_rng(0)
+    rows = None if ngrams is None else rng.normal(size=(ngrams.buckets, 4)).astype(np.float32)
+    matrix = rng.normal(size=(len(WORDS), 4)).astype(np.float32)
+    return Vectors(WordIndex.of(WORDS), matrix, np.arange(5, 0, -1), WordSplitter(), ngrams, rows)
+
+
+def saved(folder: Path, made: Vectors) -> Path:
+    modelfolder.write(
+        folder,
+        {"task": "embeddings", "config": {}, "record": {}},
+        made.vocabulary(),
+        "# card",
+        lambda path: arrayfile.write_arrays(path, made.arrays()),
+    )
+    return folder
+
+
+@given(st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=30), st.text(max_size=6))
+def test_an_index_finds_just_the_words_it_holds(words: list[str], other: str) -> None:
+    words = [word for word in words if word.isprintable()]
+    index = WordIndex.of(words)
+    assert list(index) == words
+    assert [index.find(word) for word in words] == list(range(len(words)))
+    assert (index.find(other) is None) == (other not in words)
+    assert index.by_word == {word: number for number, word in enumerate(words)}
+
+
+@pytest.mark.parametrize("ngrams", [None, CharacterNgrams(3, 5, 50)])
+def test_saved_vectors_are_the_same(tmp_path: Path, ngrams: CharacterNgrams | None) -> None:
+    made = vectors(ngrams)
+    read = Vectors.open(saved(tmp_path / "v", made))
+    assert list(read.words) == WORDS
+    assert (read.matrix == made.matrix).all()
+    assert (read.counts == made.counts).all()
+    assert (read.splitter, read.ngrams) == (made.splitter, ngrams)
+    with pytest.raises(ValueError, match="read-only"):
+        read.matrix[0] = 0
+
+
+def test_a_word_is_looked_up_in_small_letters_and_then_made_of_its_parts() -> None:
+    plain, composed = vectors(), vectors(CharacterNgrams(3, 4, 50))
+    matrix, found = plain.of(["The", "dog", "Ärger"])
+    assert found.tolist() == [True, False, True]
+    assert (matrix[0] == plain.matrix[0]).all()
+    assert (matrix[1] == 0).all()
+    matrix, found = composed.of(["Dog"])
+    assert composed.ngrams is not None
+    assert composed.ngram_rows is not None
+    assert found.all()
+    np.testing.assert_allclose(matrix[0], composed.ngram_rows[composed.ngrams.rows("dog")].mean(axis=0))
+
+
+def test_the_hash_of_a_run_of_characters_is_fnv_1a() -> None:
+    # Test vectors of the reference implementation (Fowler, Noll, Vo): "a" gives e40c292c, "foobar" bf9cf968.
+    assert CharacterNgrams(8, 8, 2**32).rows("foobar") == CharacterNgrams(8, 8, 2**32).rows("foobar")
+    runs = CharacterNgrams(3, 4, 2**32).rows("ab")
+    assert len(runs) == 3, "<ab, ab> and <ab> itself"
+    from recurra.data.vectors import _fnv
+
+    assert (_fnv("a"), _fnv("foobar")) == (0xE40C292C, 0xBF9CF968)
+
+
+@pytest.mark.parametrize("damage", ["cut", "order", "offsets", "rows", "kind", "vocabulary", "task"])
+def test_damaged_vectors_are_refused(tmp_path: Path, damage: str) -> None:
+    made = vectors()
+    folder = saved(tmp_path / "v", made)
+    arrays, weights = made.arrays(), folder / modelfolder.WEIGHTS
+    if damage == "cut":
+        weights.write_bytes(weights.read_bytes()[:-3])
+    elif damage == "vocabulary":
+        (folder / modelfolder.VOCABULARY).write_text("[]")
+    elif damage == "task":
+        config = modelfolder.read_config(folder) | {"task": "text", "format_version": modelfolder.FORMAT_VERSION}
+        (folder / modelfolder.CONFIG).write_text(dump_json(config))
+    else:
+        changes = {
+            "order": {"word_order": arrays["word_order"] + 1},
+            "offsets": {"word_offsets": arrays["word_offsets"][::-1]},
+            "rows": {"vectors": made.matrix[1:]},
+            "kind": {"vectors": made.matrix.astype(np.float64)},
+        }[damage]
+        arrayfile.write_arrays(weights, arrays | changes)
+    with pytest.raises(RecurraError):
+        Vectors.open(folder)
