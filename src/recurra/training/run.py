@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -144,7 +144,9 @@ def run_training(
         workers.wait_for_everyone()
         run = run_folder.saved(out) if resume else None
         if run:
+            by_steps = config.steps is not None and config.minutes is None  # then the clock of before does not count
             config = run_folder.resumed(run, config)
+            config = replace(config, minutes=None) if by_steps else config
             begun_from, vocabulary = _begun_from(run, beginning), read_json(run.vocabulary)
         else:
             begun_from = beginning.name if beginning else None

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from recurra import arrayfile, modelfolder
-from recurra.config import from_dict
+from recurra.config import Options, from_dict
 from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.files import require_writable_parent, write_text_atomic
 from recurra.modelfolder import FINISHED, VOCABULARY
 from recurra.training.history import PICTURE
-from recurra.training.options import Training
 
 CHECKPOINT = "checkpoint.safetensors"
 """The file that holds the state of a run."""
@@ -26,13 +25,13 @@ LOCK = "lock"
 
 MAY_CHANGE = frozenset(
     (
-        *("minutes", "steps", "learning_rate", "clip_norm", "patience"),
-        *("device", "precision", "checkpoint_seconds", "tensorboard"),
+        *("minutes", "steps", "epochs", "learning_rate", "clip_norm", "patience"),
+        *("device", "threads", "precision", "checkpoint_seconds", "tensorboard"),
     )
 )
 """What a resumed run may be told anew."""
 
-ConfigT = TypeVar("ConfigT", bound=Training)
+ConfigT = TypeVar("ConfigT", bound=Options)
 
 
 class SavedRun(NamedTuple):
@@ -166,7 +165,7 @@ def begin(work: Path, run: SavedRun | None, vocabulary: str) -> None:
 
 
 def resumed(run: SavedRun, given: ConfigT) -> ConfigT:
-    """The saved configuration with what was given anew; steps that are given hold whatever the clock said before.
+    """The saved configuration with what was given anew.
 
     Raises:
         RecurraError: if something is given that a run cannot change on its way.
@@ -183,8 +182,6 @@ def resumed(run: SavedRun, given: ConfigT) -> ConfigT:
                 f"this run has `{field.name}` {getattr(result, field.name)}, which a resumed run cannot change; "
                 "leave it out, or start anew with `overwrite`"
             )
-    if given.steps is not None and given.minutes is None:
-        result = replace(result, minutes=None)
     return result
 
 

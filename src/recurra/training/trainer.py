@@ -5,13 +5,10 @@ killed and resumed, or spread over several processes, goes the same way as one t
 """
 
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any, Literal, Protocol, Self
 
 import torch
@@ -26,6 +23,7 @@ from recurra.progress import Bar, bar, note
 from recurra.training import checkpoint
 from recurra.training.history import HISTORY, PICTURE, Measurement, plot_history, write_history
 from recurra.training.options import Training
+from recurra.training.signals import caught_signals
 from recurra.training.workers import Workers
 
 POINTS = 100
@@ -172,7 +170,7 @@ class Trainer:
         """
         if self.trainer_state.step == 0:
             self._save()
-        with _caught_signals() as caught, bar("training") as shown:
+        with caught_signals() as caught, bar("training") as shown:
             reason = self._loop(caught, shown)
         if math.isinf(self.trainer_state.best):  # the run ended before its first evaluation
             self._evaluate(self.training.learning_rate_at(1))
@@ -394,28 +392,3 @@ def _write_tensorboard(row: Measurement, folder: Path) -> None:
         for name, value in asdict(row).items():
             if value is not None:
                 writer.add_scalar(name, value, row.step)
-
-
-@contextmanager
-def _caught_signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying of them; a second one is left to do its work."""
-    caught: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-
-    def catch(number: int, frame: FrameType | None) -> None:
-        caught.append(number)
-        restore()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    try:
-        before = {number: signal.signal(number, catch) for number in numbers}
-    except ValueError:  # not in the main thread: signals are somebody else's
-        yield caught
-        return
-    try:
-        yield caught
-    finally:
-        restore()

@@ -17,8 +17,9 @@ from recurra.tasks.music.data import Data, Source, describe, read_data, streams
 from recurra.tasks.music.model import Model
 from recurra.tasks.music.packed_pieces import pack
 from recurra.tasks.music.training_pieces import TrainingPieces
+from recurra.tasks.shared.begin import Progress
 from recurra.tasks.shared.card import network_summary
-from recurra.tasks.shared.run import Progress, train_model
+from recurra.tasks.shared.run import train_model
 from recurra.training.language_modeling import NextToken
 from recurra.training.run import RunResult, RunSpec
 

@@ -41,6 +41,12 @@ class Described:
         """A few words on what was trained."""
         return network_summary(self.config)
 
+    def longer(self, reason: str) -> str:
+        """The option that makes a run longer which ended for this reason; an empty string if none does."""
+        last = self.history[-1]
+        more = {"time": f"`minutes` {2 * max(1, round(last.seconds / 60))}", "steps": f"`steps` {2 * last.step}"}
+        return more.get(reason, "")
+
     def facts(self) -> dict[str, str]:
         """What a person wants to know of the model, label to text.
 
@@ -65,6 +71,7 @@ def closing(model: Described, out: Path, reason: str) -> str:
     """What a person is told at the end of a run, lines."""
     ended = {
         "steps": "all steps are done",
+        "epochs": "all epochs are done",
         "time": "time is up",
         "patience": "the validation loss stopped falling",
     }[reason]
@@ -75,15 +82,13 @@ def closing(model: Described, out: Path, reason: str) -> str:
     ]
     scored = [row for row in model.history if row.validation_loss is not None]
     best = min((row.validation_loss for row in scored if row.validation_loss is not None), default=0.0)
-    last = model.history[-1]
-    more = {"time": f"`minutes` {2 * max(1, round(last.seconds / 60))}", "steps": f"`steps` {2 * last.step}"}
     if best > model.record["guessing"]:
         lines.append(
             f"this is worse than guessing evenly ({model.record['guessing']:.4f} nats): it has learned nothing; train "
             "longer, with more data, or with another `learning_rate`"
         )
-    elif scored and scored[-1].validation_loss == best and reason in more:
-        lines.append(f"it was still getting better; go on with the same command, `resume` and {more[reason]}")
+    elif scored and scored[-1].validation_loss == best and (longer := model.longer(reason)):
+        lines.append(f"it was still getting better; go on with the same command, `resume` and {longer}")
     return "\n".join(lines)
 
 

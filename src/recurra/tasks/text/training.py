@@ -16,8 +16,9 @@ from recurra.data.streams import Streams
 from recurra.evaluation.language_model import score_tokens
 from recurra.models.language_model import LanguageModel
 from recurra.progress import bar
+from recurra.tasks.shared.begin import Progress
 from recurra.tasks.shared.card import network_summary
-from recurra.tasks.shared.run import Progress, train_model
+from recurra.tasks.shared.run import train_model
 from recurra.tasks.text.config import Config, resolve
 from recurra.tasks.text.data import Data, describe, read_data
 from recurra.tasks.text.model import Model

@@ -14,8 +14,9 @@ from recurra.data.sources import several
 from recurra.evaluation.seq2seq import score_pairs
 from recurra.models.encoder_decoder import EncoderDecoder
 from recurra.progress import bar
+from recurra.tasks.shared.begin import Progress
 from recurra.tasks.shared.card import network_summary
-from recurra.tasks.shared.run import Progress, train_model
+from recurra.tasks.shared.run import train_model
 from recurra.tasks.translation.config import Config, resolve
 from recurra.tasks.translation.data import Data, describe, read_data
 from recurra.tasks.translation.model import Model
