@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from embedding import made_vectors, save_vectors
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,28 +15,13 @@ from recurra.config import dump_json
 from recurra.data import vectors as module
 from recurra.data.vectors import CharacterNgrams, Vectors
 from recurra.data.word_index import WordIndex
-from recurra.data.words import WordSplitter
 from recurra.errors import RecurraError
 
 WORDS = ["the", "cat", "naïve", "Ärger", "a"]
 
 
 def vectors(ngrams: CharacterNgrams | None = None) -> Vectors:
-    rng = np.random.default_rng(0)
-    rows = None if ngrams is None else rng.normal(size=(ngrams.buckets, 4)).astype(np.float32)
-    matrix = rng.normal(size=(len(WORDS), 4)).astype(np.float32)
-    return Vectors(WordIndex.of(WORDS), matrix, np.arange(5, 0, -1), WordSplitter(), ngrams, rows)
-
-
-def saved(folder: Path, made: Vectors) -> Path:
-    modelfolder.write(
-        folder,
-        {"task": "embeddings", "config": {}, "record": {}},
-        made.vocabulary(),
-        "# card",
-        lambda path: arrayfile.write_arrays(path, made.arrays()),
-    )
-    return folder
+    return made_vectors(WORDS, 4, ngrams)
 
 
 @given(st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=30), st.text(max_size=6))
@@ -51,7 +37,7 @@ def test_an_index_finds_just_the_words_it_holds(words: list[str], other: str) ->
 @pytest.mark.parametrize("ngrams", [None, CharacterNgrams(3, 5, 50)])
 def test_saved_vectors_are_the_same(tmp_path: Path, ngrams: CharacterNgrams | None) -> None:
     made = vectors(ngrams)
-    read = Vectors.open(saved(tmp_path / "v", made))
+    read = Vectors.open(save_vectors(tmp_path / "v", made))
     assert list(read.words) == WORDS
     assert (read.matrix == made.matrix).all()
     assert (read.counts == made.counts).all()
@@ -82,7 +68,7 @@ def test_the_hash_of_a_run_of_characters_is_fnv_1a() -> None:
 @pytest.mark.parametrize("damage", ["cut", "order", "offsets", "rows", "kind", "vocabulary", "task"])
 def test_damaged_vectors_are_refused(tmp_path: Path, damage: str) -> None:
     made = vectors()
-    folder = saved(tmp_path / "v", made)
+    folder = save_vectors(tmp_path / "v", made)
     arrays, weights = made.arrays(), folder / modelfolder.WEIGHTS
     if damage == "cut":
         weights.write_bytes(weights.read_bytes()[:-3])

@@ -32,6 +32,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     from_model: Annotated[Path | None, Parameter(name="--from")] = None,
+    embeddings: Path | None = None,
     config: Config = Config(),
 ) -> None:
     """Train a model on text.
@@ -43,9 +44,19 @@ def train(
         resume: Go on with the run that was stopped, or has ended, in OUT.
         overwrite: Replace what is in OUT.
         from_model: A trained model to begin from, with its weights and vocabulary.
+        embeddings: An embeddings model to begin from, for --tokens words.
     """
     require_given(corpus, "a text file, a folder or sample:pydocs", "validation" if validation else None)
-    train_model(corpus, out, config, validation=validation, resume=resume, overwrite=overwrite, from_model=from_model)
+    train_model(
+        corpus,
+        out,
+        config,
+        validation=validation,
+        resume=resume,
+        overwrite=overwrite,
+        from_model=from_model,
+        embeddings=embeddings,
+    )
 
 
 @command

@@ -61,6 +61,8 @@ class Config(Architecture, StreamTraining):
     """What is a document, with an end of its own; auto: rows of JSONL, files if there are several."""
     columns: str = ""
     """The key of the text in JSONL; found by what it is called if not given."""
+    freeze_embeddings: bool = False
+    """Keep the vectors that --embeddings gave as they are."""
 
 
 def resolve(config: Config, length: int, vocabulary_size: int) -> Config:
@@ -80,7 +82,8 @@ def resolve(config: Config, length: int, vocabulary_size: int) -> Config:
         recipe |= few | {"batch_size": 8}
     elif length > LARGE:
         recipe["dropout"] = 0.0
-    recipe |= dict(preset=preset, num_layers=1, forget_bias=-1.0, weight_decay=0.1, tied=vocabulary_size > MANY_TOKENS)
+    tied = vocabulary_size > MANY_TOKENS and not config.freeze_embeddings
+    recipe |= dict(preset=preset, num_layers=1, forget_bias=-1.0, weight_decay=0.1, tied=tied)
     config = fill_in(config, **recipe, vocabulary_size=VOCABULARY_SIZES[config.tokens])
     return fit_streams(config, length, MAX_EPOCHS)
 

@@ -63,7 +63,9 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
     @staticmethod
     def build(config: Config, vocabulary: Tokenizer) -> LanguageModel:
         """The network of a resolved configuration, with its first weights."""
-        return LanguageModel(vocabulary.size, config)
+        network = LanguageModel(vocabulary.size, config)
+        network.embedding.weight.requires_grad_(not config.freeze_embeddings)
+        return network
 
     @property
     def tokenizer(self) -> Tokenizer:

@@ -13,11 +13,14 @@ from recurra.config import required, with_options
 from recurra.data.corpus import Source
 from recurra.data.sources import several
 from recurra.data.streams import Streams
+from recurra.data.tokenizer import Tokenizer
 from recurra.evaluation.language_model import score_tokens
 from recurra.models.language_model import LanguageModel
+from recurra.models.pretrained import Pretrained
 from recurra.progress import bar
 from recurra.tasks.shared.begin import Progress
 from recurra.tasks.shared.card import network_summary
+from recurra.tasks.shared.pretrained import require_fresh, word_vectors
 from recurra.tasks.shared.run import train_model
 from recurra.tasks.text.config import Config, resolve
 from recurra.tasks.text.data import Data, describe, read_data
@@ -35,6 +38,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     from_model: str | Path | Model | None = None,
+    embeddings: str | Path | None = None,
     progress: Progress = True,
     **options: Any,
 ) -> Model:
@@ -48,6 +52,7 @@ def train(
         resume: go on with the run that was stopped or has ended in `out`.
         overwrite: replace what is in `out`.
         from_model: a trained model, or its folder, to begin from: its weights and its vocabulary.
+        embeddings: the folder of an embeddings model, to begin from its vectors; for `tokens` words.
         progress: show progress; False for silence, or a function that is called with each point of the loss curve.
         options: fields of `Config`, which go before `config`: `minutes=1, hidden_size=128`.
 
@@ -59,20 +64,23 @@ def train(
     def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, LanguageModel, Data]:
         tokenizer = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
         read = read_data(several(data), several(validation), config, folder, tokenizer)
+        vectors = None if embeddings is None else word_vectors(embeddings, read.tokenizer)
+        config = vectors.fit(config) if vectors else config
         config = resolve(replace(config, documents=read.corpus.documents), len(read.train), read.tokenizer.size)
         rows, steps = required(config.batch_size, "batch_size"), required(config.sequence_length, "sequence_length")
         return RunSpec(
             config=config,
             data=read,
-            build=partial(Model.build, config, read.tokenizer),
+            build=partial(_built, config, read.tokenizer, vectors),
             objective=NextToken(Streams(read.train, rows, steps, config.seed), read.validation),
             digest=read.file.sha256,
             vocabulary=read.tokenizer.to_json(),
-            notes=describe(read, config.tokens),
+            notes=(*describe(read, config.tokens), *([vectors.told()] if vectors else [])),
             network=f"{network_summary(config)}; {rows} x {steps} tokens a step",
             guessing=math.log(read.tokenizer.size),
         )
 
+    require_fresh(embeddings, from_model)
     return train_model(
         Model,
         out,
@@ -84,6 +92,14 @@ def train(
         from_model=from_model,
         progress=progress,
     )
+
+
+def _built(config: Config, tokenizer: Tokenizer, vectors: Pretrained | None) -> LanguageModel:
+    """The network with its first weights, those of its embedding from an embeddings model if there is one."""
+    network = Model.build(config, tokenizer)
+    if vectors:
+        vectors.fill(network.embedding)
+    return network
 
 
 def _scored(result: RunResult[Config, LanguageModel, Data]) -> Model:

@@ -38,6 +38,8 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     from_model: Annotated[Path | None, Parameter(name="--from")] = None,
+    embeddings: Path | None = None,
+    target_embeddings: Path | None = None,
     config: Config = Config(),
 ) -> None:
     """Train a model on sentence pairs.
@@ -49,9 +51,21 @@ def train(
         resume: Go on with the run that was stopped, or has ended, in OUT.
         overwrite: Replace what is in OUT.
         from_model: A trained model to begin from, with its weights and vocabularies.
+        embeddings: An embeddings model to begin from, for the words of the source, with --tokens words.
+        target_embeddings: Likewise, for the words of the target.
     """
     require_given(pairs, PAIRS, "validation" if validation else None)
-    train_model(pairs, out, config, validation=validation, resume=resume, overwrite=overwrite, from_model=from_model)
+    train_model(
+        pairs,
+        out,
+        config,
+        validation=validation,
+        resume=resume,
+        overwrite=overwrite,
+        from_model=from_model,
+        embeddings=embeddings,
+        target_embeddings=target_embeddings,
+    )
 
 
 @command

@@ -73,6 +73,10 @@ class Config(EncoderDecoderArchitecture, PairTraining):
     """Columns or keys of a table to read as source,target: names or numbers, joined with a plus."""
     header: Header = "auto"
     """Whether the first line of a table names its columns; judged by its contents if not given."""
+    freeze_embeddings: bool = False
+    """Keep the vectors that --embeddings gave as they are."""
+    freeze_target_embeddings: bool = False
+    """Keep the vectors that --target-embeddings gave as they are."""
 
 
 def resolve(config: Config, pairs: Sequences) -> Config:
@@ -86,7 +90,8 @@ def resolve(config: Config, pairs: Sequences) -> Config:
     usual = lengths[:, 1].sum() / lengths[:, 0].sum()
     largest = ((lengths[:, 1] - SPARE) / lengths[:, 0]).max()
     ratio = float(np.clip(largest, usual, UNUSUAL * usual))
-    recipe: dict[str, Any] = dict(num_layers=1, forget_bias=0.0, tied=True, learning_rate=4e-3, weight_decay=0.01)
+    recipe: dict[str, Any] = dict(num_layers=1, forget_bias=0.0, learning_rate=4e-3, weight_decay=0.01)
+    recipe |= dict(tied=not config.freeze_target_embeddings)
     recipe |= dict(batch_size=1000, max_ratio=math.ceil(10 * ratio) / 10)
     config = fill_in(config, **recipe | _RECIPES[config.tokens])
     buckets = Buckets(lengths, required(config.batch_size, "batch_size"))

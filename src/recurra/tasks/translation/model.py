@@ -54,7 +54,12 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
     @staticmethod
     def build(config: Config, vocabulary: VocabularyPair) -> EncoderDecoder:
         """The network of a resolved configuration, with its first weights."""
-        return EncoderDecoder(vocabulary.source.size, None if vocabulary.joint else vocabulary.target.size, config)
+        target_size = None if vocabulary.joint else vocabulary.target.size
+        network = EncoderDecoder(vocabulary.source.size, target_size, config)
+        network.encoder.embedding.weight.requires_grad_(not config.freeze_embeddings)
+        if not vocabulary.joint:
+            network.decoder.embedding.weight.requires_grad_(not config.freeze_target_embeddings)
+        return network
 
     @property
     def vocabularies(self) -> VocabularyPair:
