@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recurra.arrays import IntArray
 from recurra.data.vectors import FNV_OFFSET, FNV_PRIME, CharacterNgrams
 from recurra.data.word_index import WordIndex
 from recurra.kernels import jit
+from recurra.tasks.embeddings.window_draws import Words
 from recurra.tasks.embeddings.window_kernels import Runs
+
+ByteArray = NDArray[np.uint8]
 
 _OFFSET, _PRIME = np.uint32(FNV_OFFSET), np.uint32(FNV_PRIME)
 _BEGIN, _END = ord("<"), ord(">")
@@ -30,7 +34,7 @@ def runs_of(words: WordIndex, ngrams: CharacterNgrams | None) -> Runs:
 
 @jit()
 def _hash_runs(
-    text: np.ndarray, offsets: IntArray, shortest: int, longest: int, buckets: int, spans: IntArray, rows: np.ndarray
+    text: ByteArray, offsets: IntArray, shortest: int, longest: int, buckets: int, spans: IntArray, rows: Words
 ) -> None:
     """Count the runs of each word if there is no room for their rows: `spans[word + 1]`; else write the rows."""
     writes = rows.shape[0] > 0
@@ -45,9 +49,8 @@ def _hash_runs(
             for place in range(first, end):
                 byte = _BEGIN if place == begin else _END if place == end - 1 else int(text[place])
                 value = np.uint32((value ^ np.uint32(byte)) * _PRIME)
-                within = begin <= place < end - 2 and place + 1 > begin and (text[place + 1] & 0xC0) == 0x80
-                if within:
-                    continue
+                if place < end - 2 and (text[place + 1] & 0xC0) == 0x80:
+                    continue  # the character goes on
                 length += 1
                 if length > longest:
                     break

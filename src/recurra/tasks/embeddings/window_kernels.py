@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.arrays import FloatArray, IntArray
+from recurra.arrays import DoubleArray, FloatArray, IntArray
 from recurra.kernels import ONE, exponential, jit
 from recurra.tasks.embeddings.window_draws import Windows, Words
 
@@ -225,7 +225,7 @@ def compose(inputs: FloatArray, ngrams: FloatArray, runs: Runs) -> FloatArray:
     return vectors
 
 
-@jit()
+@jit(fastmath=_FAST)
 def total_loss(windows: Windows, vectors: FloatArray, outputs: FloatArray, together: bool) -> float:
     """The loss of all pairs, nats, in float64; see `total_loss_reference`."""
     words, begins, ends, negatives = windows
@@ -239,8 +239,9 @@ def total_loss(windows: Windows, vectors: FloatArray, outputs: FloatArray, toget
         for index in range(begin, end):
             if index == centre:
                 continue
+            before = 1.0 if together else 0.0
             for d in range(hidden.shape[0]):
-                hidden[d] = vectors[words[index], d] + (hidden[d] if together else 0.0)
+                hidden[d] = vectors[words[index], d] + before * hidden[d]
             if not together:
                 total += _loss(hidden, 1.0, outputs, words[centre], negatives[centre])
         if together:
@@ -248,8 +249,8 @@ def total_loss(windows: Windows, vectors: FloatArray, outputs: FloatArray, toget
     return total
 
 
-@jit()
-def _loss(hidden: FloatArray, scale: float, outputs: FloatArray, word: int, negatives: Words) -> float:
+@jit(fastmath=_FAST)
+def _loss(hidden: DoubleArray, scale: float, outputs: FloatArray, word: int, negatives: Words) -> float:
     """Of one pair."""
     total = 0.0
     for number in range(-1, negatives.shape[0]):
