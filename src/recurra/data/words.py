@@ -98,11 +98,12 @@ def find_words(text: str) -> list[str]:
     return (_WORD if _BEYOND_LATIN.search(text) else _LATIN_WORD).findall(text)
 
 
-def require_spaces(counts: Mapping[str, int]) -> None:
+def require_spaces(counts: Mapping[str, int], remedy: str = "take `tokens` characters or `tokens` subwords") -> None:
     """Refuse words that are whole clauses; a script without spaces that has been split into words is fine.
 
     Args:
         counts: of every word in a text.
+        remedy: what to do about it.
 
     Raises:
         RecurraError: if the text puts no spaces between its words.
@@ -117,5 +118,5 @@ def require_spaces(counts: Mapping[str, int]) -> None:
     if unspaced > MAX_UNSPACED_SHARE * total:
         raise RecurraError(
             "this text puts no spaces between its words, as Chinese, Japanese and Thai do not, so they cannot be told "
-            "apart; take `tokens` characters or `tokens` subwords"
+            f"apart; {remedy}"
         )

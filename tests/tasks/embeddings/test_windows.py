@@ -329,5 +329,3 @@ def test_a_diverged_run_ends_in_a_loss_that_is_not_finite() -> None:
     learner.restore({name: np.full_like(array, np.nan) for name, array in learner.arrays().items()})
     learner.learn(0, 0.1)
     assert not math.isfinite(learner.losses()[0])
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from recurra.data.corpus import Corpus, Source, open_corpus
 from recurra.data.word_index import WordIndex
 from recurra.data.words import WordSplitter, require_spaces
 from recurra.errors import RecurraError, os_errors
+from recurra.tasks.embeddings import phrases
 from recurra.tasks.embeddings.config import Config
 
 Indices = NDArray[np.int32]
@@ -29,8 +30,8 @@ GONE = -2
 MIN_WORDS, MIN_TYPES = 100, 10
 """A text with fewer words, or fewer distinct ones often enough, is refused: there is nothing to learn from it."""
 
-VALIDATION_SHARE = 100
-"""Of a text that comes without another for validation, one line in this many is kept for it ..."""
+VALIDATION_SHARE, SMALL_VALIDATION_SHARE = 100, 10
+"""Of a text without another for validation one line in so many is kept for it, in so many of a small text ..."""
 
 MAX_VALIDATION = 100_000
 """... but not more words than this."""
@@ -90,7 +91,7 @@ def read_data(
 
     Args:
         sources: files, folders, texts or a sample, see `open_corpus`.
-        validation: what to measure the loss on, likewise; if empty, lines are taken out of the text.
+        validation: what to measure the loss on, likewise; if empty, some lines are taken out of the text.
         config: what a word is, and which get vectors.
         folder: where the files go.
         before: the words that the model begun from has counted; all of its vectors' words stay.
@@ -105,11 +106,16 @@ def read_data(
         other = open_corpus(validation, config.encoding, columns=config.columns)
         kept, name = _numbered(other, config.splitter, pieces, folder / "validation.bin"), other.name
     else:
-        train, kept, name = *_divided(text, folder), "a hundredth of it"
-    types = _Types(pieces, config.splitter, before)
+        train, kept, name = _divided(text, folder)
+    digest = _digest(text, pieces)
+    types = _Types.of(pieces, config.splitter, before.words)
+    for number in range(config.phrases):
+        train, kept, types = _with_phrases(train, kept, types, before, config, folder / f"phrases{number}")
     counts = types.counted(train)
     seen = int(counts.sum())
-    require_spaces(dict(zip(types.words, counts.tolist(), strict=True)))
+    require_spaces(
+        dict(zip(types.words, counts.tolist(), strict=True)), "put spaces between them and give `words` spaces"
+    )
     counts[: len(before.words)] += before.counts
     ranked = types.ranked(counts, config, before.vectors)
     if seen < MIN_WORDS or len(ranked) < MIN_TYPES:
@@ -120,17 +126,22 @@ def read_data(
     index = np.full(len(types.words), GONE, np.int32)
     index[ranked] = np.arange(len(ranked), dtype=np.int32)
     rest = np.flatnonzero((index == GONE) & (counts > 0))
-    return Data(
+    data = Data(
         corpus=corpus,
         words=WordIndex.of([types.words[number] for number in ranked]),
         counts=counts[ranked],
         rare=Counted([types.words[number] for number in rest], counts[rest]),
-        train=_written(folder / "train.bin", map(types.indexed(index), _blocks(train))),
-        validation=_written(folder / "kept.bin", map(types.indexed(index), _blocks(kept))),
+        train=_written(folder / "train.bin", _without_gaps(types.numbered(index), train)),
+        validation=_written(folder / "kept.bin", _without_gaps(types.numbered(index), kept)),
         validation_name=name,
         seen=seen,
-        digest=_digest(text, pieces),
+        digest=digest,
     )
+    del text, train, kept
+    for path in folder.glob("*.bin"):
+        if path.name not in ("train.bin", "kept.bin"):
+            path.unlink()
+    return data
 
 
 def describe(data: Data) -> tuple[str, ...]:
@@ -155,29 +166,39 @@ class _Pieces(dict[str, int]):
         return number
 
 
+@dataclass(frozen=True)
 class _Types:
-    """The distinct words that pieces stand for: " The" and "the" are one.
+    """The distinct words that the numbers of a text stand for: of its pieces, " The" and "the" are one.
 
     Attributes:
         words: those of the model begun from first.
-        of_piece: the word of each piece, `(pieces + 1,)`; `GONE` for what is none; the last is that of `LINE_END`.
+        of_number: the word of each number, `GONE` for what is none; at the end those of `GONE` and of `LINE_END`.
     """
 
-    def __init__(self, pieces: _Pieces, splitter: WordSplitter, before: Counted) -> None:
-        numbers = {word: number for number, word in enumerate(before.words)}
+    words: list[str]
+    of_number: Indices
+
+    @classmethod
+    def of(cls, pieces: _Pieces, splitter: WordSplitter, before: Sequence[str]) -> _Types:
+        """The words that pieces stand for."""
+        numbers = {word: number for number, word in enumerate(before)}
         found = (splitter.word(piece) for piece in islice(pieces, 1, None))
         of_piece = [numbers.setdefault(word, len(numbers)) if word else GONE for word in found]
-        self.of_piece = np.array([*of_piece, LINE_END], np.int32)
-        self.words = list(numbers)
+        return cls(list(numbers), np.array([*of_piece, GONE, LINE_END], np.int32))
+
+    @classmethod
+    def plain(cls, words: list[str]) -> _Types:
+        """Those of a text whose numbers are words already."""
+        return cls(words, np.array([*range(len(words)), GONE, LINE_END], np.int32))
 
     def counted(self, text: Indices) -> IntArray:
-        """How often each word stands in a text of pieces, `(words,)`."""
-        pieces = np.zeros(len(self.of_piece), np.int64)
+        """How often each word stands in a text, `(words,)`."""
+        numbers = np.zeros(len(self.of_number), np.int64)
         for block in _blocks(text):
-            pieces += np.bincount(block + 1, minlength=len(pieces))  # line ends first
+            numbers += np.bincount(block - GONE, minlength=len(numbers))
         counts = np.zeros(len(self.words), np.int64)
-        words = self.of_piece[:-1]
-        np.add.at(counts, words[words >= 0], pieces[1:][words >= 0])
+        real = self.of_number >= 0
+        np.add.at(counts, self.of_number[real], np.roll(numbers, GONE)[real])
         return counts
 
     def ranked(self, counts: IntArray, config: Config, vectors: int) -> IntArray:
@@ -188,15 +209,38 @@ class _Types:
         kept = [number for rank, number in enumerate(order) if rank < limit or number < vectors]
         return np.array(kept, np.int64)
 
-    def indexed(self, index: Indices) -> Callable[[Indices], Indices]:
-        """A function from pieces to indices of words, without those that have none."""
-        of_piece = np.where(self.of_piece < 0, self.of_piece, index[self.of_piece])
+    def numbered(self, index: Indices) -> Indices:
+        """What the numbers of a text become if its words become those of `index`."""
+        return np.where(self.of_number < 0, self.of_number, index[self.of_number])
 
-        def replaced(block: Indices) -> Indices:
-            found: Indices = of_piece[block]
-            return np.asarray(found[found != GONE])
 
-        return replaced
+def _with_phrases(
+    train: Indices, kept: Indices, types: _Types, before: Counted, config: Config, path: Path
+) -> tuple[Indices, Indices, _Types]:
+    """A text with its phrases for words, and those of the model begun from, whether they are frequent or not."""
+    counts = types.counted(train)
+    numbers = {word: number for number, word in enumerate(types.words)}
+    halves = (word.rpartition(phrases.MARK) for word in before.words[: before.vectors])
+    known = [(numbers[a], numbers[b]) for a, _, b in halves if a in numbers and b in numbers]
+    new = phrases.find_pairs(
+        lambda: _mapped(types.of_number, train), len(train), counts, config.min_count, config.phrase_threshold
+    )
+    old = np.array([first * len(counts) + second for first, second in known], np.int64)
+    keys = np.union1d(new, old)
+    names = (types.words[key // len(counts)] + phrases.MARK + types.words[key % len(counts)] for key in keys)
+    joined = np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int32)
+    found = phrases.Phrases(len(counts), keys, joined)
+    texts = (phrases.join(_mapped(types.of_number, text), found) for text in (train, kept))
+    train, kept = (_written(path.with_suffix(f".{n}.bin"), text) for n, text in enumerate(texts))
+    return train, kept, _Types.plain(list(numbers))
+
+
+def _mapped(numbers: Indices, text: Indices) -> Iterator[Indices]:
+    return (numbers[block] for block in _blocks(text))
+
+
+def _without_gaps(numbers: Indices, text: Indices) -> Iterator[Indices]:
+    return (block[block != GONE] for block in _mapped(numbers, text))
 
 
 def _numbered(corpus: Corpus, splitter: WordSplitter, pieces: _Pieces, path: Path) -> Indices:
@@ -211,13 +255,14 @@ def _numbered(corpus: Corpus, splitter: WordSplitter, pieces: _Pieces, path: Pat
     return _written(path, blocks())
 
 
-def _divided(text: Indices, folder: Path) -> tuple[Indices, Indices]:
-    """A text without one line in a hundred, and these; without its last hundredth, if it has few lines."""
+def _divided(text: Indices, folder: Path) -> tuple[Indices, Indices, str]:
+    """A text without one line in so many, these lines, and what they are; if it has few lines, its end is cut off."""
     lines = sum(int((block == LINE_END).sum()) for block in _blocks(text))
-    if lines < 2 * VALIDATION_SHARE:
-        cut = len(text) - min(len(text) // VALIDATION_SHARE, MAX_VALIDATION)
-        return text[:cut], text[cut:]
-    chosen = max(VALIDATION_SHARE, -(-len(text) // MAX_VALIDATION))
+    small = min(VALIDATION_SHARE, max(SMALL_VALIDATION_SHARE, len(text) // 1000))
+    chosen = max(small, -(-len(text) // MAX_VALIDATION))
+    if lines < 2 * chosen:
+        cut = len(text) - len(text) // chosen
+        return text[:cut], text[cut:], f"its last part of {chosen}"
 
     def parts(kept: bool) -> Iterator[Indices]:
         before = 0
@@ -227,7 +272,11 @@ def _divided(text: Indices, folder: Path) -> tuple[Indices, Indices]:
             before += int(ends.sum())
             yield block[(line % chosen == chosen - 1) == kept]
 
-    return _written(folder / "rest.bin", parts(False)), _written(folder / "kept-pieces.bin", parts(True))
+    return (
+        _written(folder / "rest.bin", parts(False)),
+        _written(folder / "lines.bin", parts(True)),
+        f"one line in {chosen} of it",
+    )
 
 
 def _blocks(text: Indices) -> Iterator[Indices]:

@@ -202,5 +202,5 @@ class Run:
         )
 
     def _save(self) -> None:
-        figures = {**self.about, "state": asdict(self.state)}
+        figures = {"config": self.about, "state": asdict(self.state)}
         write_arrays(self.folder / CHECKPOINT, self.learner.arrays() | self.further, figures)

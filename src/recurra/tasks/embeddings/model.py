@@ -108,8 +108,17 @@ class Model(Described):
         return Counted([*words, *rare], np.concatenate([counts, named["counts"]]), len(words))
 
     def learned(self) -> Arrays:
-        """The state to go on from; only the vectors, if no more was kept."""
-        return {"word/inputs": self.vectors.matrix} | self.state
+        """The state to go on from; only what the vectors are made of, if no more was kept."""
+        if self.state:
+            return self.state
+        matrix, ngrams, rows = self.vectors.matrix, self.vectors.ngrams, self.vectors.ngram_rows
+        if ngrams is None or rows is None:
+            return {"word/inputs": matrix}
+        own = np.empty_like(matrix)  # a vector is the mean of its word's own row and its n-grams' rows
+        for number, word in enumerate(self.vectors.words):
+            others = rows[ngrams.rows(word)]
+            own[number] = (1 + len(others)) * matrix[number] - others.sum(axis=0)
+        return {"word/inputs": own, "ngrams": rows}
 
     def network_words(self) -> str:
         """A few words on the vectors."""

@@ -123,7 +123,8 @@ def draw_windows(text: Words, keep: Thresholds, noise: Noise, window: int, negat
         seed: a 64-bit number.
     """
     size = len(text)
-    drawn = Windows(*(np.empty(size, np.int32) for _ in range(3)), np.empty((size, negatives), np.int32))
+    words, begins, ends = (np.empty(size, np.int32) for _ in range(3))
+    drawn = Windows(words, begins, ends, np.empty((size, negatives), np.int32))
     count = _draw_windows(np.asarray(text), keep, *noise, window, np.uint64(seed), *drawn)
     return Windows(*(array[:count] for array in drawn))
 
@@ -160,9 +161,9 @@ def _draw_windows(
             continue
         for centre in range(line, count):
             state += _GAMMA
-            reach = np.int64(((_scrambled(state) >> _32) * widths) >> _32) + 1
-            begins[centre] = max(line, centre - reach)
-            ends[centre] = min(count, centre + reach + 1)
+            reach: Any = np.int64(((_scrambled(state) >> _32) * widths) >> _32) + 1
+            begins[centre] = centre - min(reach, centre - line)
+            ends[centre] = centre + 1 + min(reach, count - centre - 1)
             for number in range(samples):
                 word, tries = words[centre], 0
                 while word == words[centre] or _among(negatives, centre, number, word):
@@ -205,11 +206,11 @@ def draw_windows_reference(
             chosen: list[int] = []
             for _ in range(negatives):
                 chosen.append(_noise_word(noise, randoms, {word, *chosen}, word))
-            ends = (begin + max(0, index - reach), begin + min(len(line), index + reach + 1))
-            kept.append((word, *ends, chosen))
+            first, end = max(0, index - reach), min(len(line), index + reach + 1)
+            kept.append((word, begin + first, begin + end, chosen))
         line = []
-    columns = [np.array([row[column] for row in kept], np.int32) for column in range(3)]
-    return Windows(*columns, np.array([row[3] for row in kept], np.int32).reshape(-1, negatives))
+    words, begins, ends = (np.array([row[column] for row in kept], np.int32) for column in range(3))
+    return Windows(words, begins, ends, np.array([row[3] for row in kept], np.int32).reshape(-1, negatives))
 
 
 def _randoms(seed: int) -> Any:

@@ -269,5 +269,7 @@ def total_loss_reference(windows: Windows, vectors: NDArray[Any], outputs: NDArr
     for centre, (word, begin, end, negatives) in enumerate(zip(*windows, strict=True)):
         context = vectors[[windows.words[index] for index in range(begin, end) if index != centre]].astype(np.float64)
         for hidden in context.mean(axis=0, keepdims=True) if together and len(context) else context:
-            total += float(np.logaddexp(0, -hidden @ outputs[word]) + np.logaddexp(0, outputs[negatives] @ hidden).sum())
+            total += float(
+                np.logaddexp(0, -hidden @ outputs[word]) + np.logaddexp(0, outputs[negatives] @ hidden).sum()
+            )
     return total

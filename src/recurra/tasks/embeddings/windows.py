@@ -64,15 +64,15 @@ class Windows(Learner):
         self._noise = noise_table(data.counts)
         self._keep = keep_thresholds(data.counts, config.subsample)
         self._samples = [
-            self._sample(data.train, 0, f"{data.corpus.name}"),
-            self._sample(data.validation, 1, f"the validation text ({data.validation_name})"),
+            self._sample(data.train, 0, data.corpus.name, "give a text of whole sentences"),
+            self._sample(data.validation, 1, f"the validation text, {data.validation_name},", "give a longer one"),
         ]
         size, random = config.embedding_size, np.random.default_rng(config.seed)
         buckets = config.ngrams.buckets if config.ngrams else 0
         self._inputs, self._ngrams = (_small(random, rows, size) for rows in (len(data.words), buckets))
         self._outputs = np.zeros((len(data.words), size), np.float32)
         self._runs = runs_of(data.words, config.ngrams)
-        self._threads = config.threads or os.cpu_count() or 1
+        self._threads = config.threads or _cores()
         self._pool = ThreadPoolExecutor(1 if config.deterministic else self._threads)
         self._ahead: tuple[int, Future[window_draws.Windows]] | None = None
 
@@ -143,7 +143,7 @@ class Windows(Learner):
         else:
             skip_gram(self.config.embedding_size)(windows, self._inputs, self._outputs, rate)
 
-    def _sample(self, text: Indices, piece: int, name: str) -> window_draws.Windows:
+    def _sample(self, text: Indices, piece: int, name: str, remedy: str) -> window_draws.Windows:
         """The windows that the loss is measured on; of all words, where too few are left after some are left out."""
         begins = np.unique(np.linspace(0, max(0, len(text) - SAMPLE), SAMPLES).astype(np.int64) // SAMPLE * SAMPLE)
         pieces = [part for begin in begins for part in (text[begin : begin + SAMPLE], [LINE_END])]
@@ -154,11 +154,15 @@ class Windows(Learner):
             if drawn.pairs(self.together):
                 return drawn
         raise RecurraError(
-            f"{name} has no line with two words that are seen `min_count` {self.config.min_count} times; "
-            "give a text of whole sentences"
+            f"{name} has no line with two words that are seen `min_count` {self.config.min_count} times; {remedy}"
         )
 
 
 def _small(random: np.random.Generator, rows: int, size: int) -> FloatArray:
     """What word2vec's program begins with: even numbers between -1/2 and 1/2, over the size."""
     return (random.random((rows, size), np.float32) - np.float32(0.5)) / np.float32(size)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
