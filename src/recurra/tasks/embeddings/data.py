@@ -36,6 +36,9 @@ VALIDATION_SHARE, SMALL_VALIDATION_SHARE = 100, 10
 MAX_VALIDATION = 100_000
 """... but not more words than this."""
 
+TRAIN, KEPT = "train.bin", "kept.bin"
+"""The files of word numbers that stay while a run goes on."""
+
 _BLOCK = 2**20
 
 
@@ -113,9 +116,7 @@ def read_data(
         train, kept, types = _with_phrases(train, kept, types, before, config, folder / f"phrases{number}")
     counts = types.counted(train)
     seen = int(counts.sum())
-    require_spaces(
-        dict(zip(types.words, counts.tolist(), strict=True)), "put spaces between them and give `words` spaces"
-    )
+    require_spaces(dict(zip(types.words, counts.tolist(), strict=True)), "part them and give `words` spaces")
     counts[: len(before.words)] += before.counts
     ranked = types.ranked(counts, config, before.vectors)
     if seen < MIN_WORDS or len(ranked) < MIN_TYPES:
@@ -126,22 +127,16 @@ def read_data(
     index = np.full(len(types.words), GONE, np.int32)
     index[ranked] = np.arange(len(ranked), dtype=np.int32)
     rest = np.flatnonzero((index == GONE) & (counts > 0))
-    data = Data(
-        corpus=corpus,
-        words=WordIndex.of([types.words[number] for number in ranked]),
-        counts=counts[ranked],
-        rare=Counted([types.words[number] for number in rest], counts[rest]),
-        train=_written(folder / "train.bin", _without_gaps(types.numbered(index), train)),
-        validation=_written(folder / "kept.bin", _without_gaps(types.numbered(index), kept)),
-        validation_name=name,
-        seen=seen,
-        digest=digest,
+    train, kept = (
+        _written(folder / called, _without_gaps(types.numbered(index), part))
+        for called, part in ((TRAIN, train), (KEPT, kept))
     )
-    del text, train, kept
     for path in folder.glob("*.bin"):
-        if path.name not in ("train.bin", "kept.bin"):
+        if path.name not in (TRAIN, KEPT):
             path.unlink()
-    return data
+    words = WordIndex.of([types.words[number] for number in ranked])
+    rare = Counted([types.words[number] for number in rest], counts[rest])
+    return Data(corpus, words, counts[ranked], rare, train, kept, name, seen, digest)
 
 
 def describe(data: Data) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def train(
         data: text files, folders of them, `Texts([...])`, or `sample:pydocs`.
         out: the model folder to make; None keeps the model in memory only.
         config: the options.
-        validation: the same, not trained on, to measure the loss on; one line in a hundred if not given.
+        validation: the same, not trained on, to measure the loss on; some lines are kept for it if not given.
         resume: go on with the run that was stopped or has ended in `out`.
         overwrite: replace what is in `out`.
         from_model: a trained model, or its folder, to go on from with more text: words keep their vectors, counts add
