@@ -22,7 +22,7 @@ Blocks = Callable[[], Iterable[Indices]]
 MARK = "_"
 """What joins the words of a phrase."""
 
-MAX_PAIRS = 2**25
+MAX_PAIRS = 2**24
 """Pairs of words in memory, at most; of more, a share is counted in each of several passes over the text."""
 
 _SCRAMBLE = np.uint64(0x9E3779B97F4A7C15)
