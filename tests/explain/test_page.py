@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from recurra.explain.measurements import Measured, measure
-from recurra.explain.page import embed, page_data, write_page
+from recurra.explain.html import embed
+from recurra.explain.page import page_data, write_page
 from recurra.explain.passage import Passage, Subject
 
 NASTY = '</script><b>"{{data}}" & <!-- \u2028'

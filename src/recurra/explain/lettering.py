@@ -163,6 +163,17 @@ def font_of(character: str, only_first: bool = False) -> FontProperties | None:
 
 
 @cache
+def font_of_word(word: str) -> FontProperties | None:
+    """The first font that has all characters of a word, preferably the proportional one; None if there is none."""
+    from matplotlib.font_manager import FontProperties
+
+    for path in (_font_files()[-1], *_font_files()):
+        if frozenset(map(ord, word)) <= _characters(path):
+            return FontProperties(fname=path)
+    return None
+
+
+@cache
 def _font_files() -> tuple[str, ...]:
     from matplotlib.font_manager import FontProperties, findfont, fontManager
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from importlib import resources
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.explain.html import embed
 from recurra.explain.measurements import Measured
 from recurra.explain.pictures import LINE_COLOURS, surprisal_scale
 from recurra.files import write_text_atomic
@@ -47,12 +47,6 @@ def page_data(measured: Measured) -> dict[str, Any]:
         "surprisal": _surprisal(measured),
         "view": passage.view.page_data(measured) if passage.view else None,
     }
-
-
-def embed(values: Any) -> str:
-    """JSON that stands inside a script element whatever its strings hold: ASCII, no markup characters, no NaN."""
-    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _neurons(measured: Measured) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from recurra.explain.beam_tree import (
     rule_of,
     tree_svg,
 )
-from recurra.explain.page import embed
+from recurra.explain.html import embed
 from recurra.files import require_writable_parent, write_text_atomic
 
 if TYPE_CHECKING:
