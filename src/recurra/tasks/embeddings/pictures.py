@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recurra.arrays import DoubleArray
 from recurra.explain.lettering import font_of_word, printable
 from recurra.files import write_atomic
-from recurra.tasks.embeddings.labels import Label, draw_labels
+from recurra.tasks.embeddings.labels import Label, draw_labels, shortened
 from recurra.tasks.embeddings.parallelogram import Parallelogram
 from recurra.tasks.embeddings.word_map import WordMap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.text import Text
 
 COLOURS = ("#b5482f", "#1f6391", "#4d7a35", "#7a4f94", "#946410", "#47616f", "#b0407a", "#13786f")
 """Of groups, dark enough for letters on white."""
@@ -27,7 +28,7 @@ INK, FAINT, LINE, ACCENT, OTHER = "#1d2126", "#6b737c", "#dcdfe3", "#c8553d", "#
 WIDTH, HEIGHT, DPI = 12.0, 10.0, 140
 """Of a picture, inches, and pixels an inch."""
 
-FRAME = (0.03, 0.065, 0.94, 0.88)
+FRAME = (0.03, 0.08, 0.94, 0.865)
 """Left, bottom, width and height of what is drawn, as shares of the picture."""
 
 LARGEST, SMALLEST = 14.0, 7.5
@@ -37,7 +38,7 @@ MARGIN = 0.1
 """Room around the points, as a share of their extent."""
 
 
-def draw_map(word_map: WordMap, path: Path) -> int:
+def draw_map(word_map: WordMap, path: Path) -> str:
     """Draw a map of words: dots and names by frequency, coloured by groups.
 
     Args:
@@ -45,7 +46,7 @@ def draw_map(word_map: WordMap, path: Path) -> int:
         path: the PNG to write.
 
     Returns:
-        How many words have a dot but no name: there was no room for it, or no font has its characters.
+        How many words have a dot but no name, a sentence; empty if all have one.
     """
     canvas, axes = _new(f"{word_map.name}: {len(word_map.words):,} words")
     _fit(axes, word_map.points)
@@ -57,11 +58,17 @@ def draw_map(word_map: WordMap, path: Path) -> int:
         Label(word, point, size, colour, size * 0.2 * DPI / 72)
         for word, point, size, colour in zip(word_map.words, word_map.points, sizes, colours, strict=True)
     ]
-    left_out = draw_labels(axes, canvas, labels, np.zeros((0, 2)))
+    unnamed = _unnamed(word_map.words, draw_labels(axes, canvas, labels, np.zeros((0, 2))))
     _name_axes(axes, word_map.axes)
-    without = f"{left_out:,} dots have no name, for want of room.  " if left_out else ""
-    _save(canvas, f"{without}{word_map.faithful}.", path)
-    return left_out
+    _save(canvas, [f"{line}." for line in (word_map.faithful, unnamed) if line], path)
+    return unnamed
+
+
+def _unnamed(words: Sequence[str], count: int) -> str:
+    fontless = sum(font_of_word(shortened(word)) is None for word in words)
+    reasons = {"for want of room": count - fontless, "since no font here has their letters": fontless}
+    parts = [f"{number:,} dots have no name, {reason}" for reason, number in reasons.items() if number]
+    return "; ".join(parts)
 
 
 def letter_sizes(count: int) -> DoubleArray:
@@ -79,7 +86,7 @@ def draw_analogy(analogy: Parallelogram, path: Path) -> None:
         path: the PNG to write.
     """
     a, b, c, d = analogy.words
-    sought = f"{b} \N{MINUS SIGN} {a} + {c}"
+    sought = f"{b} - {a} + {c}"
     canvas, axes = _new(f"{a} is to {b} as {c} is to {d}")
     points, ring, around = analogy.points, analogy.sum_point, analogy.around_points
     _fit(axes, np.concatenate([points, [ring], around]))
@@ -103,9 +110,8 @@ def draw_analogy(analogy: Parallelogram, path: Path) -> None:
     _name_axes(axes, [f"{100 * share:.0f} % of the variance of the four words" for share in analogy.explained])
     holds = "the nearest word" if analogy.rank == 1 else f"number {analogy.rank:,} of the words near it"
     about = f"The ring is {sought}; {d} is {holds} (cosine {analogy.similarity:.2f})."
-    _save(
-        canvas, f"{about}  The plane is that of the four words' principal components; grey words are around them.", path
-    )
+    plane = "The plane is that of the four words' principal components; the words in grey are those around them."
+    _save(canvas, [about, plane], path)
 
 
 def _arrow(axes: Axes, begin: DoubleArray, end: DoubleArray, colour: str, dashed: bool = False) -> None:
@@ -133,7 +139,7 @@ def _new(title: str) -> tuple[FigureCanvasAgg, Axes]:
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set_color(LINE)
-    axes.set_title("", loc="left", fontsize=15, color=INK, pad=10).update(_text(title))
+    _write(axes.set_title("", loc="left", fontsize=15, color=INK, pad=10), title)
     return canvas, axes
 
 
@@ -152,15 +158,18 @@ def _name_axes(axes: Axes, names: Sequence[str]) -> None:
         axes.set_ylabel(names[1], fontsize=9, color=FAINT)
 
 
-def _text(text: str) -> dict[str, Any]:
-    """What draws a text as it is, in a font that has its characters if there is one."""
-    font = font_of_word(text)
-    return {"text": text if font else printable(text), "parse_math": False} | (
-        {"fontfamily": font.get_name()} if font else {}
-    )
+def _write(artist: Text, text: str) -> None:
+    """Let an artist show a text as it is, in a font that has its characters if there is one."""
+    font, size = font_of_word(text.replace("\n", "")), artist.get_fontsize()
+    artist.set_parse_math(False)
+    artist.set_text(text if font else "\n".join(map(printable, text.split("\n"))))
+    if font:
+        artist.set_fontproperties(font)
+        artist.set_fontsize(size)
 
 
-def _save(canvas: FigureCanvasAgg, footnote: str, path: Path) -> None:
-    """Write a picture with a line below it, all or nothing."""
-    canvas.figure.text(FRAME[0], 0.016, "", fontsize=9, color=FAINT).update(_text(footnote))
+def _save(canvas: FigureCanvasAgg, footnote: Sequence[str], path: Path) -> None:
+    """Write a picture with lines below it, all or nothing."""
+    artist = canvas.figure.text(FRAME[0], 0.052, "", fontsize=9, color=FAINT, va="top", linespacing=1.5)
+    _write(artist, "\n".join(footnote))
     write_atomic(path, lambda temporary: canvas.figure.savefig(temporary, dpi=DPI, format="png"))

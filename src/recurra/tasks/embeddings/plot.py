@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, get_args
 from recurra.config import check_range
 from recurra.errors import OptionError
 from recurra.files import require_suffix, require_writable_parent
+from recurra.progress import note
 from recurra.tasks.embeddings.page import write_page
 from recurra.tasks.embeddings.parallelogram import Parallelogram
 from recurra.tasks.embeddings.pictures import draw_analogy, draw_map
@@ -62,7 +63,9 @@ def plot(
     wanted = [*(words or model.vectors.words[:count]), *(placed.words if placed else ())]
     word_map = make_map(model.name, choose(model.vectors, wanted), method, seed)
     picture = out.with_suffix(".png") if page else out
-    draw_map(word_map, picture)
+    unnamed = draw_map(word_map, picture)
+    if unnamed:
+        note(f"{picture}: {unnamed}")
     if not page:
         return (picture,)
     write_page(out, word_map, placed.words[:3] if placed else ())
