@@ -125,9 +125,9 @@ def _extent(canvas: FigureCanvasAgg, label: Label) -> DoubleArray | None:
         return None
     font = font.copy()
     font.set_size(label.size)
-    renderer = cast(Any, canvas).get_renderer()
-    width, height, _ = renderer.get_text_width_height_descent(shortened(label.text), font, ismath=False)
-    return np.array([width, height])
+    measure = cast(Any, canvas).get_renderer().get_text_width_height_descent
+    (width, height, _), (_, line, _) = (measure(text, font, ismath=False) for text in (shortened(label.text), "lp"))
+    return np.array([width, max(height, line)])
 
 
 def _boxes(centre: DoubleArray, distance: float, size: DoubleArray) -> Iterator[DoubleArray]:

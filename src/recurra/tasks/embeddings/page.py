@@ -68,15 +68,15 @@ def page_data(word_map: WordMap, analogy: Sequence[str] = ()) -> dict[str, Any]:
 def rounded_vectors(units: DoubleArray) -> NDArray[np.int8]:
     """Vectors as bytes: each times what makes its largest entry 127, since only its direction counts.
 
-    If they take too many bytes they are first turned so that the most of them is in the first dimensions (a singular
-    value decomposition, which keeps cosines), and the last ones are left out.
+    If they take too many bytes they are first turned so that the most of them is in few dimensions, as by principal
+    components without centring, which keeps cosines; the other dimensions are left out.
 
     Args:
         units: vectors of length one, `(words, size)`.
     """
     most = max(1, VECTOR_BYTES // len(units))
     if units.shape[1] > most:
-        units = units @ np.linalg.svd(units, full_matrices=False)[2][:most].T
+        units = units @ np.linalg.eigh(units.T @ units)[1][:, -most:]
     largest = np.abs(units).max(axis=1, keepdims=True)
     return np.round(127 * units / np.where(largest > 0, largest, 1)).astype(np.int8)
 

@@ -60,15 +60,15 @@ def draw_map(word_map: WordMap, path: Path) -> str:
     ]
     unnamed = _unnamed(word_map.words, draw_labels(axes, canvas, labels, np.zeros((0, 2))))
     _name_axes(axes, word_map.axes)
-    _save(canvas, [f"{line}." for line in (word_map.faithful, unnamed) if line], path)
+    _save(canvas, [f"{line}." for line in (word_map.faithful, unnamed.capitalize()) if line], path)
     return unnamed
 
 
 def _unnamed(words: Sequence[str], count: int) -> str:
     fontless = sum(font_of_word(shortened(word)) is None for word in words)
     reasons = {"for want of room": count - fontless, "since no font here has their letters": fontless}
-    parts = [f"{number:,} dots have no name, {reason}" for reason, number in reasons.items() if number]
-    return "; ".join(parts)
+    parts = [f"{number:,} {reason}" for reason, number in reasons.items() if number]
+    return f"dots without a name: {', '.join(parts)}" if parts else ""
 
 
 def letter_sizes(count: int) -> DoubleArray:
