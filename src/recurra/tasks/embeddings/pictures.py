@@ -34,7 +34,7 @@ FRAME = (0.03, 0.08, 0.94, 0.865)
 LARGEST, SMALLEST = 14.0, 7.5
 """Letters of the most and the least frequent word, points; their dots shrink alike."""
 
-MARGIN = 0.1
+MARGIN = 0.08
 """Room around the points, as a share of their extent."""
 
 

@@ -52,6 +52,8 @@ def plot(
     out = Path(out)
     require_suffix(out, ".png", ".html")
     check_range("count", count, FEWEST, MOST)
+    if len(words) > MOST:
+        raise OptionError(f"`words` are {len(words):,}, but can be {MOST:,} at most")
     if method not in get_args(Projection):
         raise OptionError(f"`method` is {method}, but must be one of {', '.join(get_args(Projection))}")
     require_writable_parent(out)

@@ -19,20 +19,10 @@ PERPLEXITY = 30.0
 """Neighbours that a point counts with, about; fewer, where there are not three times as many points."""
 
 ITERATIONS = 1500
-"""Steps of gradient descent ..."""
+"""Steps of gradient descent."""
 
-EXAGGERATED = 250
-"""... in the first of which similarities are larger than they are, so that groups find together, ..."""
-
-EXAGGERATION = 12.0
-"""... by this factor."""
-
-MOMENTUM = 0.5, 0.8
-"""Of the descent, while similarities are exaggerated and afterwards."""
-
-MIN_LEARNING_RATE = 50.0
-"""The learning rate is the number of points over the exaggeration (Belkina et al. 2019), but not below this; both
-over 4, since the gradient's factor of 4 is in it as in the paper."""
+LEARNING_RATE, MOMENTUM = 50.0, 0.8
+"""Of the descent; the gradient has the paper's factor of 4 in it."""
 
 START = 1e-4
 """Standard deviation of the first points."""
@@ -61,6 +51,9 @@ class Tsne:
 def tsne(vectors: Floats, seed: int, perplexity: float = PERPLEXITY, iterations: int = ITERATIONS) -> Tsne:
     """Place vectors in the plane by t-SNE, beginning from their principal components.
 
+    The paper exaggerates similarities at first, so that what a random beginning has put apart finds together. From
+    principal components that is not needed: vectors of words end at a lower divergence without it.
+
     Time and memory are quadratic: 2,000 vectors take some seconds and 32 MB.
 
     Args:
@@ -72,12 +65,9 @@ def tsne(vectors: Floats, seed: int, perplexity: float = PERPLEXITY, iterations:
     similar = similarities(vectors, min(perplexity, (len(vectors) - 1) / 3))
     points = _first_points(vectors, np.random.default_rng(seed))
     gains, velocity = np.ones_like(points), np.zeros_like(points)
-    rate = max(len(points) / EXAGGERATION, MIN_LEARNING_RATE * 4) / 4
     with bar("t-SNE") as shown:
         for iteration in range(iterations):
-            early = iteration < EXAGGERATED
-            slope = gradient(similar, points, np.float32(EXAGGERATION if early else 1.0))
-            _descend(points, velocity, gains, slope, rate, MOMENTUM[0 if early else 1])
+            _descend(points, velocity, gains, gradient(similar, points))
             _tell(shown, iteration, iterations)
     exact = points.astype(np.float64)
     return Tsne(exact - exact.mean(axis=0), divergence(similar, exact))
@@ -88,13 +78,11 @@ def _tell(shown: Bar, iteration: int, iterations: int) -> None:
         shown.update(iteration / iterations)
 
 
-def _descend(
-    points: FloatArray, velocity: FloatArray, gains: FloatArray, slope: FloatArray, rate: float, momentum: float
-) -> None:
+def _descend(points: FloatArray, velocity: FloatArray, gains: FloatArray, slope: FloatArray) -> None:
     """One step, in place, with a gain for each coordinate (Jacobs 1988): up where the slope keeps its direction."""
     keeps = (slope > 0) != (velocity > 0)
     gains[:] = np.maximum(np.where(keeps, gains + np.float32(0.2), gains * np.float32(0.8)), np.float32(_MIN_GAIN))
-    velocity[:] = np.float32(momentum) * velocity - np.float32(rate) * gains * slope
+    velocity[:] = np.float32(MOMENTUM) * velocity - np.float32(LEARNING_RATE) * gains * slope
     points += velocity
 
 
@@ -154,8 +142,8 @@ def _conditional(distances: DoubleArray, begin: int, perplexity: float) -> Doubl
 
 
 @jit(fastmath=frozenset({"reassoc", "contract"}))
-def gradient(similar: FloatArray, points: FloatArray, exaggeration: np.float32) -> FloatArray:
-    """The gradient of the Kullback-Leibler divergence (equation 5), the similarities taken times `exaggeration`.
+def gradient(similar: FloatArray, points: FloatArray) -> FloatArray:
+    """The gradient of the Kullback-Leibler divergence (equation 5).
 
     In one pass over all pairs: the sum over which the q_ij are normalised is not known before its end, so what draws
     together and what drives apart are added up by themselves. `plain_gradient` says the same in five lines.
@@ -163,7 +151,6 @@ def gradient(similar: FloatArray, points: FloatArray, exaggeration: np.float32) 
     Args:
         similar: as `similarities` gives them, `(count, count)`.
         points: `(count, 2)`.
-        exaggeration: 1 for the gradient itself.
 
     Returns:
         `(count, 2)`.
@@ -189,14 +176,14 @@ def gradient(similar: FloatArray, points: FloatArray, exaggeration: np.float32) 
         attracted[i, 0], attracted[i, 1] = near_x, near_y
         repelled[i, 0], repelled[i, 1] = far_x, far_y
         total += float(near - one)
-    return np.float32(4) * (exaggeration * attracted - repelled / np.float32(total))
+    return np.float32(4) * (attracted - repelled / np.float32(total))
 
 
-def plain_gradient(similar: Floats, points: Floats, exaggeration: float = 1.0) -> DoubleArray:
+def plain_gradient(similar: Floats, points: Floats) -> DoubleArray:
     """What `gradient` computes, as the equation has it, in float64."""
     kernel, apart = _kernel(points), points[:, None].astype(np.float64) - points
     q = kernel / kernel.sum()
-    result: DoubleArray = 4 * (((exaggeration * similar - q) * kernel)[:, :, None] * apart).sum(axis=1)
+    result: DoubleArray = 4 * (((similar - q) * kernel)[:, :, None] * apart).sum(axis=1)
     return result
 
 

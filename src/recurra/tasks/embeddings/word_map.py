@@ -75,10 +75,8 @@ def choose(vectors: Vectors, words: Sequence[str]) -> Chosen:
         words: those asked for.
 
     Raises:
-        RecurraError: if there are fewer than three words to draw, or more than 5,000.
+        RecurraError: if there are fewer than three words to draw.
     """
-    if len(words) > MOST:
-        raise RecurraError(f"{len(words):,} words are too many to draw; give at most {MOST:,} for `words`")
     found: dict[str, tuple[int, FloatArray]] = {}
     unknown, empty = [], []
     for word in words:
