@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import keyword
 import os
 import re
 import sys
@@ -40,11 +41,17 @@ def make_app() -> App:
     for name, task in TASKS.items():
         task_app = App(name=name, help=task.summary)
         for verb, summary in task.verbs.items():
-            task_app.command(f"recurra.tasks.{name}.commands:{verb}", name=verb, help=summary)
+            task_app.command(f"recurra.tasks.{name}.commands:{function_of(verb)}", name=verb, help=summary)
         app.command(task_app)
     for name, summary in GENERAL.items():
         app.command(f"recurra.tasks.shared.general:{name}", name=name, help=summary)
     return app
+
+
+def function_of(verb: str) -> str:
+    """The function that is called for a verb: odd_one_out for odd-one-out, import_ for import, a word of Python's."""
+    name = verb.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,6 +12,9 @@ from recurra.arrayfile import Arrays
 from recurra.arrays import IntArray
 from recurra.errors import RecurraError
 
+LONGEST_LOOKED_FOR = 40
+"""Letters of a word that near spellings are looked for, at most."""
+
 
 class WordIndex(Sequence[str]):
     """Distinct words, the most frequent first; a word's index is its place among them.
@@ -88,6 +91,28 @@ class WordIndex(Sequence[str]):
             return int(self.order[low])
         return None
 
+    def near(self, word: str, count: int = 3) -> list[str]:
+        """Words that are spelled nearly like this one, the nearest first, and of these the most frequent first.
+
+        They are at most two letters inserted, left out, replaced or swapped with the next away, one for a word of up to
+        four letters (the restricted distance of Damerau 1964), and longer than that: two other letters are no spelling.
+        """
+        if not 1 < len(word) <= LONGEST_LOOKED_FOR:
+            return []
+        most = 1 if len(word) < 5 else 2
+        try:
+            letters = _letters(bytes(self.text).decode("utf-8", "surrogatepass"))
+        except UnicodeDecodeError:  # a damaged file: no help with spelling
+            return []
+        begins = np.zeros(len(self.text) + 1, np.int64)
+        np.cumsum((self.text & 0xC0) != 0x80, out=begins[1:])  # of bytes in letters: continuation bytes begin none
+        starts = begins[self.offsets]
+        lengths = np.diff(starts)
+        candidates = np.flatnonzero((abs(lengths - len(word)) <= most) & (lengths > most))
+        distances = _distances(_letters(word), letters, starts[candidates], lengths[candidates])
+        chosen = np.argsort(distances, kind="stable")[:count]
+        return [self[int(candidates[number])] for number in chosen if distances[number] <= most]
+
     @cached_property
     def by_word(self) -> dict[str, int]:
         """Every word's index, for whoever looks up many; it takes a moment to make."""
@@ -102,3 +127,38 @@ def _fit(size: int, offsets: IntArray, order: np.ndarray[Any, Any]) -> bool:
     if len(offsets) != len(order) + 1 or (offsets[0], offsets[-1]) != (0, size) or bool((np.diff(offsets) < 0).any()):
         return False
     return not len(order) or bool(order.min() >= 0 and order.max() < len(order))
+
+
+def _letters(text: str) -> np.ndarray[Any, Any]:
+    """The code points of a text, `(letters,)`."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def _distances(
+    word: np.ndarray[Any, Any], letters: np.ndarray[Any, Any], starts: IntArray, lengths: IntArray
+) -> np.ndarray[Any, Any]:
+    """How far other words are from one: the usual table of edit distances, row by row, of all others at once.
+
+    Args:
+        word: its letters, `(length,)`.
+        letters: those of all words, one after another.
+        starts: where each of the others begins, `(others,)`.
+        lengths: how long each is, `(others,)`.
+
+    Returns:
+        `(others,)`.
+    """
+    width = int(lengths.max(initial=0))
+    places = np.minimum(starts + np.arange(width)[:, None], len(letters) - 1)
+    others = letters[places]  # what follows a shorter word does no harm: its distance stands at its own length
+    rows = [np.repeat(np.arange(width + 1, dtype=np.int8)[:, None], len(starts), axis=1)]
+    for i, letter in enumerate(word):
+        row = np.empty_like(rows[-1])
+        row[0] = i + 1
+        for j in range(width):
+            row[j + 1] = np.minimum(rows[-1][j] + (others[j] != letter), np.minimum(rows[-1][j + 1], row[j]) + 1)
+            if i and j:
+                swapped = (others[j] == word[i - 1]) & (others[j - 1] == letter)
+                row[j + 1] = np.where(swapped, np.minimum(row[j + 1], rows[-2][j - 1] + 1), row[j + 1])
+        rows = [rows[-1], row]
+    return rows[-1][lengths, np.arange(len(starts))]

@@ -31,6 +31,19 @@ TASKS = {
             "compare": "Compare pieces with what a model was trained on, and tell what is copied.",
         },
     ),
+    "embeddings": Task(
+        "Learn vectors of words from a corpus, compare and draw them.",
+        {
+            "train": "Learn vectors from text files, folders of them, or sample:pydocs.",
+            "similar": "Find the words nearest to a word, or nearest among your own.",
+            "analogy": "Find what is to a word as another is to a third.",
+            "odd-one-out": "Find the word that fits the others worst.",
+            "evaluate": "Measure vectors by analogies and by word similarity as people judge it.",
+            "plot": "Draw words on a map: a picture, or a page to search and zoom.",
+            "export": "Write vectors for other programs: word2vec, fastText, GloVe, NumPy.",
+            "import": "Make a model of the vectors of another program.",
+        },
+    ),
     "translation": Task(
         "Translate sentences, or turn any sequence into another.",
         {

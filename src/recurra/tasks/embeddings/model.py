@@ -2,24 +2,56 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self, overload
 
 import numpy as np
 
 from recurra import modelfolder
 from recurra.arrayfile import Arrays, map_arrays, write_arrays
-from recurra.config import from_dict
+from recurra.arrays import FloatArray
+from recurra.config import check_range, from_dict
+from recurra.data.sources import listed
 from recurra.data.vectors import TASK, Vectors
 from recurra.data.word_index import WordIndex
+from recurra.errors import OptionError, RecurraError
+from recurra.progress import note
 from recurra.tasks.embeddings.config import Config
 from recurra.tasks.embeddings.data import Counted
+from recurra.tasks.embeddings.nearest import AnalogyMethod, Found, Nearest, odd_ones
 from recurra.tasks.shared.card import Described
 from recurra.training import run_folder
 from recurra.training.history import HISTORY, Measurement, read_history, write_history
+
+COUNT = 10
+"""Neighbours that are found if nothing else is asked for ..."""
+
+MAX_COUNT = 1_000_000
+"""... and at most."""
+
+NAMED = 10
+"""Words without a vector that a note names, at most."""
+
+
+class Neighbour(NamedTuple):
+    """A word and how near it is: the cosine similarity, or the score of an analogy."""
+
+    word: str
+    similarity: float
+
+
+def neighbours(words: Sequence[str], found: Found) -> list[Neighbour]:
+    """What was found, as words."""
+    return [Neighbour(words[int(i)], float(s)) for i, s in zip(found.indices, found.scores, strict=True)]
+
+
+def shortened(word: str) -> str:
+    """A word as a message shows it."""
+    return reprlib.repr(word)
 
 
 class Model(Described):
@@ -119,6 +151,118 @@ class Model(Described):
             others = rows[ngrams.rows(word)]
             own[number] = (1 + len(others)) * matrix[number] - others.sum(axis=0)
         return {"word/inputs": own, "ngrams": rows}
+
+    def vector(self, word: str) -> FloatArray:
+        """The vector of a word, `(size,)`; one the model has not is looked up in small letters, or made of its n-grams.
+
+        Raises:
+            RecurraError: if there is none; words spelled nearly like it are named.
+        """
+        vector: FloatArray = self._vectors([word])[0]
+        return vector
+
+    def __getitem__(self, word: str) -> FloatArray:
+        return self.vector(word)
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and bool(self.vectors.of([word])[1][0])
+
+    def _vectors(self, words: Sequence[str]) -> FloatArray:
+        """The vectors of words, `(words, size)`, if all of them have one that points somewhere."""
+        result, found = self.vectors.of(words)
+        for word, vector, there in zip(words, result, found, strict=True):
+            if not there:
+                near = self.vectors.words.near(word.lower() if self.vectors.splitter.lowercase else word)
+                hint = f"did you mean {listed(near)}?" if near else "check its spelling, or ask for another"
+                raise RecurraError(f"{self.name} has no word {shortened(word)}; {hint}")
+            if not vector.any():
+                raise RecurraError(f"{shortened(word)} has a zero vector in {self.name}, which is near nothing")
+        return result
+
+    @cached_property
+    def nearest(self) -> Nearest:
+        """The search among all words."""
+        return Nearest(self.vectors.matrix, self.name)
+
+    @overload
+    def similar(  # type: ignore[overload-overlap]
+        self, words: str, *, count: int = ..., among: Sequence[str] = ...
+    ) -> list[Neighbour]: ...
+
+    @overload
+    def similar(
+        self, words: Sequence[str], *, count: int = ..., among: Sequence[str] = ...
+    ) -> list[list[Neighbour]]: ...
+
+    def similar(
+        self, words: str | Sequence[str], *, count: int = COUNT, among: Sequence[str] = ()
+    ) -> list[Neighbour] | list[list[Neighbour]]:
+        """The words nearest to a word by cosine similarity, without itself; of several words, a list for each.
+
+        Args:
+            words: what to look for.
+            count: neighbours to find of each.
+            among: find them among these words instead of all; those without a vector are named in a note.
+
+        Raises:
+            RecurraError: if a word has no vector.
+        """
+        check_range("count", count, 1, MAX_COUNT)
+        asked = [words] if isinstance(words, str) else list(words)
+        queries = self._vectors(asked)
+        names, nearest = self._searched(among)
+        same = {name: index for index, name in enumerate(names)} if among else {}
+        own = [same.get(word) if among else self.vectors.find(word) for word in asked]
+        found = nearest.similar(queries, count, [[] if index is None else [index] for index in own])
+        answers = [neighbours(names, each) for each in found]
+        return answers[0] if isinstance(words, str) else answers
+
+    def _searched(self, among: Sequence[str]) -> tuple[Sequence[str], Nearest]:
+        """Words to search among, and the search."""
+        if not among:
+            return self.vectors.words, self.nearest
+        distinct = list(dict.fromkeys(among))
+        matrix, there = self.vectors.of(distinct)
+        missing = [shortened(word) for word, known in zip(distinct, there, strict=True) if not known]
+        if len(missing) == len(distinct):
+            raise RecurraError(f"{self.name} has none of the {len(distinct):,} words to search among; give others")
+        if missing:
+            more = " ..." if len(missing) > NAMED else ""
+            note(f"{len(missing):,} words to search among have no vector: {', '.join(missing[:NAMED])}{more}")
+        return [word for word, known in zip(distinct, there, strict=True) if known], Nearest(matrix[there], self.name)
+
+    def analogy(self, a: str, b: str, c: str, *, count: int = COUNT, method: AnalogyMethod = "add") -> list[Neighbour]:
+        """What is to `c` as `b` is to `a`: `analogy("man", "king", "woman")`.
+
+        Args:
+            a: a word, never among the answers, as the next two.
+            b: what goes with it.
+            c: what an answer is to go with.
+            count: answers, the best first.
+            method: 3CosAdd or 3CosMul, see `Nearest.analogy`.
+
+        Raises:
+            RecurraError: if a word has no vector.
+        """
+        check_range("count", count, 1, MAX_COUNT)
+        asked = [index for word in (a, b, c) if (index := self.vectors.find(word)) is not None]
+        found = self.nearest.analogy(self._vectors((a, b, c)), count, asked, method)
+        return neighbours(self.vectors.words, found)
+
+    def fitting(self, words: Sequence[str]) -> list[Neighbour]:
+        """Words by how well they fit the rest, worst first: the cosine with the mean of all, each of unit length.
+
+        Raises:
+            RecurraError: if there are fewer than three, or one has no vector.
+        """
+        if len(words) < 3:
+            raise OptionError("of fewer than three words none is the odd one; give more")
+        cosines = odd_ones(self._vectors(words))
+        return [Neighbour(words[number], float(cosines[number])) for number in np.argsort(cosines, kind="stable")]
+
+    def odd_one_out(self, words: Sequence[str]) -> str:
+        """The word that fits the others worst, see `fitting`."""
+        return self.fitting(words)[0].word
 
     def network_words(self) -> str:
         """A few words on the vectors."""

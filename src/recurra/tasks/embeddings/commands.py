@@ -1,0 +1,155 @@
+"""`recurra embeddings ...`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from recurra.data.tables import read_lines, split_lines
+from recurra.errors import OptionError, RecurraError
+from recurra.progress import note
+from recurra.tasks.embeddings.config import Config
+from recurra.tasks.embeddings.model import COUNT, NAMED, Model, Neighbour
+from recurra.tasks.embeddings.nearest import AnalogyMethod
+from recurra.tasks.shared.commands import Several, command, require_given
+from recurra.tasks.shared.output import print_json
+
+
+@command
+def train(
+    *corpus: str,
+    out: Path,
+    validation: Annotated[tuple[str, ...], Several] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    from_model: Annotated[Path | None, Parameter(name="--from")] = None,
+    config: Config = Config(),
+) -> None:
+    """Learn vectors of the words of a text.
+
+    Args:
+        corpus: Text files (plain or packed), folders of .txt files, JSONL, or sample:pydocs.
+        out: The model folder to make.
+        validation: The same, not learned from, to measure the loss on; a hundredth if not given.
+        resume: Go on with the run that was stopped, or has ended, in OUT.
+        overwrite: Replace what is in OUT.
+        from_model: A model to go on from with more text; its words keep their vectors and counts.
+    """
+    from recurra.tasks.embeddings.training import train as train_model
+
+    require_given(corpus, "a text file, a folder or sample:pydocs", "validation" if validation else None)
+    train_model(corpus, out, config, validation=validation, resume=resume, overwrite=overwrite, from_model=from_model)
+
+
+@command
+def similar(model: Path, *words: str, count: int = COUNT, among: Path | None = None, json: bool = False) -> None:
+    """Find the words nearest to each of some words, by cosine similarity.
+
+    Args:
+        model: The model folder.
+        words: What to look for; lines of standard input if none are given.
+        count: Neighbours of each word.
+        among: A file of words, one a line, to find the neighbours among; all words of the model if not given.
+        json: Print one JSON object.
+    """
+    asked = list(words) or _typed()
+    loaded = Model.load(model)
+    known = _known(loaded, asked)
+    found = dict(zip(known, loaded.similar(known, count=count, among=_listed(among)), strict=True))
+    if json:
+        told = [{"word": word, "neighbours": _told(found.get(word, []))} for word in asked]
+        print_json({"similar": told, "count": len(told)})
+        return
+    for number, word in enumerate(known):
+        if len(asked) > 1:
+            print(f"{'' if number == 0 else chr(10)}{word}")
+        _print(found[word])
+
+
+def _typed() -> list[str]:
+    """The lines of standard input that have a word."""
+    if sys.stdin.isatty():
+        raise OptionError("there is no word to look for; name one, or give words as lines of standard input")
+    text = sys.stdin.buffer.read().decode("utf-8-sig", "replace")
+    words = [line.strip() for line in split_lines(text) if line.strip()]
+    if not words:
+        raise OptionError("there is no word to look for: standard input is empty; name one")
+    return words
+
+
+def _listed(file: Path | None) -> list[str]:
+    """The words of a file, one a line."""
+    if file is None:
+        return []
+    words = [line.strip() for line in read_lines(file) if line.strip()]
+    if not words:
+        raise RecurraError(f"{file} has no words; put one on each line")
+    return words
+
+
+def _known(model: Model, words: Sequence[str]) -> list[str]:
+    """The words that have neighbours; a single one must, of several those that have none are told."""
+    vectors = model.vectors.of(words)[0]
+    known = [word for word, vector in zip(words, vectors, strict=True) if vector.any()]
+    unknown = [word for word, vector in zip(words, vectors, strict=True) if not vector.any()]
+    for word in unknown[:NAMED]:
+        try:
+            model.similar(word)
+        except RecurraError as error:
+            if not known:
+                raise
+            note(str(error))
+    if len(unknown) > NAMED:
+        note(f"so it is with {len(unknown) - NAMED:,} more words")
+    return known
+
+
+def _told(found: Sequence[Neighbour]) -> list[dict[str, Any]]:
+    return [{"word": neighbour.word, "similarity": round(neighbour.similarity, 6)} for neighbour in found]
+
+
+def _print(found: Sequence[Neighbour]) -> None:
+    for neighbour in found:
+        print(f"{neighbour.similarity:8.4f}  {neighbour.word}")
+
+
+@command
+def analogy(
+    model: Path, a: str, b: str, c: str, *, count: int = COUNT, method: AnalogyMethod = "add", json: bool = False
+) -> None:
+    """Find what is to C as B is to A: man king woman.
+
+    Args:
+        model: The model folder.
+        a: A word.
+        b: What goes with it.
+        c: The word that an answer is to go with.
+        count: Answers, the best first.
+        method: Add vectors (3CosAdd), or multiply similarities (3CosMul).
+        json: Print one JSON object.
+    """
+    found = Model.load(model).analogy(a, b, c, count=count, method=method)
+    if json:
+        print_json({"text": found[0].word if found else "", "answers": _told(found), "count": len(found)})
+    else:
+        _print(found)
+
+
+@command
+def odd_one_out(model: Path, *words: str, json: bool = False) -> None:
+    """Find the word that fits the others worst: how near each is to the mean of all, the odd one first.
+
+    Args:
+        model: The model folder.
+        words: Three words or more.
+        json: Print one JSON object.
+    """
+    found = Model.load(model).fitting(words)
+    if json:
+        print_json({"text": found[0].word, "words": _told(found), "count": len(found)})
+    else:
+        _print(found)
