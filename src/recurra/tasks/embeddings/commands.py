@@ -13,6 +13,7 @@ from recurra.data.tables import read_lines, split_lines
 from recurra.errors import OptionError, RecurraError
 from recurra.progress import note
 from recurra.tasks.embeddings.config import Config
+from recurra.tasks.embeddings.evaluation import VOCABULARY_SIZE
 from recurra.tasks.embeddings.model import COUNT, NAMED, Model, Neighbour
 from recurra.tasks.embeddings.nearest import AnalogyMethod
 from recurra.tasks.shared.commands import Several, command, require_given
@@ -153,3 +154,36 @@ def odd_one_out(model: Path, *words: str, json: bool = False) -> None:
         print_json({"text": found[0].word, "words": _told(found), "count": len(found)})
     else:
         _print(found)
+
+
+@command
+def evaluate(
+    model: Path,
+    *tests: Path,
+    method: AnalogyMethod = "add",
+    vocabulary_size: int = VOCABULARY_SIZE,
+    json: bool = False,
+) -> None:
+    """Measure vectors: the share of analogies that are right, the rank correlation with word similarity.
+
+    Args:
+        model: The model folder.
+        tests: Files of analogies (four words a line) or of word similarity (two words and a score).
+        method: How analogies are answered: add vectors (3CosAdd), or multiply similarities (3CosMul).
+        vocabulary_size: Only so many of the most frequent words are known, and may be answers.
+        json: Print one JSON object.
+    """
+    require_given([str(test) for test in tests], "a file of analogies or of word similarity")
+    figures = Model.load(model).evaluate(tests, vocabulary_size=vocabulary_size, method=method)
+    if json:
+        print_json(figures)
+        return
+    rows = []
+    for name, figure in figures.items():
+        rows.append((Path(name).name, figure["kind"], figure))
+        rows += [(f"  {section}", "", part) for section, part in figure.get("sections", {}).items()]
+    width = max(len(name) for name, _, _ in rows)
+    print(f"{'test':<{width}}  {'kind':<10}  {'score':>6}  coverage    count")
+    for name, kind, figure in rows:
+        score = "-" if figure["score"] is None else f"{figure['score']:.4f}"
+        print(f"{name:<{width}}  {kind:<10}  {score:>6}  {figure['coverage']:>8.1%}  {figure['count']:>7,}")

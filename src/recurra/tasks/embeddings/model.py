@@ -15,13 +15,14 @@ from recurra import modelfolder
 from recurra.arrayfile import Arrays, map_arrays, write_arrays
 from recurra.arrays import FloatArray
 from recurra.config import check_range, from_dict
-from recurra.data.sources import listed
+from recurra.data.sources import listed, several
 from recurra.data.vectors import TASK, Vectors
 from recurra.data.word_index import WordIndex
 from recurra.errors import OptionError, RecurraError
 from recurra.progress import note
 from recurra.tasks.embeddings.config import Config
 from recurra.tasks.embeddings.data import Counted
+from recurra.tasks.embeddings.evaluation import VOCABULARY_SIZE, Examiner, read_test
 from recurra.tasks.embeddings.nearest import AnalogyMethod, Found, Nearest, odd_ones
 from recurra.tasks.shared.card import Described
 from recurra.training import run_folder
@@ -263,6 +264,35 @@ class Model(Described):
     def odd_one_out(self, words: Sequence[str]) -> str:
         """The word that fits the others worst, see `fitting`."""
         return self.fitting(words)[0].word
+
+    def evaluate(
+        self,
+        files: str | Path | Sequence[str | Path],
+        *,
+        vocabulary_size: int = VOCABULARY_SIZE,
+        method: AnalogyMethod = "add",
+    ) -> dict[str, dict[str, Any]]:
+        """Measure the vectors by tests of analogies and of word similarity.
+
+        Args:
+            files: tests, see `evaluation.read_test`; lines that are not understood are told in a note.
+            vocabulary_size: only so many of the first words are known, and may be answers.
+            method: how analogies are answered, see `Nearest.analogy`.
+
+        Returns:
+            For each file by its name as given: `kind`, `score`, `coverage`, `count`, and `sections` of analogies; see
+            `evaluation.Examiner.examine`.
+
+        Raises:
+            RecurraError: if a file is not such a test.
+        """
+        check_range("vocabulary_size", vocabulary_size, 1, 2**31)
+        tests = {str(file): read_test(Path(file)) for file in several(files)}
+        for test in tests.values():
+            for sentence in test.skipped:
+                note(sentence)
+        examiner = Examiner(self.vectors, self.nearest, vocabulary_size)
+        return {name: examiner.examine(test, method) for name, test in tests.items()}
 
     def network_words(self) -> str:
         """A few words on the vectors."""
