@@ -11,7 +11,6 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import save_file
 
 from recurra.errors import RecurraError, os_errors
 from recurra.files import write_atomic
@@ -21,7 +20,12 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "U8": "u1", "BOOL": "?"}
 """The types an array may have, by the names that the format gives them."""
 
+_NAMES = {np.dtype(kind).str: name for name, kind in _TYPES.items()}
+
 _MAX_HEADER = 2**26
+
+_BLOCK = 2**20
+"""Entries that are written at a time."""
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]], figures: Any = None) -> None:
@@ -32,12 +36,22 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]], figures
         arrays: by name.
         figures: anything else, as JSON values; it is kept in the header.
     """
-    plain = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    metadata = None if figures is None else {"figures": json.dumps(figures)}
+    header: dict[str, Any] = {} if figures is None else {"__metadata__": {"figures": json.dumps(figures)}}
+    end = 0
+    ordered = sorted(arrays.items(), key=lambda item: -item[1].itemsize)  # so that each is aligned
+    for name, array in ordered:
+        kind = _NAMES[np.dtype(array.dtype).newbyteorder("<").str]
+        header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": (end, end := end + array.nbytes)}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
 
     def write(temporary: Path) -> None:
-        with reported():
-            save_file(plain, temporary, metadata)
+        with open(temporary, "wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for _, array in ordered:
+                flat = np.ascontiguousarray(array).reshape(-1)
+                for begin in range(0, len(flat), _BLOCK):  # so that one that is mapped is never in memory whole
+                    file.write(flat[begin : begin + _BLOCK].astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
 
     write_atomic(path, write)
 

@@ -126,8 +126,13 @@ def read_config(folder: Path, task: str | None = None) -> dict[str, Any]:
     if any(not isinstance(config.get(name), kind) for name, kind in expected.items()):
         raise RecurraError(f"{folder / CONFIG} is incomplete; the file is damaged, copy the model again")
     if task is not None and config["task"] != task:
-        raise RecurraError(f"{folder} is a {config['task']} model, not a {task} model; use it with that task")
+        raise RecurraError(f"{folder} is {model_of(config['task'])}, not {model_of(task)}; use it with that task")
     return dict(config)
+
+
+def model_of(task: str) -> str:
+    """A model of a task as a sentence calls it: a text model, an embeddings model."""
+    return f"{'an' if task[:1] in tuple('aeiou') else 'a'} {task} model"
 
 
 def tell(record: Mapping[str, Any], template: str) -> str:

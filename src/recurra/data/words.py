@@ -76,7 +76,7 @@ class WordSplitter:
     def word(self, piece: str) -> str:
         """The word of one of `pieces`; empty if it is none."""
         word = piece.strip()
-        if not self.punctuation and not _MARKS_OF_WORDS.search(word):
+        if not self.punctuation and not has_letters(word):
             return ""
         return word.lower() if self.lowercase else word
 
@@ -91,6 +91,11 @@ class WordSplitter:
             case {"kind": "words" | "spaces" as kind, "lowercase": bool(lowercase), "punctuation": bool(punctuation)}:
                 return cls(kind, lowercase, punctuation)
         raise RecurraError(f"{where} does not say what its words are; the file is damaged, copy the model again")
+
+
+def has_letters(word: str) -> bool:
+    """Whether a word has a letter or a digit, which punctuation has not."""
+    return _MARKS_OF_WORDS.search(word) is not None
 
 
 def find_words(text: str) -> list[str]:

@@ -5,19 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from recurra.data.tables import read_lines, split_lines
 from recurra.errors import OptionError, RecurraError
+from recurra.files import require_suffix, require_writable_parent
 from recurra.progress import note
 from recurra.tasks.embeddings.config import Config
 from recurra.tasks.embeddings.evaluation import VOCABULARY_SIZE
+from recurra.tasks.embeddings.formats import Format
 from recurra.tasks.embeddings.model import COUNT, NAMED, Model, Neighbour
 from recurra.tasks.embeddings.nearest import AnalogyMethod
-from recurra.tasks.shared.commands import Several, command, require_given
+from recurra.tasks.shared.commands import Several, command, require_file_name, require_given
 from recurra.tasks.shared.output import print_json
+
+DEMO_WORDS = ("list", "string", "error", "returns", "file", "two")
+"""Whose neighbours the demo shows."""
 
 
 @command
@@ -187,3 +192,98 @@ def evaluate(
     for name, kind, figure in rows:
         score = "-" if figure["score"] is None else f"{figure['score']:.4f}"
         print(f"{name:<{width}}  {kind:<10}  {score:>6}  {figure['coverage']:>8.1%}  {figure['count']:>7,}")
+
+
+@command
+def plot(
+    model: Path,
+    *words: str,
+    out: Path,
+    among: Path | None = None,
+    count: int = 400,
+    method: Literal["pca", "t-sne"] = "t-sne",
+    analogy: tuple[str, str, str, str] | None = None,
+    seed: int = 1,
+    json: bool = False,
+) -> None:
+    """Draw words on a map, those near each other that are used alike.
+
+    Args:
+        model: The model folder.
+        words: What to draw; the most frequent words if none are given.
+        out: The picture (.png), or a page to search and zoom (.html).
+        among: A file of words to draw, one a line.
+        count: Words to draw if none are given.
+        method: How vectors come to lie in a plane: by principal components, or t-SNE.
+        analogy: Four words a b c d to draw as an analogy: a is to b as c is to d.
+        seed: Seed of t-SNE.
+        json: Print one JSON object.
+    """
+    from recurra.tasks.embeddings.plot import plot as draw
+
+    require_suffix(out, ".png", ".html", ".htm")
+    chosen = [*words, *_listed(among)]
+    files = draw(Model.load(model), out, words=chosen, count=count, method=method, analogy=analogy, seed=seed)
+    _print_files(files, json, {})
+
+
+@command
+def export(model: Path, *, out: Path, format: Format = "auto", json: bool = False) -> None:
+    """Write vectors for other programs: .txt or .vec as text, .bin as word2vec's binary, .npy with a .txt of words.
+
+    Args:
+        model: The model folder.
+        out: The file to write.
+        format: Text has a first line with the counts (word2vec, fastText, gensim), glove has none; told by OUT if auto.
+        json: Print one JSON object.
+    """
+    require_file_name(out)
+    require_writable_parent(out)
+    loaded = Model.load(model)
+    _print_files(loaded.export(out, format), json, _sizes(loaded))
+
+
+@command
+def import_(file: Path, *, out: Path, overwrite: bool = False, json: bool = False) -> None:
+    """Make a model of vectors in word2vec's text or binary format, fastText's .vec, GloVe's text or .npy.
+
+    Args:
+        file: The vectors, packed or not; the words of an .npy stand in a .txt of the same name, one a line.
+        out: The model folder to make.
+        overwrite: Replace what is in OUT.
+        json: Print one JSON object.
+    """
+    from recurra.tasks.embeddings.importing import import_vectors
+
+    model = import_vectors(file, out, overwrite=overwrite)
+    if not json:
+        note(f"{out}: {model.network_words()}; next: recurra embeddings {model.use.format(name=out)}")
+    _print_files((out,), json, _sizes(model))
+
+
+def _sizes(model: Model) -> dict[str, int]:
+    return {"count": len(model.vectors.words), "size": model.vectors.size}
+
+
+def _print_files(files: Sequence[Path], json: bool, more: dict[str, int]) -> None:
+    names = [str(file) for file in files]
+    if json:
+        print_json({"path": names[0], "files": names, **more})
+    else:
+        print("\n".join(names))
+
+
+def demo(out: Path, minutes: float | None) -> None:
+    """Learn vectors from Python's documentation, look at some, draw them; see `recurra demo`."""
+    from recurra.tasks.embeddings.plot import plot as draw
+    from recurra.tasks.embeddings.training import train as train_model
+
+    model = train_model("sample:pydocs", out / "pydocs", minutes=minutes or 1.0, overwrite=True)
+    for word in DEMO_WORDS:
+        if word in model:
+            print(f"{word}: {', '.join(neighbour.word for neighbour in model.similar(word, count=6))}")
+    files = [file for name in ("map.png", "map.html") for file in draw(model, out / name)]
+    print(f"\nThe loss curve: {out / 'pydocs' / 'loss.png'}")
+    print(f"The words on a map: {', '.join(map(str, files))}")
+    print(f"\nType next:\n  recurra embeddings similar {out / 'pydocs'} string")
+    print("  recurra embeddings train YOUR_TEXT.txt --out my-vectors")

@@ -23,6 +23,7 @@ from recurra.progress import note
 from recurra.tasks.embeddings.config import Config
 from recurra.tasks.embeddings.data import Counted
 from recurra.tasks.embeddings.evaluation import VOCABULARY_SIZE, Examiner, read_test
+from recurra.tasks.embeddings.formats import Format, write_vectors
 from recurra.tasks.embeddings.nearest import AnalogyMethod, Found, Nearest, odd_ones
 from recurra.tasks.shared.card import Described
 from recurra.training import run_folder
@@ -33,6 +34,9 @@ COUNT = 10
 
 MAX_COUNT = 1_000_000
 """... and at most."""
+
+IMPORTED = "imported"
+"""The entry of a record that says in which format vectors came that were not trained here."""
 
 NAMED = 10
 """Words without a vector that a note names, at most."""
@@ -294,9 +298,20 @@ class Model(Described):
         examiner = Examiner(self.vectors, self.nearest, vocabulary_size)
         return {name: examiner.examine(test, method) for name, test in tests.items()}
 
+    def export(self, out: str | Path, format: Format = "auto") -> tuple[Path, ...]:
+        """Write the vectors for other programs; see `formats.write_vectors`."""
+        return write_vectors(self.vectors, Path(out), format)
+
+    def facts(self) -> dict[str, str]:
+        """What a person wants to know of the model; of imported vectors that is only where they are from."""
+        if IMPORTED not in self.record:
+            return super().facts()
+        return {"imported from": modelfolder.tell(self.record, "{data}, {imported}"), "vectors": self.network_words()}
+
     def network_words(self) -> str:
         """A few words on the vectors."""
-        return f"{self.config.method}, {len(self.vectors.words):,} words x {self.vectors.size}"
+        method = "imported" if IMPORTED in self.record else self.config.method
+        return f"{method}, {len(self.vectors.words):,} words x {self.vectors.size}"
 
     def longer(self, reason: str) -> str:
         """The option that makes a run longer."""

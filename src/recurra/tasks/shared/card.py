@@ -63,7 +63,8 @@ class Described:
     def card(self, name: str) -> str:
         """The model card, Markdown."""
         facts = "\n".join(f"- {label}: {text}" for label, text in self.facts().items())
-        title = f"# {name}\n\nA {self.task} model made with Recurra {self.record.get('recurra', recurra.__version__)}."
+        made_with = f"made with Recurra {self.record.get('recurra', recurra.__version__)}"
+        title = f"# {name}\n\n{modelfolder.model_of(self.task).capitalize()} {made_with}."
         return f"{title}\n\n{facts}\n\n{self.manner}\n\n    recurra {self.task} {self.use.format(name=name)}\n"
 
 
