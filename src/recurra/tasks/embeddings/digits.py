@@ -74,7 +74,7 @@ def number(data: np.ndarray[Any, Any], at: int, end: int) -> tuple[np.float32, b
             seen += 1
             if count < 18:
                 integer = integer * 10 + int(data[at]) - _ZERO
-                count += integer > 0
+                count += 1 if integer else 0
                 power -= fraction
             else:  # its digits are beyond what float64 tells
                 power += not fraction

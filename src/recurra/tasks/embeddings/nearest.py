@@ -33,12 +33,10 @@ class Rule(NamedTuple):
     Attributes:
         combine: from similarities to queries, `(queries, words)`, to scores, `(scores, words)`.
         queries: so many make one score.
-        steepness: how much a score changes with a similarity, at most.
     """
 
     combine: Callable[[Scores], Scores]
     queries: int = 1
-    steepness: float = 1.0
 
 
 class Found(NamedTuple):
@@ -125,6 +123,7 @@ class Nearest:
         if method == "add":
             (found,) = self.similar((units[1] - units[0] + units[2])[None], count, [exclude])
         else:
+            # In float64: of similarities near -1 a product tells far less than they do.
             (found,) = self._search(units, units, PRODUCT, count, [exclude])
         return found
 
@@ -148,11 +147,11 @@ class Nearest:
             exclude: indices of words not to be found, for each score.
         """
         best = np.concatenate([_best_of_groups(scores) for scores in self._blocks(queries, rule, exclude)], axis=1)
-        rounding = 2 * queries.shape[1] * float(np.finfo(queries.dtype).eps) * rule.steepness
+        rounding = 2 * queries.shape[1] * float(np.finfo(np.float32).eps)
         wanted = min(count, best.shape[1])
         bounds = np.partition(best, -wanted, axis=1)[:, -wanted]
         for number, bound in enumerate(bounds):
-            groups = np.flatnonzero((best[number] >= bound - 2 * rounding) & np.isfinite(best[number]))
+            groups = np.flatnonzero(best[number] >= bound - 2 * rounding)
             asked = exact[number * rule.queries : (number + 1) * rule.queries]
             yield self._exact(groups, asked, rule, count, exclude[number] if exclude else ())
 
@@ -200,7 +199,7 @@ def multiplied(similarities: Scores) -> Scores:
 
 
 COSINE = Rule(lambda similarities: similarities)
-PRODUCT = Rule(multiplied, 3, EPSILON**-2)
+PRODUCT = Rule(multiplied, 3)
 
 
 def odd_ones(vectors: Scores) -> DoubleArray:
