@@ -15,7 +15,7 @@ from recurra.tasks.embeddings import Config, Model, Texts, glove, train
 from recurra.tasks.embeddings.config import resolve
 from recurra.tasks.embeddings.cooccurrence import TRIPLE, Records
 from recurra.tasks.embeddings.data import Data, read_data
-from recurra.tasks.embeddings.glove import Costs, Glove, first_state, mean_cost, shuffled
+from recurra.tasks.embeddings.glove import Costs, Glove, first_state, predicted, shuffled
 
 SMALL: dict[str, Any] = dict(method="glove", embedding_size=12, min_count=1, epochs=4, window=3)
 
@@ -66,7 +66,9 @@ def test_a_step_is_the_gradient_of_the_stated_cost_by_the_rule_of_adagrad(
     cost = torch.stack([stated_cost(*before, *entry, count) for entry in {(i, j), (j, i)}]).sum()
     gradients = torch.autograd.grad(cost, before)
     costs = Costs.of(np.array([pair], TRIPLE))
-    assert mean_cost(state, biases, *costs) == pytest.approx(cost.item() / len({(i, j), (j, i)}), rel=1e-5)
+    assert costs.training(predicted(state, biases, costs.pairs)) == pytest.approx(
+        cost.item() / len({(i, j), (j, i)}), rel=1e-5
+    )
     glove.learn_pairs(state, biases, *costs, np.zeros(1, np.int64), np.float32(rate))
     for after, start, gradient in zip((state, biases), before, gradients, strict=True):
         step = rate * gradient.numpy()
@@ -85,14 +87,15 @@ def test_kernels_are_as_their_references(count: int, size: int, seed: int) -> No
     glove.learn_pairs_reference(*exact, *costs, order, 0.1)
     np.testing.assert_allclose(state, exact[0], rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(biases, exact[1], rtol=1e-3, atol=1e-4)
-    assert mean_cost(state, biases, *costs) == pytest.approx(glove.mean_cost_reference(state, biases, *costs), rel=1e-4)
+    exact = state.astype(np.float64), biases.astype(np.float64)
+    expected = glove.predicted_reference(*exact, costs.pairs)
+    np.testing.assert_allclose(predicted(state, biases, costs.pairs), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_counts_get_the_weight_of_the_paper() -> None:
     costs = Costs.of(np.array([(1, 0, 1), (2, 0, 99), (3, 0, 100), (4, 0, 1e6)], TRIPLE))
     np.testing.assert_allclose(costs.weights, [0.01**0.75, 0.99**0.75, 1, 1], rtol=1e-5)
     np.testing.assert_allclose(costs.logs, np.log([1, 99, 100, 1e6]), rtol=1e-6)
-    np.testing.assert_allclose(Costs.of(costs.pairs, 10).logs, np.log([10, 990, 1000, 1e7]), rtol=1e-6)
 
 
 def test_vectors_begin_small_and_even_and_at_the_begin_of_a_cache_line() -> None:
@@ -186,31 +189,61 @@ def test_words_of_an_epoch_add_up_to_those_of_the_text(tmp_path: Path, monkeypat
     assert sum(learning.learn(part, 0.0) for part in range(learning.parts)) == 2100
 
 
-def test_the_loss_of_a_text_is_the_same_for_one_that_says_it_again(tmp_path: Path) -> None:
+def test_losses_are_the_stated_means_over_entries() -> None:
+    costs = Costs.of(np.array([(1, 0, 200), (1, 1, 10)], TRIPLE))
+    errors = np.array([[0.3, -0.2], [-0.1, 5.0]])  # the 5 is of an entry that stands in the first row already
+    predictions = np.log([200, 10]) + errors
+    weight = 0.1**0.75
+    assert costs.training(predictions) == pytest.approx((0.09 + 0.01 + weight * 0.04) / 6, rel=1e-5)
+    expected = (
+        (np.exp(0.3) - 1 - 1.5 * 0.3) + (np.exp(-0.1) - 1 + 1.5 * 0.1) + weight * (np.exp(-0.2) - 1 + 0.7 * 0.2)
+    ) / 3
+    assert costs.validation(predictions, np.array([1.5, 0.7])) == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_validation_loss_is_least_for_what_is_so_on_average() -> None:
+    costs = Costs.of(some_pairs(50, 6, 0))
+    ratios = np.random.default_rng(0).uniform(0.2, 3, 50)
+    best = np.tile(np.log(costs.pairs["weight"] * ratios), (2, 1))
+    for shift in (-0.1, 0.1):
+        assert costs.validation(best + shift, ratios) > costs.validation(best, ratios)
+    near = np.tile(costs.logs, (2, 1)) + np.random.default_rng(1).uniform(-0.01, 0.01, (2, 50))
+    assert costs.validation(near, np.ones(50)) == pytest.approx(costs.training(near), rel=0.01)
+
+
+def test_counts_of_the_validation_text_are_scaled_to_those_of_the_training_text(tmp_path: Path) -> None:
     text = sentences(60)
-    learning = learner(tmp_path, f"{text}\n{text}", text)
-    run_of(learning, range(5))
-    loss, validation = learning.losses()
-    assert validation == pytest.approx(loss, rel=1e-5)
+    alike = learner(tmp_path / "alike", f"{text}\n{text}", text)
+    np.testing.assert_allclose(alike.ratios, 1, rtol=1e-6)
+    other = learner(tmp_path / "other", "\n".join(["wa wb wc wd we wf wg wh wi wj"] * 12), "wa wb\nwb wa\nwi wi\nzz wc")
+    named = {word: number for number, word in enumerate(sorted(f"w{letter}" for letter in "abcdefghij"))}
+    assert len(other.ratios) == 24
+    total = 12 * (9 + 8 / 2 + 7 / 3)  # of pairs, each counted once
+    found = {
+        (int(pair["word"]), int(pair["context"])): ratio
+        for pair, ratio in zip(other.sample.pairs, other.ratios, strict=True)
+        if ratio
+    }
+    assert found == {(named["wb"], named["wa"]): pytest.approx(2 / 12 * total / 4)}
 
 
 def test_a_loss_is_measured_on_a_sample_of_all_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(glove, "SAMPLE", 40)
     learning = learner(tmp_path)
-    for costs in (learning.sample, learning.validation):
-        assert 20 <= len(costs.pairs) <= 40
-        assert len(np.unique(costs.pairs["word"])) > 5
+    assert len(learning.sample.pairs) == len(learning.ratios) == 40
+    assert len(np.unique(learning.sample.pairs["word"])) > 3
 
 
-def test_guessing_is_the_cost_of_the_best_constant(tmp_path: Path) -> None:
-    learning = learner(tmp_path)
-    state, biases = np.zeros_like(learning.state), np.zeros_like(learning.biases)
+@pytest.mark.parametrize("validation", [sentences(40, 1), "wa\nwb"])
+def test_guessing_is_the_loss_of_the_best_constant(validation: str, tmp_path: Path) -> None:
+    learning = learner(tmp_path, validation=validation)
+    learning.state[:] = 0
 
-    def cost(constant: float) -> float:
-        biases[:, :2] = constant / 2
-        return mean_cost(state, biases, *learning.validation)
+    def loss(constant: float) -> float:
+        learning.biases[:, :2] = constant / 2
+        return learning.losses()[1]
 
-    assert min(map(cost, np.linspace(-5, 5, 1001))) == pytest.approx(learning.guessing, rel=1e-3)
+    assert min(map(loss, np.linspace(-5, 5, 1001))) == pytest.approx(learning.guessing, rel=1e-3)
 
 
 def test_a_validation_text_without_pairs_is_answered_by_the_sample(tmp_path: Path) -> None:
@@ -231,7 +264,7 @@ def test_words_of_a_topic_come_to_lie_together(tmp_path: Path) -> None:
     run_of(learning, range(60))
     after = learning.losses()
     assert after[0] < before[0] / 10
-    assert after[1] < before[1] / 10
+    assert after[1] < min(before[1], learning.guessing) / 2
     vectors = learning.vectors()
     np.testing.assert_allclose(vectors, learning.state[:, 0, :12] + learning.state[:, 1, :12])
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

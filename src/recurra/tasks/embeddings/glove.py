@@ -23,6 +23,7 @@ from recurra.arrays import DoubleArray, FloatArray, IntArray
 from recurra.config import required
 from recurra.errors import RecurraError, os_errors
 from recurra.kernels import jit
+from recurra.progress import note
 from recurra.tasks.embeddings.config import Config
 from recurra.tasks.embeddings.cooccurrence import TRIPLE, Records, count_together
 from recurra.tasks.embeddings.data import Data
@@ -48,6 +49,8 @@ SAMPLE = 2**17
 _LANES = 16
 """Rows are as long as a multiple of so many numbers, the rest zeros: whole vector registers, whole cache lines."""
 
+_BLOCK = 2**20
+
 _FAST = frozenset({"reassoc", "contract"})
 
 
@@ -65,27 +68,48 @@ class Costs(NamedTuple):
     logs: FloatArray
 
     @classmethod
-    def of(cls, pairs: Records, scale: float = 1.0) -> Costs:
-        """Pairs with their counts, times a scale."""
-        logs = np.log(pairs["weight"] * np.float32(scale))
-        weights = np.exp(np.minimum(np.float32(ALPHA) * (logs - np.float32(np.log(X_MAX))), np.float32(0)))
+    def of(cls, pairs: Records) -> Costs:
+        """Pairs by their counts."""
+        logs = np.log(pairs["weight"])
+        weights = np.exp(np.minimum(np.float32(ALPHA) * (logs - np.float32(math.log(X_MAX))), np.float32(0)))
         return cls(pairs, weights, logs)
 
-    def guessing(self) -> float:
-        """The mean cost of the best answer that is the same for all entries."""
-        entries = np.where(self.pairs["word"] == self.pairs["context"], 1.0, 2.0)
-        weights = self.weights * entries
-        best = weights @ self.logs / weights.sum()
-        return float(0.5 * weights @ (self.logs - best) ** 2 / entries.sum())
+    def training(self, predictions: DoubleArray) -> float:
+        """The mean cost of an entry.
+
+        Args:
+            predictions: of ln X, `(2, pairs)`: of the entry (word, context) and of (context, word).
+        """
+        return self._mean(0.5 * (predictions - self.logs) ** 2)
+
+    def validation(self, predictions: DoubleArray, ratios: DoubleArray) -> float:
+        """The mean cost of an entry, by the counts of another text.
+
+        With d = prediction - ln X and r the ratio of the other text's count to X, it is f(X) (e^d - 1 - r d): where the
+        texts say the same, r = 1, that is 0.5 f(X) d^2 up to the second order. In r it is linear: so it is right on
+        average however small the other text is, when most counts are 0 and their logarithms would say nothing. It is
+        what a Poisson distribution's log-likelihood loses against the counts of the training text: below 0, vectors
+        know the other text better than these do.
+
+        Args:
+            predictions: of ln X, `(2, pairs)`.
+            ratios: the other text's count of each pair to this one's, `(pairs,)`.
+        """
+        errors = predictions - self.logs
+        return self._mean(np.expm1(errors) - ratios * errors)
+
+    def _mean(self, values: DoubleArray) -> float:
+        """The weighted mean of `(2, pairs)`; a word's own entry counts once."""
+        entries = np.array([np.ones(len(self.pairs)), self.pairs["word"] != self.pairs["context"]])
+        return float((self.weights * entries * values).sum() / entries.sum())
 
 
 class Glove:
     """GloVe as a `Learner`.
 
-    The losses are mean costs of an entry. That of the validation text is of its own counts, times the ratio of what is
-    counted in both texts: so they are of the size that the training text's are, and what it measures is how well the
-    vectors tell the logarithms of counts in a text they have not seen. As these are counts of a smaller text, hence
-    rougher, it stays above the other, however well the words are learned.
+    The losses are mean costs of an entry, of a fixed sample of the pairs of the training text: by its counts, and by
+    those of the validation text times the ratio of all counts of both, see `Costs.validation`. Without one of these
+    pairs in the validation text, the second is the first.
 
     Args:
         config: resolved.
@@ -111,8 +135,12 @@ class Glove:
         self.pairs = shuffled(counted, config.seed, folder / "shuffled.bin")
         self.sample = Costs.of(np.array(self.pairs[:SAMPLE]))
         other = count_together(data.validation, words, window, memory, folder / "validation-pairs.bin")
-        self.validation = _validation(counted, other) if len(other) else self.sample
-        self.guessing = self.validation.guessing()
+        self.ratios = _counts_in(other, self.sample.pairs) / self.sample.pairs["weight"]
+        if self.ratios.any():
+            self.ratios *= _total(counted) / _total(other)
+        else:
+            note("the validation text says nothing of pairs of words; its loss is that of the training text")
+        self.guessing = _guessing(self.sample, self.ratios)
         self.seen = data.seen
         self._chunks = -(-len(self.pairs) // _CHUNK)
         self._together = max(_PART // size // _CHUNK, 1)
@@ -146,8 +174,10 @@ class Glove:
         return Costs.of(pairs), order
 
     def losses(self) -> tuple[float, float]:
-        """The mean cost of an entry, of a sample of the training text's and of the validation text's."""
-        return mean_cost(self.state, self.biases, *self.sample), mean_cost(self.state, self.biases, *self.validation)
+        """The mean cost of an entry, by the counts of the training text and by those of the validation text."""
+        predictions = predicted(self.state, self.biases, self.sample.pairs)
+        loss = self.sample.training(predictions)
+        return loss, self.sample.validation(predictions, self.ratios) if self.ratios.any() else loss
 
     def arrays(self) -> Arrays:
         """Vectors, biases, and AdaGrad's sums of squares of both."""
@@ -179,15 +209,36 @@ def _threads(config: Config) -> int:
     return config.threads or os.cpu_count() or 1
 
 
-def _validation(counted: Records, other: Records) -> Costs:
-    """A sample of the pairs of the validation text, with their counts as large as those of the training text."""
-    scale = _total(counted) / _total(other)
-    return Costs.of(np.array(other[:: -(-len(other) // SAMPLE)]), scale)
+def _guessing(sample: Costs, ratios: DoubleArray) -> float:
+    """The validation loss of the best answer that is the same for all entries."""
+    entries = np.where(sample.pairs["word"] == sample.pairs["context"], 1.0, 2.0) * sample.weights
+    if not ratios.any():
+        return sample.training(np.full((2, len(ratios)), entries @ sample.logs / entries.sum()))
+    best = math.log(entries @ ratios / (entries @ np.exp(-sample.logs)))
+    return sample.validation(np.full((2, len(ratios)), best), ratios)
+
+
+def _counts_in(other: Records, pairs: Records) -> DoubleArray:
+    """How much pairs stand together by other counts, which are sorted, `(pairs,)`."""
+    counts, wanted = np.zeros(len(pairs)), _keys(pairs)
+    for begin in range(0, len(other), _BLOCK):
+        block = other[begin : begin + _BLOCK]
+        keys = _keys(block)
+        places = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        found = keys[places] == wanted
+        counts[found] = block["weight"][places[found]]
+    return counts
+
+
+def _keys(pairs: Records) -> IntArray:
+    """A number for each pair, in their order."""
+    keys: IntArray = (pairs["word"].astype(np.int64) << 32) + pairs["context"]
+    return keys
 
 
 def _total(pairs: Records) -> float:
     """All that was counted; half of it, where words are not the same."""
-    blocks = (pairs["weight"][begin : begin + 2**20] for begin in range(0, len(pairs), 2**20))
+    blocks = (pairs["weight"][begin : begin + _BLOCK] for begin in range(0, len(pairs), _BLOCK))
     return sum(float(block.sum(dtype=np.float64)) for block in blocks)
 
 
@@ -331,31 +382,23 @@ def learn_pairs_reference(
 
 
 @jit(fastmath=_FAST)
-def mean_cost(state: FloatArray, biases: FloatArray, pairs: Records, weights: FloatArray, logs: FloatArray) -> float:
-    """The mean cost of an entry of the matrix, over the entries that pairs stand for; arguments as of `learn_pairs`."""
-    total, entries = 0.0, 0
+def predicted(state: FloatArray, biases: FloatArray, pairs: Records) -> DoubleArray:
+    """What vectors and biases say of ln X, `(2, pairs)`: for (word, context) and (context, word)."""
+    predictions = np.empty((2, len(pairs)))
     for number in range(len(pairs)):
         word, context = pairs[number].word, pairs[number].context
-        for _ in range(1 if word == context else 2):
+        for order in range(2):
             vector, output = state[word, 0], state[context, 1]
             product = np.float32(0)
             for index in range(len(vector)):
                 product += vector[index] * output[index]
-            error = np.float64(product) + biases[word, 0] + biases[context, 1] - logs[number]
-            total += 0.5 * weights[number] * error * error
-            entries += 1
+            predictions[order, number] = np.float64(product) + biases[word, 0] + biases[context, 1]
             word, context = context, word
-    return total / entries
+    return predictions
 
 
-def mean_cost_reference(
-    state: FloatArray, biases: FloatArray, pairs: Records, weights: FloatArray, logs: FloatArray
-) -> float:
-    """As `mean_cost`, in float64."""
-    words, contexts = pairs["word"], pairs["context"]
-    both = words != contexts
-    rows, columns = np.concatenate([words, contexts[both]]), np.concatenate([contexts, words[both]])
-    targets = np.concatenate([logs, logs[both]]).astype(np.float64)
-    products = np.einsum("es,es->e", state[rows, 0], state[columns, 1], dtype=np.float64)
-    errors = products + biases[rows, 0] + biases[columns, 1] - targets
-    return float(np.mean(0.5 * np.concatenate([weights, weights[both]]) * errors**2))
+def predicted_reference(state: DoubleArray, biases: DoubleArray, pairs: Records) -> DoubleArray:
+    """As `predicted`, in whatever precision it is given."""
+    words, contexts = np.array([pairs["word"], pairs["context"]]), np.array([pairs["context"], pairs["word"]])
+    products: DoubleArray = np.einsum("ops,ops->op", state[words, 0], state[contexts, 1])
+    return products + biases[words, 0] + biases[contexts, 1]
