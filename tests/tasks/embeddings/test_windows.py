@@ -20,8 +20,8 @@ from recurra.tasks.embeddings.character_ngrams import runs_of
 from recurra.tasks.embeddings.config import Config, resolve
 from recurra.tasks.embeddings.data import LINE_END, NOTHING, Data
 from recurra.tasks.embeddings.window_draws import (
+    DrawnWindows,
     Noise,
-    Windows,
     draw_windows,
     draw_windows_reference,
     keep_thresholds,
@@ -108,7 +108,7 @@ def test_frequent_words_are_left_out_as_word2vec_does_and_windows_reach_over_the
     assert widths[10:-10].min() == 3, "the words left out are not in the way"
 
 
-def some_windows(vocabulary: int, centres: int, negatives: int, seed: int = 0) -> Windows:
+def some_windows(vocabulary: int, centres: int, negatives: int, seed: int = 0) -> DrawnWindows:
     rng = np.random.default_rng(seed)
     text = rng.integers(-1, vocabulary, centres).astype(np.int32)
     noise = noise_table(rng.integers(1, 100, vocabulary))
@@ -139,21 +139,21 @@ def test_kernels_learn_what_the_plain_twin_does(kernel: str, size: int) -> None:
     ours, plain = state(30, size, buckets), state(30, size, buckets, np.float64)
     together = kernel.startswith("cbow")
     if kernel == "five":
-        kernels.skip_gram(size)(windows, ours[0], ours[1], np.float32(0.1))
+        kernels.skip_gram(size)(*windows, ours[0], ours[1], np.float32(0.1))
     else:
-        kernels.learn_windows(windows, *ours, runs, together, np.float32(0.1))
+        kernels.learn_windows(*windows, *ours, *runs, together, np.float32(0.1))
     kernels.learn_windows_reference(windows, *plain, runs, together, 0.1)
     for one, other in zip(ours, plain, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
-def one_window(words: list[int], centre: int, negatives: list[int]) -> Windows:
+def one_window(words: list[int], centre: int, negatives: list[int]) -> DrawnWindows:
     """One word with all the others around it; the others have none."""
     place = np.arange(len(words), dtype=np.int32)
     begins, ends = place.copy(), place + 1
     begins[centre], ends[centre] = 0, len(words)
     rows = np.tile(np.array(negatives, np.int32), (len(words), 1))
-    return Windows(np.array(words, np.int32), begins, ends.astype(np.int32), rows)
+    return DrawnWindows(np.array(words, np.int32), begins, ends.astype(np.int32), rows)
 
 
 @pytest.mark.parametrize("together", [False, True])
@@ -187,7 +187,7 @@ def test_each_row_that_a_word_is_made_of_moves_as_its_vector_would() -> None:
         np.testing.assert_allclose(row - was, alone[0] - vectors[0])
     np.testing.assert_allclose(outputs, right)
     np.testing.assert_allclose(
-        kernels.compose(*(a.astype(np.float32) for a in (inputs, ngrams)), runs)[0],
+        kernels.compose(*(a.astype(np.float32) for a in (inputs, ngrams)), *runs)[0],
         (inputs[0] + ngrams.sum(axis=0)) / 3,
         rtol=1e-5,
     )
@@ -197,9 +197,9 @@ def test_each_row_that_a_word_is_made_of_moves_as_its_vector_would() -> None:
 def test_the_loss_is_that_of_the_plain_twin(together: bool) -> None:
     windows = some_windows(20, 100, 4)
     inputs, outputs, _ = state(20, 10)
-    ours = kernels.total_loss(windows, inputs, outputs, together)
+    ours = kernels.total_loss(*windows, inputs, outputs, together)
     assert ours == pytest.approx(kernels.total_loss_reference(windows, inputs, outputs, together), rel=1e-12)
-    nothing = kernels.total_loss(windows, inputs, np.zeros_like(outputs), together)
+    nothing = kernels.total_loss(*windows, inputs, np.zeros_like(outputs), together)
     assert nothing / windows.pairs(together) == pytest.approx(5 * math.log(2)), "each of five is a coin"
 
 

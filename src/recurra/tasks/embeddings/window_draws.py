@@ -40,7 +40,7 @@ class Noise(NamedTuple):
     alias: Words
 
 
-class Windows(NamedTuple):
+class DrawnWindows(NamedTuple):
     """Words and what each is told apart from.
 
     `words` are those left after some were left out, `(centres,)`. The window of one is the words from its entry of
@@ -111,7 +111,7 @@ def _alias_table(shares: DoubleArray) -> tuple[Thresholds, Words]:
     return accept, alias
 
 
-def draw_windows(text: Words, keep: Thresholds, noise: Noise, window: int, negatives: int, seed: Any) -> Windows:
+def draw_windows(text: Words, keep: Thresholds, noise: Noise, window: int, negatives: int, seed: Any) -> DrawnWindows:
     """Leave words out, and draw windows and noise words for the rest.
 
     Args:
@@ -124,9 +124,9 @@ def draw_windows(text: Words, keep: Thresholds, noise: Noise, window: int, negat
     """
     size = len(text)
     words, begins, ends = (np.empty(size, np.int32) for _ in range(3))
-    drawn = Windows(words, begins, ends, np.empty((size, negatives), np.int32))
+    drawn = DrawnWindows(words, begins, ends, np.empty((size, negatives), np.int32))
     count = _draw_windows(np.asarray(text), keep, *noise, window, np.uint64(seed), *drawn)
-    return Windows(*(array[:count] for array in drawn))
+    return DrawnWindows(*(array[:count] for array in drawn))
 
 
 @jit()
@@ -191,7 +191,7 @@ def _among(negatives: Words, centre: int, number: int, word: int) -> bool:
 
 def draw_windows_reference(
     text: Words, keep: Thresholds, noise: Noise, window: int, negatives: int, seed: int
-) -> Windows:
+) -> DrawnWindows:
     """As `draw_windows`."""
     randoms = _randoms(seed)
     kept: list[tuple[int, int, int, list[int]]] = []
@@ -210,7 +210,7 @@ def draw_windows_reference(
             kept.append((word, begin + first, begin + end, chosen))
         line = []
     words, begins, ends = (np.array([row[column] for row in kept], np.int32) for column in range(3))
-    return Windows(words, begins, ends, np.array([row[3] for row in kept], np.int32).reshape(-1, negatives))
+    return DrawnWindows(words, begins, ends, np.array([row[3] for row in kept], np.int32).reshape(-1, negatives))
 
 
 def _randoms(seed: int) -> Any:

@@ -9,6 +9,9 @@ window for h, once; the gradient is that of the mean, as it is not in word2vec's
 
 A word's vector may be the mean of its own row and those of its character n-grams. Each of these rows then moves as far
 as the word's vector would (Bojanowski et al. 2017, arXiv 1607.04606, and their program).
+
+Kernels take the arrays of `DrawnWindows` and `Runs` one by one: what Numba keeps on disk of a kernel that takes named
+tuples cannot be read any more once their names change.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from numpy.typing import NDArray
 from recurra.arrays import DoubleArray, FloatArray, IntArray
 from recurra.kernels import ONE, exponential, jit
 from recurra.tasks.embeddings.prefetch import LINE, prefetch
-from recurra.tasks.embeddings.window_draws import Windows, Words
+from recurra.tasks.embeddings.window_draws import DrawnWindows, Words
 
 _FAST = frozenset(("reassoc", "contract"))
 _ZERO = np.float32(0.0)
@@ -47,7 +50,7 @@ class Runs(NamedTuple):
 
 
 @cache
-def skip_gram(size: int) -> Callable[[Windows, FloatArray, FloatArray, np.float32], None]:
+def skip_gram(size: int) -> Callable[..., None]:
     """The kernel of skip-gram with five noise words and vectors of `size`: it is faster where that is known.
 
     The six output rows of a window are in a block of their own meanwhile, which stays in the fastest cache, while those
@@ -55,8 +58,15 @@ def skip_gram(size: int) -> Callable[[Windows, FloatArray, FloatArray, np.float3
     """
 
     @jit(fastmath=_FAST)
-    def learn(windows: Windows, inputs: FloatArray, outputs: FloatArray, rate: np.float32) -> None:
-        words, begins, ends, negatives = windows
+    def learn(
+        words: Words,
+        begins: Words,
+        ends: Words,
+        negatives: Words,
+        inputs: FloatArray,
+        outputs: FloatArray,
+        rate: np.float32,
+    ) -> None:
         block, gradients = np.empty((FIVE + 1, size), np.float32), np.zeros(8, np.float32)
         b0, b1, b2, b3, b4, b5 = block[0], block[1], block[2], block[3], block[4], block[5]
         for centre in range(words.shape[0]):
@@ -105,26 +115,33 @@ def skip_gram(size: int) -> Callable[[Windows, FloatArray, FloatArray, np.float3
 
 @jit(fastmath=_FAST)
 def learn_windows(
-    windows: Windows,
+    words: Words,
+    begins: Words,
+    ends: Words,
+    negatives: Words,
     inputs: FloatArray,
     outputs: FloatArray,
     ngrams: FloatArray,
-    runs: Runs,
+    offsets: IntArray,
+    runs: Words,
     together: bool,
     rate: np.float32,
 ) -> None:
     """Learn from windows, with any number of noise words, and with character n-grams if there are any.
 
     Args:
-        windows: what to learn from.
+        words: what to learn from, see `DrawnWindows`, as the three that follow.
+        begins: of windows.
+        ends: of windows.
+        negatives: noise words.
         inputs: rows of words, `(words, size)`; changed.
         outputs: likewise, of targets; changed.
         ngrams: rows of character n-grams, `(buckets, size)`; changed.
-        runs: which of them belong to each word.
+        offsets: see `Runs`, as the next.
+        runs: which of the n-grams belong to each word.
         together: take the mean of a window for its input, CBOW; else its words one after another, skip-gram.
         rate: learning rate.
     """
-    words, begins, ends, negatives = windows
     size = inputs.shape[1]
     hidden, moved = np.empty(size, np.float32), np.empty(size, np.float32)
     for centre in range(words.shape[0]):
@@ -141,13 +158,13 @@ def learn_windows(
             moved[:] = _ZERO
             for index in range(first, last):
                 if index != centre:
-                    _add_word(words[index], inputs, ngrams, runs, share, hidden)
+                    _add_word(words[index], inputs, ngrams, offsets, runs, share, hidden)
             _step(hidden, moved, outputs, words[centre], rate, rate)
             for number in range(negatives.shape[1]):
                 _step(hidden, moved, outputs, negatives[centre, number], _ZERO, rate)
             for index in range(first, last):
                 if index != centre:
-                    _move_word(words[index], inputs, ngrams, runs, share, moved)
+                    _move_word(words[index], inputs, ngrams, offsets, runs, share, moved)
             first = last
 
 
@@ -159,28 +176,40 @@ def _logistic(z: np.float32) -> np.float32:
 
 @jit(fastmath=_FAST)
 def _add_word(
-    word: int, inputs: FloatArray, ngrams: FloatArray, runs: Runs, share: np.float32, hidden: FloatArray
+    word: int,
+    inputs: FloatArray,
+    ngrams: FloatArray,
+    offsets: IntArray,
+    runs: Words,
+    share: np.float32,
+    hidden: FloatArray,
 ) -> None:
     """Add a share of a word's vector."""
-    begin, end = runs.offsets[word], runs.offsets[word + 1]
+    begin, end = offsets[word], offsets[word + 1]
     part = share / np.float32(1 + end - begin)
     for d in range(hidden.shape[0]):
         hidden[d] += part * inputs[word, d]
     for run in range(begin, end):
-        row = runs.rows[run]
+        row = runs[run]
         for d in range(hidden.shape[0]):
             hidden[d] += part * ngrams[row, d]
 
 
 @jit(fastmath=_FAST)
 def _move_word(
-    word: int, inputs: FloatArray, ngrams: FloatArray, runs: Runs, share: np.float32, moved: FloatArray
+    word: int,
+    inputs: FloatArray,
+    ngrams: FloatArray,
+    offsets: IntArray,
+    runs: Words,
+    share: np.float32,
+    moved: FloatArray,
 ) -> None:
     """Move the rows that a word's vector is made of."""
     for d in range(moved.shape[0]):
         inputs[word, d] += share * moved[d]
-    for run in range(runs.offsets[word], runs.offsets[word + 1]):
-        row = runs.rows[run]
+    for run in range(offsets[word], offsets[word + 1]):
+        row = runs[run]
         for d in range(moved.shape[0]):
             ngrams[row, d] += share * moved[d]
 
@@ -201,7 +230,7 @@ def _step(
 
 
 def learn_windows_reference(
-    windows: Windows,
+    windows: DrawnWindows,
     inputs: NDArray[Any],
     outputs: NDArray[Any],
     ngrams: NDArray[Any],
@@ -227,18 +256,25 @@ def learn_windows_reference(
 
 
 @jit()
-def compose(inputs: FloatArray, ngrams: FloatArray, runs: Runs) -> FloatArray:
+def compose(inputs: FloatArray, ngrams: FloatArray, offsets: IntArray, runs: Words) -> FloatArray:
     """The vectors of words: the mean of a word's own row and its n-grams', `(words, size)`."""
     vectors = np.zeros_like(inputs)
     for word in range(inputs.shape[0]):
-        _add_word(word, inputs, ngrams, runs, ONE, vectors[word])
+        _add_word(word, inputs, ngrams, offsets, runs, ONE, vectors[word])
     return vectors
 
 
 @jit(fastmath=_FAST)
-def total_loss(windows: Windows, vectors: FloatArray, outputs: FloatArray, together: bool) -> float:
+def total_loss(
+    words: Words,
+    begins: Words,
+    ends: Words,
+    negatives: Words,
+    vectors: FloatArray,
+    outputs: FloatArray,
+    together: bool,
+) -> float:
     """The loss of all pairs, nats, in float64; see `total_loss_reference`."""
-    words, begins, ends, negatives = windows
     hidden = np.zeros(vectors.shape[1], np.float64)
     total = 0.0
     for centre in range(words.shape[0]):
@@ -273,7 +309,7 @@ def _loss(hidden: DoubleArray, scale: float, outputs: FloatArray, word: int, neg
     return total
 
 
-def total_loss_reference(windows: Windows, vectors: NDArray[Any], outputs: NDArray[Any], together: bool) -> float:
+def total_loss_reference(windows: DrawnWindows, vectors: NDArray[Any], outputs: NDArray[Any], together: bool) -> float:
     """Of each pair of an input h and a word with its noise words: -log s(h o) - sum of log s(-h noise)."""
     total = 0.0
     for centre, (word, begin, end, negatives) in enumerate(zip(*windows, strict=True)):

@@ -14,12 +14,11 @@ from recurra.arrayfile import Arrays
 from recurra.arrays import FloatArray
 from recurra.config import required
 from recurra.errors import OptionError, RecurraError
-from recurra.tasks.embeddings import window_draws
 from recurra.tasks.embeddings.character_ngrams import runs_of
 from recurra.tasks.embeddings.config import Config
 from recurra.tasks.embeddings.data import LINE_END, Data, Indices
 from recurra.tasks.embeddings.learner import Learner
-from recurra.tasks.embeddings.window_draws import draw_windows, keep_thresholds, noise_table
+from recurra.tasks.embeddings.window_draws import DrawnWindows, draw_windows, keep_thresholds, noise_table
 from recurra.tasks.embeddings.window_kernels import FIVE, compose, learn_windows, skip_gram, total_loss
 
 PART, LEAST_PART, LEAST_PARTS = 2**17, 2**10, 20
@@ -74,7 +73,7 @@ class Windows(Learner):
         self._runs = runs_of(data.words, config.ngrams)
         self._threads = config.threads or _cores()
         self._pool = ThreadPoolExecutor(1 if config.deterministic else self._threads)
-        self._ahead: tuple[int, Future[window_draws.Windows]] | None = None
+        self._ahead: tuple[int, Future[DrawnWindows]] | None = None
 
     def learning_rate(self, progress: float) -> float:
         """It falls in a straight line."""
@@ -94,7 +93,7 @@ class Windows(Learner):
         """The mean loss of a pair, or with CBOW of a word, nats."""
         vectors = self.vectors()
         loss, validation = (
-            total_loss(sample, vectors, self._outputs, self.together) / sample.pairs(self.together)
+            total_loss(*sample, vectors, self._outputs, self.together) / sample.pairs(self.together)
             for sample in self._samples
         )
         return loss, validation
@@ -113,7 +112,7 @@ class Windows(Learner):
 
     def vectors(self) -> FloatArray:
         """The input vectors, with their n-grams if there are any."""
-        return compose(self._inputs, self._ngrams, self._runs) if self.config.ngrams else self._inputs
+        return compose(self._inputs, self._ngrams, *self._runs) if self.config.ngrams else self._inputs
 
     def ngram_rows(self) -> FloatArray | None:
         """The vectors of character n-grams."""
@@ -123,12 +122,12 @@ class Windows(Learner):
         begin = part % self.parts * self._part
         return np.asarray(self._text[begin : begin + self._part])
 
-    def _draw(self, text: Indices, part: int, piece: int = 0) -> window_draws.Windows:
+    def _draw(self, text: Indices, part: int, piece: int = 0) -> DrawnWindows:
         """The windows of a text, which depend on the seed and on these numbers."""
         number = np.random.SeedSequence((self.config.seed, part, piece)).generate_state(1, np.uint64)[0]
         return draw_windows(text, self._keep, self._noise, self._window, self.config.negative_samples, number)
 
-    def _drawn(self, part: int) -> window_draws.Windows:
+    def _drawn(self, part: int) -> DrawnWindows:
         """The windows of a part, drawn ahead if there is a thread for that."""
         if self._threads == 1:
             return self._draw(self._text_of(part), part)
@@ -137,13 +136,13 @@ class Windows(Learner):
         self._ahead = part + 1, self._pool.submit(lambda: self._draw(self._text_of(part + 1), part + 1))
         return windows
 
-    def _learn(self, windows: window_draws.Windows, rate: np.float32) -> None:
+    def _learn(self, windows: DrawnWindows, rate: np.float32) -> None:
         if self.together or self.config.ngrams or self.config.negative_samples != FIVE:
-            learn_windows(windows, self._inputs, self._outputs, self._ngrams, self._runs, self.together, rate)
+            learn_windows(*windows, self._inputs, self._outputs, self._ngrams, *self._runs, self.together, rate)
         else:
-            skip_gram(self.config.embedding_size)(windows, self._inputs, self._outputs, rate)
+            skip_gram(self.config.embedding_size)(*windows, self._inputs, self._outputs, rate)
 
-    def _sample(self, text: Indices, piece: int, name: str, remedy: str) -> window_draws.Windows:
+    def _sample(self, text: Indices, piece: int, name: str, remedy: str) -> DrawnWindows:
         """The windows that the loss is measured on; of all words, where too few are left after some are left out."""
         begins = np.unique(np.linspace(0, max(0, len(text) - SAMPLE), SAMPLES).astype(np.int64) // SAMPLE * SAMPLE)
         pieces = [part for begin in begins for part in (text[begin : begin + SAMPLE], [LINE_END])]
