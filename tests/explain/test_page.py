@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recurra.explain.measurements import Measured, measure
 from recurra.explain.html import embed
+from recurra.explain.measurements import Measured, measure
 from recurra.explain.page import page_data, write_page
 from recurra.explain.passage import Passage, Subject
 

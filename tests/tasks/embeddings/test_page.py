@@ -20,7 +20,7 @@ from recurra.tasks.embeddings.projection import unit_rows
 from recurra.tasks.embeddings.word_map import WordMap
 
 NASTY = '</script><img onerror=x src=y><b>"{{data}}" & <!-- \u2028'
-WORDS = (NASTY, "the", "Ärger", "arger", "car", "cart", "scar", "好", "שלום", "-")
+WORDS = (NASTY, "the", "Ärger", "arger", "scar", "cart", "car", "好", "שלום", "-")
 NODE = shutil.which("node")
 
 
@@ -182,7 +182,7 @@ def test_the_script_solves_analogies_as_numpy_does() -> None:
     ("typed", "suggested"),
     [
         ("car", ["car", "cart", "scar"]),
-        ("CA", ["car", "cart", "scar"]),
+        ("CA", ["cart", "car", "scar"]),
         ("ärg", ["Ärger", "arger"]),
         ("arger", ["arger", "Ärger"]),
         ("好", ["好"]),

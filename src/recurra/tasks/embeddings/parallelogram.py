@@ -61,9 +61,8 @@ class Parallelogram:
         candidates = unit_rows(np.asarray(vectors.matrix[:SEARCHED]))
         scores = candidates @ np.concatenate([sought, units]).T
         known = [at for at in found if at is not None and at < len(candidates)]
-        scores[[at for at in known if at != found[3]]] = -np.inf
-        rank = 1 + int((scores[:, 0] > similarity + TIE).sum())
         scores[known] = -np.inf
+        rank = 1 + int((scores[:, 0] > similarity + TIE).sum())
         near = _best(scores)
         plane = principal(units)
         return cls(
