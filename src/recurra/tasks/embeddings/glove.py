@@ -401,4 +401,5 @@ def predicted_reference(state: DoubleArray, biases: DoubleArray, pairs: Records)
     """As `predicted`, in whatever precision it is given."""
     words, contexts = np.array([pairs["word"], pairs["context"]]), np.array([pairs["context"], pairs["word"]])
     products: DoubleArray = np.einsum("ops,ops->op", state[words, 0], state[contexts, 1])
-    return products + biases[words, 0] + biases[contexts, 1]
+    predictions: DoubleArray = products + biases[words, 0] + biases[contexts, 1]
+    return predictions
