@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,17 @@ def test_figures_stand_in_the_header(tmp_path: Path) -> None:
     write_arrays(tmp_path / "b", arrays())
     with pytest.raises(RecurraError, match="is damaged"):
         read_figures(tmp_path / "b")
+
+
+def test_what_is_mapped_is_copied_without_being_in_memory_whole(tmp_path: Path) -> None:
+    write_arrays(tmp_path / "a", {"x": np.zeros((2**11, 2**12), np.float32), "few": np.ones(3, np.uint8)})
+    mapped = map_arrays(tmp_path / "a")
+    tracemalloc.start()
+    write_arrays(tmp_path / "b", mapped)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < mapped["x"].nbytes / 2
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
 HOSTILE = {

@@ -68,7 +68,7 @@ class TestWithoutACommand:
         shown = " ".join(recurra(task, "train", "--help").out.split())
         for field in fields(getattr(package, task).Config):
             assert f"--{field.name.replace('_', '-')}" in shown
-        assert "Seed of everything random: first weights," in shown
+        assert "Seed of everything random: first " in shown
 
     def test_the_version(self, recurra: Callable[..., Any]) -> None:
         assert recurra("--version").out == f"{package.__version__}\n"
@@ -126,6 +126,13 @@ class TestWithoutACommand:
         (["text", "explain", "MODEL", "c.txt", "--out", "a.png"], "a.png: its name must end in .html"),
         (["music", "explain", "MODEL", "a.mid", "--out", "a.png"], "a.png: its name must end in .html"),
         (["translation", "dream"], "dream"),
+        (["embeddings", "import", "v.txt"], "--out"),
+        (["embeddings", "import_", "v.txt"], "import_"),
+        (["embeddings", "odd_one_out", "MODEL", "a", "b", "c"], "odd_one_out"),
+        (["embeddings", "analogy", "MODEL", "a", "b"], "c"),
+        (["embeddings", "analogy", "MODEL", "a", "b", "c", "--method", "divide"], "divide"),
+        (["embeddings", "train", "--out", "x"], "nothing to read; name a text file"),
+        (["embeddings", "plot", "MODEL", "--out", "a.txt"], "a.txt: its name must end in .png or .html"),
         (["info"], "model"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",

@@ -34,6 +34,37 @@ def test_an_index_finds_just_the_words_it_holds(words: list[str], other: str) ->
     assert index.by_word == {word: number for number, word in enumerate(words)}
 
 
+def distance(first: str, second: str) -> int:
+    """The restricted distance of Damerau, by its definition."""
+    table = {(i, j): max(i, j) for i in range(len(first) + 1) for j in range(len(second) + 1) if not i * j}
+    for i, a in enumerate(first, 1):
+        for j, b in enumerate(second, 1):
+            options = [table[i - 1, j] + 1, table[i, j - 1] + 1, table[i - 1, j - 1] + (a != b)]
+            if i > 1 and j > 1 and first[i - 2] == b and second[j - 2] == a:
+                options.append(table[i - 2, j - 2] + 1)
+            table[i, j] = min(options)
+    return table[len(first), len(second)]
+
+
+@given(st.lists(st.text("abcé春", min_size=1, max_size=8), unique=True, max_size=60), st.text("abcé春", max_size=8))
+def test_near_spellings_are_those_few_edits_away(words: list[str], word: str) -> None:
+    most = 1 if len(word) < 5 else 2
+    near = sorted(
+        (distance(word, other), number)
+        for number, other in enumerate(words)
+        if len(other) > most and len(word) > 1 and distance(word, other) <= most
+    )
+    assert WordIndex.of(words).near(word, 4) == [words[number] for _, number in near[:4]]
+
+
+def test_near_spellings_of_what_is_no_word() -> None:
+    index = WordIndex.of(["a" * 40, "the", "a" * 41])
+    assert index.near("a" * 40, 2) == ["a" * 40, "a" * 41]
+    assert index.near("a" * 41) == index.near("") == index.near("t") == WordIndex.of([]).near("the") == []
+    damaged = WordIndex(np.frombuffer(b"th\xff", np.uint8), np.array([0, 3]), np.array([0], np.int32))
+    assert damaged.near("the") == []
+
+
 @pytest.mark.parametrize("ngrams", [None, CharacterNgrams(3, 5, 50)])
 def test_saved_vectors_are_the_same(tmp_path: Path, ngrams: CharacterNgrams | None) -> None:
     made = vectors(ngrams)

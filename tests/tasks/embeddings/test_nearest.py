@@ -107,7 +107,7 @@ def test_of_equal_words_the_first_come_first() -> None:
 def test_the_length_of_vectors_does_not_matter(scale: float) -> None:
     matrix = matrix_of(1, 100, 5)
     query = matrix[:1] + 1
-    (plain,), (scaled,) = (Nearest((matrix * np.float32(s))).similar(query * s, 9) for s in (1, scale))
+    (plain,), (scaled,) = (Nearest(matrix * np.float32(s)).similar(query * s, 9) for s in (1, scale))
     assert (plain.indices == scaled.indices).all()
 
 

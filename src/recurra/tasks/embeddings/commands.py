@@ -219,9 +219,9 @@ def plot(
         seed: Seed of t-SNE.
         json: Print one JSON object.
     """
+    require_suffix(out, ".png", ".html", ".htm")
     from recurra.tasks.embeddings.plot import plot as draw
 
-    require_suffix(out, ".png", ".html", ".htm")
     chosen = [*words, *_listed(among)]
     files = draw(Model.load(model), out, words=chosen, count=count, method=method, analogy=analogy, seed=seed)
     _print_files(files, json, {})

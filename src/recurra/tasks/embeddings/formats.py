@@ -343,9 +343,9 @@ def write_vectors(vectors: Vectors, out: Path, kind: Format = "auto") -> tuple[P
 
 
 _SPLITS = {
-    "text": re.compile(rb"\s"),
+    "text": re.compile(rb"[\s\0]"),
     "binary": re.compile(rb"\s"),
-    "glove": re.compile(rb"[^\S ]|  |^ | $| [-+.\d]+$"),
+    "glove": re.compile(rb"[^\S ]|\0|  |^ | $| [-+.\d]+$"),
     "npy": re.compile(rb"\n|\r$"),
 }
 """What a word may not hold where it would be read back as another."""
@@ -355,9 +355,8 @@ def _require_writable(words: Sequence[bytes], kind: Format) -> None:
     for word in words:
         if _SPLITS[kind].search(word):
             shown = repr(word.decode("utf-8", "replace"))[:80]
-            raise RecurraError(
-                f"the word {shown} has white space, which {CALLED[kind]} cannot hold; write .npy instead"
-            )
+            remedy = "leave it out" if kind == "npy" else "write .npy instead"
+            raise RecurraError(f"{CALLED[kind]} files cannot hold the word {shown}, for its white space; {remedy}")
 
 
 def _require_finite(matrix: FloatArray, out: Path) -> None:

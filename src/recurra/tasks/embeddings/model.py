@@ -181,7 +181,9 @@ class Model(Described):
                 hint = f"did you mean {listed(near)}?" if near else "check its spelling, or ask for another"
                 raise RecurraError(f"{self.name} has no word {shortened(word)}; {hint}")
             if not vector.any():
-                raise RecurraError(f"{shortened(word)} has a zero vector in {self.name}, which is near nothing")
+                raise RecurraError(
+                    f"{shortened(word)} has a zero vector in {self.name}, which is near nothing; ask for another"
+                )
         return result
 
     @cached_property
@@ -233,7 +235,7 @@ class Model(Described):
             raise RecurraError(f"{self.name} has none of the {len(distinct):,} words to search among; give others")
         if missing:
             more = " ..." if len(missing) > NAMED else ""
-            note(f"{len(missing):,} words to search among have no vector: {', '.join(missing[:NAMED])}{more}")
+            note(f"{len(missing):,} of the words to search among have no vector: {', '.join(missing[:NAMED])}{more}")
         return [word for word, known in zip(distinct, there, strict=True) if known], Nearest(matrix[there], self.name)
 
     def analogy(self, a: str, b: str, c: str, *, count: int = COUNT, method: AnalogyMethod = "add") -> list[Neighbour]:
