@@ -62,11 +62,13 @@ class Wanted:
             gives the names that messages use.
         otherwise: how the data can be given otherwise, for messages; begins with a comma.
         whole: the texts are documents, which may be long and keep their line ends and the white space around them.
+        labelled: the second of two columns that are wanted is a label: few short values, which come again and again.
     """
 
     known: tuple[str, ...]
     otherwise: str = ""
     whole: bool = False
+    labelled: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -116,10 +118,12 @@ def looks_like_header(cells: Sequence[str], below: list[list[str]], wanted: Want
     """Whether a first row names the columns, judged by the rows below it.
 
     It does if the names are the known ones, or are all names of languages and the like; or if it is made of single
-    words and no row below it is. A row that comes again names nothing.
+    words and no row below it is. A row that comes again names nothing, nor does one with a label.
     """
     names = [cell.strip().lower() for cell in cells if cell.strip()]
     if len(names) < len(wanted.names) or len(set(names)) < len(names) or list(cells) in below:
+        return False
+    if wanted.labelled and any(cell in _column(below, index) for index, cell in enumerate(cells)):
         return False
     if _match(cells, below, wanted) or all(map(_is_usual_name, names)):
         return True
@@ -155,6 +159,8 @@ def choose_columns(names: Sequence[str], sample: list[list[str]], wanted: Wanted
     """
     width = len(names) or max(map(len, sample), default=0)
     groups, left = _match(names, sample, wanted), dict[int, str]()
+    if groups is None and wanted.labelled:
+        groups = _text_and_label(names, sample, width)
     if groups is None:
         remaining, left = _without_ids(names, sample, width, len(wanted.names))
         if len(remaining) < len(wanted.names) or (names and len(remaining) > len(wanted.names)):
@@ -172,6 +178,29 @@ def choose_columns(names: Sequence[str], sample: list[list[str]], wanted: Wanted
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
     read = " and ".join("+".join(_label(names, index) for index in group) for group in groups)
     return groups, f"{where}: {', '.join(listed)}{more}; what is read is {read} (`columns` names others)"
+
+
+def _text_and_label(names: Sequence[str], sample: list[list[str]], width: int) -> Groups | None:
+    """The column with the most that is different, and of the others the one with the fewest values that come again.
+
+    None if there is no such column, or columns have names and several could be the labels. Of two columns that differ
+    in nothing the first is the text.
+    """
+    columns = [[cell.strip() for cell in _column(sample, index)] for index in range(width)]
+    if width == 2:
+        swapped = len(set(columns[0])) < len(set(columns[1]))
+        return [(1,), (0,)] if swapped else [(0,), (1,)]
+    text = max(range(width), key=lambda index: sum(map(len, set(columns[index]))))
+    found = [index for index in range(width) if index != text and _comes_again(columns[index])]
+    if not found or (names and len(found) > 1):
+        return None
+    return [(text,), (min(found, key=lambda index: len(set(columns[index]))),)]
+
+
+def _comes_again(cells: list[str]) -> bool:
+    """Whether a column could hold labels: several short values, each of which stands there ten times on average."""
+    values = set(cells)
+    return 1 < len(values) <= max(2, len(cells) // 10) and max(map(len, values)) <= MAX_NAME and "" not in values
 
 
 def describe(names: Sequence[str], sample: list[list[str]]) -> str:

@@ -14,6 +14,7 @@ PREFIX = "sample:"
 SAMPLES = {
     "text": {"pydocs": "recurra.data.samples:pydocs"},
     "music": {"chorales": "recurra.tasks.music.chorales:chorales"},
+    "sample of labelled texts": {"moods": "recurra.tasks.sentiment.moods:moods"},
     "sample of sentence pairs": {"dates": "recurra.tasks.translation.dates:dates"},
 }
 """The samples of each kind of data by name, and the function that makes each, imported only when it is asked for."""

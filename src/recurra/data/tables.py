@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from random import Random
+from typing import Any, TypeVar
 
 from recurra.data.columns import (
     SAMPLE,
@@ -64,6 +65,9 @@ Row = tuple[int, list[str] | str]
 
 Record = tuple[int, dict[str, Any] | str]
 """The number of a JSON object, and what is in it; or why it is not one."""
+
+
+RowT = TypeVar("RowT")
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,7 @@ def _text_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | 
             if header == "auto" and not by_name:
                 listed = ", ".join(repr(name[:40]) for name in names[:6])
                 told.append(f"{path}, line {line}: {listed}, the names of the columns (`header` no reads it as a row)")
-    sample = _sample(rows)
+    sample = _sample(rows, spread=wanted.labelled)
     groups: Groups = []
     if asked and (names or sample):
         groups = find_columns(asked, names, sample, str(path))
@@ -214,8 +218,17 @@ def _first(rows: list[Row], count: int) -> int | None:
     return None
 
 
-def _sample(rows: Iterable[Row]) -> list[list[str]]:
-    return list(islice((cells for _, cells in rows if isinstance(cells, list)), SAMPLE))
+def _sample(rows: Sequence[Row], spread: bool = False) -> list[list[str]]:
+    """The cells of the first rows, or of some from all over the table."""
+    some = _spread(rows) if spread else rows
+    return list(islice((cells for _, cells in some if isinstance(cells, list)), SAMPLE))
+
+
+def _spread(rows: Sequence[RowT]) -> Sequence[RowT]:
+    """Rows from all over a table, drawn at random by its length: labels may be sorted, or alternate."""
+    return (
+        rows if len(rows) <= SAMPLE else [rows[n] for n in sorted(Random(len(rows)).sample(range(len(rows)), SAMPLE))]
+    )
 
 
 def _taken(cells: list[str], groups: Groups) -> list[str] | str:
@@ -295,7 +308,8 @@ def _json_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | 
     example = ", ".join(f'"{name}": "..."' for name in wanted.names)
     expected = f"give {{{example}}} in each {unit}, or name the keys with `columns`"
     _require_most(path, unit, records, expected)
-    objects = list(islice((record for _, record in records if isinstance(record, dict)), SAMPLE))
+    some = _spread(records) if wanted.labelled else records
+    objects = list(islice((record for _, record in some if isinstance(record, dict)), SAMPLE))
     names = list(dict.fromkeys(name for record in objects for name in _keys(record)))
     sample = [[_text(_at(record, name)) or "" for name in names] for record in objects]
     told = []

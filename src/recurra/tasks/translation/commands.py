@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from recurra.data.columns import Header
+from recurra.data.lines import groups
 from recurra.data.tables import read_lines
 from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
@@ -23,7 +24,6 @@ from recurra.tasks.shared.commands import Several, command, note_unknown, requir
 from recurra.tasks.shared.output import print_json, print_table, stream
 from recurra.tasks.translation.config import Config
 from recurra.tasks.translation.data import Sentence
-from recurra.tasks.translation.lines import groups
 from recurra.tasks.translation.model import GROUP, Model
 from recurra.tasks.translation.training import train as train_model
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recurra.data import lines as module
+from recurra.data.lines import groups
 from recurra.errors import RecurraError
-from recurra.tasks.translation import lines as module
-from recurra.tasks.translation.lines import groups
 
 
 class Arriving(io.RawIOBase):
@@ -192,7 +192,7 @@ def test_a_stream_that_fails_is_told_after_the_lines_before_it() -> None:
 READER = """
 import signal
 import sys
-from recurra.tasks.translation.lines import groups
+from recurra.data.lines import groups
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started in the background ignores it
 try:
     for group in groups(sys.stdin.buffer, 8):
