@@ -14,11 +14,12 @@ import pytest
 import torch
 from hypothesis import settings
 
-from recurra import music, text, translation
+from recurra import music, sentiment, text, translation
 from recurra.cli import main
 from recurra.tasks.music.config import Config as MusicConfig
 from recurra.tasks.music.io.midi import write_midi
 from recurra.tasks.music.pieces import Meter, Note, Piece, Tempo, Track
+from recurra.tasks.sentiment.config import Config as SentimentConfig
 from recurra.tasks.text.config import Config
 from recurra.tasks.translation.config import Config as TranslationConfig
 
@@ -184,6 +185,71 @@ def music_model(trained_music: Path, tmp_path: Path) -> Path:
     """A copy of the tiny trained model of music, free to be altered."""
     folder = tmp_path / "band"
     shutil.copytree(trained_music, folder)
+    return folder
+
+
+TINY_SENTIMENT: dict[str, Any] = {
+    "steps": 4,
+    "hidden_size": 8,
+    "embedding_size": 8,
+    "evaluations": 1,
+    "batch_size": 256,
+    "dropout": 0.0,
+    "word_dropout": 0.0,
+}
+"""Options of a run of sentiment that takes a moment."""
+
+
+def opinions(count: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Short texts, some of them with "not", and whether they praise."""
+    rng = np.random.default_rng(seed)
+    texts = []
+    for _ in range(count):
+        thing, negated, praised = (
+            str(rng.choice(["film", "book", "meal", "song"])),
+            rng.random() < 0.4,
+            rng.random() < 0.5,
+        )
+        said = str(rng.choice(["good", "fine", "lovely"] if praised else ["bad", "dull", "awful"]))
+        label = "positive" if praised != negated else "negative"
+        texts.append((f"The {thing} number {rng.integers(30)} was {'not ' * negated}{said}.", label))
+    return texts
+
+
+@pytest.fixture
+def tiny_sentiment() -> dict[str, Any]:
+    """The options of `TINY_SENTIMENT`, for a `Config`."""
+    return dict(TINY_SENTIMENT)
+
+
+@pytest.fixture
+def tiny_sentiment_options() -> list[str]:
+    """The options of `TINY_SENTIMENT` as they are typed."""
+    return [part for name, value in TINY_SENTIMENT.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@pytest.fixture(scope="session")
+def opinions_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of opinions."""
+    path = tmp_path_factory.mktemp("opinions") / "opinions.tsv"
+    path.write_text("".join(f"{text}\t{label}\n" for text, label in opinions(400)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_sentiment(opinions_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small LSTM that has learnt to read opinions; not to be altered."""
+    folder = tmp_path_factory.mktemp("trained-sentiment") / "mood"
+    options = TINY_SENTIMENT | {"steps": 120, "learning_rate": 0.02, "hidden_size": 12, "evaluations": 4}
+    sentiment.train(opinions_file, folder, SentimentConfig(**options))
+    return folder
+
+
+@pytest.fixture
+def sentiment_model(trained_sentiment: Path, tmp_path: Path) -> Path:
+    """A copy of the model that reads opinions, free to be altered."""
+    folder = tmp_path / "mood"
+    shutil.copytree(trained_sentiment, folder)
     return folder
 
 

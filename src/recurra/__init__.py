@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from recurra.devices import DeviceName
     from recurra.tasks import embeddings as embeddings
     from recurra.tasks import music as music
+    from recurra.tasks import sentiment as sentiment
     from recurra.tasks import text as text
     from recurra.tasks import translation as translation
 
@@ -22,7 +23,7 @@ __version__ = "0.1.0"
 # several times slower than one thread. A shorter spin costs next to nothing. It must be set before torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-__all__ = ["embeddings", "load", "music", "text", "translation"]
+__all__ = ["embeddings", "load", "music", "sentiment", "text", "translation"]
 
 _get, _names = attach("recurra.tasks", dict.fromkeys(TASKS, ""))
 
@@ -50,13 +51,17 @@ def load(path: str | Path, device: DeviceName = ..., *, task: Literal["embedding
 
 
 @overload
+def load(path: str | Path, device: DeviceName = ..., *, task: Literal["sentiment"]) -> sentiment.Model: ...
+
+
+@overload
 def load(path: str | Path, device: DeviceName = ..., *, task: Literal["translation"]) -> translation.Model: ...
 
 
 @overload
 def load(
     path: str | Path, device: DeviceName = ...
-) -> text.Model | music.Model | embeddings.Model | translation.Model: ...
+) -> text.Model | music.Model | embeddings.Model | sentiment.Model | translation.Model: ...
 
 
 def load(path: str | Path, device: DeviceName = "auto", *, task: str | None = None) -> Any:

@@ -12,12 +12,11 @@ import torch
 from torch import nn
 
 from recurra.arrays import BoolArray, FloatArray
-from recurra.config import with_options
+from recurra.config import Options, with_options
 from recurra.data.vectors import Vectors
 from recurra.errors import OptionError, RecurraError
-from recurra.models.architecture import Architecture
 
-ArchitectureT = TypeVar("ArchitectureT", bound=Architecture)
+ArchitectureT = TypeVar("ArchitectureT", bound=Options)
 
 
 @dataclass(frozen=True)
@@ -54,15 +53,15 @@ class Pretrained:
         return int(self.rows.shape[1])
 
     def fit(self, architecture: ArchitectureT) -> ArchitectureT:
-        """The architecture with embeddings of this size.
+        """The architecture, whose options have an `embedding_size`, with embeddings of this size.
 
         Raises:
             OptionError: if another size was asked for.
         """
-        if architecture.embedding_size not in (None, self.size):
+        given = getattr(architecture, "embedding_size")  # noqa: B009
+        if given not in (None, self.size):
             raise OptionError(
-                f"`embedding_size` is {architecture.embedding_size}, but the vectors of {self.name} have {self.size} "
-                "dimensions; leave it out"
+                f"`embedding_size` is {given}, but the vectors of {self.name} have {self.size} dimensions; leave it out"
             )
         return with_options(architecture, {"embedding_size": self.size})
 
@@ -72,10 +71,15 @@ class Pretrained:
         A network is made for inputs of that spread; words without a vector keep the row they have.
         """
         weight = embedding.weight
-        vectors = torch.from_numpy(self.rows[self.found])
-        spread = vectors.square().mean().sqrt().clamp_min(1e-12)
         with torch.no_grad():
-            weight[torch.from_numpy(np.flatnonzero(self.found))] = vectors * (weight.square().mean().sqrt() / spread)
+            vectors = torch.from_numpy(self.scaled(float(weight.square().mean().sqrt())))
+            weight[torch.from_numpy(np.flatnonzero(self.found))] = vectors
+
+    def scaled(self, spread: float) -> FloatArray:
+        """The vectors of the words that have one, `(found, size)`, scaled together to this root mean square."""
+        vectors = self.rows[self.found]
+        own = max(float(np.sqrt(np.square(vectors).mean())), 1e-12)
+        return vectors * np.float32(spread / own)
 
     def told(self, what: str = "words") -> str:
         """What a person is told, a line; `what` the words are of."""

@@ -44,6 +44,15 @@ TASKS = {
             "import": "Make a model of the vectors of another program.",
         },
     ),
+    "sentiment": Task(
+        "Read sentiment, or give texts any other labels.",
+        {
+            "train": "Train a model on tables of texts and labels, or sample:moods.",
+            "classify": "Classify a text, a file, or lines as they come.",
+            "evaluate": "Measure accuracy and calibration, class by class.",
+            "explain": "Show why a text has its label: its words, its pairs of words, the mood after each.",
+        },
+    ),
     "translation": Task(
         "Translate sentences, or turn any sequence into another.",
         {

@@ -15,24 +15,31 @@ import pytest
 import torch
 
 import recurra as package
-from recurra import modelfile, music, text, translation
+from recurra import modelfile, music, sentiment, text, translation
 from recurra.errors import Interrupted, OptionError, RecurraError
 from recurra.tasks import TASKS
 from recurra.training import run_folder
 from recurra.training.history import Measurement
 
 Command = Callable[..., Any]
-CASES = ["text", "music", "translation"]
+CASES = ["text", "music", "sentiment", "translation"]
 
 
 @pytest.fixture
-def data(corpus_file: Path, music_folder: Path, pairs_file: Path) -> dict[str, Path]:
-    return {"text": corpus_file, "music": music_folder, "translation": pairs_file}
+def data(corpus_file: Path, music_folder: Path, opinions_file: Path, pairs_file: Path) -> dict[str, Path]:
+    return {"text": corpus_file, "music": music_folder, "sentiment": opinions_file, "translation": pairs_file}
 
 
 @pytest.fixture
-def folders(trained_folder: Path, trained_music: Path, trained_translation: Path) -> dict[str, Path]:
-    return {"text": trained_folder, "music": trained_music, "translation": trained_translation}
+def folders(
+    trained_folder: Path, trained_music: Path, trained_sentiment: Path, trained_translation: Path
+) -> dict[str, Path]:
+    return {
+        "text": trained_folder,
+        "music": trained_music,
+        "sentiment": trained_sentiment,
+        "translation": trained_translation,
+    }
 
 
 def weights(model: Any) -> dict[str, torch.Tensor]:
@@ -185,11 +192,12 @@ def test_all_names_after_validation_are_validated_on(
     kept = {
         "text": sorted(tmp_path / name for name in ("a.txt", "b.txt")),
         "music": sorted(music_folder.iterdir())[:2],
+        "sentiment": sorted(tmp_path / name for name in ("a.tsv", "b.tsv")),
         "translation": sorted(tmp_path / name for name in ("a.tsv", "b.tsv")),
     }[task]
     for path in kept:
         if task != "music":
-            path.write_text("ab\tba\n" * 40)
+            path.write_text(("ab\tpositive\n" if task == "sentiment" else "ab\tba\n") * 40)
     options = ["--steps", 1, "--hidden-size", 8]
     assert recurra(task, "train", data[task], "--out", tmp_path / "m", "--validation", *kept, *options).status == 0
     record = package.load(tmp_path / "m").record
@@ -229,7 +237,7 @@ def test_the_tasks_that_may_not_import_each_other_are_all_of_them() -> None:
 
 @pytest.mark.parametrize("task", CASES)
 def test_a_task_shows_what_a_user_needs(task: str, folders: dict[str, Path]) -> None:
-    module = {"text": text, "music": music, "translation": translation}[task]
+    module = {"text": text, "music": music, "sentiment": sentiment, "translation": translation}[task]
     assert {"train", "Config", "Model"} <= set(dir(module)) == set(module.__all__)
     assert all(getattr(module, name) is not None for name in module.__all__)
     model = package.load(folders[task], "cpu")
