@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra.explain.page import embed, short, shorts
+from recurra.explain.page import short, shorts
 from recurra.files import require_writable_parent, write_text_atomic
 from recurra.tasks.sentiment.explanation import Explanation
 from recurra.tasks.sentiment.figure import draw, figure_svg, side
