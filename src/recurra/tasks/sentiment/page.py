@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from recurra.explain.html import embed
 from recurra.explain.page import short, shorts
 from recurra.files import require_writable_parent, write_text_atomic
 from recurra.tasks.sentiment.explanation import Explanation
