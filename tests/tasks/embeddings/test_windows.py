@@ -277,6 +277,15 @@ def test_threads_change_nothing_and_neither_does_a_new_start(variant: str) -> No
             assert (array == once[name]).all(), name
 
 
+def test_what_was_drawn_ahead_is_used_for_its_own_part_only() -> None:
+    data = made_data()
+    one, two = (Learner(resolve(Config(**SMALL | {"threads": threads})), data) for threads in (1, 2))
+    for learner in (one, two):
+        learner.learn(0, 0.1)
+        learner.learn(3, 0.1)
+    assert (one.vectors() == two.vectors()).all()
+
+
 def test_the_seed_and_the_part_decide_what_is_drawn() -> None:
     data = made_data()
     first, other = (Learner(resolve(Config(**SMALL | {"seed": seed})), data) for seed in (1, 2))
