@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recurra.data.corpus import Texts
@@ -26,6 +26,7 @@ def blocks(tokens: list[int], size: int) -> list[np.ndarray[Any, Any]]:
     return [np.array(tokens[begin : begin + size], np.int32) for begin in range(0, len(tokens), size)]
 
 
+@example([0, 1, 2, 0, 1, 3], 1, 2, 0.3, False)
 @given(texts, st.integers(1, 20), st.integers(1, 4), st.floats(-1, 1), st.booleans())
 def test_phrases_are_the_pairs_that_counting_by_hand_finds(
     tokens: list[int], block: int, min_count: int, threshold: float, narrow: bool
