@@ -135,6 +135,7 @@ def test_a_finished_run_goes_on_with_more_epochs(corpus: Path, tmp_path: Path) -
     assert same.record["epochs"] == 4
     more = train(corpus, tmp_path / "m", resume=True, **SMALL | {"epochs": 8})
     assert more.record["epochs"] == 8
+    assert len(more.history) == len(same.history) + 5, "the second half is measured as often as it would have been"
     assert more.record["loss"] < same.record["loss"]
     assert weights(tmp_path / "m") != before
     assert Model.load(tmp_path / "m").config.epochs == 8
