@@ -87,6 +87,20 @@ def test_lines_and_vectors_across_blocks_are_whole(tmp_path: Path, monkeypatch: 
         assert same(as_dict(read(tmp_path, content)), words)
 
 
+@pytest.mark.parametrize("header", [b"", b"41 2\n"])
+def test_the_line_at_fault_is_counted_across_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], header: bytes
+) -> None:
+    monkeypatch.setattr(text_files, "BLOCK_BYTES", 50)
+    lines = header + b"".join(b"w%d 1 2\n" % number for number in range(40))
+    at = 42 if header else 41
+    for last, message in ((b"x 1\n", "it has 1 numbers"), (b"x nan 1\n", "NaN"), (b"x\0 1 2\n", "a zero byte")):
+        with pytest.raises(RecurraError, match=f"line {at}: {message}"):
+            read(tmp_path, lines + last)
+    read(tmp_path, lines + b"w7 1 2\n")
+    assert f"line {at}" in capsys.readouterr().err
+
+
 def test_words_of_glove_may_have_spaces(tmp_path: Path) -> None:
     model = read(tmp_path, b". 1 2\n. . . 3 4\nat name@domain.com 5 6\n7 7 8\n")
     assert list(model.vectors.words) == [".", ". . .", "at name@domain.com", "7"]

@@ -89,12 +89,7 @@ def _typed() -> list[str]:
 
 def _listed(file: Path | None) -> list[str]:
     """The words of a file, one a line."""
-    if file is None:
-        return []
-    words = [line.strip() for line in read_lines(file) if line.strip()]
-    if not words:
-        raise RecurraError(f"{file} has no words; put one on each line")
-    return words
+    return [line.strip() for line in read_lines(file) if line.strip()] if file else []
 
 
 def _known(model: Model, words: Sequence[str]) -> list[str]:

@@ -218,11 +218,23 @@ class Model(Described):
         asked = [words] if isinstance(words, str) else list(words)
         queries = self._vectors(asked)
         names, nearest = self._searched(among)
-        same = {name: index for index, name in enumerate(names)} if among else {}
-        own = [same.get(word) if among else self.vectors.find(word) for word in asked]
-        found = nearest.similar(queries, count, [[] if index is None else [index] for index in own])
+        found = nearest.similar(queries, count, self._own(asked, names if among else None))
         answers = [neighbours(names, each) for each in found]
         return answers[0] if isinstance(words, str) else answers
+
+    def _own(self, asked: Sequence[str], among: Sequence[str] | None) -> list[list[int]]:
+        """For each word that is asked for, where it stands itself among all words, or among these."""
+        if among is None:
+            return [[] if (index := self.vectors.find(word)) is None else [index] for word in asked]
+        places: dict[int | str, list[int]] = {}
+        for place, word in enumerate(among):
+            places.setdefault(self._identity(word), []).append(place)
+        return [places.get(self._identity(word), []) for word in asked]
+
+    def _identity(self, word: str) -> int | str:
+        """What is the same for spellings of one word: its index, if it has one."""
+        index = self.vectors.find(word)
+        return word if index is None else index
 
     def _searched(self, among: Sequence[str]) -> tuple[Sequence[str], Nearest]:
         """Words to search among, and the search."""
