@@ -94,7 +94,7 @@ def test_the_line_at_fault_is_counted_across_blocks(
     monkeypatch.setattr(text_files, "BLOCK_BYTES", 50)
     lines = header + b"".join(b"w%d 1 2\n" % number for number in range(40))
     at = 42 if header else 41
-    for last, message in ((b"x 1\n", "it has 1 numbers"), (b"x nan 1\n", "NaN"), (b"x\0 1 2\n", "a zero byte")):
+    for last, message in ((b"x 1\n", "it has 1 numbers"), (b"x nan 1\n", "NaN"), (b"x\0 1 2\n", "it is not text")):
         with pytest.raises(RecurraError, match=f"line {at}: {message}"):
             read(tmp_path, lines + last)
     read(tmp_path, lines + b"w7 1 2\n")
