@@ -54,7 +54,7 @@ _LEARNING: dict[ModelKind, dict[str, Any]] = {
     "mix": dict(learning_rate=2e-3, weight_decay=0.01),
 }
 
-MAX_EPOCHS: dict[ModelKind, int] = {"average": 20, "lstm": 10, "ngrams": 10, "mix": 10}
+MAX_EPOCHS: dict[ModelKind, int] = {"average": 20, "lstm": 10, "ngrams": 4, "mix": 10}
 """More passes over the texts than this only make a model learn them by heart."""
 
 
