@@ -16,7 +16,8 @@ from recurra.data.corpus import Texts
 from recurra.errors import RecurraError
 from recurra.tasks.embeddings import data as module
 from recurra.tasks.embeddings.config import Config, resolve
-from recurra.tasks.embeddings.data import LINE_END, Counted, Data, describe, read_data
+from recurra.tasks.embeddings.counted import Counted
+from recurra.tasks.embeddings.data import LINE_END, Data, describe, read_data
 
 SENTENCES = [f"The {n} cats sat on {m} mats; a dog was there, too." for n in range(7) for m in range(5)] * 8
 

@@ -18,7 +18,8 @@ from recurra.errors import RecurraError
 from recurra.tasks.embeddings import window_kernels as kernels
 from recurra.tasks.embeddings.character_ngrams import runs_of
 from recurra.tasks.embeddings.config import Config, resolve
-from recurra.tasks.embeddings.data import LINE_END, NOTHING, Data
+from recurra.tasks.embeddings.counted import NOTHING
+from recurra.tasks.embeddings.data import LINE_END, Data
 from recurra.tasks.embeddings.window_draws import (
     DrawnWindows,
     Noise,

@@ -18,6 +18,7 @@ from recurra.data.words import WordSplitter, require_spaces
 from recurra.errors import RecurraError, os_errors
 from recurra.tasks.embeddings import phrases
 from recurra.tasks.embeddings.config import Config
+from recurra.tasks.embeddings.counted import NOTHING, Counted
 
 Indices = NDArray[np.int32]
 
@@ -40,24 +41,6 @@ TRAIN, KEPT = "train.bin", "kept.bin"
 """The files of word numbers that stay while a run goes on."""
 
 _BLOCK = 2**20
-
-
-@dataclass(frozen=True)
-class Counted:
-    """Every word of a text and how often it stands there.
-
-    Attributes:
-        words: the distinct ones.
-        counts: of each, `(len(words),)`.
-        vectors: so many of the first have vectors already.
-    """
-
-    words: Sequence[str]
-    counts: IntArray
-    vectors: int = 0
-
-
-NOTHING = Counted((), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)

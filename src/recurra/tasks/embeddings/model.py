@@ -21,7 +21,7 @@ from recurra.data.word_index import WordIndex
 from recurra.errors import OptionError, RecurraError
 from recurra.progress import note
 from recurra.tasks.embeddings.config import Config
-from recurra.tasks.embeddings.data import Counted
+from recurra.tasks.embeddings.counted import Counted
 from recurra.tasks.embeddings.evaluation import VOCABULARY_SIZE, Examiner, read_test
 from recurra.tasks.embeddings.formats import Format, write_vectors
 from recurra.tasks.embeddings.nearest import AnalogyMethod, Found, Nearest, odd_ones

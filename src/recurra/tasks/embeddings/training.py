@@ -19,7 +19,8 @@ from recurra.data.word_index import WordIndex
 from recurra.errors import OptionError, RecurraError
 from recurra.progress import note
 from recurra.tasks.embeddings.config import Config, resolve
-from recurra.tasks.embeddings.data import NOTHING, Data, describe, read_data
+from recurra.tasks.embeddings.counted import NOTHING
+from recurra.tasks.embeddings.data import Data, describe, read_data
 from recurra.tasks.embeddings.learner import Learner, Run
 from recurra.tasks.embeddings.model import Model
 from recurra.tasks.shared.begin import Progress, inherited, place_of
