@@ -15,9 +15,10 @@ from recurra.tasks.embeddings.nearest import Found, Nearest
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that few words are many blocks and groups."""
-    monkeypatch.setattr(nearest, "WORDS", 32)
+    monkeypatch.setattr(nearest, "LARGEST", 32)
+    monkeypatch.setattr(nearest, "BLOCK", 70)
     monkeypatch.setattr(nearest, "GROUP", 4)
-    monkeypatch.setattr(nearest, "QUERIES", 3)
+    monkeypatch.setattr(nearest, "QUERIES", 5)
     monkeypatch.setattr(analogies, "BLOCK_BYTES", 400)
     monkeypatch.setattr(analogies, "LEAST_WORDS", 7)
 

@@ -21,8 +21,14 @@ EPSILON = 0.001
 SHORTEST, LONGEST = 1e-30, 1e30
 """A shorter vector counts as zero; a longer one is damaged."""
 
-QUERIES, WORDS, GROUP = 256, 8192, 32
-"""Queries and words of a block, whose similarities are in memory at a time; words that are looked through as one."""
+QUERIES, GROUP = 512, 32
+"""Queries that are worked on at a time; words that are looked through as one."""
+
+BLOCK = 2**19
+"""Similarities that are in memory at a time: as many as fit into a core's cache ..."""
+
+LARGEST = 2**15
+"""... and words they are to, at most; a multiple of `GROUP`."""
 
 Scores = NDArray[np.floating[Any]]
 
@@ -31,7 +37,7 @@ class Rule(NamedTuple):
     """How words are scored.
 
     Attributes:
-        combine: from similarities to queries, `(queries, words)`, to scores, `(scores, words)`.
+        combine: from similarities to queries, `(words, queries)`, to scores, `(words, scores)`.
         queries: so many make one score.
     """
 
@@ -69,12 +75,12 @@ class Nearest:
             RecurraError: if a vector is not finite.
         """
         result = np.zeros(len(self.matrix), np.float32)
-        for begin in range(0, len(result), WORDS):
-            norms = lengths(self.matrix[begin : begin + WORDS])
+        for begin in range(0, len(result), LARGEST):
+            norms = lengths(self.matrix[begin : begin + LARGEST])
             if not (norms < LONGEST).all():
                 raise RecurraError(f"the vectors of {self.name} are not finite numbers; make or fetch them again")
             there = norms >= SHORTEST
-            result[begin : begin + WORDS][there] = 1 / norms[there]
+            result[begin : begin + LARGEST][there] = 1 / norms[there]
         return result
 
     def similar(self, queries: Scores, count: int, exclude: Sequence[Sequence[int]] = ()) -> list[Found]:
@@ -146,7 +152,7 @@ class Nearest:
             count: words to find.
             exclude: indices of words not to be found, for each score.
         """
-        best = np.concatenate([_best_of_groups(scores) for scores in self._blocks(queries, rule, exclude)], axis=1)
+        best = np.concatenate([_best_of_groups(scores) for scores in self._blocks(queries, rule, exclude)]).T
         rounding = 2 * queries.shape[1] * float(np.finfo(np.float32).eps)
         wanted = min(count, best.shape[1])
         bounds = np.partition(best, -wanted, axis=1)[:, -wanted]
@@ -156,45 +162,56 @@ class Nearest:
             yield self._exact(groups, asked, rule, count, exclude[number] if exclude else ())
 
     def _blocks(self, queries: Scores, rule: Rule, exclude: Sequence[Sequence[int]]) -> Iterator[Scores]:
-        """The scores of all words block by block, `(scores, words)`; -inf for those that may not be found."""
+        """The scores of all words block by block, `(words, scores)`; -inf for those that may not be found."""
         banned = np.array([(word, number) for number, words in enumerate(exclude) for word in words], np.int64)
         banned = banned.reshape(-1, 2)[np.argsort(banned.reshape(-1, 2)[:, 0], kind="stable")]
-        begins = range(0, len(self.matrix), WORDS)
+        step = min(LARGEST, max(1, BLOCK // len(queries) // GROUP) * GROUP)
+        begins = range(0, len(self.matrix), step)
         cuts = np.searchsorted(banned[:, 0], [*begins, len(self.matrix)])
+        similarities = np.empty((step, len(queries)), queries.dtype)
+        columns = np.ascontiguousarray(queries.T)
         for begin, (low, high) in zip(begins, pairwise(cuts), strict=True):
-            scales = self.scales[begin : begin + WORDS]
-            scores = rule.combine(
-                queries @ self.matrix[begin : begin + WORDS].T.astype(queries.dtype, copy=False) * scales
-            )
-            scores[:, scales == 0] = -np.inf
-            scores[banned[low:high, 1], banned[low:high, 0] - begin] = -np.inf
+            words, scales = (array[begin : begin + step] for array in (self.matrix, self.scales))
+            here = similarities[: len(words)]
+            if len(queries) > words.shape[1]:  # then vectors are fewer numbers than similarities
+                np.matmul(words * scales[:, None], columns, out=here)
+            else:
+                np.matmul(words, columns, out=here)
+                here *= scales[:, None]
+            scores = rule.combine(here)
+            scores[scales == 0] = -np.inf
+            scores[banned[low:high, 0] - begin, banned[low:high, 1]] = -np.inf
             yield scores
 
     def _exact(self, groups: IntArray, queries: DoubleArray, rule: Rule, count: int, taken: Sequence[int]) -> Found:
         """The best words of some groups, scored in float64."""
         indices, scores = np.zeros(0, np.int64), np.zeros(0)
-        for begin in range(0, len(groups), WORDS // GROUP):
-            part = (groups[begin : begin + WORDS // GROUP, None] * GROUP + np.arange(GROUP)).ravel()
+        for begin in range(0, len(groups), LARGEST // GROUP):
+            part = (groups[begin : begin + LARGEST // GROUP, None] * GROUP + np.arange(GROUP)).ravel()
             part = part[part < len(self.matrix)]
             part = part[(self.scales[part] > 0) & ~np.isin(part, taken)]
             units = unit(self.matrix[part])
             # Not by matmul, which may round equal rows differently.
-            cosines = np.stack([(units * query).sum(axis=1) for query in queries])
-            indices, scores = np.append(indices, part), np.append(scores, rule.combine(cosines)[0])
+            cosines = np.stack([(units * query).sum(axis=1) for query in queries], axis=1)
+            indices, scores = np.append(indices, part), np.append(scores, rule.combine(cosines))
             order = np.lexsort((indices, -scores))[:count]
             indices, scores = indices[order], scores[order]
         return Found(indices, scores)
 
 
 def _best_of_groups(scores: Scores) -> Scores:
-    """The best score in each group of words, `(scores, groups)`; the last group may be smaller."""
-    return np.maximum.reduceat(scores, np.arange(0, scores.shape[1], GROUP), axis=1)
+    """The best score in each group of words, `(groups, scores)`; the last group may be smaller."""
+    words, count = scores.shape
+    if words % GROUP or count < GROUP:  # the other way is faster only where a row is long
+        return np.maximum.reduceat(scores, np.arange(0, words, GROUP), axis=0)
+    best: Scores = scores.reshape(-1, GROUP, count).max(axis=1)
+    return best
 
 
 def multiplied(similarities: Scores) -> Scores:
-    """3CosMul of similarities to a, b and c, `(3, words)`: `(1, words)`."""
-    a, b, c = np.clip((similarities + 1) / 2, 0, 1)
-    result: Scores = (b * c / (a + EPSILON))[None]
+    """3CosMul of similarities to a, b and c, `(words, 3)`: `(words, 1)`."""
+    a, b, c = np.clip((similarities + 1) / 2, 0, 1).T
+    result: Scores = (b * c / (a + EPSILON))[:, None]
     return result
 
 
