@@ -108,7 +108,7 @@ class Gathered:
         except UnicodeDecodeError:
             word = encoded.decode("utf-8", "replace")
             self._tell("encoding", number)
-        if not word.strip():
+        if not word:
             self._tell("empty", number)
             return False
         if word in self.words:
