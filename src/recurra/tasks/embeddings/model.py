@@ -29,7 +29,6 @@ from recurra.tasks.shared.card import Described
 from recurra.training import run_folder
 from recurra.training.history import HISTORY, Measurement, read_history, write_history
 
-
 COUNT = 10
 """Neighbours that are found if nothing else is asked for ..."""
 
