@@ -235,3 +235,13 @@ class TestObjective:
         logits = np.array([[2.0, 0.0], [0.0, 1.0], [1.0, 0.0]], np.float32)
         plain = calibrated_nats(logits, np.array([0, 1, 1]), np.ones(2, np.float32))
         assert calibrated_nats(logits, np.array([0, 1, 1]), np.array([1, 2], np.float32)) > plain
+
+    def test_of_many_validation_texts_some_from_all_over_are_scored(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        objective, network = self.objective(), built(CONFIGS[0])
+        texts, labels = objective.validation
+        monkeypatch.setattr("recurra.tasks.sentiment.objective.MONITOR_TEXTS", 5)
+        some = replace(objective, validation=Labelled(texts[::2], labels[::2]))
+        loss = objective.validation_loss(network, torch.device("cpu"))
+        assert loss == pytest.approx(some.validation_loss(network, torch.device("cpu")))
+        monkeypatch.undo()
+        assert loss != pytest.approx(objective.validation_loss(network, torch.device("cpu")))
