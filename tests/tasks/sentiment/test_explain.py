@@ -317,7 +317,7 @@ class TestTrained:
 
     def test_removing_the_words_it_names_changes_the_answer_more_than_random_ones(self, reader: Model) -> None:
         """The curve of the log-odds of the answer against the words taken away, and that of random words."""
-        texts = [text for text, _ in moods(33_000)[-3000:] if len(text.split()) >= 7][:60]
+        texts = [text for text, _ in moods(33_000)[-3000:] if len(text.split()) >= 7][:50]
         rng = np.random.default_rng(1)
         named, random = np.zeros(4), np.zeros(4)
         for found in explain_texts(reader, texts):
@@ -333,15 +333,15 @@ class TestTrained:
         assert named[0] - named[1] > 3 * (random[0] - random[1])
 
     def test_the_explanation_flips_with_the_pairs(self, reader: Model) -> None:
-        """Of "A, not B" and "B, not A" the effects of both words have the opposite sign."""
-        pairs = [pair for pair in contrast_set() if re.fullmatch(r"[\w ]+ was \w+, not \w+\.", pair.first)]
+        """The same word speaks for one label in "it was good", and for the other in "it was not good"."""
+        pairs = [
+            pair for pair in contrast_set() if pair.second == re.sub(r" was (\w+)\.$", r" was not \1.", pair.first)
+        ]
         assert len(pairs) >= 8
-        flips = 0
         for pair in pairs:
             one, other = explain_texts(reader, [pair.first, pair.second])
-            place = list(one.saliency.words).index("not") - 2
-            flips += one.saliency.occlusion[place] * other.saliency.occlusion[place] < 0
-        assert flips >= 0.9 * len(pairs)
+            assert one.saliency.occlusion[-2] * other.saliency.occlusion[-2] < 0, pair
+            assert (one.saliency.occlusion[-2] > 0) == (pair.first_label == "positive"), pair
 
     def test_not_and_happy_interact(self, reader: Model) -> None:
         (found,) = explain_texts(reader, ["not feeling happy"])
