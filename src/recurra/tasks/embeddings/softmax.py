@@ -224,8 +224,7 @@ def pairs(text: Indices, radii: IntArray) -> tuple[Indices, Indices]:
     Returns:
         The centre and the context of each pair, `(pairs,)`.
     """
-    lines = np.cumsum(text < 0)
-    lines[text < 0] = -1  # a line end is no word of any line
+    lines = np.cumsum(text < 0)  # a line end has the number of the line after it
     centres, contexts = [], []
     for distance in range(1, min(int(radii.max(initial=0)), len(text) - 1) + 1):
         left, right = text[:-distance], text[distance:]
