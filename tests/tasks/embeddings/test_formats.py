@@ -142,6 +142,18 @@ def test_numbers_are_read_as_python_reads_them(rows: list[list[str]], end: str) 
         assert found.matrix.tobytes() == np.stack([row for _, row in expected]).tobytes()
 
 
+<<<<<<< HEAD
+=======
+def test_numbers_of_many_digits_go_to_the_nearest_float32() -> None:
+    values = np.random.default_rng(0).normal(size=300).astype(np.float32)
+    middles = (values.astype(np.float64) + np.nextafter(values, np.float32(9))) / 2
+    for factor in (1, 1 + 1e-13, 1 - 1e-13, 1 + 2.3e-16, 1 - 2.3e-16, 1e22):
+        fields = [f"{value:.25f}" for value in middles * factor]
+        (row,) = read_lines(f"w {' '.join(fields)}".encode(), 300).matrix
+        assert row.tobytes() == np.array([float(field) for field in fields]).astype(np.float32).tobytes()
+
+
+>>>>>>> 186b36a (Numbers of many digits are tested on both sides of the point)
 words_of_files = st.text(st.characters(codec="utf-8", exclude_characters="\0 \n\r\t\x0b\x0c"), min_size=1)
 
 

@@ -24,6 +24,9 @@ from recurra.tasks.shared.output import print_json
 DEMO_WORDS = ("list", "string", "error", "returns", "file", "two")
 """Whose neighbours the demo shows."""
 
+DEMO_EPOCHS = 40
+"""Passes over Python's documentation, which is little text."""
+
 
 @command
 def train(
@@ -273,7 +276,7 @@ def demo(out: Path, minutes: float | None) -> None:
     from recurra.tasks.embeddings.plot import plot as draw
     from recurra.tasks.embeddings.training import train as train_model
 
-    model = train_model("sample:pydocs", out / "pydocs", minutes=minutes or 1.0, overwrite=True)
+    model = train_model("sample:pydocs", out / "pydocs", epochs=DEMO_EPOCHS, minutes=minutes, overwrite=True)
     for word in DEMO_WORDS:
         if word in model:
             print(f"{word}: {', '.join(neighbour.word for neighbour in model.similar(word, count=6))}")
