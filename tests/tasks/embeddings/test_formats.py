@@ -58,6 +58,7 @@ SPELLINGS = {
     "tabs": b"2\t2\n" + CATS.replace(b" ", b"\t"),
     "wide": b"2 2\n" + CATS.replace(b" ", b"  \t"),
     "byte-order mark": b"\xef\xbb\xbf" + CATS,
+    "spaces before": b"2 2\n" + CATS.replace(b"cat", b"  cat"),
     "blank lines": b"2 2\n" + CATS.replace(b"\n", b"\n \n\n"),
     "gz": gzip.compress(CATS),
     "bz2": bz2.compress(b"2 2\n" + CATS),
@@ -142,8 +143,6 @@ def test_numbers_are_read_as_python_reads_them(rows: list[list[str]], end: str) 
         assert found.matrix.tobytes() == np.stack([row for _, row in expected]).tobytes()
 
 
-<<<<<<< HEAD
-=======
 def test_numbers_of_many_digits_go_to_the_nearest_float32() -> None:
     values = np.random.default_rng(0).normal(size=300).astype(np.float32)
     middles = (values.astype(np.float64) + np.nextafter(values, np.float32(9))) / 2
@@ -153,7 +152,6 @@ def test_numbers_of_many_digits_go_to_the_nearest_float32() -> None:
         assert row.tobytes() == np.array([float(field) for field in fields]).astype(np.float32).tobytes()
 
 
->>>>>>> 186b36a (Numbers of many digits are tested on both sides of the point)
 words_of_files = st.text(st.characters(codec="utf-8", exclude_characters="\0 \n\r\t\x0b\x0c"), min_size=1)
 
 

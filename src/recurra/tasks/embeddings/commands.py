@@ -280,7 +280,7 @@ def demo(out: Path, minutes: float | None) -> None:
     for word in DEMO_WORDS:
         if word in model:
             print(f"{word}: {', '.join(neighbour.word for neighbour in model.similar(word, count=6))}")
-    files = [file for name in ("map.png", "map.html") for file in draw(model, out / name)]
+    files = draw(model, out / "map.html")
     print(f"\nThe loss curve: {out / 'pydocs' / 'loss.png'}")
     print(f"The words on a map: {', '.join(map(str, files))}")
     print(f"\nType next:\n  recurra embeddings similar {out / 'pydocs'} string")
