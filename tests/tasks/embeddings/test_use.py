@@ -210,6 +210,16 @@ class TestCommands:
         assert told == {"path": str(tmp_path / "n"), "files": [str(tmp_path / "n")], "count": 7, "size": 3}
         assert (Model.load(tmp_path / "m").vectors.matrix == royal().vectors.matrix).all()
 
+    def test_plot(self, recurra: Command, folder: Path, tmp_path: Path) -> None:
+        (tmp_path / "own.txt").write_text("queen\nman\nspoon\n")
+        options = ["--method", "pca", "--among", tmp_path / "own.txt", "--analogy", "man", "king", "woman", "queen"]
+        answer = recurra("embeddings", "plot", folder, "prince", "--out", tmp_path / "map.html", *options, "--json")
+        told = json.loads(answer.out)
+        assert told["path"] == str(tmp_path / "map.html")
+        assert all(Path(file).exists() for file in told["files"])
+        page = (tmp_path / "map.html").read_text(encoding="utf-8")
+        assert all(word in page for word in ("queen", "man", "spoon", "prince", "woman"))
+
     @pytest.mark.parametrize("imported", [False, True])
     def test_what_all_models_can_do(self, recurra: Command, folder: Path, tmp_path: Path, imported: bool) -> None:
         if imported:

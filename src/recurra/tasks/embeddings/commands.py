@@ -217,7 +217,7 @@ def plot(
         seed: Seed of t-SNE.
         json: Print one JSON object.
     """
-    require_suffix(out, ".png", ".html", ".htm")
+    require_suffix(out, ".png", ".html")
     from recurra.tasks.embeddings.plot import plot as draw
 
     chosen = [*words, *_listed(among)]

@@ -286,7 +286,7 @@ def _read_npy(gathered: Gathered) -> None:
         raise RecurraError(f"there is no {beside}: put the words of {path.name} there, one a line, in its order")
     try:
         with os_errors("reading", path):
-            matrix = np.load(path, "r", allow_pickle=False)
+            matrix = np.load(path, "r")  # objects, which would be unpickled, are refused
     except (ValueError, EOFError) as error:
         raise RecurraError(f"{path} is damaged ({error}); {_REMEDY}") from error
     if matrix.ndim != 2 or matrix.dtype.kind != "f":
@@ -373,7 +373,7 @@ def _write(path: Path, parts: Iterator[bytes]) -> None:
 
 def _write_npy(path: Path, matrix: FloatArray) -> None:
     with open(path, "wb") as file:  # a name that does not end in .npy would be given that ending
-        np.save(file, matrix, allow_pickle=False)
+        np.save(file, matrix)
 
 
 def _text_rows(header: bytes, words: Sequence[bytes], matrix: FloatArray) -> Iterator[bytes]:
