@@ -57,6 +57,16 @@ def test_near_spellings_are_those_few_edits_away(words: list[str], word: str) ->
     assert WordIndex.of(words).near(word, 4) == [words[number] for _, number in near[:4]]
 
 
+def test_which_spellings_are_near_and_in_which_order() -> None:
+    index = WordIndex.of(["it", "kings", "kind", "king", "ikng", "kin", "thinking", "strings", "singer", "sing", "g"])
+    assert index.near("knig", 9) == ["king"], "swapped; of four letters one edit"
+    assert index.near("king", 9) == ["king", "kings", "kind", "ikng", "kin", "sing"], "the frequent ones first"
+    assert index.near("sings", 9) == ["kings", "sing", "king", "strings", "singer"], "of five letters two edits"
+    assert WordIndex.of(["a", "it", "cat"]).near("at") == ["it", "cat"], "one letter is no spelling of two"
+    many = WordIndex.of([f"word{number}" for number in range(1000, 1100)])
+    assert many.near("word10x", 20) == [f"word{number}" for number in range(1000, 1020)], "as they are numbered"
+
+
 def test_near_spellings_of_what_is_no_word() -> None:
     index = WordIndex.of(["a" * 40, "the", "a" * 41])
     assert index.near("a" * 40, 2) == ["a" * 40, "a" * 41]

@@ -230,6 +230,8 @@ HOSTILE: dict[str, tuple[bytes | Callable[[Path], None], str]] = {
     "no numbers": (b"just some text\nand more\n", "line 1: there are no numbers after a word; give a file of vectors"),
     "not a number": (b"2 2\ncat 1 x\ndog 1 2\n", "line 2: 'x' is no"),
     "an underscore": (CATS + b"cow 1 1_0\n", "line 3: '1_0' is no"),
+    "no exponent": (CATS + b"cow 1 1e\n", "line 3: '1e' is no"),
+    "an exponent of a sign": (CATS + b"cow 1 1e-\n", "line 3: '1e-' is no"),
     "NaN": (CATS + b"cow 1 nan\n", "line 3: NaN, infinity or a number too large for float32"),
     "infinity": (CATS + b"cow -inf 1\n", "line 3: NaN, infinity"),
     "too large": (b"4 2\n" + CATS + b"cow 1 1e39\nox 1 1\n", "line 4: NaN, infinity or a number too large"),
