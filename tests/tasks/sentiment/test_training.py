@@ -179,6 +179,14 @@ class TestOptions:
         )
         assert config.steps is not None
 
+    def test_texts_of_different_lengths_meet_in_a_batch(self) -> None:
+        lengths = np.random.default_rng(0).integers(1, 17, 1000)
+        buckets = buckets_of(resolve(Config(), lengths), lengths)
+        met = [len(set(lengths[buckets.batch(step)])) for step in range(buckets.steps_per_epoch)]
+        assert min(met[:-1]) > 8
+        far = buckets_of(resolve(Config(), np.array([3, 300] * 100)), np.array([3, 300] * 100))
+        assert sum(len({n % 2 for n in far.batch(step)}) == 2 for step in range(far.steps_per_epoch)) <= 1
+
     def test_a_model_of_other_labels_is_no_beginning(self, trained_sentiment: Path) -> None:
         rows = [(f"text {number}", "ab"[number % 2]) for number in range(40)]
         with pytest.raises(RecurraError, match="which the training texts have not; they have negative, positive"):

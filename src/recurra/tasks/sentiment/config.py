@@ -35,6 +35,10 @@ USED: dict[ModelKind, tuple[str, ...]] = {
 TEXTS_IN_BATCH: dict[ModelKind, int] = {"average": 50, "lstm": 50, "ngrams": 200, "mix": 50}
 """Texts of average length in a batch; its words are a multiple of 64, which several processes can share."""
 
+LENGTH_STEP = 16
+"""Texts with as many words, but for less than this, come in batches in any order: the labels of texts of just one
+length are not those of all, and a network that is trained on such batches is pulled to and fro."""
+
 _RECIPE: dict[str, Any] = dict(
     embedding_size=100,
     dropout=0.3,
@@ -160,7 +164,7 @@ def resolve(config: Config, lengths: IntArray) -> Config:
         config: with the vocabulary's options, as `read_data` gives it.
         lengths: of the texts to train on, in words, `(texts,)`.
     """
-    read = np.minimum(lengths, config.max_length)
+    read = _read_lengths(config, lengths)
     size = 64 * math.ceil(min(max(TEXTS_IN_BATCH[config.model] * read.mean(), read.max()), 2**20) / 64)
     recipe = (
         {name: _RECIPE[name] for name in USED[config.model] if name in _RECIPE}
@@ -171,7 +175,12 @@ def resolve(config: Config, lengths: IntArray) -> Config:
     return limited(config, MAX_EPOCHS[config.model] * buckets_of(config, lengths).steps_per_epoch)
 
 
+def _read_lengths(config: Config, lengths: IntArray) -> IntArray:
+    """So many words of each text are read, padding included: a multiple of `LENGTH_STEP`."""
+    return -(-np.minimum(lengths, config.max_length) // LENGTH_STEP) * LENGTH_STEP
+
+
 def buckets_of(config: Config, lengths: IntArray) -> Buckets:
     """The batches of texts of these lengths, `(texts,)`."""
-    read = np.minimum(lengths, config.max_length)
+    read = _read_lengths(config, lengths)
     return Buckets(np.stack([read, read], axis=1), required(config.batch_size, "batch_size"), config.seed)
