@@ -21,6 +21,7 @@ from recurra.training import checkpoint
 from recurra.training import run_folder as runfolder
 from recurra.training.history import Measurement, plot_history
 from recurra.training.options import Training
+from recurra.training.run import gone_on_with
 from recurra.training.trainer import Trainer
 from recurra.training.workers import make_workers
 
@@ -240,11 +241,11 @@ def test_patience_begins_anew_in_a_run_made_longer(tmp_path: Path) -> None:
 
 def test_steps_given_to_a_resumed_run_hold_whatever_its_clock_said() -> None:
     saved = runfolder.SavedRun(asdict(replace(SMALL, minutes=10.0)), "", None, Path(), Path())
-    longer = runfolder.resumed(saved, Training(steps=500))
+    longer = gone_on_with(saved, Training(steps=500))
     assert (longer.steps, longer.minutes) == (500, None)
-    both = runfolder.resumed(saved, Training(steps=500, minutes=20.0))
+    both = gone_on_with(saved, Training(steps=500, minutes=20.0))
     assert (both.steps, both.minutes) == (500, 20.0)
-    same = runfolder.resumed(saved, Training())
+    same = gone_on_with(saved, Training())
     assert (same.steps, same.minutes) == (SMALL.steps, 10.0)
 
 

@@ -144,9 +144,7 @@ def run_training(
         workers.wait_for_everyone()
         run = run_folder.saved(out) if resume else None
         if run:
-            by_steps = config.steps is not None and config.minutes is None  # then the clock of before does not count
-            config = run_folder.resumed(run, config)
-            config = replace(config, minutes=None) if by_steps else config
+            config = gone_on_with(run, config)
             begun_from, vocabulary = _begun_from(run, beginning), read_json(run.vocabulary)
         else:
             begun_from = beginning.name if beginning else None
@@ -171,6 +169,17 @@ def run_training(
         network = network.to(trainer.device)
         modelfile.fill(network, outcome.best, "the run")
         finish(RunResult(network, spec, outcome, begun_from, trainer.device), work if main else None)
+
+
+def gone_on_with(run: SavedRun, given: ConfigT) -> ConfigT:
+    """The options of a resumed run, see `run_folder.resumed`; steps that are given hold whatever the clock said before.
+
+    Args:
+        run: the saved run.
+        given: the options as given anew.
+    """
+    config = run_folder.resumed(run, given)
+    return replace(config, minutes=None) if given.steps is not None and given.minutes is None else config
 
 
 def _begun_from(run: SavedRun, beginning: Beginning | None) -> str | None:

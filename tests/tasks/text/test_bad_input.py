@@ -16,7 +16,7 @@ import torch
 from damage import alter_config, enlarge, flip, seal, snapshot, truncate
 from safetensors.torch import load_file, save_file
 
-from recurra import modelfile
+from recurra import modelfolder
 
 Refused = Callable[..., str]
 
@@ -211,7 +211,7 @@ class TestPlace:
 
         command = ["text", "train", corpus_file, "--out", model_folder, "--min-count", 2, *tiny_options]
         with monkeypatch.context() as patch:
-            patch.setattr(modelfile, "replace_folder", full)
+            patch.setattr(modelfolder, "replace_folder", full)
             answer = recurra(*command, "--overwrite")
         assert answer.status == 1
         assert answer.err.splitlines()[-1].startswith("error: writing")
