@@ -41,8 +41,8 @@ length are not those of all, and a network that is trained on such batches is pu
 
 _RECIPE: dict[str, Any] = dict(
     embedding_size=100,
-    dropout=0.3,
-    word_dropout=0.1,
+    dropout=0.25,
+    word_dropout=0.05,
     cell="lstm",
     hidden_size=128,
     num_layers=1,
@@ -59,7 +59,13 @@ _LEARNING: dict[ModelKind, dict[str, Any]] = {
 }
 
 MAX_EPOCHS: dict[ModelKind, int] = {"average": 20, "lstm": 10, "ngrams": 4, "mix": 10}
-"""More passes over the texts than this only make a model learn them by heart."""
+"""More passes over the texts than this only make a model learn them by heart ..."""
+
+MANY_WORDS, MANY_EPOCHS = 500_000, 4
+"""... and so do more than `MANY_EPOCHS` over texts of more words than this, ..."""
+
+MIN_STEPS = 500
+"""... but fewer steps than this teach a network nothing, however often it has seen every text."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +178,9 @@ def resolve(config: Config, lengths: IntArray) -> Config:
         | {"batch_size": size}
     )
     config = fill_in(config, **recipe)
-    return limited(config, MAX_EPOCHS[config.model] * buckets_of(config, lengths).steps_per_epoch)
+    epochs = min(MAX_EPOCHS[config.model], MANY_EPOCHS if lengths.sum() > MANY_WORDS else math.inf)
+    enough = int(epochs) * buckets_of(config, lengths).steps_per_epoch
+    return limited(config, max(enough, MIN_STEPS) if config.reads_vectors else enough)
 
 
 def _read_lengths(config: Config, lengths: IntArray) -> IntArray:
