@@ -244,5 +244,5 @@ def test_too_many_noise_words_are_refused(corpus: Path) -> None:
 
 
 def test_training_needs_no_torch() -> None:
-    code = "import sys, recurra.tasks.embeddings.training as t, recurra.tasks.embeddings.windows; "
+    code = "import sys, recurra.tasks.embeddings.training as t, recurra.tasks.embeddings.learning.windows; "
     subprocess.run([sys.executable, "-c", code + "sys.exit('torch' in sys.modules)"], check=True)

@@ -15,7 +15,7 @@ from recurra.files import require_suffix, require_writable_parent
 from recurra.progress import note
 from recurra.tasks.embeddings.config import Config
 from recurra.tasks.embeddings.evaluation import VOCABULARY_SIZE
-from recurra.tasks.embeddings.formats import Format
+from recurra.tasks.embeddings.io.formats import Format
 from recurra.tasks.embeddings.model import COUNT, NAMED, Model, Neighbour
 from recurra.tasks.embeddings.nearest import AnalogyMethod
 from recurra.tasks.shared.commands import Several, command, require_file_name, require_given
@@ -218,7 +218,7 @@ def plot(
         json: Print one JSON object.
     """
     require_suffix(out, ".png", ".html")
-    from recurra.tasks.embeddings.plot import plot as draw
+    from recurra.tasks.embeddings.maps.plot import plot as draw
 
     chosen = [*words, *_listed(among)]
     files = draw(Model.load(model), out, words=chosen, count=count, method=method, analogy=analogy, seed=seed)
@@ -251,7 +251,7 @@ def import_(file: Path, *, out: Path, overwrite: bool = False, json: bool = Fals
         overwrite: Replace what is in OUT.
         json: Print one JSON object.
     """
-    from recurra.tasks.embeddings.importing import import_vectors
+    from recurra.tasks.embeddings.io.importing import import_vectors
 
     model = import_vectors(file, out, overwrite=overwrite)
     if not json:
@@ -273,7 +273,7 @@ def _print_files(files: Sequence[Path], json: bool, more: dict[str, int]) -> Non
 
 def demo(out: Path, minutes: float | None) -> None:
     """Learn vectors from Python's documentation, look at some, draw them; see `recurra demo`."""
-    from recurra.tasks.embeddings.plot import plot as draw
+    from recurra.tasks.embeddings.maps.plot import plot as draw
     from recurra.tasks.embeddings.training import train as train_model
 
     model = train_model("sample:pydocs", out / "pydocs", epochs=DEMO_EPOCHS, minutes=minutes, overwrite=True)

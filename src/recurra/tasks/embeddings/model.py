@@ -23,7 +23,7 @@ from recurra.progress import note
 from recurra.tasks.embeddings.config import Config
 from recurra.tasks.embeddings.counted import Counted
 from recurra.tasks.embeddings.evaluation import VOCABULARY_SIZE, Examiner, read_test
-from recurra.tasks.embeddings.formats import Format, write_vectors
+from recurra.tasks.embeddings.io.formats import Format, write_vectors
 from recurra.tasks.embeddings.nearest import AnalogyMethod, Found, Nearest, odd_ones
 from recurra.tasks.shared.card import Described
 from recurra.training import run_folder

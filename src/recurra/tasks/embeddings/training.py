@@ -21,7 +21,7 @@ from recurra.progress import note
 from recurra.tasks.embeddings.config import Config, resolve
 from recurra.tasks.embeddings.counted import NOTHING
 from recurra.tasks.embeddings.data import Data, describe, read_data
-from recurra.tasks.embeddings.learner import Learner, Run
+from recurra.tasks.embeddings.learning.learner import Learner, Run
 from recurra.tasks.embeddings.model import Model
 from recurra.tasks.shared.begin import Progress, inherited, place_of
 from recurra.tasks.shared.card import closing
@@ -111,15 +111,15 @@ def make_learner(config: Config, data: Data, folder: Path) -> Learner:
         raise OptionError("`characters` goes with `method` negative-sampling or cbow")
     match config.method:
         case "softmax":
-            from recurra.tasks.embeddings.softmax import Softmax
+            from recurra.tasks.embeddings.learning.softmax import Softmax
 
             return Softmax(config, data)
         case "glove":
-            from recurra.tasks.embeddings.glove import Glove
+            from recurra.tasks.embeddings.learning.glove import Glove
 
             return Glove(config, data, folder)
         case _:
-            from recurra.tasks.embeddings.windows import Windows
+            from recurra.tasks.embeddings.learning.windows import Windows
 
             return Windows(config, data)
 

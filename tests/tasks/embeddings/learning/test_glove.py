@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.errors import RecurraError
-from recurra.tasks.embeddings import Config, Model, Texts, glove, train
+from recurra.tasks.embeddings import Config, Model, Texts, train
 from recurra.tasks.embeddings.config import resolve
-from recurra.tasks.embeddings.cooccurrence import TRIPLE, Records
 from recurra.tasks.embeddings.data import Data, read_data
-from recurra.tasks.embeddings.glove import Costs, Glove, first_state, predicted, shuffled
+from recurra.tasks.embeddings.learning import glove
+from recurra.tasks.embeddings.learning.cooccurrence import TRIPLE, Records
+from recurra.tasks.embeddings.learning.glove import Costs, Glove, first_state, predicted, shuffled
 
 SMALL: dict[str, Any] = dict(method="glove", embedding_size=12, min_count=1, epochs=4, window=3)
 

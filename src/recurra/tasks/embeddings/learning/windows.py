@@ -14,12 +14,12 @@ from recurra.arrayfile import Arrays
 from recurra.arrays import FloatArray
 from recurra.config import required
 from recurra.errors import OptionError, RecurraError
-from recurra.tasks.embeddings.character_ngrams import runs_of
 from recurra.tasks.embeddings.config import Config
 from recurra.tasks.embeddings.data import LINE_END, Data, Indices
-from recurra.tasks.embeddings.learner import Learner
-from recurra.tasks.embeddings.window_draws import DrawnWindows, draw_windows, keep_thresholds, noise_table
-from recurra.tasks.embeddings.window_kernels import FIVE, compose, learn_windows, skip_gram, total_loss
+from recurra.tasks.embeddings.learning.character_ngrams import runs_of
+from recurra.tasks.embeddings.learning.learner import Learner
+from recurra.tasks.embeddings.learning.window_draws import DrawnWindows, draw_windows, keep_thresholds, noise_table
+from recurra.tasks.embeddings.learning.window_kernels import FIVE, compose, learn_windows, skip_gram, total_loss
 
 PART, LEAST_PART, LEAST_PARTS = 2**17, 2**10, 20
 """Words of a part, at most; of short texts at least, of which each epoch has so many parts if it can."""

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from recurra.tasks.embeddings import tsne as module
-from recurra.tasks.embeddings.tsne import divergence, gradient, plain_gradient, similarities, tsne
+from recurra.tasks.embeddings.maps import tsne as module
+from recurra.tasks.embeddings.maps.tsne import divergence, gradient, plain_gradient, similarities, tsne
 
 
 def random_similarities(count: int, rng: np.random.Generator) -> np.ndarray:

@@ -9,8 +9,8 @@ from recurra.arrays import IntArray
 from recurra.data.vectors import FNV_OFFSET, FNV_PRIME, CharacterNgrams
 from recurra.data.word_index import WordIndex
 from recurra.kernels import jit
-from recurra.tasks.embeddings.window_draws import Words
-from recurra.tasks.embeddings.window_kernels import Runs
+from recurra.tasks.embeddings.learning.window_draws import Words
+from recurra.tasks.embeddings.learning.window_kernels import Runs
 
 ByteArray = NDArray[np.uint8]
 

@@ -17,7 +17,7 @@ from recurra.data.word_index import WordIndex
 from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.files import write_atomic
 from recurra.progress import bar, note
-from recurra.tasks.embeddings.vector_lines import NUMBER, LineError, count_numbers, read_lines
+from recurra.tasks.embeddings.io.vector_lines import NUMBER, LineError, count_numbers, read_lines
 
 Format = Literal["auto", "text", "binary", "glove", "npy"]
 

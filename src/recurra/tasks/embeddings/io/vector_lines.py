@@ -42,7 +42,7 @@ def read_lines(text: bytes, size: int) -> Lines:
     Raises:
         LineError: if a line is not such a line.
     """
-    from recurra.tasks.embeddings.digits import ODD, parse  # Numba takes a while to import, which others are spared
+    from recurra.tasks.embeddings.io.digits import ODD, parse  # Numba takes a while to import, which others are spared
 
     data = np.frombuffer(text, np.uint8)
     ends = np.append(np.flatnonzero(data == _NEWLINE), len(data))

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from recurra.arrays import DoubleArray, FloatArray, IntArray
 from recurra.kernels import ONE, exponential, jit
-from recurra.tasks.embeddings.prefetch import LINE, prefetch
-from recurra.tasks.embeddings.window_draws import DrawnWindows, Words
+from recurra.tasks.embeddings.learning.prefetch import LINE, prefetch
+from recurra.tasks.embeddings.learning.window_draws import DrawnWindows, Words
 
 _FAST = frozenset(("reassoc", "contract"))
 _ZERO = np.float32(0.0)

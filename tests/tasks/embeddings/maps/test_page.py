@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recurra.tasks.embeddings import page as module
-from recurra.tasks.embeddings.page import page_data, rounded_vectors, write_page
-from recurra.tasks.embeddings.projection import unit_rows
-from recurra.tasks.embeddings.word_map import WordMap
+from recurra.tasks.embeddings.maps import page as module
+from recurra.tasks.embeddings.maps.page import page_data, rounded_vectors, write_page
+from recurra.tasks.embeddings.maps.projection import unit_rows
+from recurra.tasks.embeddings.maps.word_map import WordMap
 
 NASTY = '</script><img onerror=x src=y><b>"{{data}}" & <!-- \u2028'
 WORDS = (NASTY, "the", "Ärger", "arger", "scar", "cart", "car", "好", "שלום", "-")

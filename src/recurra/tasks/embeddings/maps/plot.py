@@ -10,10 +10,10 @@ from recurra.config import check_range
 from recurra.errors import OptionError
 from recurra.files import require_suffix, require_writable_parent
 from recurra.progress import note
-from recurra.tasks.embeddings.page import write_page
-from recurra.tasks.embeddings.parallelogram import Parallelogram
-from recurra.tasks.embeddings.pictures import draw_analogy, draw_map
-from recurra.tasks.embeddings.word_map import FEWEST, MOST, Projection, choose, make_map
+from recurra.tasks.embeddings.maps.page import write_page
+from recurra.tasks.embeddings.maps.parallelogram import Parallelogram
+from recurra.tasks.embeddings.maps.pictures import draw_analogy, draw_map
+from recurra.tasks.embeddings.maps.word_map import FEWEST, MOST, Projection, choose, make_map
 
 if TYPE_CHECKING:
     from recurra.tasks.embeddings.model import Model

@@ -14,15 +14,15 @@ from recurra.data.vectors import CharacterNgrams, Vectors
 from recurra.data.word_index import WordIndex
 from recurra.data.words import WordSplitter
 from recurra.errors import OptionError, RecurraError
-from recurra.tasks.embeddings import parallelogram, pictures
 from recurra.tasks.embeddings.config import Config
-from recurra.tasks.embeddings.labels import Label, draw_labels, shortened
+from recurra.tasks.embeddings.maps import parallelogram, pictures
+from recurra.tasks.embeddings.maps.labels import Label, draw_labels, shortened
+from recurra.tasks.embeddings.maps.parallelogram import Parallelogram
+from recurra.tasks.embeddings.maps.pictures import draw_map, letter_sizes
+from recurra.tasks.embeddings.maps.plot import plot
+from recurra.tasks.embeddings.maps.projection import unit_rows
+from recurra.tasks.embeddings.maps.word_map import WordMap, choose, make_map
 from recurra.tasks.embeddings.model import Model
-from recurra.tasks.embeddings.parallelogram import Parallelogram
-from recurra.tasks.embeddings.pictures import draw_map, letter_sizes
-from recurra.tasks.embeddings.plot import plot
-from recurra.tasks.embeddings.projection import unit_rows
-from recurra.tasks.embeddings.word_map import WordMap, choose, make_map
 
 PLANTED = ("man", "king", "woman", "queen")
 

@@ -19,8 +19,9 @@ from vectoring import model_of
 from recurra.data import text as text_files
 from recurra.data.vectors import CharacterNgrams
 from recurra.errors import OptionError, RecurraError
-from recurra.tasks.embeddings import Model, formats, import_vectors
-from recurra.tasks.embeddings.vector_lines import LineError, read_line, read_lines
+from recurra.tasks.embeddings import Model, import_vectors
+from recurra.tasks.embeddings.io import formats
+from recurra.tasks.embeddings.io.vector_lines import LineError, read_line, read_lines
 
 Command = Callable[..., Any]
 

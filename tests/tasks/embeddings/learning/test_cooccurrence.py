@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.errors import RecurraError
-from recurra.tasks.embeddings.cooccurrence import COUNT, TRIPLE, count_together, units_of
+from recurra.tasks.embeddings.learning.cooccurrence import COUNT, TRIPLE, count_together, units_of
 
 WORDS = 40
 

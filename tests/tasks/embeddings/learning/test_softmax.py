@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.errors import Interrupted, OptionError, RecurraError
-from recurra.tasks.embeddings import Config, Texts, softmax, train
+from recurra.tasks.embeddings import Config, Texts, train
 from recurra.tasks.embeddings.config import resolve
 from recurra.tasks.embeddings.data import read_data
-from recurra.tasks.embeddings.softmax import Batch, Softmax, gradients, kept_share, mean_loss, pairs
+from recurra.tasks.embeddings.learning import softmax
+from recurra.tasks.embeddings.learning.softmax import Batch, Softmax, gradients, kept_share, mean_loss, pairs
 from recurra.training.history import Measurement
 
 SMALL: dict[str, Any] = dict(method="softmax", embedding_size=12, min_count=1, epochs=3, window=3, subsample=0.0)

@@ -12,8 +12,8 @@ from recurra.arrays import DoubleArray, FloatArray, IntArray
 from recurra.data.vectors import Vectors
 from recurra.errors import RecurraError
 from recurra.progress import note
-from recurra.tasks.embeddings.projection import clusters, principal, unit_rows
-from recurra.tasks.embeddings.tsne import tsne
+from recurra.tasks.embeddings.maps.projection import clusters, principal, unit_rows
+from recurra.tasks.embeddings.maps.tsne import tsne
 
 Projection = Literal["pca", "t-sne"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from recurra.arrays import DoubleArray
 from recurra.explain.lettering import font_of_word, printable
 from recurra.files import write_atomic
-from recurra.tasks.embeddings.labels import Label, draw_labels, shortened
-from recurra.tasks.embeddings.parallelogram import Parallelogram
-from recurra.tasks.embeddings.word_map import WordMap
+from recurra.tasks.embeddings.maps.labels import Label, draw_labels, shortened
+from recurra.tasks.embeddings.maps.parallelogram import Parallelogram
+from recurra.tasks.embeddings.maps.word_map import WordMap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

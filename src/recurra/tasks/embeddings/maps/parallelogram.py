@@ -9,7 +9,7 @@ import numpy as np
 from recurra.arrays import DoubleArray
 from recurra.data.vectors import Vectors
 from recurra.errors import OptionError, RecurraError
-from recurra.tasks.embeddings.projection import principal, unit_rows
+from recurra.tasks.embeddings.maps.projection import principal, unit_rows
 
 SEARCHED = 50_000
 """The most frequent words, among which those around are looked for."""

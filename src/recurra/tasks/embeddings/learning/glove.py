@@ -25,8 +25,8 @@ from recurra.errors import RecurraError, os_errors
 from recurra.kernels import jit
 from recurra.progress import note
 from recurra.tasks.embeddings.config import Config
-from recurra.tasks.embeddings.cooccurrence import TRIPLE, Records, count_together
 from recurra.tasks.embeddings.data import Data
+from recurra.tasks.embeddings.learning.cooccurrence import TRIPLE, Records, count_together
 
 X_MAX, ALPHA = 100.0, 0.75
 """A count of `X_MAX` or more has weight 1; below it, the weight falls as its power `ALPHA`."""

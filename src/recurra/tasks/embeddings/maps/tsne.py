@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recurra.arrays import DoubleArray, FloatArray
 from recurra.kernels import jit
 from recurra.progress import Bar, bar
-from recurra.tasks.embeddings.projection import principal
+from recurra.tasks.embeddings.maps.projection import principal
 
 Floats = NDArray[np.floating]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recurra.arrays import DoubleArray
 from recurra.explain.html import embed
 from recurra.files import write_text_atomic
-from recurra.tasks.embeddings.word_map import WordMap
+from recurra.tasks.embeddings.maps.word_map import WordMap
 
 VECTOR_BYTES = 2_000_000
 """Bytes for vectors in a page: longer ones are brought to fewer dimensions, so that it stays under three megabytes."""
@@ -40,7 +40,7 @@ def write_page(path: Path, word_map: WordMap, analogy: Sequence[str] = ()) -> No
     Raises:
         RecurraError: if it cannot be written.
     """
-    template = resources.files("recurra.tasks.embeddings").joinpath("map.html").read_text(encoding="utf-8")
+    template = resources.files("recurra.tasks.embeddings.maps").joinpath("map.html").read_text(encoding="utf-8")
     write_text_atomic(path, template.replace(DATA, embed(page_data(word_map, analogy)), 1))
 
 

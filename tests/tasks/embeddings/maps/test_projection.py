@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recurra.tasks.embeddings.projection import clusters, principal, unit_rows
+from recurra.tasks.embeddings.maps.projection import clusters, principal, unit_rows
 
 
 def test_principal_components_are_eigenvectors_of_the_covariance() -> None:

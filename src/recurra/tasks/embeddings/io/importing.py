@@ -19,7 +19,7 @@ from recurra.errors import RecurraError, os_errors
 from recurra.files import require_writable_parent
 from recurra.progress import note
 from recurra.tasks.embeddings.config import Config, resolve
-from recurra.tasks.embeddings.formats import CALLED, read_vectors
+from recurra.tasks.embeddings.io.formats import CALLED, read_vectors
 from recurra.tasks.embeddings.model import IMPORTED, Model
 
 

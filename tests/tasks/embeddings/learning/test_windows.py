@@ -15,12 +15,12 @@ from recurra.data.corpus import Corpus
 from recurra.data.vectors import CharacterNgrams
 from recurra.data.word_index import WordIndex
 from recurra.errors import RecurraError
-from recurra.tasks.embeddings import window_kernels as kernels
-from recurra.tasks.embeddings.character_ngrams import runs_of
 from recurra.tasks.embeddings.config import Config, resolve
 from recurra.tasks.embeddings.counted import NOTHING
 from recurra.tasks.embeddings.data import LINE_END, Data
-from recurra.tasks.embeddings.window_draws import (
+from recurra.tasks.embeddings.learning import window_kernels as kernels
+from recurra.tasks.embeddings.learning.character_ngrams import runs_of
+from recurra.tasks.embeddings.learning.window_draws import (
     DrawnWindows,
     Noise,
     draw_windows,
@@ -28,8 +28,8 @@ from recurra.tasks.embeddings.window_draws import (
     keep_thresholds,
     noise_table,
 )
-from recurra.tasks.embeddings.window_kernels import Runs
-from recurra.tasks.embeddings.windows import Windows as Learner
+from recurra.tasks.embeddings.learning.window_kernels import Runs
+from recurra.tasks.embeddings.learning.windows import Windows as Learner
 
 ALL = 2**32
 

@@ -1,0 +1,1 @@
+"""Words drawn: maps, analogies, a page to search."""
