@@ -40,17 +40,20 @@ class Buckets:
 
     In each pass the pairs are sorted by the length of their longer side, then by how much longer the first side is than
     the second, those of equal lengths in random order, and cut into batches of at most `size` tokens of the longer
-    side, padding included; the batches come in random order. All is a function of seed and step.
+    side, padding included; the batches come in random order, in the first passes from short to long (Amodei et al.
+    2016, arXiv 1512.02595, section 3.2). All is a function of seed and step.
 
     Attributes:
         lengths: of the two sides of each pair, `(pairs, 2)`.
         size: tokens in a batch; a pair that is longer makes a batch of its own.
         seed: of the order.
+        ascending: so many passes at the beginning go from short to long.
     """
 
     lengths: IntArray
     size: int
     seed: int = 0
+    ascending: int = 0
 
     @cached_property
     def _cuts(self) -> IntArray:
@@ -81,4 +84,5 @@ def _ordered(buckets: Buckets, epoch: int) -> tuple[IntArray, IntArray]:
     chance = generator.random(len(buckets.lengths))
     sources, targets = buckets.lengths.T
     order = np.lexsort((chance, sources - targets, np.maximum(sources, targets)))
-    return order, generator.permutation(buckets.steps_per_epoch)
+    steps = buckets.steps_per_epoch
+    return order, np.arange(steps) if epoch < buckets.ascending else generator.permutation(steps)

@@ -1,0 +1,106 @@
+"""What can be chosen about a speech model, and what is chosen if nothing is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal
+
+from recurra.config import Range, fill_in, required
+from recurra.data.columns import Header
+from recurra.models.architecture import Architecture
+from recurra.tasks.speech.features import FeatureOptions
+from recurra.training.options import Training, limited
+
+MAX_EPOCHS = 200
+"""More passes over the recordings than this only make a model learn them by heart."""
+
+Preset = Literal["speech", "morse"]
+
+_FEATURES: dict[Preset, dict[str, Any]] = {
+    "speech": dict(rate=16_000, window_ms=25.0, mel_bands=40, low_hz=20.0, high_hz=0.0, stack=3),
+    "morse": dict(rate=8000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
+}
+"""How sound becomes features: what an ear hears, or a carrier and the noise beside it."""
+
+
+@dataclass(frozen=True)
+class SpeechTraining(Training):
+    """How a speech model is trained: on batches of recordings of similar lengths."""
+
+    group: ClassVar[str] = "training"
+
+    batch_seconds: Annotated[float | None, Range(0.01, 1e6)] = None
+    """Seconds of sound in a batch, padding included, all processes together."""
+    clip_norm: Annotated[float, Range(1e-6, 1e6)] = 1.0
+    """Largest norm of the gradient; larger ones are scaled down to it."""
+    average: Annotated[float, Range(0.0, 1.0)] = 0.2
+    """Share of the run, at its end, whose evaluated weights are averaged."""
+    speed: Annotated[float, Range(0.0, 0.5)] = 0.1
+    """Recordings are played slower or faster by up to this share in training."""
+    gain_db: Annotated[float, Range(0.0, 40.0)] = 6.0
+    """And louder or softer by up to so many decibels."""
+    noise_db: Annotated[float, Range(0.0, 100.0)] = 30.0
+    """And with white noise, at least so many decibels below them; 100 for none."""
+    mask_bands: Annotated[int, Range(0, 512)] = 6
+    """Neighbouring bands that are masked twice in each recording, at most (SpecAugment)."""
+    mask_ms: Annotated[float, Range(0.0, 10_000.0)] = 120.0
+    """Stretches of time that are masked twice in each recording, at most, in milliseconds (SpecAugment)."""
+
+
+@dataclass(frozen=True)
+class Config(Architecture, FeatureOptions, SpeechTraining):
+    """Everything that can be chosen about a speech model."""
+
+    group: ClassVar[str] = "data"
+
+    preset: Preset | None = None
+    """Defaults for speech, or for Morse code; by the data if not given."""
+    model: Literal["ctc", "attention"] = "ctc"
+    """What turns features into text: connectionist temporal classification, or listen, attend and spell."""
+    bidirectional: bool = True
+    """Read recordings from both ends; --no-bidirectional for a model that transcribes while it listens."""
+    lowercase: bool = True
+    """Bring transcripts to small letters."""
+    symbols: str = ""
+    """Symbols of several letters, with spaces between them: "ch sh"; every other symbol is a character."""
+    min_count: Annotated[int, Range(1, 2**31)] = 1
+    """Recordings with a symbol seen less often than this are left out."""
+    columns: str = ""
+    """Columns or keys of a table to read as file,transcript: names or numbers."""
+    header: Header = "auto"
+    """Whether the first line of a table names its columns; judged by its contents if not given."""
+    encoding: str = "utf-8"
+    """How tables encode text."""
+
+
+_RECIPES: dict[str, dict[str, Any]] = {
+    "ctc": dict(hidden_size=128, num_layers=2, dropout=0.2, learning_rate=5e-3, batch_seconds=64.0),
+    "attention": dict(hidden_size=128, num_layers=2, dropout=0.2, learning_rate=3e-3, batch_seconds=64.0),
+}
+
+
+def with_features(config: Config, sample: bool) -> Config:
+    """The configuration with a preset, and the features that it stands for where none were given.
+
+    Args:
+        config: as the user gave it.
+        sample: whether the recordings are keyed Morse code.
+    """
+    preset: Preset = config.preset or ("morse" if sample else "speech")
+    usual = Config()
+    given = {name for name in _FEATURES[preset] if getattr(config, name) != getattr(usual, name)}
+    features = {name: value for name, value in _FEATURES[preset].items() if name not in given}
+    return replace(config, preset=preset, **features)
+
+
+def resolve(config: Config, seconds: float) -> Config:
+    """Fill in what was not given.
+
+    Args:
+        config: with its features.
+        seconds: of the recordings to learn from, all together.
+    """
+    recipe = dict(embedding_size=32, forget_bias=1.0, weight_decay=0.01, tied=False)
+    config = fill_in(config, **recipe | _RECIPES[config.model])
+    return limited(config, math.ceil(MAX_EPOCHS * seconds / required(config.batch_seconds, "batch_seconds")))

@@ -1,0 +1,221 @@
+"""Recordings as samples on disk and numbers of symbols, a part of them kept for validation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recurra.arrays import FloatArray, IntArray
+from recurra.data.tokenizer import Tokens
+from recurra.errors import RecurraError
+from recurra.progress import bar
+from recurra.tasks.speech.audio import fault
+from recurra.tasks.speech.config import Config
+from recurra.tasks.speech.features import FilterBank, Normalization, share_of, take_off_running_mean
+from recurra.tasks.speech.recordings import Recording, Recordings, Sounds, open_recordings, require_none
+from recurra.tasks.speech.symbols import Symbols
+
+MIN_RECORDINGS = 10
+"""Fewer are refused: there is nothing to learn from, and nothing to validate on."""
+
+VALIDATION_SHARE = 0.1
+"""What is drawn for validation if nothing is given for that ..."""
+
+MAX_VALIDATION = 500
+"""... but not more recordings than this."""
+
+MEASURED = 1000
+"""Recordings that mean and variance of the features are measured on, at most."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Recordings, ready to be learned from or scored.
+
+    Attributes:
+        name: what a person would call them.
+        sounds: their samples.
+        symbols: their transcripts, each `(length,)`.
+        texts: likewise, as text.
+        frames: of each, `(recordings,)`.
+    """
+
+    name: str
+    sounds: Sounds
+    symbols: list[Tokens]
+    texts: list[str]
+    frames: IntArray
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run learns from.
+
+    Attributes:
+        train: to learn from.
+        validation: to choose the best weights on.
+        symbols: what transcripts are made of.
+        normalization: of the features.
+        seconds: of the recordings to learn from, all together.
+        skipped: what was left out, for the user.
+        digest: tells whether a resumed run has the same data.
+    """
+
+    train: Part
+    validation: Part
+    symbols: Symbols
+    normalization: Normalization
+    seconds: float
+    skipped: list[str]
+    digest: str
+
+
+def frames_in(samples: int, config: Config) -> int:
+    """Frames of so many samples; none if they do not fill a window."""
+    window, step = round(config.rate * config.window_ms / 1000), round(config.rate * config.step_ms / 1000)
+    return 0 if samples < window else 1 + (samples - window) // step
+
+
+def steps_needed(symbols: Tokens) -> int:
+    """Steps that CTC needs for symbols, at least: one for each, and a blank between two that are the same."""
+    return len(symbols) + int((symbols[1:] == symbols[:-1]).sum())
+
+
+def read_data(
+    data: Sequence[Any],
+    validation: Sequence[Any],
+    config: Config,
+    folder: Path,
+    vocabulary: tuple[Symbols, Normalization] | None = None,
+) -> Data:
+    """Read recordings.
+
+    Args:
+        data: see `open_recordings`.
+        validation: what to validate on, likewise; if empty, a part is drawn.
+        config: with its features.
+        folder: where the samples go.
+        vocabulary: of a run to go on with, or a model to begin from; None makes it.
+
+    Raises:
+        RecurraError: if recordings cannot be read or learned from; all of these are named together.
+    """
+    found = open_recordings(data, config.encoding, config.columns, config.header)
+    if len(found.items) < MIN_RECORDINGS:
+        raise RecurraError(f"{found.name} has {len(found.items)} recordings; at least {MIN_RECORDINGS} are needed")
+    if validation:
+        rest, kept = found, open_recordings(validation, config.encoding, config.columns, config.header)
+    else:
+        rest, kept = _divided(found, config.seed)
+    made = Symbols.of((item.text for item in rest.items), config.lowercase, config.symbols.split())
+    symbols = vocabulary[0] if vocabulary else made
+    train = _part(rest, symbols, config, folder / "train.bin")
+    held = _part(kept, symbols, config, folder / "validation.bin")
+    return Data(
+        train=train,
+        validation=held,
+        symbols=symbols,
+        normalization=vocabulary[1] if vocabulary else measure(train.sounds, config),
+        seconds=sum(item.seconds for item in rest.items),
+        skipped=[*rest.skipped, *(kept.skipped if validation else [])],
+        digest=_digest(train, held),
+    )
+
+
+def _divided(found: Recordings, seed: int) -> tuple[Recordings, Recordings]:
+    """A part drawn for validation, and the rest."""
+    count = min(int(np.ceil(VALIDATION_SHARE * len(found.items))), MAX_VALIDATION)
+    chosen = set(np.random.default_rng(seed).choice(len(found.items), count, replace=False).tolist())
+    kept = [item for number, item in enumerate(found.items) if number in chosen]
+    rest = [item for number, item in enumerate(found.items) if number not in chosen]
+    name = f"{count:,} recordings of {found.name}, drawn at random"
+    return Recordings(found.name, rest, found.skipped), Recordings(name, kept, [])
+
+
+def _part(recordings: Recordings, symbols: Symbols, config: Config, path: Path) -> Part:
+    """Recordings on disk, checked."""
+    numbers = [symbols.encode(item.text) for item in recordings.items]
+    faults: list[str] = []
+    frames: list[int] = []
+
+    def samples() -> Iterator[FloatArray]:
+        with bar("reading") as shown:
+            for number, item in enumerate(recordings.items):
+                try:
+                    loaded = item.load(config.rate)
+                except RecurraError as error:
+                    faults.append(str(error))
+                    loaded = np.zeros(0, np.float32)
+                else:
+                    reason = _fault(item, loaded, numbers[number], symbols, config)
+                    faults.extend([f"{item.name}: {reason}"] if reason else [])
+                frames.append(frames_in(len(loaded), config))
+                shown.update((number + 1) / len(recordings.items), f"{number + 1:,} recordings")
+                yield loaded
+
+    sounds = Sounds.write(path, samples())
+    require_none(faults, recordings.name)
+    return Part(recordings.name, sounds, numbers, [symbols.clean(i.text) for i in recordings.items], np.array(frames))
+
+
+def _fault(item: Recording, samples: FloatArray, numbers: Tokens, symbols: Symbols, config: Config) -> str | None:
+    """Why a recording cannot be learned from; None if it can."""
+    if reason := fault(samples):
+        return reason
+    if unknown := symbols.unknown_in(item.text):
+        return f"its transcript has {unknown[0]!r}, which the model has no symbol for"
+    if not len(numbers):
+        return "its transcript is empty"
+    steps = -(-frames_in(len(samples), config) // config.stack)
+    needed = steps_needed(numbers) if config.model == "ctc" else 1
+    if steps < needed:
+        return (
+            f"it is too short for its transcript: {steps} steps of {1000 * config.step_seconds:.0f} ms, and its "
+            f"{len(numbers)} symbols need {needed}"
+        )
+    return None
+
+
+def log_mel(samples: FloatArray, config: Config) -> FloatArray:
+    """The frames of a whole recording, not normalised, `(F, M)`."""
+    return FilterBank(config).feed(samples)
+
+
+def measure(sounds: Sounds, config: Config) -> Normalization:
+    """Mean of each band over (the first of) the recordings, and variance after the running mean is taken off."""
+    count = min(len(sounds), MEASURED)
+    frames = [log_mel(sounds[number], config) for number in range(count)]
+    mean = np.concatenate(frames).mean(axis=0, dtype=np.float64).astype(np.float32)
+    for each in frames:
+        take_off_running_mean(each, mean.copy(), share_of(config))
+    std = np.concatenate(frames).std(axis=0, dtype=np.float64).astype(np.float32)
+    return Normalization(mean, np.maximum(std, 1e-3))
+
+
+def _digest(*parts: Part) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part.frames).tobytes())
+        digest.update("\n".join(part.texts).encode())
+        for number in range(len(part)):
+            digest.update(part.sounds[number].tobytes())
+    return digest.hexdigest()
+
+
+def describe(data: Data) -> tuple[str, ...]:
+    """What a person is told of recordings, lines."""
+    names = " ".join(name if name.strip() else "(space)" for name in data.symbols.names[:60])
+    return (
+        *(f"left out: {reason}" for reason in data.skipped),
+        f"{data.train.name}: {len(data.train):,} recordings to learn from, {data.seconds / 60:,.1f} minutes; "
+        f"{len(data.validation):,} for validation",
+        f"{data.symbols.size - 1} symbols: {names}",
+    )

@@ -1,0 +1,170 @@
+"""Sound as log-mel filter banks, chunk by chunk or whole, with the same result (a spectrogram of what an ear tells apart).
+
+The filter banks are Kaldi's, by kaldi-native-fbank, which takes chunks of any size.
+
+Shapes: F frames, M mel bands, S stacked frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+
+from recurra.arrays import FloatArray
+from recurra.config import Options, Range
+from recurra.kernels import jit
+
+SCALE = 32768.0
+"""Kaldi's filter banks are of 16-bit samples: the logarithm's floor is then far below any sound."""
+
+CHUNK = 2**16
+"""Samples given to the filter bank at a time, so that memory does not grow with a recording."""
+
+
+@dataclass(frozen=True)
+class FeatureOptions(Options):
+    """How sound becomes features."""
+
+    group: ClassVar[str] = "data"
+
+    rate: Annotated[int, Range(1000, 192_000)] = 16_000
+    """Samples a second that recordings are brought to."""
+    window_ms: Annotated[float, Range(1.0, 1000.0)] = 25.0
+    """Length of the window of a frame, in milliseconds."""
+    step_ms: Annotated[float, Range(0.5, 1000.0)] = 10.0
+    """Time from a frame to the next, in milliseconds."""
+    mel_bands: Annotated[int, Range(2, 512)] = 40
+    """Mel filter bands: features of a frame."""
+    low_hz: Annotated[float, Range(0.0, 96_000.0)] = 20.0
+    """Lower end of the lowest band."""
+    high_hz: Annotated[float, Range(0.0, 96_000.0)] = 0.0
+    """Upper end of the highest band; half the rate if 0."""
+    stack: Annotated[int, Range(1, 32)] = 3
+    """Frames that are stacked into one step of the network."""
+    memory_seconds: Annotated[float, Range(0.0, 1000.0)] = 3.0
+    """How long the running mean remembers that is taken off each band; 0 takes off the training mean only."""
+
+    @property
+    def frame_size(self) -> int:
+        """Features of a step: `mel_bands` times `stack`."""
+        return self.mel_bands * self.stack
+
+    @property
+    def step_seconds(self) -> float:
+        """Time of a step of the network."""
+        return self.stack * self.step_ms / 1000
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """What brings features to mean 0 and variance 1.
+
+    Attributes:
+        mean: of each band over the training recordings, `(M,)`.
+        std: likewise, after the running mean is taken off.
+    """
+
+    mean: FloatArray
+    std: FloatArray
+
+
+class FilterBank:
+    """Log-mel energies of a stream of samples, `(F, M)` as they become known."""
+
+    def __init__(self, options: FeatureOptions) -> None:
+        import kaldi_native_fbank as knf
+
+        settings = knf.FbankOptions()
+        settings.frame_opts.samp_freq = options.rate
+        settings.frame_opts.frame_length_ms = options.window_ms
+        settings.frame_opts.frame_shift_ms = options.step_ms
+        settings.frame_opts.dither = 0.0  # its default adds noise
+        settings.frame_opts.snip_edges = True
+        settings.mel_opts.num_bins = options.mel_bands
+        settings.mel_opts.low_freq = options.low_hz
+        settings.mel_opts.high_freq = options.high_hz
+        self._rate = options.rate
+        self._bands = options.mel_bands
+        self._bank: Any = knf.OnlineFbank(settings)
+        self._taken = 0
+
+    def feed(self, samples: FloatArray) -> FloatArray:
+        """The frames that these samples complete."""
+        frames = []
+        for begin in range(0, len(samples), CHUNK):
+            self._bank.accept_waveform(self._rate, samples[begin : begin + CHUNK] * SCALE)
+            ready = self._bank.num_frames_ready
+            frames += [np.array(self._bank.get_frame(number)) for number in range(self._taken, ready)]
+            self._bank.pop(ready - self._taken)
+            self._taken = ready
+        return np.array(frames, np.float32).reshape(-1, self._bands)
+
+
+@jit()
+def take_off_running_mean(frames: FloatArray, mean: FloatArray, share: float) -> None:
+    """Take the running mean off each frame, in place; the mean is brought up to date, in place.
+
+    `mean += share * (frame - mean)`, then `frame -= mean`.
+
+    Args:
+        frames: `(F, M)`.
+        mean: `(M,)`.
+        share: of a new frame in the mean; 0 leaves the mean as it is.
+    """
+    for f in range(frames.shape[0]):
+        for m in range(frames.shape[1]):
+            mean[m] += np.float32(share) * (frames[f, m] - mean[m])
+            frames[f, m] -= mean[m]
+
+
+def share_of(options: FeatureOptions) -> float:
+    """The share of a new frame in the running mean that remembers for `memory_seconds`."""
+    frames = options.memory_seconds * 1000 / options.step_ms
+    return 1 / max(frames, 1.0) if options.memory_seconds else 0.0
+
+
+def normalized(frames: FloatArray, options: FeatureOptions, normalization: Normalization) -> FloatArray:
+    """Log-mel frames `(F, M)` of a whole recording, normalised."""
+    result = frames.copy()
+    take_off_running_mean(result, normalization.mean.copy(), share_of(options))
+    return np.asarray(result / normalization.std, np.float32)
+
+
+def stacked(frames: FloatArray, stack: int) -> FloatArray:
+    """Frames `(F, M)` side by side, `(S, stack * M)`; the last one is repeated where a step is not full."""
+    missing = -len(frames) % stack
+    if missing:
+        frames = np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)])
+    return frames.reshape(-1, stack * frames.shape[1])
+
+
+class FeatureStream:
+    """Sound in, steps of a network out, chunk by chunk; all of it in one chunk gives the same.
+
+    Args:
+        options: how sound becomes features.
+        normalization: of the training recordings.
+    """
+
+    def __init__(self, options: FeatureOptions, normalization: Normalization) -> None:
+        self._options = options
+        self._std = normalization.std
+        self._bank = FilterBank(options)
+        self._mean = normalization.mean.copy()
+        self._held = np.zeros((0, options.mel_bands), np.float32)
+
+    def feed(self, samples: FloatArray) -> FloatArray:
+        """The steps that these samples complete, `(S, frame_size)`."""
+        frames = self._bank.feed(samples)
+        take_off_running_mean(frames, self._mean, share_of(self._options))
+        frames = np.concatenate([self._held, np.asarray(frames / self._std, np.float32)])
+        whole = len(frames) - len(frames) % self._options.stack
+        self._held = frames[whole:]
+        return stacked(frames[:whole], self._options.stack)
+
+    def finish(self) -> FloatArray:
+        """The last step, `(1, frame_size)`, if some frames are left over; `(0, frame_size)` if none are."""
+        frames, self._held = self._held, self._held[:0]
+        return stacked(frames, self._options.stack)

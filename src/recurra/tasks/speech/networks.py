@@ -1,0 +1,97 @@
+"""From features to symbols: a recurrent stack under connectionist temporal classification.
+
+Shapes: B batch, S steps, I features of a step, V symbols, the blank among them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recurra.config import required
+from recurra.models.cells import State
+from recurra.models.dropout import DropoutGenerator
+from recurra.models.recurrent import Recurrent
+from recurra.tasks.speech.config import Config
+from recurra.tasks.speech.symbols import BLANK
+
+
+class Heard(NamedTuple):
+    """A batch of recordings as a network reads them: `steps` `(B, S, I)`, zero after each one's end, and `lengths`
+    `(B,)`.
+    """
+
+    steps: Tensor
+    lengths: Tensor
+
+    def mask(self) -> Tensor:
+        """`(B, S)`, True for what is there."""
+        return torch.arange(self.steps.shape[1], device=self.steps.device) < self.lengths[:, None]
+
+    def to(self, device: torch.device) -> Heard:
+        """The same on a device."""
+        return Heard(self.steps.to(device), self.lengths.to(device))
+
+
+class CtcNetwork(nn.Module):
+    """A recurrent stack, and the probability of each symbol at each step (Graves et al. 2006).
+
+    Args:
+        symbols: how many there are, the blank included.
+        config: resolved.
+    """
+
+    def __init__(self, symbols: int, config: Config) -> None:
+        super().__init__()
+        self.dropout = required(config.dropout, "dropout")
+        self.recurrent = Recurrent(
+            config.cell,
+            config.frame_size,
+            required(config.hidden_size, "hidden_size"),
+            required(config.num_layers, "num_layers"),
+            bidirectional=config.bidirectional,
+            dropout=self.dropout,
+            forget_bias=required(config.forget_bias, "forget_bias"),
+        )
+        self.output = nn.Linear(self.recurrent.output_size, symbols)
+        nn.init.normal_(self.output.weight, std=0.5 * self.recurrent.output_size**-0.5)
+        nn.init.zeros_(self.output.bias)
+
+    def forward(self, heard: Heard, generator: DropoutGenerator | None = None) -> Tensor:
+        """Log-probabilities of the symbols at each step, `(B, S, V)`.
+
+        Args:
+            heard: the recordings.
+            generator: where dropout comes from; None for no dropout.
+        """
+        outputs = self.recurrent.annotate(heard.steps, heard.mask(), generator)  # (B, S, D * H)
+        if generator:
+            outputs = generator.drop_units(outputs, self.dropout)
+        return F.log_softmax(self.output(outputs).float(), dim=-1)
+
+    def advance(self, steps: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """As `forward` for the next steps of a stream, `(B, S, I)`, of a network that reads from one end.
+
+        Raises:
+            ValueError: for a bidirectional one, whose outputs depend on what is still to come.
+        """
+        if self.recurrent.directions == 2:
+            raise ValueError("a bidirectional network cannot go on from a state: its outputs depend on later steps")
+        outputs, state = self.recurrent(steps, state)
+        return F.log_softmax(self.output(outputs).float(), dim=-1), state
+
+    def loss(self, heard: Heard, targets: Tensor, target_lengths: Tensor, generator: DropoutGenerator | None) -> Tensor:
+        """-log p of each recording's symbols, `(B,)`, nats (Graves et al. 2006, equation 12).
+
+        Args:
+            heard: the recordings.
+            targets: all their symbols, one recording after another.
+            target_lengths: of each, `(B,)`.
+            generator: where dropout comes from; None for no dropout.
+        """
+        log_probs = self(heard, generator).transpose(0, 1)  # (S, B, V)
+        loss: Tensor = F.ctc_loss(log_probs, targets, heard.lengths, target_lengths, BLANK, "none")
+        return loss

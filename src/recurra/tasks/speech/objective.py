@@ -1,0 +1,172 @@
+"""Training of speech models: batches of similar lengths, with what is done to recordings so that they are never twice
+the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from recurra.arrays import FloatArray, IntArray
+from recurra.data.buckets import Buckets
+from recurra.models.cells import State
+from recurra.models.dropout import DropoutGenerator
+from recurra.tasks.speech.audio import Resampler
+from recurra.tasks.speech.config import Config
+from recurra.tasks.speech.data import Part, frames_in, log_mel, steps_needed
+from recurra.tasks.speech.features import Normalization, normalized, stacked
+from recurra.tasks.speech.networks import CtcNetwork, Heard
+from recurra.tasks.speech.symbols import BLANK, Symbols
+
+QUIETEST_NOISE = 100.0
+"""Decibels below a recording at which no noise is added."""
+
+SCORED_SECONDS = 200.0
+"""Seconds of sound that are scored side by side."""
+
+
+def played(samples: FloatArray, config: Config, generator: np.random.Generator) -> FloatArray:
+    """A recording played at another speed, louder or softer, and with noise; all within what the options say."""
+    if config.speed:
+        faster = float(np.exp(generator.uniform(-1, 1) * np.log1p(config.speed)))
+        resampler = Resampler(config.rate, round(config.rate / faster))
+        samples = np.concatenate([resampler.feed(samples), resampler.finish()])
+    gain = 10 ** (generator.uniform(-config.gain_db, config.gain_db) / 20)
+    if config.noise_db < QUIETEST_NOISE:
+        below = generator.uniform(config.noise_db, QUIETEST_NOISE)
+        loudness = float(np.sqrt(np.mean(np.square(samples)))) * 10 ** (-below / 20)
+        samples = samples + generator.normal(0, 1, len(samples)).astype(np.float32) * np.float32(loudness)
+    return np.asarray(samples * np.float32(gain), np.float32)
+
+
+def masked(frames: FloatArray, config: Config, generator: np.random.Generator) -> FloatArray:
+    """Frames `(F, M)` with two runs of bands and two stretches of time at zero, which is their mean.
+
+    SpecAugment (Park et al. 2019, arXiv 1904.08779) without its warping; a stretch is at most a fifth of all frames.
+    """
+    frames = frames.copy()
+    longest = min(round(config.mask_ms / config.step_ms), len(frames) // 5)
+    for axis, most in ((1, min(config.mask_bands, frames.shape[1] // 3)), (0, longest)):
+        for _ in range(2):
+            width = int(generator.integers(0, most + 1))
+            begin = int(generator.integers(0, frames.shape[axis] - width + 1))
+            frames[(slice(None),) * axis + (slice(begin, begin + width),)] = 0
+    return frames
+
+
+def heard(recordings: list[FloatArray]) -> Heard:
+    """Steps `(S, I)` of recordings as one batch."""
+    lengths = [len(steps) for steps in recordings]
+    batch = np.zeros((len(recordings), max(lengths), recordings[0].shape[1]), np.float32)
+    for row, steps in enumerate(recordings):
+        batch[row, : len(steps)] = steps
+    return Heard(torch.from_numpy(batch), torch.tensor(lengths))
+
+
+@dataclass(frozen=True)
+class Transcribing:
+    """The trainer's objective for speech.
+
+    Attributes:
+        config: resolved.
+        train: to learn from.
+        validation: scored while training.
+        normalization: of the features.
+        buckets: which recordings come when.
+    """
+
+    config: Config
+    train: Part
+    validation: Part
+    normalization: Normalization
+    buckets: Buckets
+
+    @property
+    def batch_size(self) -> int:
+        """Steps of a whole batch."""
+        return self.buckets.size
+
+    def loss(
+        self, model: nn.Module, step: int, state: State | None, generator: DropoutGenerator, device: torch.device
+    ) -> tuple[Tensor, int, State | None]:
+        """Summed -log p of the batch's transcripts; see `trainer.Objective`."""
+        batch = self.buckets.batch(step)
+        generator = generator.shared(len(batch))
+        batch = batch[generator.rows]
+        random = np.random.default_rng([self.config.seed, step, generator.rows.start])
+        recordings = [self._augmented(int(number), random) for number in batch]
+        symbols = [self.train.symbols[int(number)] for number in batch]
+        loss = _loss(model, heard(recordings), symbols, device, generator)
+        return loss, sum(map(len, symbols)), None
+
+    def _augmented(self, number: int, random: np.random.Generator) -> FloatArray:
+        """The steps of a recording as they are in this batch; as they are without the changes, if too few are left."""
+        samples = self.train.sounds[number]
+        other = played(samples, self.config, random)
+        steps = -(-frames_in(len(other), self.config) // self.config.stack)
+        if steps < steps_needed(self.train.symbols[number]):
+            other = samples
+        frames = normalized(log_mel(other, self.config), self.config, self.normalization)
+        return stacked(masked(frames, self.config, random), self.config.stack)
+
+    def validation_loss(self, model: nn.Module, device: torch.device) -> float:
+        """Mean nats a symbol on the validation recordings."""
+        total = 0.0
+        for batch in batches_of(self.validation, self.config):
+            recordings = [steps_of(self.validation.sounds[number], self.config, self.normalization) for number in batch]
+            with torch.inference_mode():
+                symbols = [self.validation.symbols[number] for number in batch]
+                total += float(_loss(model, heard(recordings), symbols, device, None))
+        return total / sum(map(len, self.validation.symbols))
+
+
+def steps_of(samples: FloatArray, config: Config, normalization: Normalization) -> FloatArray:
+    """The steps of a whole recording as a network reads them, `(S, I)`."""
+    return stacked(normalized(log_mel(samples, config), config, normalization), config.stack)
+
+
+def batches_of(part: Part, config: Config) -> list[list[int]]:
+    """Recordings of similar lengths together, some minutes at a time."""
+    batches: list[list[int]] = [[]]
+    for number in np.argsort(part.frames, kind="stable").tolist():
+        seconds = part.frames[number] * config.step_ms / 1000
+        if batches[-1] and (len(batches[-1]) + 1) * seconds > SCORED_SECONDS:
+            batches.append([])
+        batches[-1].append(number)
+    return batches
+
+
+def guessing(part: Part, symbols: Symbols, config: Config) -> float:
+    """Nats a symbol of a network that holds all symbols for equally likely at each step."""
+    total = 0.0
+    for steps, numbers in zip(lengths_of(part, config)[:, 0].tolist(), part.symbols, strict=True):
+        even = torch.full((steps, 1, symbols.size), -math.log(symbols.size))
+        target = torch.from_numpy(numbers.astype(np.int64))
+        loss = F.ctc_loss(even, target[None], torch.tensor([steps]), torch.tensor([len(numbers)]), BLANK, "sum")
+        total += float(loss)
+    return total / sum(map(len, part.symbols))
+
+
+def lengths_of(part: Part, config: Config) -> IntArray:
+    """Steps and symbols of each recording, `(recordings, 2)`."""
+    steps = -(-part.frames // config.stack)
+    return np.stack([steps, np.array([len(symbols) for symbols in part.symbols])], axis=1)
+
+
+def _loss(
+    model: nn.Module,
+    batch: Heard,
+    symbols: list[np.ndarray],
+    device: torch.device,
+    generator: DropoutGenerator | None,
+) -> Tensor:
+    targets = torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(device)
+    lengths = torch.tensor([len(each) for each in symbols])
+    assert isinstance(model, CtcNetwork)
+    return model.loss(batch.to(device), targets, lengths, generator).sum()

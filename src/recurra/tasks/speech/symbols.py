@@ -1,0 +1,93 @@
+"""What transcripts are made of: characters, or symbols of several letters, by number; 0 is the blank of CTC."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import regex
+
+from recurra.data.tokenizer import Tokens
+from recurra.errors import RecurraError
+
+BLANK = 0
+"""The number that stands for no symbol (Graves et al. 2006)."""
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """The symbols of a model's transcripts.
+
+    Attributes:
+        names: each as it is written; the first has the number 1.
+        lowercase: whether transcripts are brought to small letters.
+    """
+
+    names: tuple[str, ...]
+    lowercase: bool
+
+    @classmethod
+    def of(cls, transcripts: Iterable[str], lowercase: bool, longer: Sequence[str] = ()) -> Symbols:
+        """The symbols of transcripts: every character, and those of several letters that are given."""
+        longer = [unicodedata.normalize("NFC", name.lower() if lowercase else name) for name in longer]
+        draft = cls(tuple(longer), lowercase)
+        characters = {part for text in transcripts for part in draft.split(text)}
+        return cls(tuple(sorted(characters | set(longer))), lowercase)
+
+    @property
+    def size(self) -> int:
+        """Number of symbols, the blank included."""
+        return len(self.names) + 1
+
+    @property
+    def space(self) -> int | None:
+        """The number of the space between words; None if there is none."""
+        return self._numbers.get(" ")
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.names, 1)}
+
+    @cached_property
+    def _pattern(self) -> regex.Pattern[str]:
+        longer = sorted((name for name in self.names if len(name) > 1), key=len, reverse=True)
+        return regex.compile("|".join([*map(regex.escape, longer), r"\X"]))
+
+    def clean(self, transcript: str) -> str:
+        """A transcript as it is learned: in NFC, with single spaces, in small letters if these are asked for."""
+        text = " ".join(unicodedata.normalize("NFC", transcript.removeprefix("\ufeff")).split())
+        return text.lower() if self.lowercase else text
+
+    def split(self, transcript: str) -> list[str]:
+        """The symbols of a transcript as they are written."""
+        return self._pattern.findall(self.clean(transcript))
+
+    def encode(self, transcript: str) -> Tokens:
+        """The numbers of a transcript's symbols, `(length,)`; those there is no symbol for are left out."""
+        parts = (self._numbers.get(part) for part in self.split(transcript))
+        return np.array([number for number in parts if number is not None], np.int32)
+
+    def unknown_in(self, transcript: str) -> list[str]:
+        """The parts of a transcript that there is no symbol for, each once."""
+        return list(dict.fromkeys(part for part in self.split(transcript) if part not in self._numbers))
+
+    def text(self, numbers: Iterable[int]) -> str:
+        """The transcript of symbols; no number is the blank's."""
+        return "".join(self.names[number - 1] for number in numbers)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to make them again, as JSON values."""
+        return {"symbols": list(self.names), "lowercase": self.lowercase}
+
+    @classmethod
+    def from_json(cls, values: object, where: str) -> Symbols:
+        """The symbols that `to_json` described; `where` names the origin in errors."""
+        match values:
+            case {"symbols": [*names], "lowercase": bool(lowercase)} if all(isinstance(n, str) and n for n in names):
+                if names and len(set(names)) == len(names):
+                    return cls(tuple(names), lowercase)
+        raise RecurraError(f"{where} holds no symbols; the file is damaged, copy or train the model again")

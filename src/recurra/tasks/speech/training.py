@@ -1,0 +1,111 @@
+"""Training a speech model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from recurra.config import required, with_options
+from recurra.data.buckets import Buckets
+from recurra.data.sources import PREFIX, several
+from recurra.tasks.shared.begin import Progress
+from recurra.tasks.shared.card import network_summary
+from recurra.tasks.shared.run import train_model
+from recurra.tasks.speech.config import Config, resolve, with_features
+from recurra.tasks.speech.data import Data, describe, read_data
+from recurra.tasks.speech.model import Model, Vocabulary
+from recurra.tasks.speech.networks import CtcNetwork
+from recurra.tasks.speech.objective import Transcribing, guessing, lengths_of
+from recurra.training.run import RunResult, RunSpec
+
+
+def train(
+    data: str | Path | Sequence[Any],
+    out: str | Path | None = None,
+    config: Config | None = None,
+    *,
+    validation: str | Path | Sequence[Any] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    from_model: str | Path | Model | None = None,
+    progress: Progress = True,
+    **options: Any,
+) -> Model:
+    """Train a model on recordings and save it.
+
+    Args:
+        data: tables of file and transcript, LJSpeech's or Common Voice's among them, a folder with a folder of
+            recordings for each word, `sample:morse`, or pairs (file, transcript).
+        out: the model folder to make; None keeps the model in memory only.
+        config: the options.
+        validation: the same, not trained on, to choose the best weights; a part is drawn if not given.
+        resume: go on with the run that was stopped or has ended in `out`.
+        overwrite: replace what is in `out`.
+        from_model: a trained model, or its folder, to begin from: its weights and its symbols.
+        progress: show progress; False for silence, or a function that is called with each point of the loss curve.
+        options: fields of `Config`, which go before `config`: `minutes=2, hidden_size=128`.
+
+    Raises:
+        RecurraError: if data or options are at fault, or the machine is.
+        Interrupted: at SIGINT or SIGTERM, with everything saved.
+    """
+    given = several(data)
+    sample = len(given) == 1 and str(given[0]).startswith(f"{PREFIX}morse")
+
+    def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, CtcNetwork, Data]:
+        known = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
+        config = with_features(config, sample)
+        read = read_data(given, several(validation), config, folder, known and (known.symbols, known.normalization))
+        config = resolve(config, read.seconds)
+        lengths = lengths_of(read.train, config)
+        size = round(required(config.batch_seconds, "batch_seconds") / config.step_seconds)
+        own = Vocabulary(read.symbols, read.normalization)
+        return RunSpec(
+            config=config,
+            data=read,
+            build=partial(Model.build, config, own),
+            objective=Transcribing(
+                config=config,
+                train=read.train,
+                validation=read.validation,
+                normalization=read.normalization,
+                buckets=Buckets(lengths, size, config.seed, ascending=1),
+            ),
+            digest=read.digest,
+            vocabulary=own.to_json(),
+            notes=describe(read),
+            network=f"{network_summary(config)}; steps of {1000 * config.step_seconds:g} ms",
+            guessing=guessing(read.validation, read.symbols, config),
+        )
+
+    return train_model(
+        Model,
+        out,
+        with_options(config or Config(), options),
+        prepare,
+        _scored,
+        resume=resume,
+        overwrite=overwrite,
+        from_model=from_model,
+        progress=progress,
+    )
+
+
+def _scored(result: RunResult[Config, CtcNetwork, Data]) -> Model:
+    data = result.spec.data
+    vocabulary = Vocabulary(data.symbols, data.normalization)
+    model = Model(result.network, vocabulary, result.spec.config, {})
+    figures = model.measure(data.validation)
+    model.record = {
+        "data": data.train.name,
+        "recordings": len(data.train),
+        "minutes": round(data.seconds / 60, 2),
+        "validation": data.validation.name,
+        "validation_count": len(data.validation),
+        "nats": result.outcome.state.best,
+        "wer": figures.wer,
+        "cer": figures.cer,
+    }
+    return model
