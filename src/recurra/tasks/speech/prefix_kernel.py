@@ -1,0 +1,563 @@
+"""The compiled loop of the prefix beam search: frames in, beams over a tree of prefixes out. See `prefix_search`.
+
+Prefixes are nodes of a tree, each there once, so that two ways to one prefix are found to be the same. A beam is a node
+with the log-probability of all paths that collapse to it and end in a blank, and of those that end in its last symbol.
+
+A second tree holds when symbols were entered: a node there is a symbol's frame, and the node of the symbol before. Each
+beam has two such nodes, for the two ways its paths may end: those of whichever part brought more probability.
+
+Everything is in arrays of records, as long as there is room, not as much as is used; `counts` says what is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from recurra.arrays import BoolArray, DoubleArray, IntArray
+from recurra.kernels import jit
+from recurra.tasks.speech.ctc import log_add
+from recurra.tasks.speech.hot_words import HotWords, follow, gain
+
+Records = npt.NDArray[Any]
+"""An array of one of the types of records here; NumPy's own annotations do not know their fields."""
+
+BEAM = np.dtype(
+    [
+        ("blank", np.float64),
+        ("label", np.float64),
+        ("total", np.float64),
+        ("bonus", np.float64),
+        ("node", np.int32),
+        ("hot", np.int32),
+        ("blank_time", np.int32),
+        ("label_time", np.int32),
+    ]
+)
+"""A prefix that is kept: the log-probabilities of its paths that end in a blank, of those that end in its last symbol,
+and of all; what it gains by hot words, a language model and its length; its node in the tree, the state of the hot
+words, and the last symbol's time for either kind of paths. All -1 or -inf where there is none."""
+
+NODE = np.dtype([(name, np.int32) for name in ("parent", "symbol", "child", "sibling", "beam")])
+"""A node of the tree of prefixes: its parent's prefix and one more symbol; its newest child, the next older child of
+its parent, and the beam that is at it. Node 0 is the root, whose symbol is -1 until symbols are emitted, then the last
+of them. Parents come before their children."""
+
+TIME = np.dtype([("log_prob", np.float64), ("frame", np.int64), ("parent", np.int64)])
+"""When a symbol was entered, its log-probability in that frame, and the time of the symbol before it, -1 for none.
+Emitted symbols are of this type too; their `parent` is the symbol."""
+
+SCORED = np.dtype([("score", np.float64), ("key", np.int64)])
+"""What is to be sorted: symbols of a frame, and candidates, whose key tells the beam and the symbol (`_take`)."""
+
+STAYED = np.dtype(
+    [
+        ("blank", np.float64),
+        ("label", np.float64),
+        ("blank_time", np.int32),
+        ("label_time", np.int32),
+        ("extended", np.int32),
+        ("following", np.int32),
+    ]
+)
+"""A beam's own prefix after a frame, and the first in a list of the beams that extend it by one symbol; `following` is
+the next in the list that the beam itself is in."""
+
+MOVE = np.dtype([("origin", np.int64), ("symbol", np.int64)])
+"""Which beam a beam was before the frame, and the symbol by which it was extended, -1 for none."""
+
+NUM_BEAMS, NUM_NODES, NUM_TIMES, FRAME, NUM_EMITTED, NUM_COUNTS = range(6)
+"""Places in `counts`, and how many there are: what is in use of the arrays, and the number of the next frame."""
+
+_ROUNDING = 1e-9  # A bound is never below what it bounds because of rounding.
+_SMALL = 12  # Parts of a sort up to this long are sorted by insertion.
+
+
+class Rules(NamedTuple):
+    """What a search goes by; see the options of the same names.
+
+    Attributes:
+        blank: which symbol is the blank.
+        beam_size: most beams.
+        symbol_threshold: symbols below it in a frame are left out, nats.
+        beam_threshold: beams that are further below the best are left out, nats, at most 0.
+        beta: what each symbol gains, nats.
+        emit_every: frames after which what all beams begin with is taken off.
+    """
+
+    blank: int
+    beam_size: int
+    symbol_threshold: float
+    beam_threshold: float
+    beta: float
+    emit_every: int
+
+
+class Scratch(NamedTuple):
+    """Space for one frame.
+
+    Attributes:
+        row: its log-probabilities, -inf where pruned, `(symbols,)`.
+        ranked: the symbols that are left but the blank, the most probable first, `(symbols,)` `SCORED`.
+        taken: marks symbols by which a beam is extended to another beam, `(symbols,)`, all False between beams.
+        stayed: `(beams,)` `STAYED`.
+        candidates: `(2 * beams + 1,)` `SCORED`.
+        moves: `(beams,)` `MOVE`.
+        spare: the beams after the frame, `(beams,)` `BEAM`.
+    """
+
+    row: DoubleArray
+    ranked: Records
+    taken: BoolArray
+    stayed: Records
+    candidates: Records
+    moves: Records
+    spare: Records
+
+
+def new_scratch(beam_size: int, num_symbols: int) -> Scratch:
+    """Space for a search."""
+    return Scratch(
+        np.empty(num_symbols),
+        np.empty(num_symbols, SCORED),
+        np.zeros(num_symbols, np.bool_),
+        np.empty(beam_size, STAYED),
+        np.empty(2 * beam_size + 1, SCORED),
+        np.empty(beam_size, MOVE),
+        np.empty(beam_size, BEAM),
+    )
+
+
+@jit()
+def search_frames(
+    log_probs: DoubleArray,
+    start: int,
+    rules: Rules,
+    hot: HotWords,
+    rows: DoubleArray,
+    beams: Records,
+    tree: Records,
+    times: Records,
+    emitted: Records,
+    scratch: Scratch,
+    counts: IntArray,
+) -> int:
+    """Search on, in place, through the frames from `start` on, until they or the room in the trees are at an end.
+
+    Args:
+        log_probs: (frames, symbols).
+        start: the first of the frames to read.
+        rules: what the search goes by.
+        hot: the hot words.
+        rows: what a language model adds for each symbol that may come next, (beams, symbols); of no rows without one.
+            They hold for one frame, so give only one.
+        beams: where the search stands, `BEAM`.
+        tree: the prefixes, `NODE`.
+        times: when their symbols were entered, `TIME`.
+        emitted: what is taken off is appended here, `TIME`.
+        scratch: space for one frame.
+        counts: what of all this is in use.
+
+    Returns:
+        The frame it came to. Nothing was done with it, nor with those after it. -1 if no beam has any probability left.
+    """
+    for t in range(start, log_probs.shape[0]):
+        if (
+            counts[NUM_NODES] + rules.beam_size > tree.shape[0]
+            or counts[NUM_TIMES] + 2 * rules.beam_size > times.shape[0]
+        ):
+            return t
+        num_symbols = _choose_symbols(log_probs[t], rules, scratch.row, scratch.ranked)
+        _stay(rules.blank, scratch.row, beams, tree, times, scratch.stayed, counts)
+        found = _find_candidates(num_symbols, rules, hot, rows, beams, tree, scratch, counts[NUM_BEAMS])
+        if found == 0:
+            return -1
+        _take(found, rules, hot, rows, beams, tree, times, scratch, counts)
+        counts[FRAME] += 1
+        if counts[FRAME] % rules.emit_every == 0:
+            compact(True, beams, tree, times, emitted, counts)
+    return log_probs.shape[0]
+
+
+@jit()
+def _choose_symbols(log_probs: DoubleArray, rules: Rules, row: DoubleArray, ranked: Records) -> int:
+    """Which symbols of a frame take part: those above the threshold, and the best of all; the number of non-blanks."""
+    best = 0
+    for symbol in range(log_probs.shape[0]):
+        if log_probs[symbol] > log_probs[best]:
+            best = symbol
+    count = 0
+    for symbol in range(log_probs.shape[0]):
+        log_prob = log_probs[symbol]
+        if log_prob < rules.symbol_threshold and symbol != best:
+            log_prob = -math.inf
+        row[symbol] = log_prob
+        if log_prob > -math.inf and symbol != rules.blank:
+            ranked[count].score = log_prob
+            ranked[count].key = symbol
+            count += 1
+    sort_best(ranked, count, count)
+    return count
+
+
+@jit()
+def _stay(
+    blank: int, row: DoubleArray, beams: Records, tree: Records, times: Records, stayed: Records, counts: IntArray
+) -> None:
+    """What becomes of each beam's own prefix: by a blank, by its last symbol again, and by its parent's extension."""
+    count = counts[NUM_BEAMS]
+    for i in range(count):
+        stayed[i].extended = -1
+    for i in range(count):
+        beam, after = beams[i], stayed[i]
+        symbol = tree[beam.node].symbol
+        log_prob = row[symbol] if symbol >= 0 else -math.inf
+        after.blank = beam.total + row[blank]
+        after.blank_time = _last_time(beam)
+        after.label = beam.label + log_prob
+        after.label_time = beam.label_time
+        parent = tree[tree[beam.node].parent].beam if beam.node > 0 else -1
+        if parent >= 0:
+            after.following = stayed[parent].extended
+            stayed[parent].extended = i
+            entering = _paths(beams[parent], tree, symbol) + log_prob
+            if entering > after.label:
+                after.label_time = _add_time(times, counts, _time_before(beams[parent], tree, symbol), log_prob)
+            after.label = log_add(after.label, entering)
+
+
+@jit()
+def _paths(beam: Any, tree: Records, symbol: int) -> float:
+    """The log-probability of the paths that a symbol extends: if it repeats the last one, only those after a blank."""
+    return beam.blank if tree[beam.node].symbol == symbol else beam.total
+
+
+@jit()
+def _time_before(beam: Any, tree: Records, symbol: int) -> int:
+    """The time of the last symbol in these paths."""
+    return beam.blank_time if tree[beam.node].symbol == symbol else _last_time(beam)
+
+
+@jit()
+def _last_time(beam: Any) -> int:
+    """The time of a beam's last symbol, by the more probable way that its paths end."""
+    return beam.blank_time if beam.blank >= beam.label else beam.label_time
+
+
+@jit()
+def _add_time(times: Records, counts: IntArray, before: int, log_prob: float) -> int:
+    number = counts[NUM_TIMES]
+    new = times[number]
+    new.log_prob = log_prob
+    new.frame = counts[FRAME]
+    new.parent = before
+    counts[NUM_TIMES] += 1
+    return number
+
+
+@jit()
+def _find_candidates(
+    num_symbols: int,
+    rules: Rules,
+    hot: HotWords,
+    rows: DoubleArray,
+    beams: Records,
+    tree: Records,
+    scratch: Scratch,
+    count: int,
+) -> int:
+    """Put the best prefixes after the frame in order; their number. Those that cannot be among them are passed over."""
+    size, candidates, ranked, taken = rules.beam_size, scratch.candidates, scratch.ranked, scratch.taken
+    found, best, kept = _keep_stayed(beams, scratch.stayed, candidates, count)
+    if found < size:
+        kept = -math.inf  # Candidates below it are not among the `size` best.
+    for i in range(count):
+        beam = beams[i]
+        _mark(i, True, beams, tree, scratch.stayed, taken)
+        reach = beam.total + beam.bonus + rules.beta + _most_gain(i, beam.hot, hot, rows) + _ROUNDING
+        for k in range(num_symbols):
+            log_prob, symbol = ranked[k].score, ranked[k].key
+            if reach + log_prob < max(kept, best + rules.beam_threshold):
+                break
+            if taken[symbol]:
+                continue
+            bonus = beam.bonus + rules.beta + _gain(i, beam.hot, symbol, hot, rows)
+            score = _paths(beam, tree, symbol) + log_prob + bonus
+            if score < kept or not score > -math.inf:
+                continue
+            best = max(best, score)
+            candidates[found].score = score
+            candidates[found].key = size + i * taken.shape[0] + symbol
+            found += 1
+            if found == candidates.shape[0]:
+                sort_best(candidates, found, size)
+                found, kept = size, candidates[size - 1].score
+        _mark(i, False, beams, tree, scratch.stayed, taken)
+    sort_best(candidates, found, size)
+    found = min(found, size)
+    while found and candidates[found - 1].score < best + rules.beam_threshold:
+        found -= 1
+    return found
+
+
+@jit()
+def _keep_stayed(beams: Records, stayed: Records, candidates: Records, count: int) -> tuple[int, float, float]:
+    """Make candidates of the beams' own prefixes; how many, and the best and the lowest score."""
+    found, best, lowest = 0, -math.inf, math.inf
+    for i in range(count):
+        score = log_add(stayed[i].blank, stayed[i].label) + beams[i].bonus
+        if score > -math.inf:
+            candidates[found].score = score
+            candidates[found].key = i
+            found += 1
+            best, lowest = max(best, score), min(lowest, score)
+    return found, best, lowest
+
+
+@jit()
+def _mark(i: int, mark: bool, beams: Records, tree: Records, stayed: Records, taken: BoolArray) -> None:
+    """Mark the symbols by which a beam is extended to another one."""
+    child = stayed[i].extended
+    while child >= 0:
+        taken[tree[beams[child].node].symbol] = mark
+        child = stayed[child].following
+
+
+@jit()
+def _most_gain(i: int, state: int, hot: HotWords, rows: DoubleArray) -> float:
+    """What a beam gains by one more symbol, at most, its length aside."""
+    gained = hot.states[state].reach if hot.states.shape[0] else 0.0
+    return gained + rows[i].max() if rows.shape[0] else gained
+
+
+@jit()
+def _gain(i: int, state: int, symbol: int, hot: HotWords, rows: DoubleArray) -> float:
+    """What a beam gains by one more symbol, its length aside."""
+    gained = rows[i, symbol] if rows.shape[0] else 0.0
+    if hot.states.shape[0]:
+        gained += gain(hot, state, symbol, follow(hot, state, symbol))
+    return gained
+
+
+@jit()
+def _take(
+    found: int,
+    rules: Rules,
+    hot: HotWords,
+    rows: DoubleArray,
+    beams: Records,
+    tree: Records,
+    times: Records,
+    scratch: Scratch,
+    counts: IntArray,
+) -> None:
+    """Make beams of the candidates. Keys below `beam_size` are beams that stay; above are beam and symbol, as digits."""
+    num_symbols = scratch.row.shape[0]
+    for i in range(counts[NUM_BEAMS]):
+        tree[beams[i].node].beam = -1
+    for j in range(found):
+        key, new = scratch.candidates[j].key, scratch.spare[j]
+        if key < rules.beam_size:
+            i, symbol = key, -1
+            _put_same(beams[i], scratch.stayed[i], new)
+        else:
+            i, symbol = (key - rules.beam_size) // num_symbols, (key - rules.beam_size) % num_symbols
+            _put_extended(beams[i], symbol, scratch.row[symbol], new, tree, times, counts)
+            new.bonus = beams[i].bonus + rules.beta + _gain(i, beams[i].hot, symbol, hot, rows)
+            new.hot = follow(hot, beams[i].hot, symbol) if hot.states.shape[0] else beams[i].hot
+        scratch.moves[j].origin = i
+        scratch.moves[j].symbol = symbol
+        tree[new.node].beam = j
+    beams[:found] = scratch.spare[:found]
+    counts[NUM_BEAMS] = found
+
+
+@jit()
+def _put_same(beam: Any, stayed: Any, new: Any) -> None:
+    """A beam's own prefix after the frame."""
+    new.blank = stayed.blank
+    new.label = stayed.label
+    new.total = log_add(stayed.blank, stayed.label)
+    new.bonus = beam.bonus
+    new.node = beam.node
+    new.hot = beam.hot
+    new.blank_time = stayed.blank_time
+    new.label_time = stayed.label_time
+
+
+@jit()
+def _put_extended(
+    beam: Any, symbol: int, log_prob: float, new: Any, tree: Records, times: Records, counts: IntArray
+) -> None:
+    """A beam's prefix and one more symbol, which was no beam; all but what it gains."""
+    new.blank = -math.inf
+    new.label = new.total = _paths(beam, tree, symbol) + log_prob
+    new.blank_time = new.label_time = _add_time(times, counts, _time_before(beam, tree, symbol), log_prob)
+    new.node = _child(tree, counts, beam.node, symbol)
+
+
+@jit()
+def _child(tree: Records, counts: IntArray, node: int, symbol: int) -> int:
+    """The node of a prefix and one more symbol; it may be there already, because of longer prefixes."""
+    number = np.int64(tree[node].child)
+    while number >= 0:
+        if tree[number].symbol == symbol:
+            return number
+        number = np.int64(tree[number].sibling)
+    number = counts[NUM_NODES]
+    new = tree[number]
+    new.parent = node
+    new.symbol = symbol
+    new.child = -1
+    new.sibling = tree[node].child
+    new.beam = -1
+    tree[node].child = number
+    counts[NUM_NODES] += 1
+    return number
+
+
+@jit()
+def compact(emit: bool, beams: Records, tree: Records, times: Records, emitted: Records, counts: IntArray) -> None:
+    """Drop what no beam descends from; with `emit` also what all beams begin with, which goes to `emitted`."""
+    below = np.zeros(counts[NUM_NODES], np.int64)  # How many beams each node leads to.
+    for i in range(counts[NUM_BEAMS]):
+        below[beams[i].node] += 1
+    root = 0
+    for node in range(counts[NUM_NODES] - 1, 0, -1):
+        below[tree[node].parent] += below[node]
+        if emit and root == 0 and below[node] == counts[NUM_BEAMS]:
+            root = node  # The last node that all beams are at or below.
+    depth = _emit(root, beams[0], tree, times, emitted, counts)
+    _compact_tree(root, below, beams, tree, counts)
+    _compact_times(depth, beams, times, counts)
+
+
+@jit()
+def _emit(root: int, best: Any, tree: Records, times: Records, emitted: Records, counts: IntArray) -> int:
+    """Append the symbols down to a node, with their times in the best beam; how many there are."""
+    node, time = np.int64(best.node), np.int64(_last_time(best))
+    while node != root:
+        node, time = np.int64(tree[node].parent), times[time].parent
+    depth, above = 0, node
+    while above > 0:
+        depth, above = depth + 1, np.int64(tree[above].parent)
+    counts[NUM_EMITTED] += depth
+    for place in range(counts[NUM_EMITTED] - 1, counts[NUM_EMITTED] - 1 - depth, -1):
+        emitted[place].log_prob = times[time].log_prob
+        emitted[place].frame = times[time].frame
+        emitted[place].parent = tree[node].symbol
+        node, time = np.int64(tree[node].parent), times[time].parent
+    return depth
+
+
+@jit()
+def _compact_tree(root: int, below: IntArray, beams: Records, tree: Records, counts: IntArray) -> None:
+    """Renumber the nodes that beams are at or below, from a new root on, in their order."""
+    number = np.empty(counts[NUM_NODES], np.int32)
+    count = 0
+    for node in range(root, counts[NUM_NODES]):
+        if below[node] == 0:
+            continue
+        number[node] = count
+        old, new = tree[node], tree[count]
+        parent = number[old.parent] if node > root else -1
+        new.symbol, new.beam = old.symbol, old.beam
+        new.parent, new.child, new.sibling = parent, -1, -1
+        if parent >= 0:
+            new.sibling = tree[parent].child
+            tree[parent].child = count
+        count += 1
+    for i in range(counts[NUM_BEAMS]):
+        beams[i].node = number[beams[i].node]
+    counts[NUM_NODES] = count
+
+
+@jit()
+def _compact_times(depth: int, beams: Records, times: Records, counts: IntArray) -> None:
+    """Renumber the times that beams refer to, in their order, without those of the first `depth` symbols."""
+    number = np.full(counts[NUM_TIMES] + 1, -1, np.int32)  # The last one is for -1.
+    depths = np.zeros(counts[NUM_TIMES] + 1, np.int32)
+    for i in range(counts[NUM_BEAMS]):
+        for first in (beams[i].blank_time, beams[i].label_time):
+            time = np.int64(first)
+            while time >= 0 and not depths[time]:
+                depths[time] = 1
+                time = times[time].parent
+    count = 0
+    for time in range(counts[NUM_TIMES]):
+        if not depths[time]:
+            continue
+        parent = times[time].parent
+        depths[time] += depths[parent]
+        if depths[time] > depth:
+            number[time] = count
+            times[count].log_prob, times[count].frame = times[time].log_prob, times[time].frame
+            times[count].parent = number[parent]
+            count += 1
+    for i in range(counts[NUM_BEAMS]):
+        beams[i].blank_time = number[beams[i].blank_time]
+        beams[i].label_time = number[beams[i].label_time]
+    counts[NUM_TIMES] = count
+
+
+@jit()
+def sort_best(items: Records, count: int, best: int) -> None:
+    """Sort the first `count` so that the `best` of them come first, in order; among equal scores the lower key.
+
+    Quicksort that leaves aside whatever lies behind the best (Martinez 2004, "Partial quicksort").
+    """
+    if count <= _SMALL:
+        _insert(items, 0, count)
+        return
+    waiting = np.empty((64, 2), np.int64)
+    waiting[0, 0], waiting[0, 1], depth = 0, count, 1
+    while depth:
+        depth -= 1
+        start, stop = waiting[depth, 0], waiting[depth, 1]
+        while stop - start > _SMALL:
+            middle = _partition(items, start, stop)
+            if middle >= best:
+                stop = middle
+            elif middle - start < stop - middle:  # The longer part waits, so that at most log2(count) of them do.
+                waiting[depth, 0], waiting[depth, 1] = middle, stop
+                depth, stop = depth + 1, middle
+            else:
+                waiting[depth, 0], waiting[depth, 1] = start, middle
+                depth, start = depth + 1, middle
+        _insert(items, start, stop)
+
+
+@jit()
+def _partition(items: Records, start: int, stop: int) -> int:
+    """Hoare's partition by the middle element: what is before the place returned comes before what is after."""
+    pivot = (start + stop - 1) // 2
+    score, key = items[pivot].score, items[pivot].key
+    low, high = start - 1, stop
+    while True:
+        low += 1
+        while items[low].score > score or (items[low].score == score and items[low].key < key):
+            low += 1
+        high -= 1
+        while items[high].score < score or (items[high].score == score and items[high].key > key):
+            high -= 1
+        if low >= high:
+            return high + 1
+        items[low].score, items[high].score = items[high].score, items[low].score
+        items[low].key, items[high].key = items[high].key, items[low].key
+
+
+@jit()
+def _insert(items: Records, start: int, stop: int) -> None:
+    """Insertion sort."""
+    for place in range(start + 1, stop):
+        score, key = items[place].score, items[place].key
+        while place > start:
+            before = items[place - 1]
+            if before.score > score or (before.score == score and before.key < key):
+                break
+            items[place].score, items[place].key = before.score, before.key
+            place -= 1
+        items[place].score, items[place].key = score, key
