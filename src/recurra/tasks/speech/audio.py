@@ -1,4 +1,4 @@
-"""Sound files as samples: any rate, any number of channels, in blocks, so that an hour takes no more memory than a second."""
+"""Sound files as samples: any rate, any number of channels, in blocks, so that length does not matter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sound as log-mel filter banks, chunk by chunk or whole, with the same result (a spectrogram of what an ear tells apart).
+"""Sound as log-mel filter banks, chunk by chunk or whole, with the same result.
 
 The filter banks are Kaldi's, by kaldi-native-fbank, which takes chunks of any size.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,20 +11,28 @@ import numpy as np
 import torch
 
 from recurra.arrays import FloatArray
-from recurra.config import required
+from recurra.config import with_options
+from recurra.data.columns import Header
 from recurra.data.sources import several
-from recurra.errors import RecurraError
-from recurra.progress import bar
+from recurra.errors import OptionError, RecurraError
+from recurra.progress import bar, in_groups, note
 from recurra.tasks.shared.model import SavedModel
 from recurra.tasks.speech.accuracy import Accuracy, measure
+from recurra.tasks.speech.audio import sound_blocks
 from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.ctc import greedy
+from recurra.tasks.speech.ctc import Labelling, empty_labelling, greedy, joined
 from recurra.tasks.speech.data import Part
 from recurra.tasks.speech.features import Normalization
+from recurra.tasks.speech.hot_words import compile_hot_words
+from recurra.tasks.speech.listening import Listener, log_probs_of
 from recurra.tasks.speech.networks import CtcNetwork
 from recurra.tasks.speech.objective import batches_of, heard, steps_of
+from recurra.tasks.speech.prefix_search import PrefixDecoder, PrefixSearch
 from recurra.tasks.speech.recordings import open_recordings
 from recurra.tasks.speech.symbols import BLANK, Symbols
+from recurra.tasks.speech.transcript import Transcript, spoken
+
+DEFAULT_SEARCH = PrefixSearch()
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,8 @@ class Vocabulary:
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make it again, as JSON values."""
-        mean, std = ([float(f"{value:.9g}") for value in array] for array in (self.normalization.mean, self.normalization.std))
+        arrays = (self.normalization.mean, self.normalization.std)
+        mean, std = ([float(f"{value:.9g}") for value in array] for array in arrays)
         return self.symbols.to_json() | {"mean": mean, "std": std}
 
     @classmethod
@@ -55,3 +64,193 @@ class Vocabulary:
                 if np.isfinite(normalization.mean).all() and (normalization.std > 0).all():
                     return cls(Symbols.from_json(values, where), normalization)
         raise RecurraError(f"{where} holds no symbols or no features' mean; copy or train the model again")
+
+
+class Evaluation(NamedTuple):
+    """How good a model is on recordings.
+
+    Attributes:
+        names: of the recordings.
+        said: what is said in each.
+        heard: what the model heard.
+        accuracy: how they compare.
+    """
+
+    names: list[str]
+    said: list[str]
+    heard: list[Transcript]
+    accuracy: Accuracy
+
+
+class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
+    """A trained speech model; `SavedModel` says what it is made of."""
+
+    task = "speech"
+    config_type = Config
+    trained_on = "{data}, {recordings:,} recordings of {minutes:g} minutes, {steps:,} steps in {seconds:.0f} s"
+    quality = "{validation}: {wer:.1%} of words wrong, {cer:.1%} of characters, {nats:.4f} nats a symbol"
+    manner = (
+        "It hears what is like the recordings it was trained on: the same words, voices and microphones. Of others it\n"
+        "makes something too."
+    )
+    use = "transcribe {name} RECORDING"
+    free_options = (
+        *SavedModel.free_options,
+        *("batch_seconds", "speed", "gain_db", "noise_db", "mask_bands", "mask_ms", "min_count"),
+    )
+
+    @staticmethod
+    def read_vocabulary(values: object, where: str) -> Vocabulary:
+        """The vocabulary of JSON values; `where` names their origin in errors."""
+        return Vocabulary.from_json(values, where)
+
+    @staticmethod
+    def build(config: Config, vocabulary: Vocabulary) -> CtcNetwork:
+        """The network of a resolved configuration, with its first weights."""
+        return CtcNetwork(vocabulary.symbols.size, config)
+
+    @property
+    def symbols(self) -> Symbols:
+        """What transcripts are made of."""
+        return self.vocabulary.symbols
+
+    def decoder(
+        self, search: PrefixSearch = DEFAULT_SEARCH, hot_words: Mapping[str, float] | None = None
+    ) -> PrefixDecoder:
+        """The search for the best text.
+
+        Args:
+            search: how to search.
+            hot_words: words and phrases to favour, and by how many nats each.
+
+        Raises:
+            OptionError: if a hot word has a symbol that the model does not write.
+        """
+        encoded = {}
+        for word, weight in (hot_words or {}).items():
+            if unknown := self.symbols.unknown_in(word):
+                raise OptionError(f"the model cannot write the hot word {word!r}: it has no symbol {unknown[0]!r}")
+            encoded[tuple(self.symbols.encode(word).tolist())] = weight
+        automaton = compile_hot_words(encoded, self.symbols.size, BLANK, self.symbols.space)
+        return PrefixDecoder(self.symbols.size, BLANK, search, automaton)
+
+    def listen(self, search: PrefixSearch = DEFAULT_SEARCH, hot_words: Mapping[str, float] | None = None) -> Listener:
+        """A listener for sound as it comes.
+
+        Raises:
+            RecurraError: if the model reads recordings from both ends.
+        """
+        if self.config.bidirectional:
+            raise RecurraError(
+                f"{self.name} reads recordings from both ends and cannot transcribe while it listens; train one with "
+                "`bidirectional` off"
+            )
+        return Listener(self.network, self.config, self.vocabulary.normalization, self.decoder(search, hot_words))
+
+    def log_probs(self, recording: str | Path | FloatArray) -> FloatArray:
+        """Log-probabilities of the symbols at each step, `(steps, symbols)`, the blank first.
+
+        Args:
+            recording: a file, or samples at the model's rate, `(samples,)`, from -1 to 1.
+        """
+        return np.concatenate([np.zeros((0, self.symbols.size), np.float32), *self._pieces(recording)])
+
+    def _pieces(self, recording: str | Path | FloatArray) -> Iterator[FloatArray]:
+        blocks = sound_blocks(Path(recording), self.config.rate) if isinstance(recording, str | Path) else [recording]
+        return log_probs_of(blocks, self.network, self.config, self.vocabulary.normalization)
+
+    def transcribe(
+        self,
+        recording: str | Path | FloatArray,
+        *,
+        search: PrefixSearch | None = None,
+        hot_words: Mapping[str, float] | None = None,
+        **options: Any,
+    ) -> Transcript:
+        """What is said in a recording.
+
+        Args:
+            recording: a file of any length, or samples at the model's rate, `(samples,)`, from -1 to 1.
+            search: how to search.
+            hot_words: words and phrases to favour, and by how many nats each.
+            options: fields of `PrefixSearch`: `beam_size=10`.
+
+        Raises:
+            RecurraError: if the file is not sound.
+        """
+        decoder = self.decoder(with_options(search or DEFAULT_SEARCH, options), hot_words)
+        state, found, steps = decoder.start(), empty_labelling(), 0
+        for piece in self._pieces(recording):
+            settled, state = decoder.advance(piece, state)
+            found, steps = joined(found, settled), steps + len(piece)
+        best = decoder.finish(state)[0]
+        return self.transcript(joined(found, best.labelling), best.log_prob, steps)
+
+    def transcript(self, labelling: Labelling, log_prob: float, steps: int) -> Transcript:
+        """A labelling as it is read."""
+        text = self.symbols.text(labelling.symbols.tolist())
+        step, temperature = self.config.step_seconds, float(self.record.get("temperature", 1.0))
+        words = spoken(labelling, self.symbols, step, temperature)
+        return Transcript(" ".join(text.split()), tuple(words), log_prob, round(steps * step, 3))
+
+    def measure(self, part: Part) -> Accuracy:
+        """How good the greedy transcripts of recordings are."""
+        heard_texts = [""] * len(part)
+        with bar("scoring") as shown:
+            for batch in batches_of(part, self.config):
+                steps = [steps_of(part.sounds[n], self.config, self.vocabulary.normalization) for n in batch]
+                with torch.inference_mode():
+                    log_probs = self.network(heard(steps).to(self.device)).cpu().numpy()
+                for row, number in enumerate(batch):
+                    labelling = greedy(log_probs[row, : len(steps[row])], BLANK)
+                    heard_texts[number] = self.transcript(labelling, 0.0, len(steps[row])).text
+                shown.update(sum(map(bool, heard_texts)) / len(part))
+        return measure(heard_texts, part.texts)
+
+    def answers(
+        self,
+        data: str | Path | Sequence[Any],
+        *,
+        search: PrefixSearch | None = None,
+        hot_words: Mapping[str, float] | None = None,
+        encoding: str = "utf-8",
+        columns: str = "",
+        header: Header = "auto",
+        **options: Any,
+    ) -> Evaluation:
+        """Transcribe recordings and compare with what is said in them; see `evaluate`."""
+        found = open_recordings(several(data), encoding, columns, header)
+        for reason in found.skipped:
+            note(f"left out: {reason}")
+        said = [self.symbols.clean(item.text) for item in found.items]
+        chosen = with_options(search or DEFAULT_SEARCH, options)
+        transcripts = []
+        for group in in_groups(found.items, 1, "transcribing"):
+            samples = group[0].load(self.config.rate)
+            transcripts.append(self.transcribe(samples, search=chosen, hot_words=hot_words))
+        accuracy = measure([transcript.text for transcript in transcripts], said)
+        return Evaluation([item.name for item in found.items], said, transcripts, accuracy)
+
+    def evaluate(self, data: str | Path | Sequence[Any], **options: Any) -> dict[str, Any]:
+        """Transcribe recordings and compare with what is said in them.
+
+        Args:
+            data: what `train` takes.
+            options: those of `answers`.
+
+        Returns:
+            `wer`, `cer`, `wer_interval`, `exact_match`, `count`, and `confusions`: the ten most frequent.
+        """
+        return figures(self.answers(data, **options).accuracy)
+
+
+def figures(accuracy: Accuracy) -> dict[str, Any]:
+    """Accuracy as JSON values."""
+    return {
+        "wer": accuracy.wer,
+        "cer": accuracy.cer,
+        "wer_interval": list(accuracy.interval),
+        "exact_match": accuracy.exact_match,
+        "count": accuracy.count,
+        "confusions": [{"said": a, "heard": b, "count": times} for a, b, times in accuracy.confusions[:10]],
+    }

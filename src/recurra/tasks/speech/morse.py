@@ -14,12 +14,12 @@ import numpy as np
 from recurra.arrays import BoolArray, FloatArray
 from recurra.tasks.speech.recordings import Recording
 
-CODE = {
-    **dict(zip("ABCDEFGHIJKLM", ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. --".split(), strict=True)),
-    **dict(zip("NOPQRSTUVWXYZ", "-. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --..".split(), strict=True)),
-    **dict(zip("0123456789", "----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----.".split(), strict=True)),
-    **dict(zip("?/=.,", "..--.. -..-. -...- .-.-.- --..--".split(), strict=True)),
-}
+_TABLE = """
+A .-    B -...  C -.-.  D -..   E .     F ..-.  G --.   H ....  I ..    J .---  K -.-   L .-..  M --    N -.    O ---
+P .--.  Q --.-  R .-.   S ...   T -     U ..-   V ...-  W .--   X -..-  Y -.--  Z --..  0 ----- 1 .---- 2 ..--- 3 ...--
+4 ....- 5 ..... 6 -.... 7 --... 8 ---.. 9 ----. ? ..--.. / -..-. = -...- . .-.-.- , --..--
+"""
+CODE = dict(zip(_TABLE.split()[::2], _TABLE.split()[1::2], strict=True))
 """Dots and dashes of each character."""
 
 RATE = 8000
@@ -31,13 +31,14 @@ NOISE_BANDWIDTH = 2500.0
 RISE = 0.005
 """Seconds that the carrier takes to rise and fall, so that the key does not click."""
 
-_WORDS = (
-    "CQ DE K TNX FER CALL UR RST IS NAME QTH HR WX RIG ANT PWR WATTS AGE YRS HW CPY PSE AGN QSL VIA BURO ES GL DX 73 SK "
-    "FINE BUSINESS OM GOOD MORNING EVENING WEATHER SUNNY CLOUDY RAIN COLD WARM SIGNAL STRONG WEAK FADING NOISE STATION "
-    "THE OF AND TO IN THAT WAS HIS HE IT WITH FOR AS HAD YOU NOT BE HER ON AT BY WHICH HAVE OR FROM THIS HIM BUT ALL SHE "
-    "THEY WERE MY ARE ME ONE THEIR SO AN SAID THEM WE WHO WOULD BEEN WILL NO WHEN THERE IF MORE OUT UP INTO DO ANY YOUR "
-    "WHAT HAS MAN COULD OTHER THAN OUR SOME VERY TIME UPON ABOUT MAY ITS ONLY NOW LIKE LITTLE THEN CAN SHOULD MADE DID US"
-).split()
+_TRAFFIC = """
+CQ DE K TNX FER CALL UR RST IS NAME QTH HR WX RIG ANT PWR WATTS AGE YRS HW CPY PSE AGN QSL VIA BURO ES GL DX 73 SK FINE
+BUSINESS OM GOOD MORNING EVENING WEATHER SUNNY CLOUDY RAIN COLD WARM SIGNAL STRONG WEAK FADING NOISE STATION THE OF AND
+TO IN THAT WAS HIS HE IT WITH FOR AS HAD YOU NOT BE HER ON AT BY WHICH HAVE OR FROM THIS HIM BUT ALL SHE THEY WERE MY
+ARE ME ONE THEIR SO AN SAID THEM WE WHO WOULD BEEN WILL NO WHEN THERE IF MORE OUT UP INTO DO ANY YOUR WHAT HAS MAN COULD
+OTHER THAN OUR SOME VERY TIME UPON ABOUT MAY ITS ONLY NOW LIKE LITTLE THEN CAN SHOULD MADE DID US
+"""
+"""What amateurs send, and frequent English words."""
 
 
 @dataclass(frozen=True)
@@ -61,18 +62,21 @@ class Conditions:
 
 def message(generator: np.random.Generator) -> str:
     """A short message of words, call signs, reports and groups of letters and digits."""
+    words = _TRAFFIC.split()
 
     def group(letters: str, length: int) -> str:
         return "".join(generator.choice(list(letters), size=length))
 
-    parts = []
-    for _ in range(int(generator.integers(1, 5))):
+    parts, letters = [], "".join(filter(str.isalpha, CODE))
+    for _ in range(int(generator.integers(1, 4))):
         kind = generator.random()
         if kind < 0.6:
-            parts.append(str(generator.choice(_WORDS)))
+            parts.append(str(generator.choice(words)))
         elif kind < 0.75:
             letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-            parts.append(group(letters, 2)[: int(generator.integers(1, 3))] + group("0123456789", 1) + group(letters, 3))
+            parts.append(
+                group(letters, 2)[: int(generator.integers(1, 3))] + group("0123456789", 1) + group(letters, 3)
+            )
         else:
             parts.append(group("".join(CODE), int(generator.integers(1, 6))))
     return " ".join(parts)
@@ -107,7 +111,9 @@ def keying(text: str, conditions: Conditions, generator: np.random.Generator) ->
                 lengths += [(True, 3 if mark == "-" else 1), (False, 1)]
             lengths[-1] = (False, 3)
         lengths[-1] = (False, 7)
-    uneven = np.exp(generator.normal(0, conditions.jitter, len(lengths))) if conditions.jitter else np.ones(len(lengths))
+    uneven = (
+        np.exp(generator.normal(0, conditions.jitter, len(lengths))) if conditions.jitter else np.ones(len(lengths))
+    )
     samples = [round(dot * units * hand * RATE) for (_, units), hand in zip(lengths, uneven, strict=True)]
     return np.repeat([down for down, _ in lengths], samples)
 

@@ -21,7 +21,7 @@ before it than was kept of what had come earlier. `ctc.align` finds where the sy
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple
 

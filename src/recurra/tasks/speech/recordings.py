@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +123,7 @@ def _given(data: Sequence[Any]) -> Recordings:
             case _:
                 raise RecurraError(f"recordings given in Python, index {index}: give (file, transcript)")
     table = collect("recordings", "recordings given in Python", WANTED, rows, unit="index")
-    return _found(table.name, Path(), *table.columns, table.skipped)
+    return _found(table.name, Path(), table.columns[0], table.columns[1], table.skipped)
 
 
 def _opened(path: Path, encoding: str, columns: str, header: Header) -> Recordings:
@@ -139,7 +138,7 @@ def _opened(path: Path, encoding: str, columns: str, header: Header) -> Recordin
         files, texts = zip(*rows, strict=True)
         return _found(path.absolute().parent.name, path.parent, files, texts, [])
     table = read_tables([path], WANTED, columns, header, encoding)
-    return _found(table.name, path.parent, *table.columns, table.skipped)
+    return _found(table.name, path.parent, table.columns[0], table.columns[1], table.skipped)
 
 
 def _ljspeech(path: Path, encoding: str) -> list[tuple[str, str]] | None:

@@ -37,7 +37,8 @@ class Scorer(Protocol):
 
 class _Read(NamedTuple):
     """Where `LanguageScorer` stands: the model's state, the log-probabilities of the next token, `(tokens,)`, and what
-    is still owed for the symbol before, which had more than one token."""
+    is still owed for the symbol before, which had more than one token.
+    """
 
     state: Any
     log_probs: DoubleArray

@@ -64,7 +64,7 @@ class Symbols:
 
     def split(self, transcript: str) -> list[str]:
         """The symbols of a transcript as they are written."""
-        return self._pattern.findall(self.clean(transcript))
+        return list(self._pattern.findall(self.clean(transcript)))
 
     def encode(self, transcript: str) -> Tokens:
         """The numbers of a transcript's symbols, `(length,)`; those there is no symbol for are left out."""

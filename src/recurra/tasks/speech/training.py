@@ -57,7 +57,9 @@ def train(
     def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, CtcNetwork, Data]:
         known = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
         config = with_features(config, sample)
-        read = read_data(given, several(validation), config, folder, known and (known.symbols, known.normalization))
+        read = read_data(
+            given, several(validation), config, folder, (known.symbols, known.normalization) if known else None
+        )
         config = resolve(config, read.seconds)
         lengths = lengths_of(read.train, config)
         size = round(required(config.batch_seconds, "batch_seconds") / config.step_seconds)
