@@ -1,0 +1,219 @@
+"""`recurra speech ...`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from recurra.config import dump_json
+from recurra.data.columns import Header
+from recurra.data.tables import read_lines
+from recurra.errors import OptionError, RecurraError
+from recurra.files import require_suffix, require_writable_parent, write_text_atomic
+from recurra.progress import note
+from recurra.tasks.shared.commands import Several, command, require_file_name, require_given
+from recurra.tasks.shared.output import print_json, print_table, stream
+from recurra.tasks.speech.config import Config
+from recurra.tasks.speech.live import microphone
+from recurra.tasks.speech.model import Model, figures
+from recurra.tasks.speech.prefix_search import PrefixSearch
+from recurra.tasks.speech.subtitles import SUBTITLES, subtitles
+from recurra.tasks.speech.training import train as train_model
+from recurra.tasks.speech.transcript import Transcript
+
+HOT_WEIGHT = 2.0
+"""Nats that a hot word brings if its line says nothing else."""
+
+WORST = 5
+"""Recordings with the most errors that `evaluate` shows."""
+
+
+@command
+def train(
+    *recordings: str,
+    out: Path,
+    validation: Annotated[tuple[str, ...], Several] = (),
+    resume: bool = False,
+    overwrite: bool = False,
+    from_model: Annotated[Path | None, Parameter(name="--from")] = None,
+    config: Config = Config(),
+) -> None:
+    """Train a model on recordings.
+
+    Args:
+        recordings: Tables of file and transcript, a folder with a folder for each word, or sample:morse.
+        out: The model folder to make.
+        validation: The same, not trained on, to choose the best weights; a tenth is drawn if not given.
+        resume: Go on with the run that was stopped, or has ended, in OUT.
+        overwrite: Replace what is in OUT.
+        from_model: A trained model to begin from, with its weights and symbols.
+    """
+    require_given(recordings, "a table, a folder or sample:morse", "validation" if validation else None)
+    train_model(
+        recordings, out, config, validation=validation, resume=resume, overwrite=overwrite, from_model=from_model
+    )
+
+
+@command
+def transcribe(
+    model: Path,
+    *recordings: Path,
+    live: bool = False,
+    out: Path | None = None,
+    hot_words: Path | None = None,
+    json: bool = False,
+    search: PrefixSearch = PrefixSearch(),
+) -> None:
+    """Write down what is said in recordings, or what a microphone hears.
+
+    Args:
+        model: The model folder.
+        recordings: Sound files of any length: WAV, FLAC, MP3, OGG.
+        live: Listen to the microphone until interrupted.
+        out: A file for the transcripts; .srt and .vtt are subtitles of one recording, with the times of words.
+        hot_words: A file of words and phrases to favour, one a line, each perhaps with a tab and its weight in nats.
+        json: Print one JSON object with the words, their times and how sure the model is.
+    """
+    loaded = Model.load(model, "auto")
+    favoured = _hot_words(hot_words)
+    if live:
+        if recordings or out or json:
+            raise OptionError("`live` listens to the microphone; leave recordings, `out` and `json` out")
+        _listen(loaded, search, favoured)
+        return
+    require_given([str(path) for path in recordings], "a sound file, or `live` for the microphone")
+    if out:
+        require_file_name(out)
+        require_writable_parent(out)
+        if out.suffix.lower() in SUBTITLES and len(recordings) > 1:
+            raise OptionError(f"`out` {out} takes the subtitles of one recording; give one, or a .txt for several")
+    found = {}
+    for path in recordings:
+        found[str(path)] = loaded.transcribe(path, search=search, hot_words=favoured)
+        if not json and not out:
+            print(f"{path}\t{found[str(path)].text}" if len(recordings) > 1 else found[str(path)].text)
+    if out:
+        write_text_atomic(out, _written(out, found))
+    if json:
+        rows = [{"path": path} | _told(transcript) for path, transcript in found.items()]
+        print_json({"text": rows[0]["text"], "recordings": rows, "count": len(rows)})
+
+
+def _hot_words(path: Path | None) -> dict[str, float]:
+    """The words of a file, each with its weight."""
+    if path is None:
+        return {}
+    words: dict[str, float] = {}
+    for number, line in enumerate(read_lines(path), 1):
+        word, _, weight = line.partition("\t")
+        if not word.strip():
+            continue
+        try:
+            words[word.strip()] = float(weight) if weight.strip() else HOT_WEIGHT
+        except ValueError:
+            raise RecurraError(
+                f"{path}, line {number}: {weight[:40]!r} is not a weight; give a number of nats"
+            ) from None
+    return words
+
+
+def _listen(model: Model, search: PrefixSearch, hot_words: dict[str, float]) -> None:
+    """Write down what the microphone hears, until interrupted."""
+    listener = model.listen(search, hot_words)
+    note("listening; stop with Ctrl-C")
+    try:
+        for samples in microphone(model.config.rate):
+            stream(model.symbols.text(listener.feed(samples).settled.symbols.tolist()))
+    except KeyboardInterrupt:
+        stream(model.symbols.text(listener.finish().settled.symbols.tolist()) + "\n")
+
+
+def _told(transcript: Transcript) -> dict[str, Any]:
+    words = [word._asdict() | {"confidence": round(word.confidence, 4)} for word in transcript.words]
+    return {
+        "text": transcript.text,
+        "seconds": transcript.seconds,
+        "log_prob": round(transcript.log_prob, 4),
+        "words": words,
+    }
+
+
+def _written(out: Path, found: dict[str, Transcript]) -> str:
+    """Transcripts as a file holds them, by how its name ends."""
+    suffix = out.suffix.lower()
+    if suffix in SUBTITLES:
+        return subtitles(next(iter(found.values())), suffix)
+    if suffix in (".json", ".jsonl"):
+        rows = [{"path": path} | _told(transcript) for path, transcript in found.items()]
+        return (
+            dump_json(rows) if suffix == ".json" else "".join(dump_json(row).replace("\n", "") + "\n" for row in rows)
+        )
+    if suffix == ".tsv":
+        return "path\ttext\n" + "".join(f"{path}\t{transcript.text}\n" for path, transcript in found.items())
+    return "".join(f"{transcript.text}\n" for transcript in found.values())
+
+
+@command
+def evaluate(
+    model: Path,
+    *recordings: str,
+    hot_words: Path | None = None,
+    columns: str = "",
+    header: Header = "auto",
+    encoding: str = "utf-8",
+    out: Path | None = None,
+    json: bool = False,
+    search: PrefixSearch = PrefixSearch(),
+) -> None:
+    """Measure transcripts: word and character error rates, the worst of them, what is taken for what.
+
+    Args:
+        model: The model folder.
+        recordings: Tables of file and transcript, a folder with a folder for each word, or sample:morse.
+        hot_words: A file of words and phrases to favour, see `transcribe`.
+        columns: Columns or keys of a table to read as file,transcript.
+        header: Whether the first line of a table names its columns.
+        encoding: How tables encode text.
+        out: A table of all recordings with what was said and heard, .tsv.
+        json: Print one JSON object.
+    """
+    require_given(recordings, "a table, a folder or sample:morse")
+    if out:
+        require_suffix(out, ".tsv")
+        require_writable_parent(out)
+    found = Model.load(model, "auto").answers(
+        recordings,
+        search=search,
+        hot_words=_hot_words(hot_words),
+        encoding=encoding,
+        columns=columns,
+        header=header,
+    )
+    heard = [transcript.text for transcript in found.heard]
+    errors = found.accuracy.errors.tolist()
+    if out:
+        rows = zip(found.names, errors, found.said, heard, strict=True)
+        write_text_atomic(out, "path\terrors\tsaid\theard\n" + "".join("\t".join(map(str, row)) + "\n" for row in rows))
+    shown = figures(found.accuracy)
+    if json:
+        print_json(shown)
+        return
+    low, high = shown.pop("wer_interval")
+    confusions = shown.pop("confusions")
+    print_table(shown | {"wer 95 % interval": f"{low:.4f} to {high:.4f}"})
+    _print_confusions(confusions)
+    for number in sorted(range(len(errors)), key=lambda number: -errors[number])[:WORST]:
+        if errors[number]:
+            print(
+                f"\n{found.names[number]}: {errors[number]} wrong\n  said   {found.said[number]}\n  heard  {heard[number]}"
+            )
+
+
+def _print_confusions(confusions: Sequence[dict[str, Any]]) -> None:
+    if confusions:
+        print("\nsaid                 heard                times")
+    for row in confusions:
+        print(f"{row['said'] or '(nothing)':<20} {row['heard'] or '(nothing)':<20} {row['count']:>5,}")
