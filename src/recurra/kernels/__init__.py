@@ -18,7 +18,7 @@ import numpy as np
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def jit(*, fastmath: frozenset[str] = frozenset()) -> Callable[[Function], Function]:
+def jit(*, fastmath: frozenset[str] = frozenset(), counted: bool = True) -> Callable[[Function], Function]:
     """Compile the decorated function with Numba, to run without the interpreter lock; cached on disk where possible.
 
     Where neither ``__pycache__`` nor the user's cache directory can be written, it is compiled anew in each process.
@@ -30,6 +30,8 @@ def jit(*, fastmath: frozenset[str] = frozenset()) -> Callable[[Function], Funct
 
     def decorate(function: Function) -> Function:
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": set(fastmath) or False}
+        if not counted:
+            options["_nrt"] = False
         try:
             return cast(Function, numba.njit(cache=True, **options)(function))
         except RuntimeError:  # Numba found no directory to keep the cache in.

@@ -160,7 +160,7 @@ def _by_depth(children: list[dict[int, int]]) -> list[int]:
     return order
 
 
-@jit()
+@jit(counted=False)
 def follow(hot: HotWords, state: int, symbol: int) -> int:
     """The state after one more symbol."""
     number = np.int64(state)
@@ -174,7 +174,7 @@ def follow(hot: HotWords, state: int, symbol: int) -> int:
     return np.int64(ROOT if hot.separator < 0 or symbol == hot.separator else DEAD)
 
 
-@jit()
+@jit(counted=False)
 def gain(hot: HotWords, state: int, symbol: int, after: int) -> float:
     """What is gained, in nats, by going from one state to the next; below 0 where credit is taken back."""
     gained = hot.states[after].credit - hot.states[state].credit

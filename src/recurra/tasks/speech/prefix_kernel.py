@@ -41,14 +41,19 @@ BEAM = np.dtype(
 and of all; what it gains by hot words, a language model and its length; its node in the tree, the state of the hot
 words, and the last symbol's time for either kind of paths. All -1 or -inf where there is none."""
 
-NODE = np.dtype([(name, np.int32) for name in ("parent", "symbol", "child", "sibling", "beam")])
+NODE = np.dtype(
+    [(name, np.int32) for name in ("parent", "symbol", "child", "sibling", "beam", "beams_below", "new_number")]
+)
 """A node of the tree of prefixes: its parent's prefix and one more symbol; its newest child, the next older child of
 its parent, and the beam that is at it. Node 0 is the root, whose symbol is -1 until symbols are emitted, then the last
-of them. Parents come before their children."""
+of them. Parents come before their children. The last two fields are for `compact`."""
 
-TIME = np.dtype([("log_prob", np.float64), ("frame", np.int64), ("parent", np.int64)])
-"""When a symbol was entered, its log-probability in that frame, and the time of the symbol before it, -1 for none.
-Emitted symbols are of this type too; their `parent` is the symbol."""
+TIME = np.dtype(
+    [("log_prob", np.float64), ("frame", np.int64)]
+    + [(name, np.int32) for name in ("symbol", "parent", "depth", "new_number")]
+)
+"""When a symbol was entered, its log-probability in that frame, the symbol, and the time of the symbol before it, -1
+for none. The last two fields are for `compact`."""
 
 SCORED = np.dtype([("score", np.float64), ("key", np.int64)])
 """What is to be sorted: symbols of a frame, and candidates, whose key tells the beam and the symbol (`_take`)."""
@@ -57,6 +62,7 @@ STAYED = np.dtype(
     [
         ("blank", np.float64),
         ("label", np.float64),
+        ("total", np.float64),
         ("blank_time", np.int32),
         ("label_time", np.int32),
         ("extended", np.int32),
@@ -107,6 +113,7 @@ class Scratch(NamedTuple):
         candidates: `(2 * beams + 1,)` `SCORED`.
         moves: `(beams,)` `MOVE`.
         spare: the beams after the frame, `(beams,)` `BEAM`.
+        waiting: parts that are yet to be sorted, `(64, 2)`.
     """
 
     row: DoubleArray
@@ -116,6 +123,7 @@ class Scratch(NamedTuple):
     candidates: Records
     moves: Records
     spare: Records
+    waiting: IntArray
 
 
 def new_scratch(beam_size: int, num_symbols: int) -> Scratch:
@@ -128,10 +136,11 @@ def new_scratch(beam_size: int, num_symbols: int) -> Scratch:
         np.empty(2 * beam_size + 1, SCORED),
         np.empty(beam_size, MOVE),
         np.empty(beam_size, BEAM),
+        np.empty((64, 2), np.int64),
     )
 
 
-@jit()
+@jit(counted=False)
 def search_frames(
     log_probs: DoubleArray,
     start: int,
@@ -164,46 +173,49 @@ def search_frames(
     Returns:
         The frame it came to. Nothing was done with it, nor with those after it. -1 if no beam has any probability left.
     """
+    row, ranked, taken, stayed, candidates, moves, spare, waiting = scratch
     for t in range(start, log_probs.shape[0]):
         if (
             counts[NUM_NODES] + rules.beam_size > tree.shape[0]
             or counts[NUM_TIMES] + 2 * rules.beam_size > times.shape[0]
         ):
             return t
-        num_symbols = _choose_symbols(log_probs[t], rules, scratch.row, scratch.ranked)
-        _stay(rules.blank, scratch.row, beams, tree, times, scratch.stayed, counts)
-        found = _find_candidates(num_symbols, rules, hot, rows, beams, tree, scratch, counts[NUM_BEAMS])
+        num_symbols = _choose_symbols(log_probs, t, rules, row, ranked, waiting)
+        _stay(rules.blank, row, beams, tree, times, stayed, counts)
+        found = _find_candidates(
+            num_symbols, counts[NUM_BEAMS], rules, hot, rows, beams, tree, ranked, taken, stayed, candidates, waiting
+        )
         if found == 0:
             return -1
-        _take(found, rules, hot, rows, beams, tree, times, scratch, counts)
+        _take(found, rules, hot, rows, beams, tree, times, row, stayed, candidates, moves, spare, counts)
         counts[FRAME] += 1
         if counts[FRAME] % rules.emit_every == 0:
             compact(True, beams, tree, times, emitted, counts)
     return log_probs.shape[0]
 
 
-@jit()
-def _choose_symbols(log_probs: DoubleArray, rules: Rules, row: DoubleArray, ranked: Records) -> int:
+@jit(counted=False)
+def _choose_symbols(log_probs: DoubleArray, t: int, rules: Rules, row: DoubleArray, ranked: Records, waiting: IntArray) -> int:
     """Which symbols of a frame take part: those above the threshold, and the best of all; the number of non-blanks."""
     best = 0
-    for symbol in range(log_probs.shape[0]):
-        if log_probs[symbol] > log_probs[best]:
+    for symbol in range(row.shape[0]):
+        row[symbol] = log_probs[t, symbol]
+        if row[symbol] > row[best]:
             best = symbol
     count = 0
-    for symbol in range(log_probs.shape[0]):
-        log_prob = log_probs[symbol]
-        if log_prob < rules.symbol_threshold and symbol != best:
-            log_prob = -math.inf
-        row[symbol] = log_prob
-        if log_prob > -math.inf and symbol != rules.blank:
-            ranked[count].score = log_prob
+    for symbol in range(row.shape[0]):
+        if row[symbol] < rules.symbol_threshold and symbol != best:
+            row[symbol] = -math.inf
+        if row[symbol] > -math.inf and symbol != rules.blank:
+            ranked[count].score = row[symbol]
             ranked[count].key = symbol
             count += 1
-    sort_best(ranked, count, count)
+    if count > 1:
+        sort_best(ranked, count, count, waiting)
     return count
 
 
-@jit()
+@jit(counted=False)
 def _stay(
     blank: int, row: DoubleArray, beams: Records, tree: Records, times: Records, stayed: Records, counts: IntArray
 ) -> None:
@@ -225,58 +237,66 @@ def _stay(
             stayed[parent].extended = i
             entering = _paths(beams[parent], tree, symbol) + log_prob
             if entering > after.label:
-                after.label_time = _add_time(times, counts, _time_before(beams[parent], tree, symbol), log_prob)
+                before = _time_before(beams[parent], tree, symbol)
+                after.label_time = _add_time(times, counts, before, symbol, log_prob)
             after.label = log_add(after.label, entering)
+        after.total = log_add(after.blank, after.label)
 
 
-@jit()
+@jit(counted=False)
 def _paths(beam: Any, tree: Records, symbol: int) -> float:
     """The log-probability of the paths that a symbol extends: if it repeats the last one, only those after a blank."""
     return beam.blank if tree[beam.node].symbol == symbol else beam.total
 
 
-@jit()
+@jit(counted=False)
 def _time_before(beam: Any, tree: Records, symbol: int) -> int:
     """The time of the last symbol in these paths."""
     return beam.blank_time if tree[beam.node].symbol == symbol else _last_time(beam)
 
 
-@jit()
+@jit(counted=False)
 def _last_time(beam: Any) -> int:
     """The time of a beam's last symbol, by the more probable way that its paths end."""
     return beam.blank_time if beam.blank >= beam.label else beam.label_time
 
 
-@jit()
-def _add_time(times: Records, counts: IntArray, before: int, log_prob: float) -> int:
+@jit(counted=False)
+def _add_time(times: Records, counts: IntArray, before: int, symbol: int, log_prob: float) -> int:
+    """The number of a new time, in this frame."""
     number = counts[NUM_TIMES]
     new = times[number]
     new.log_prob = log_prob
     new.frame = counts[FRAME]
+    new.symbol = symbol
     new.parent = before
     counts[NUM_TIMES] += 1
     return number
 
 
-@jit()
+@jit(counted=False)
 def _find_candidates(
     num_symbols: int,
+    count: int,
     rules: Rules,
     hot: HotWords,
     rows: DoubleArray,
     beams: Records,
     tree: Records,
-    scratch: Scratch,
-    count: int,
+    ranked: Records,
+    taken: BoolArray,
+    stayed: Records,
+    candidates: Records,
+    waiting: IntArray,
 ) -> int:
     """Put the best prefixes after the frame in order; their number. Those that cannot be among them are passed over."""
-    size, candidates, ranked, taken = rules.beam_size, scratch.candidates, scratch.ranked, scratch.taken
-    found, best, kept = _keep_stayed(beams, scratch.stayed, candidates, count)
+    size = rules.beam_size
+    found, best, kept = _keep_stayed(beams, stayed, candidates, count)
     if found < size:
         kept = -math.inf  # Candidates below it are not among the `size` best.
     for i in range(count):
         beam = beams[i]
-        _mark(i, True, beams, tree, scratch.stayed, taken)
+        _mark(i, True, beams, tree, stayed, taken)
         reach = beam.total + beam.bonus + rules.beta + _most_gain(i, beam.hot, hot, rows) + _ROUNDING
         for k in range(num_symbols):
             log_prob, symbol = ranked[k].score, ranked[k].key
@@ -293,22 +313,23 @@ def _find_candidates(
             candidates[found].key = size + i * taken.shape[0] + symbol
             found += 1
             if found == candidates.shape[0]:
-                sort_best(candidates, found, size)
+                sort_best(candidates, found, size, waiting)
                 found, kept = size, candidates[size - 1].score
-        _mark(i, False, beams, tree, scratch.stayed, taken)
-    sort_best(candidates, found, size)
+        _mark(i, False, beams, tree, stayed, taken)
+    if found > 1:
+        sort_best(candidates, found, size, waiting)
     found = min(found, size)
     while found and candidates[found - 1].score < best + rules.beam_threshold:
         found -= 1
     return found
 
 
-@jit()
+@jit(counted=False)
 def _keep_stayed(beams: Records, stayed: Records, candidates: Records, count: int) -> tuple[int, float, float]:
     """Make candidates of the beams' own prefixes; how many, and the best and the lowest score."""
     found, best, lowest = 0, -math.inf, math.inf
     for i in range(count):
-        score = log_add(stayed[i].blank, stayed[i].label) + beams[i].bonus
+        score = stayed[i].total + beams[i].bonus
         if score > -math.inf:
             candidates[found].score = score
             candidates[found].key = i
@@ -317,7 +338,7 @@ def _keep_stayed(beams: Records, stayed: Records, candidates: Records, count: in
     return found, best, lowest
 
 
-@jit()
+@jit(counted=False)
 def _mark(i: int, mark: bool, beams: Records, tree: Records, stayed: Records, taken: BoolArray) -> None:
     """Mark the symbols by which a beam is extended to another one."""
     child = stayed[i].extended
@@ -326,14 +347,19 @@ def _mark(i: int, mark: bool, beams: Records, tree: Records, stayed: Records, ta
         child = stayed[child].following
 
 
-@jit()
+@jit(counted=False)
 def _most_gain(i: int, state: int, hot: HotWords, rows: DoubleArray) -> float:
     """What a beam gains by one more symbol, at most, its length aside."""
     gained = hot.states[state].reach if hot.states.shape[0] else 0.0
-    return gained + rows[i].max() if rows.shape[0] else gained
+    if rows.shape[0]:
+        most = rows[i, 0]
+        for symbol in range(1, rows.shape[1]):
+            most = max(most, rows[i, symbol])
+        gained += most
+    return gained
 
 
-@jit()
+@jit(counted=False)
 def _gain(i: int, state: int, symbol: int, hot: HotWords, rows: DoubleArray) -> float:
     """What a beam gains by one more symbol, its length aside."""
     gained = rows[i, symbol] if rows.shape[0] else 0.0
@@ -342,7 +368,7 @@ def _gain(i: int, state: int, symbol: int, hot: HotWords, rows: DoubleArray) -> 
     return gained
 
 
-@jit()
+@jit(counted=False)
 def _take(
     found: int,
     rules: Rules,
@@ -351,36 +377,41 @@ def _take(
     beams: Records,
     tree: Records,
     times: Records,
-    scratch: Scratch,
+    row: DoubleArray,
+    stayed: Records,
+    candidates: Records,
+    moves: Records,
+    spare: Records,
     counts: IntArray,
 ) -> None:
     """Make beams of the candidates. Keys below `beam_size` are beams that stay; above are beam and symbol, as digits."""
-    num_symbols = scratch.row.shape[0]
+    num_symbols = row.shape[0]
     for i in range(counts[NUM_BEAMS]):
         tree[beams[i].node].beam = -1
     for j in range(found):
-        key, new = scratch.candidates[j].key, scratch.spare[j]
+        key, new = candidates[j].key, spare[j]
         if key < rules.beam_size:
             i, symbol = key, -1
-            _put_same(beams[i], scratch.stayed[i], new)
+            _put_same(beams[i], stayed[i], new)
         else:
             i, symbol = (key - rules.beam_size) // num_symbols, (key - rules.beam_size) % num_symbols
-            _put_extended(beams[i], symbol, scratch.row[symbol], new, tree, times, counts)
+            _put_extended(beams[i], symbol, row[symbol], new, tree, times, counts)
             new.bonus = beams[i].bonus + rules.beta + _gain(i, beams[i].hot, symbol, hot, rows)
             new.hot = follow(hot, beams[i].hot, symbol) if hot.states.shape[0] else beams[i].hot
-        scratch.moves[j].origin = i
-        scratch.moves[j].symbol = symbol
+        moves[j].origin = i
+        moves[j].symbol = symbol
         tree[new.node].beam = j
-    beams[:found] = scratch.spare[:found]
+    for j in range(found):
+        beams[j] = spare[j]
     counts[NUM_BEAMS] = found
 
 
-@jit()
+@jit(counted=False)
 def _put_same(beam: Any, stayed: Any, new: Any) -> None:
     """A beam's own prefix after the frame."""
     new.blank = stayed.blank
     new.label = stayed.label
-    new.total = log_add(stayed.blank, stayed.label)
+    new.total = stayed.total
     new.bonus = beam.bonus
     new.node = beam.node
     new.hot = beam.hot
@@ -388,18 +419,19 @@ def _put_same(beam: Any, stayed: Any, new: Any) -> None:
     new.label_time = stayed.label_time
 
 
-@jit()
+@jit(counted=False)
 def _put_extended(
     beam: Any, symbol: int, log_prob: float, new: Any, tree: Records, times: Records, counts: IntArray
 ) -> None:
     """A beam's prefix and one more symbol, which was no beam; all but what it gains."""
     new.blank = -math.inf
     new.label = new.total = _paths(beam, tree, symbol) + log_prob
-    new.blank_time = new.label_time = _add_time(times, counts, _time_before(beam, tree, symbol), log_prob)
+    before = _time_before(beam, tree, symbol)
+    new.blank_time = new.label_time = _add_time(times, counts, before, symbol, log_prob)
     new.node = _child(tree, counts, beam.node, symbol)
 
 
-@jit()
+@jit(counted=False)
 def _child(tree: Records, counts: IntArray, node: int, symbol: int) -> int:
     """The node of a prefix and one more symbol; it may be there already, because of longer prefixes."""
     number = np.int64(tree[node].child)
@@ -419,100 +451,107 @@ def _child(tree: Records, counts: IntArray, node: int, symbol: int) -> int:
     return number
 
 
-@jit()
+@jit(counted=False)
 def compact(emit: bool, beams: Records, tree: Records, times: Records, emitted: Records, counts: IntArray) -> None:
     """Drop what no beam descends from; with `emit` also what all beams begin with, which goes to `emitted`."""
-    below = np.zeros(counts[NUM_NODES], np.int64)  # How many beams each node leads to.
-    for i in range(counts[NUM_BEAMS]):
-        below[beams[i].node] += 1
-    root = 0
-    for node in range(counts[NUM_NODES] - 1, 0, -1):
-        below[tree[node].parent] += below[node]
-        if emit and root == 0 and below[node] == counts[NUM_BEAMS]:
-            root = node  # The last node that all beams are at or below.
-    depth = _emit(root, beams[0], tree, times, emitted, counts)
-    _compact_tree(root, below, beams, tree, counts)
+    root = _common_node(beams, tree, counts)
+    depth, node = 0, root
+    while emit and node > 0:
+        depth, node = depth + 1, np.int64(tree[node].parent)
+    for number in range(counts[NUM_TIMES]):
+        time = times[number]
+        time.depth = times[time.parent].depth + 1 if time.parent >= 0 else 1
+        time.new_number = -1
+    last = np.int64(_last_time(beams[0]))
+    while last >= 0:
+        if times[last].depth <= depth:
+            emitted[counts[NUM_EMITTED] + times[last].depth - 1] = times[last]
+        last = np.int64(times[last].parent)
+    counts[NUM_EMITTED] += depth
+    _compact_tree(root if emit else 0, beams, tree, counts)
     _compact_times(depth, beams, times, counts)
 
 
-@jit()
-def _emit(root: int, best: Any, tree: Records, times: Records, emitted: Records, counts: IntArray) -> int:
-    """Append the symbols down to a node, with their times in the best beam; how many there are."""
-    node, time = np.int64(best.node), np.int64(_last_time(best))
-    while node != root:
-        node, time = np.int64(tree[node].parent), times[time].parent
-    depth, above = 0, node
-    while above > 0:
-        depth, above = depth + 1, np.int64(tree[above].parent)
-    counts[NUM_EMITTED] += depth
-    for place in range(counts[NUM_EMITTED] - 1, counts[NUM_EMITTED] - 1 - depth, -1):
-        emitted[place].log_prob = times[time].log_prob
-        emitted[place].frame = times[time].frame
-        emitted[place].parent = tree[node].symbol
-        node, time = np.int64(tree[node].parent), times[time].parent
-    return depth
+@jit(counted=False)
+def _common_node(beams: Records, tree: Records, counts: IntArray) -> int:
+    """The last node that all beams are at or below, after counting how many are below each."""
+    for node in range(counts[NUM_NODES]):
+        tree[node].beams_below = 0
+    for i in range(counts[NUM_BEAMS]):
+        tree[beams[i].node].beams_below += 1
+    common = 0
+    for node in range(counts[NUM_NODES] - 1, 0, -1):
+        tree[tree[node].parent].beams_below += tree[node].beams_below
+        if common == 0 and tree[node].beams_below == counts[NUM_BEAMS]:
+            common = node
+    return common
 
 
-@jit()
-def _compact_tree(root: int, below: IntArray, beams: Records, tree: Records, counts: IntArray) -> None:
+@jit(counted=False)
+def _compact_tree(root: int, beams: Records, tree: Records, counts: IntArray) -> None:
     """Renumber the nodes that beams are at or below, from a new root on, in their order."""
-    number = np.empty(counts[NUM_NODES], np.int32)
     count = 0
     for node in range(root, counts[NUM_NODES]):
-        if below[node] == 0:
+        if tree[node].beams_below == 0:
             continue
-        number[node] = count
-        old, new = tree[node], tree[count]
-        parent = number[old.parent] if node > root else -1
-        new.symbol, new.beam = old.symbol, old.beam
+        parent = tree[tree[node].parent].new_number if node > root else -1
+        tree[node].new_number = count
+        new = tree[count]  # No node that is still to be read, unless it is this one.
+        new.symbol, new.beam = tree[node].symbol, tree[node].beam
         new.parent, new.child, new.sibling = parent, -1, -1
         if parent >= 0:
             new.sibling = tree[parent].child
             tree[parent].child = count
         count += 1
     for i in range(counts[NUM_BEAMS]):
-        beams[i].node = number[beams[i].node]
+        beams[i].node = tree[beams[i].node].new_number
     counts[NUM_NODES] = count
 
 
-@jit()
+@jit(counted=False)
 def _compact_times(depth: int, beams: Records, times: Records, counts: IntArray) -> None:
     """Renumber the times that beams refer to, in their order, without those of the first `depth` symbols."""
-    number = np.full(counts[NUM_TIMES] + 1, -1, np.int32)  # The last one is for -1.
-    depths = np.zeros(counts[NUM_TIMES] + 1, np.int32)
     for i in range(counts[NUM_BEAMS]):
-        for first in (beams[i].blank_time, beams[i].label_time):
-            time = np.int64(first)
-            while time >= 0 and not depths[time]:
-                depths[time] = 1
-                time = times[time].parent
+        _use_times(beams[i].blank_time, depth, times)
+        _use_times(beams[i].label_time, depth, times)
     count = 0
-    for time in range(counts[NUM_TIMES]):
-        if not depths[time]:
+    for number in range(counts[NUM_TIMES]):
+        old = times[number]
+        if old.new_number < 0:
             continue
-        parent = times[time].parent
-        depths[time] += depths[parent]
-        if depths[time] > depth:
-            number[time] = count
-            times[count].log_prob, times[count].frame = times[time].log_prob, times[time].frame
-            times[count].parent = number[parent]
-            count += 1
+        parent = times[old.parent].new_number if old.depth > depth + 1 else -1
+        old.new_number = count
+        new = times[count]
+        new.log_prob, new.frame, new.symbol, new.parent = old.log_prob, old.frame, old.symbol, parent
+        count += 1
     for i in range(counts[NUM_BEAMS]):
-        beams[i].blank_time = number[beams[i].blank_time]
-        beams[i].label_time = number[beams[i].label_time]
+        beams[i].blank_time = _new_time(beams[i].blank_time, depth, times)
+        beams[i].label_time = _new_time(beams[i].label_time, depth, times)
     counts[NUM_TIMES] = count
 
 
-@jit()
-def sort_best(items: Records, count: int, best: int) -> None:
+@jit(counted=False)
+def _use_times(last: int, depth: int, times: Records) -> None:
+    """Mark a time and those before it, but for the first `depth`, by a number that is not below 0."""
+    number = np.int64(last)
+    while number >= 0 and times[number].depth > depth and times[number].new_number < 0:
+        times[number].new_number = 0
+        number = np.int64(times[number].parent)
+
+
+@jit(counted=False)
+def _new_time(number: int, depth: int, times: Records) -> int:
+    """The new number of a time that a beam refers to; -1 if it was emitted."""
+    return times[number].new_number if number >= 0 and times[number].depth > depth else -1
+
+
+@jit(counted=False)
+def sort_best(items: Records, count: int, best: int, waiting: IntArray) -> None:
     """Sort the first `count` so that the `best` of them come first, in order; among equal scores the lower key.
 
-    Quicksort that leaves aside whatever lies behind the best (Martinez 2004, "Partial quicksort").
+    Quicksort that leaves aside whatever lies behind the best (Martinez 2004, "Partial quicksort"). `waiting` is space,
+    (64, 2).
     """
-    if count <= _SMALL:
-        _insert(items, 0, count)
-        return
-    waiting = np.empty((64, 2), np.int64)
     waiting[0, 0], waiting[0, 1], depth = 0, count, 1
     while depth:
         depth -= 1
@@ -530,7 +569,7 @@ def sort_best(items: Records, count: int, best: int) -> None:
         _insert(items, start, stop)
 
 
-@jit()
+@jit(counted=False)
 def _partition(items: Records, start: int, stop: int) -> int:
     """Hoare's partition by the middle element: what is before the place returned comes before what is after."""
     pivot = (start + stop - 1) // 2
@@ -549,7 +588,7 @@ def _partition(items: Records, start: int, stop: int) -> int:
         items[low].key, items[high].key = items[high].key, items[low].key
 
 
-@jit()
+@jit(counted=False)
 def _insert(items: Records, start: int, stop: int) -> None:
     """Insertion sort."""
     for place in range(start + 1, stop):

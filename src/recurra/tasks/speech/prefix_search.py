@@ -185,7 +185,7 @@ class PrefixDecoder:
         counts = np.zeros(NUM_COUNTS, np.int64)
         counts[[NUM_BEAMS, NUM_NODES]] = 1
         beams = np.array([(0.0, _NEVER, 0.0, 0.0, 0, ROOT, -1, -1)], BEAM)
-        tree = np.array([(-1, -1, -1, -1, 0)], NODE)
+        tree = np.array([(-1, -1, -1, -1, 0, 0, 0)], NODE)
         times = np.zeros(0, TIME)
         if self.scorer is None:
             return SearchState(counts, beams, tree, times, np.zeros((0, self.num_symbols)), ())
@@ -311,8 +311,7 @@ class _Work:
 
     def emitted(self) -> Labelling:
         """What was taken off the tree."""
-        taken_off = self.taken_off[: self.counts[NUM_EMITTED]]
-        return _labelling(taken_off["parent"], taken_off)
+        return _labelling(self.taken_off[: self.counts[NUM_EMITTED]])
 
     def state(self, rows: DoubleArray, scorer_states: tuple[Any, ...]) -> SearchState:
         """What is needed to go on."""
@@ -334,22 +333,21 @@ def _grown(array: Records, room: int) -> Records:
     return larger
 
 
-def _labelling(symbols: npt.NDArray[Any], times: Records) -> Labelling:
+def _labelling(times: Records) -> Labelling:
     """Symbols with the frames they were entered in."""
-    return Labelling(symbols.astype(np.int64), times["frame"].copy(), times["frame"] + 1, times["log_prob"].copy())
+    frames = times["frame"].copy()
+    return Labelling(times["symbol"].astype(np.int64), frames, frames + 1, times["log_prob"].copy())
 
 
 def _trace(state: SearchState, beam: int) -> Labelling:
     """The symbols of a beam from the root on, with their times."""
     last = state.beams[beam]
-    node, time = int(last["node"]), int(last["blank_time" if last["blank"] >= last["label"] else "label_time"])
-    parents, before = state.tree["parent"], state.times["parent"]
-    nodes, entered = [], []
-    while node > 0:
-        nodes.append(node)
+    time = int(last["blank_time" if last["blank"] >= last["label"] else "label_time"])
+    parents, entered = state.times["parent"], []
+    while time >= 0:
         entered.append(time)
-        node, time = int(parents[node]), int(before[time])
-    return _labelling(state.tree["symbol"][nodes[::-1]], state.times[entered[::-1]])
+        time = int(parents[time])
+    return _labelling(state.times[entered[::-1]])
 
 
 class _Mass(NamedTuple):
