@@ -50,7 +50,7 @@ of them. Parents come before their children. The last two fields are for `compac
 
 TIME = np.dtype(
     [("log_prob", np.float64), ("frame", np.int64)]
-    + [(name, np.int32) for name in ("symbol", "parent", "depth", "new_number")]
+    + [(name, np.int32) for name in ("symbol", "parent", "beams_below", "new_number")]
 )
 """When a symbol was entered, its log-probability in that frame, the symbol, and the time of the symbol before it, -1
 for none. The last two fields are for `compact`."""
@@ -91,6 +91,7 @@ class Rules(NamedTuple):
         symbol_threshold: symbols below it in a frame are left out, nats.
         beam_threshold: beams that are further below the best are left out, nats, at most 0.
         beta: what each symbol gains, nats.
+        lag: frames after which a symbol of the best beam is settled.
         emit_every: frames after which what all beams begin with is taken off.
     """
 
@@ -99,6 +100,7 @@ class Rules(NamedTuple):
     symbol_threshold: float
     beam_threshold: float
     beta: float
+    lag: int
     emit_every: int
 
 
@@ -190,12 +192,15 @@ def search_frames(
         _take(found, rules, hot, rows, beams, tree, times, row, stayed, candidates, moves, spare, counts)
         counts[FRAME] += 1
         if counts[FRAME] % rules.emit_every == 0:
+            _settle(rules.lag, beams, tree, times, moves, counts)
             compact(True, beams, tree, times, emitted, counts)
     return log_probs.shape[0]
 
 
 @jit(counted=False)
-def _choose_symbols(log_probs: DoubleArray, t: int, rules: Rules, row: DoubleArray, ranked: Records, waiting: IntArray) -> int:
+def _choose_symbols(
+    log_probs: DoubleArray, t: int, rules: Rules, row: DoubleArray, ranked: Records, waiting: IntArray
+) -> int:
     """Which symbols of a frame take part: those above the threshold, and the best of all; the number of non-blanks."""
     best = 0
     for symbol in range(row.shape[0]):
@@ -452,39 +457,90 @@ def _child(tree: Records, counts: IntArray, node: int, symbol: int) -> int:
 
 
 @jit(counted=False)
-def compact(emit: bool, beams: Records, tree: Records, times: Records, emitted: Records, counts: IntArray) -> None:
-    """Drop what no beam descends from; with `emit` also what all beams begin with, which goes to `emitted`."""
-    root = _common_node(beams, tree, counts)
-    depth, node = 0, root
-    while emit and node > 0:
-        depth, node = depth + 1, np.int64(tree[node].parent)
-    for number in range(counts[NUM_TIMES]):
-        time = times[number]
-        time.depth = times[time.parent].depth + 1 if time.parent >= 0 else 1
-        time.new_number = -1
-    last = np.int64(_last_time(beams[0]))
-    while last >= 0:
-        if times[last].depth <= depth:
-            emitted[counts[NUM_EMITTED] + times[last].depth - 1] = times[last]
-        last = np.int64(times[last].parent)
-    counts[NUM_EMITTED] += depth
-    _compact_tree(root if emit else 0, beams, tree, counts)
-    _compact_times(depth, beams, times, counts)
+def _settle(lag: int, beams: Records, tree: Records, times: Records, moves: Records, counts: IntArray) -> None:
+    """Drop the beams that differ from the best in what was entered more than `lag` frames ago."""
+    settled = np.int64(_last_time(beams[0]))
+    while settled >= 0 and times[settled].frame + lag >= counts[FRAME]:
+        settled = np.int64(times[settled].parent)
+    kept = 0
+    for i in range(counts[NUM_BEAMS] if settled >= 0 else 0):
+        beam, last = beams[i], _last_time(beams[i])
+        if not _descends(last, settled, times):
+            tree[beam.node].beam = -1
+            continue
+        if not _descends(beam.blank_time, settled, times):
+            beam.blank_time = last
+        if not _descends(beam.label_time, settled, times):
+            beam.label_time = last
+        beams[kept] = beam
+        moves[kept] = moves[i]
+        tree[beam.node].beam = kept
+        kept += 1
+    if settled >= 0:
+        counts[NUM_BEAMS] = kept
 
 
 @jit(counted=False)
-def _common_node(beams: Records, tree: Records, counts: IntArray) -> int:
-    """The last node that all beams are at or below, after counting how many are below each."""
+def _descends(time: int, ancestor: int, times: Records) -> bool:
+    """Whether a time is the ancestor, or comes after it."""
+    number = np.int64(time)
+    while number > ancestor:
+        number = np.int64(times[number].parent)
+    return number == ancestor
+
+
+@jit(counted=False)
+def compact(emit: bool, beams: Records, tree: Records, times: Records, emitted: Records, counts: IntArray) -> None:
+    """Drop what no beam descends from; with `emit` also what all beams begin with, which goes to `emitted`.
+
+    Beams begin with the same if they agree on the frames too, so that emitting changes nothing in what is found.
+    """
+    common = _count_below(beams, tree, times, counts)
+    time, depth = common if emit else -1, 0
+    while time >= 0:
+        depth, time = depth + 1, np.int64(times[time].parent)
+    time = common
+    for place in range(counts[NUM_EMITTED] + depth - 1, counts[NUM_EMITTED] - 1, -1):
+        emitted[place] = times[time]
+        time = np.int64(times[time].parent)
+    counts[NUM_EMITTED] += depth
+    _compact_tree(_node_at(depth, beams[0].node, tree), beams, tree, counts)
+    _compact_times(common if emit else -1, beams, times, counts)
+
+
+@jit(counted=False)
+def _count_below(beams: Records, tree: Records, times: Records, counts: IntArray) -> int:
+    """Count the beams at or below each node and each time; the last time that all beams come after, or -1."""
     for node in range(counts[NUM_NODES]):
         tree[node].beams_below = 0
+    for time in range(counts[NUM_TIMES]):
+        times[time].beams_below = 0
     for i in range(counts[NUM_BEAMS]):
         tree[beams[i].node].beams_below += 1
-    common = 0
+        for time in (beams[i].blank_time, beams[i].label_time):
+            if time >= 0:
+                times[time].beams_below += 1
     for node in range(counts[NUM_NODES] - 1, 0, -1):
         tree[tree[node].parent].beams_below += tree[node].beams_below
-        if common == 0 and tree[node].beams_below == counts[NUM_BEAMS]:
-            common = node
+    common = -1
+    for time in range(counts[NUM_TIMES] - 1, -1, -1):
+        if times[time].parent >= 0:
+            times[times[time].parent].beams_below += times[time].beams_below
+        if common < 0 and times[time].beams_below == 2 * counts[NUM_BEAMS]:
+            common = time
     return common
+
+
+@jit(counted=False)
+def _node_at(depth: int, node: int, tree: Records) -> int:
+    """The node so many symbols below the root on the way to a node."""
+    length, number = 0, np.int64(node)
+    while number > 0:
+        length, number = length + 1, np.int64(tree[number].parent)
+    number = np.int64(node)
+    for _ in range(length - depth):
+        number = np.int64(tree[number].parent)
+    return number
 
 
 @jit(counted=False)
@@ -509,40 +565,23 @@ def _compact_tree(root: int, beams: Records, tree: Records, counts: IntArray) ->
 
 
 @jit(counted=False)
-def _compact_times(depth: int, beams: Records, times: Records, counts: IntArray) -> None:
-    """Renumber the times that beams refer to, in their order, without those of the first `depth` symbols."""
-    for i in range(counts[NUM_BEAMS]):
-        _use_times(beams[i].blank_time, depth, times)
-        _use_times(beams[i].label_time, depth, times)
+def _compact_times(root: int, beams: Records, times: Records, counts: IntArray) -> None:
+    """Renumber the times that beams refer to, those after a root, in their order."""
     count = 0
-    for number in range(counts[NUM_TIMES]):
-        old = times[number]
-        if old.new_number < 0:
+    for time in range(root + 1, counts[NUM_TIMES]):
+        if times[time].beams_below == 0:
             continue
-        parent = times[old.parent].new_number if old.depth > depth + 1 else -1
-        old.new_number = count
+        parent = times[times[time].parent].new_number if times[time].parent > root else -1
+        times[time].new_number = count
         new = times[count]
-        new.log_prob, new.frame, new.symbol, new.parent = old.log_prob, old.frame, old.symbol, parent
+        new.log_prob, new.frame, new.symbol = times[time].log_prob, times[time].frame, times[time].symbol
+        new.parent = parent
         count += 1
     for i in range(counts[NUM_BEAMS]):
-        beams[i].blank_time = _new_time(beams[i].blank_time, depth, times)
-        beams[i].label_time = _new_time(beams[i].label_time, depth, times)
+        beam = beams[i]
+        beam.blank_time = times[beam.blank_time].new_number if beam.blank_time > root else -1
+        beam.label_time = times[beam.label_time].new_number if beam.label_time > root else -1
     counts[NUM_TIMES] = count
-
-
-@jit(counted=False)
-def _use_times(last: int, depth: int, times: Records) -> None:
-    """Mark a time and those before it, but for the first `depth`, by a number that is not below 0."""
-    number = np.int64(last)
-    while number >= 0 and times[number].depth > depth and times[number].new_number < 0:
-        times[number].new_number = 0
-        number = np.int64(times[number].parent)
-
-
-@jit(counted=False)
-def _new_time(number: int, depth: int, times: Records) -> int:
-    """The new number of a time that a beam refers to; -1 if it was emitted."""
-    return times[number].new_number if number >= 0 and times[number].depth > depth else -1
 
 
 @jit(counted=False)

@@ -12,7 +12,9 @@ prefix is ever left out, the result is exact.
 
 The state of a search is a value: `PrefixDecoder.advance` takes one and gives another, so that frames may come in pieces
 of any size, with the same result to the last bit. What all kept prefixes begin with cannot change any more; it is
-emitted and forgotten now and then, so that a state does not grow with the length of a recording.
+emitted and forgotten now and then. Prefixes that differ in nothing but an old symbol could be kept for ever, and take
+the place of what differs now; so those that differ from the best one in a symbol, or its frame, older than `lag` frames
+are dropped at the same times. Thus a state does not grow with the length of a recording.
 
 The frame of a symbol is where its prefix was entered: the last frame in which more probability came from the prefix
 before it than was kept of what had come earlier. `ctc.align` finds where the symbols of a known text are more exactly.
@@ -54,6 +56,7 @@ EMIT_EVERY = 64
 """Frames between two emissions. They are counted from the first of all, however the frames arrive."""
 
 _ROOM = 2**14  # Nodes that there is room for at first, unless a frame needs more.
+_NO_LAG = 2**62
 _NEVER = -math.inf
 
 
@@ -62,7 +65,7 @@ class PrefixSearch(Options):
     """How the most probable text is searched for."""
 
     group: ClassVar[str] = "search"
-    may_be_none: ClassVar[frozenset[str]] = frozenset(("symbol_threshold", "beam_threshold"))
+    may_be_none: ClassVar[frozenset[str]] = frozenset(("symbol_threshold", "beam_threshold", "lag"))
 
     beam_size: Annotated[int, Range(1, 100_000)] = 100
     """How many prefixes are kept after each frame."""
@@ -72,6 +75,8 @@ class PrefixSearch(Options):
     """Symbols of a lower log-probability are left out of a frame, but for its best; none if not set."""
     beam_threshold: Annotated[float | None, Range(-1e6, 0.0)] = -10.0
     """Prefixes this much below the best are dropped, as a log-probability; none if not set."""
+    lag: Annotated[int | None, Range(0, 10**9)] = 500
+    """Frames after which the best text so far is settled, and what differs there is dropped; never if not set."""
     alpha: Annotated[float, Range(0.0, 100.0)] = 0.5
     """Weight of the language model's log-probability, if there is one."""
     beta: Annotated[float, Range(-100.0, 100.0)] = 0.0
@@ -83,7 +88,7 @@ class PrefixSearch(Options):
             raise OptionError(f"`n_best` is {self.n_best}, but must be at most `beam_size`, which is {self.beam_size}")
 
 
-EXACT = PrefixSearch(symbol_threshold=None, beam_threshold=None)
+EXACT = PrefixSearch(symbol_threshold=None, beam_threshold=None, lag=None)
 """Nothing is left out but by the size of the beam."""
 
 
@@ -160,6 +165,7 @@ class PrefixDecoder:
             _NEVER if options.symbol_threshold is None else float(options.symbol_threshold),
             _NEVER if options.beam_threshold is None else float(options.beam_threshold),
             float(options.beta),
+            _NO_LAG if options.lag is None else options.lag,
             emit_every,
         )
 
@@ -374,6 +380,7 @@ def prefix_search_reference(
     hot_words: Mapping[tuple[int, ...], float] | None = None,
     separator: int | None = None,
     scorer: Scorer | None = None,
+    emit_every: int = EMIT_EVERY,
 ) -> list[Hypothesis]:
     """The twin of `PrefixDecoder`: prefixes in a dictionary, everything about each worked out from its beginning."""
 
@@ -390,6 +397,8 @@ def prefix_search_reference(
         ranked = sorted((prefix for prefix in after if scores[prefix] > _NEVER), key=lambda prefix: -scores[prefix])
         lowest = _NEVER if options.beam_threshold is None else scores[ranked[0]] + options.beam_threshold
         beams = {prefix: after[prefix] for prefix in ranked[: options.beam_size] if scores[prefix] >= lowest}
+        if options.lag is not None and (frame + 1) % emit_every == 0:
+            beams = _settled(beams, frame - options.lag)
     found = []
     for prefix, mass in beams.items():
         frames = np.array([frame for frame, _ in mass.entries], np.int64)
@@ -422,6 +431,22 @@ def _extended(
                 entries if entering > old.label else old.label_entries,
             )
     return after
+
+
+def _settled(beams: Mapping[tuple[int, ...], _Mass], last: int) -> dict[tuple[int, ...], _Mass]:
+    """The beams that begin as the best does up to a frame; what else is known of their frames is forgotten."""
+    best = next(iter(beams))
+    length = sum(frame <= last for frame, _ in beams[best].entries)
+    settled = beams[best].entries[:length]
+    kept = {}
+    for prefix, mass in beams.items():
+        if prefix[:length] == best[:length] and mass.entries[:length] == settled:
+            blank, label = (
+                entries if entries[:length] == settled else mass.entries
+                for entries in (mass.blank_entries, mass.label_entries)
+            )
+            kept[prefix] = mass._replace(blank_entries=blank, label_entries=label)
+    return kept
 
 
 def _scorer_reference(scorer: Scorer, prefix: tuple[int, ...], ended: bool) -> float:
