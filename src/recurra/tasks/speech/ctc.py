@@ -53,7 +53,8 @@ def joined(first: Labelling, second: Labelling) -> Labelling:
 
 def empty_labelling() -> Labelling:
     """No symbols."""
-    return Labelling(*(np.zeros(0, np.int64) for _ in range(3)), np.zeros(0))
+    none = np.zeros(0, np.int64)
+    return Labelling(none, none, none, np.zeros(0))
 
 
 class Word(NamedTuple):
@@ -91,9 +92,7 @@ def check_log_probs(log_probs: npt.ArrayLike, blank: int) -> DoubleArray:
     """
     array: DoubleArray = np.ascontiguousarray(log_probs, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] < 2:
-        raise RecurraError(
-            f"log-probabilities have the shape {array.shape}; give (frames, symbols), the blank included"
-        )
+        raise RecurraError(f"log-probabilities have the shape {array.shape}; give (frames, symbols), blank included")
     if not 0 <= blank < array.shape[1]:
         raise RecurraError(f"the blank is symbol {blank}, but there are only {array.shape[1]}, counted from 0")
     frame = _first_unusable(array, TOLERANCE)
@@ -278,7 +277,7 @@ def _forward(log_probs: DoubleArray, states: IntArray) -> float:
             if state >= 2 and state % 2 and states[state] != states[state - 2]:
                 total = log_add(total, alpha[state - 2])
             alpha[state] = total + log_probs[frame, states[state]]
-    return log_add(alpha[count - 1], alpha[count - 2]) if count > 1 else alpha[0]
+    return log_add(alpha[count - 1], alpha[count - 2]) if count > 1 else float(alpha[0])
 
 
 @jit()
@@ -299,7 +298,7 @@ def _best_path(log_probs: DoubleArray, states: IntArray, path: IntArray) -> floa
                     moves[frame, state] = move
             best[state] += log_probs[frame, states[state]]
     state = count - 2 if count > 1 and best[count - 2] > best[count - 1] else count - 1
-    log_prob = best[state]
+    log_prob = float(best[state])
     for frame in range(frames - 1, -1, -1):
         path[frame] = state
         state -= moves[frame, state]
@@ -325,7 +324,8 @@ def forward_reference(log_probs: DoubleArray, symbols: Sequence[int], blank: int
 def align_reference(log_probs: DoubleArray, symbols: Sequence[int], blank: int) -> tuple[float, list[int]]:
     """The twin of `align`: the best path's log-probability, and the symbol of each of its frames."""
     states = [blank, *(state for symbol in symbols for state in (symbol, blank))]
-    paths: list[tuple[float, list[int]]] = [(0.0, [])] + [(_NEVER, [])] * (len(states) - 1)
+    paths: list[tuple[float, list[int]]] = [(_NEVER, []) for _ in states]
+    paths[0] = (0.0, [])
     for row in log_probs:
         reached = []
         for index, state in enumerate(states):

@@ -56,17 +56,19 @@ class HotWords(NamedTuple):
         states: `(states,)` `STATE`; of no entries if there are no hot words.
         edges: `(edges,)` `EDGE`; those of `ROOT` are not among them.
         begins: the state after a first symbol, `(symbols,)`; `ROOT` where no hot word begins with it.
+        begin_gains: what it gains, `(symbols,)`, nats.
     """
 
     separator: int
     states: npt.NDArray[Any]
     edges: npt.NDArray[Any]
     begins: IntArray
+    begin_gains: DoubleArray
 
 
 def no_hot_words() -> HotWords:
     """The automaton that favours nothing."""
-    return HotWords(-1, np.zeros(0, STATE), np.zeros(0, EDGE), np.zeros(0, np.int64))
+    return HotWords(-1, np.zeros(0, STATE), np.zeros(0, EDGE), np.zeros(0, np.int64), np.zeros(0))
 
 
 def compile_hot_words(
@@ -111,7 +113,7 @@ def _automaton(children: Sequence[Mapping[int, int]], num_symbols: int, separato
     states["last_edge"] = np.cumsum(sizes)
     states["first_edge"] = states["last_edge"] - sizes
     edges = [edge for below in children[ROOT + 1 :] for edge in below.items()]
-    return HotWords(-1 if separator is None else separator, states, np.array(edges, EDGE), begins)
+    return HotWords(-1 if separator is None else separator, states, np.array(edges, EDGE), begins, np.zeros(num_symbols))
 
 
 def _check(word: Sequence[int], weight: float, num_symbols: int, blank: int, separator: int | None) -> None:
@@ -145,6 +147,7 @@ def _fill(automaton: HotWords, words: Mapping[tuple[int, ...], float], children:
             failures[target] = ROOT if begun else follow(automaton, int(failures[state]), symbol)
             credits[target] = max(credits[target], credits[failures[target]])
             weights[target] += weights[failures[target]]
+    automaton.begin_gains[:] = credits[automaton.begins] + (0.0 if whole else weights[automaton.begins])
     best = np.zeros(len(children))  # The most that a state's edges, or those it fails to, lead to.
     for state in order:
         worth = (float(credits[target] + (0.0 if whole else weights[target])) for target in children[state].values())
@@ -163,15 +166,15 @@ def _by_depth(children: list[dict[int, int]]) -> list[int]:
 @jit(counted=False)
 def follow(hot: HotWords, state: int, symbol: int) -> int:
     """The state after one more symbol."""
-    number = np.int64(state)
+    number = int(state)
     while number > ROOT:
         for edge in range(hot.states[number].first_edge, hot.states[number].last_edge):
             if hot.edges[edge].symbol == symbol:
-                return hot.edges[edge].target
-        number = hot.states[number].failure
+                return int(hot.edges[edge].target)
+        number = int(hot.states[number].failure)
     if number == ROOT and hot.begins[symbol] > ROOT:
-        return hot.begins[symbol]
-    return np.int64(ROOT if hot.separator < 0 or symbol == hot.separator else DEAD)
+        return int(hot.begins[symbol])
+    return ROOT if hot.separator < 0 or symbol == hot.separator else DEAD
 
 
 @jit(counted=False)
@@ -182,7 +185,7 @@ def gain(hot: HotWords, state: int, symbol: int, after: int) -> float:
         gained += hot.states[after].weight
     elif symbol == hot.separator:
         gained += hot.states[state].weight
-    return gained
+    return float(gained)
 
 
 def final_gains(hot: HotWords, states: IntArray) -> DoubleArray:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from recurra.arrays import BoolArray, DoubleArray, IntArray
 from recurra.kernels import jit
 from recurra.tasks.speech.ctc import log_add
-from recurra.tasks.speech.hot_words import HotWords, follow, gain
+from recurra.tasks.speech.hot_words import DEAD, ROOT, HotWords, follow, gain
 
 Records = npt.NDArray[Any]
 """An array of one of the types of records here; NumPy's own annotations do not know their fields."""
@@ -194,7 +194,7 @@ def search_frames(
         if counts[FRAME] % rules.emit_every == 0:
             _settle(rules.lag, beams, tree, times, moves, counts)
             compact(True, beams, tree, times, emitted, counts)
-    return log_probs.shape[0]
+    return len(log_probs)
 
 
 @jit(counted=False)
@@ -251,25 +251,25 @@ def _stay(
 @jit(counted=False)
 def _paths(beam: Any, tree: Records, symbol: int) -> float:
     """The log-probability of the paths that a symbol extends: if it repeats the last one, only those after a blank."""
-    return beam.blank if tree[beam.node].symbol == symbol else beam.total
+    return float(beam.blank if tree[beam.node].symbol == symbol else beam.total)
 
 
 @jit(counted=False)
 def _time_before(beam: Any, tree: Records, symbol: int) -> int:
     """The time of the last symbol in these paths."""
-    return beam.blank_time if tree[beam.node].symbol == symbol else _last_time(beam)
+    return int(beam.blank_time if tree[beam.node].symbol == symbol else _last_time(beam))
 
 
 @jit(counted=False)
 def _last_time(beam: Any) -> int:
     """The time of a beam's last symbol, by the more probable way that its paths end."""
-    return beam.blank_time if beam.blank >= beam.label else beam.label_time
+    return int(beam.blank_time if beam.blank >= beam.label else beam.label_time)
 
 
 @jit(counted=False)
 def _add_time(times: Records, counts: IntArray, before: int, symbol: int, log_prob: float) -> int:
     """The number of a new time, in this frame."""
-    number = counts[NUM_TIMES]
+    number = int(counts[NUM_TIMES])
     new = times[number]
     new.log_prob = log_prob
     new.frame = counts[FRAME]
@@ -368,8 +368,8 @@ def _most_gain(i: int, state: int, hot: HotWords, rows: DoubleArray) -> float:
 def _gain(i: int, state: int, symbol: int, hot: HotWords, rows: DoubleArray) -> float:
     """What a beam gains by one more symbol, its length aside."""
     gained = rows[i, symbol] if rows.shape[0] else 0.0
-    if hot.states.shape[0]:
-        gained += gain(hot, state, symbol, follow(hot, state, symbol))
+    if hot.states.shape[0] and state != DEAD:
+        gained += hot.begin_gains[symbol] if state == ROOT else gain(hot, state, symbol, follow(hot, state, symbol))
     return gained
 
 
@@ -389,7 +389,7 @@ def _take(
     spare: Records,
     counts: IntArray,
 ) -> None:
-    """Make beams of the candidates. Keys below `beam_size` are beams that stay; above are beam and symbol, as digits."""
+    """Make beams of the candidates: keys below `beam_size` are beams that stay, above beam and symbol, as digits."""
     num_symbols = row.shape[0]
     for i in range(counts[NUM_BEAMS]):
         tree[beams[i].node].beam = -1
@@ -402,7 +402,7 @@ def _take(
             i, symbol = (key - rules.beam_size) // num_symbols, (key - rules.beam_size) % num_symbols
             _put_extended(beams[i], symbol, row[symbol], new, tree, times, counts)
             new.bonus = beams[i].bonus + rules.beta + _gain(i, beams[i].hot, symbol, hot, rows)
-            new.hot = follow(hot, beams[i].hot, symbol) if hot.states.shape[0] else beams[i].hot
+            new.hot = follow(hot, beams[i].hot, symbol) if hot.states.shape[0] else ROOT
         moves[j].origin = i
         moves[j].symbol = symbol
         tree[new.node].beam = j
@@ -439,12 +439,12 @@ def _put_extended(
 @jit(counted=False)
 def _child(tree: Records, counts: IntArray, node: int, symbol: int) -> int:
     """The node of a prefix and one more symbol; it may be there already, because of longer prefixes."""
-    number = np.int64(tree[node].child)
+    number = int(tree[node].child)
     while number >= 0:
         if tree[number].symbol == symbol:
             return number
-        number = np.int64(tree[number].sibling)
-    number = counts[NUM_NODES]
+        number = int(tree[number].sibling)
+    number = int(counts[NUM_NODES])
     new = tree[number]
     new.parent = node
     new.symbol = symbol
@@ -459,9 +459,9 @@ def _child(tree: Records, counts: IntArray, node: int, symbol: int) -> int:
 @jit(counted=False)
 def _settle(lag: int, beams: Records, tree: Records, times: Records, moves: Records, counts: IntArray) -> None:
     """Drop the beams that differ from the best in what was entered more than `lag` frames ago."""
-    settled = np.int64(_last_time(beams[0]))
+    settled = int(_last_time(beams[0]))
     while settled >= 0 and times[settled].frame + lag >= counts[FRAME]:
-        settled = np.int64(times[settled].parent)
+        settled = int(times[settled].parent)
     kept = 0
     for i in range(counts[NUM_BEAMS] if settled >= 0 else 0):
         beam, last = beams[i], _last_time(beams[i])
@@ -483,10 +483,10 @@ def _settle(lag: int, beams: Records, tree: Records, times: Records, moves: Reco
 @jit(counted=False)
 def _descends(time: int, ancestor: int, times: Records) -> bool:
     """Whether a time is the ancestor, or comes after it."""
-    number = np.int64(time)
+    number = int(time)
     while number > ancestor:
-        number = np.int64(times[number].parent)
-    return number == ancestor
+        number = int(times[number].parent)
+    return bool(number == ancestor)
 
 
 @jit(counted=False)
@@ -498,11 +498,11 @@ def compact(emit: bool, beams: Records, tree: Records, times: Records, emitted: 
     common = _count_below(beams, tree, times, counts)
     time, depth = common if emit else -1, 0
     while time >= 0:
-        depth, time = depth + 1, np.int64(times[time].parent)
+        depth, time = depth + 1, int(times[time].parent)
     time = common
     for place in range(counts[NUM_EMITTED] + depth - 1, counts[NUM_EMITTED] - 1, -1):
         emitted[place] = times[time]
-        time = np.int64(times[time].parent)
+        time = int(times[time].parent)
     counts[NUM_EMITTED] += depth
     _compact_tree(_node_at(depth, beams[0].node, tree), beams, tree, counts)
     _compact_times(common if emit else -1, beams, times, counts)
@@ -534,12 +534,12 @@ def _count_below(beams: Records, tree: Records, times: Records, counts: IntArray
 @jit(counted=False)
 def _node_at(depth: int, node: int, tree: Records) -> int:
     """The node so many symbols below the root on the way to a node."""
-    length, number = 0, np.int64(node)
+    length, number = 0, int(node)
     while number > 0:
-        length, number = length + 1, np.int64(tree[number].parent)
-    number = np.int64(node)
+        length, number = length + 1, int(tree[number].parent)
+    number = int(node)
     for _ in range(length - depth):
-        number = np.int64(tree[number].parent)
+        number = int(tree[number].parent)
     return number
 
 

@@ -388,7 +388,7 @@ def prefix_search_reference(
         language = options.alpha * _scorer_reference(scorer, prefix, ended) if scorer and options.alpha else 0.0
         return language + options.beta * len(prefix) + bonus_reference(hot_words or {}, separator, prefix, ended)
 
-    beams = {(): _Mass(blank=0.0)}
+    beams: dict[tuple[int, ...], _Mass] = {(): _Mass(blank=0.0)}
     for frame, row in enumerate(log_probs):
         kept = row if options.symbol_threshold is None else np.where(row >= options.symbol_threshold, row, _NEVER)
         kept[row.argmax()] = row.max()
