@@ -26,6 +26,9 @@ def jit(*, fastmath: frozenset[str] = frozenset(), counted: bool = True) -> Call
     Args:
         fastmath: LLVM's flags that permit rewriting float arithmetic, ``reassoc`` for one. Results stay the same from
             run to run on one kind of processor whatever they are.
+        counted: Count the references to arrays, as whatever creates one must. Where a kernel makes calls that are not
+            inlined, each of its arrays costs two atomic operations a call; a kernel that creates no array can do
+            without, and then must call only such ones.
     """
 
     def decorate(function: Function) -> Function:

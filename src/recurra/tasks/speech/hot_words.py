@@ -113,7 +113,9 @@ def _automaton(children: Sequence[Mapping[int, int]], num_symbols: int, separato
     states["last_edge"] = np.cumsum(sizes)
     states["first_edge"] = states["last_edge"] - sizes
     edges = [edge for below in children[ROOT + 1 :] for edge in below.items()]
-    return HotWords(-1 if separator is None else separator, states, np.array(edges, EDGE), begins, np.zeros(num_symbols))
+    return HotWords(
+        -1 if separator is None else separator, states, np.array(edges, EDGE), begins, np.zeros(num_symbols)
+    )
 
 
 def _check(word: Sequence[int], weight: float, num_symbols: int, blank: int, separator: int | None) -> None:
