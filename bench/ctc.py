@@ -26,6 +26,12 @@ from recurra.tasks.speech.prefix_search import EXACT, PrefixDecoder, PrefixSearc
 
 LETTERS = " abcdefghijklmnopqrstuvwxyz'"
 SEARCHES = {"unpruned": EXACT, "pruned": PrefixSearch()}
+Decode = Callable[[int], "tuple[float, str | None]"]
+"""Decodes a number of times and gives the mean CPU seconds and the text, None for what cannot be done."""
+
+BATCH = 0.02
+"""Seconds: a search is repeated for so long between two readings of the clock, so that all find their caches warm."""
+
 PATIENCE = 1.0
 """Seconds: a search that takes longer is run once only."""
 
@@ -43,9 +49,9 @@ class Peers:
         self.process = subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.names = self._ask(json.dumps(task))
 
-    def decoder(self, name: str, search: str) -> Callable[[], tuple[float, str | None]]:
-        """What decodes once and gives CPU seconds and the text, None if this peer cannot."""
-        return lambda: tuple(self._ask(f"{name}|{search}"))
+    def decoder(self, name: str, search: str) -> Decode:
+        """One of them."""
+        return lambda count: tuple(self._ask(f"{name}|{search}|{count}"))
 
     def _ask(self, line: str):
         self.process.stdin.write(line + "\n")
@@ -53,12 +59,17 @@ class Peers:
         return json.loads(self.process.stdout.readline())
 
 
-def recurra(decoder: PrefixDecoder, log_probs: np.ndarray) -> tuple[float, str]:
-    """Decode once."""
-    started = time.process_time()
-    best = decoder(log_probs)[0]
-    seconds = time.process_time() - started
-    return seconds, "".join(LETTERS[symbol] for symbol in best.labelling.symbols).strip()
+def recurra(decoder: PrefixDecoder, log_probs: np.ndarray) -> Decode:
+    """Recurra's."""
+
+    def decode(count: int) -> tuple[float, str | None]:
+        started = time.process_time()
+        for _ in range(count):
+            best = decoder(log_probs)[0]
+        seconds = time.process_time() - started
+        return seconds / count, "".join(LETTERS[symbol] for symbol in best.labelling.symbols).strip()
+
+    return decode
 
 
 def hot_words(count: int = 100) -> list[str]:
@@ -68,16 +79,16 @@ def hot_words(count: int = 100) -> list[str]:
     return ["remember", "upon", "achieve", "doubt", *made]
 
 
-def medians(decoders: dict[str, Callable[[], tuple[float, str | None]]], rounds: int) -> dict[str, tuple[float, str]]:
+def medians(decoders: dict[str, Decode], rounds: int) -> dict[str, tuple[float, str]]:
     """The median milliseconds of each and its text, all run in turn."""
-    first = {name: decode() for name, decode in decoders.items()}  # compiles, warms up
+    decoders["recurra"](1)  # compiles
+    first = {name: decode(1) for name, decode in decoders.items()}
     done = {name: (seconds, text) for name, (seconds, text) in first.items() if text is not None}
     times = {name: [seconds] if seconds > PATIENCE else [] for name, (seconds, _) in done.items()}
-    quick = [name for name in done if not times[name] or name == "recurra"]
-    times["recurra"] = []
+    quick = {name: max(1, int(BATCH / done[name][0])) for name in done if not times[name]}
     for _ in range(rounds):
-        for name in quick:
-            times[name].append(decoders[name]()[0])
+        for name, count in quick.items():
+            times[name].append(decoders[name](count)[0])
     return {name: (1000 * statistics.median(times[name]), text) for name, (_, text) in done.items()}
 
 
@@ -97,9 +108,9 @@ def main() -> None:
         decoder = PrefixDecoder(
             log_probs.shape[1], len(LETTERS), SEARCHES[search.split("+")[0]], hot if with_words else None
         )
-        decoders = {"recurra": lambda decoder=decoder: recurra(decoder, log_probs)}
+        decoders = {"recurra": recurra(decoder, log_probs)}
         decoders |= {name: peers.decoder(name, search) for name in peers.names}
-        measured = medians(decoders, 15 if search.startswith("unpruned") else 101)
+        measured = medians(decoders, 11)
         ours = measured["recurra"][1]
         for name, (milliseconds, text) in measured.items():
             key = name + search.split("+")[0]

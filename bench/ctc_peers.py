@@ -1,8 +1,8 @@
 """The peers of the CTC measurement, run by the Python that RECURRA_CTC_PEERS names, with their own packages.
 
 Reads a line of JSON, `{"logits": [[...]], "letters": "...", "hot_words": [...]}` with the blank as the last symbol, and
-writes the names of the peers that are there. Then for each line `NAME|SEARCH` it decodes once and writes the seconds of
-CPU time and the text. SEARCH is unpruned, pruned, or either followed by "+hot".
+writes the names of the peers that are there. Then for each line `NAME|SEARCH|COUNT` it decodes so many times and writes
+the mean seconds of CPU time and the text. SEARCH is unpruned, pruned, or either followed by "+hot".
 """
 
 from __future__ import annotations
@@ -81,11 +81,12 @@ def main() -> None:
             continue
     print(json.dumps(list(peers)), flush=True)
     for line in sys.stdin:
-        name, search = line.strip().split("|")
+        name, search, count = line.strip().split("|")
         words = task["hot_words"] if search.endswith("+hot") else []
         started = time.process_time()
-        text = peers[name](search.startswith("pruned"), words)
-        print(json.dumps([time.process_time() - started, text]), flush=True)
+        for _ in range(int(count)):
+            text = peers[name](search.startswith("pruned"), words)
+        print(json.dumps([(time.process_time() - started) / int(count), text]), flush=True)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ from recurra.tasks.speech.scorer import Scorer
 EMIT_EVERY = 64
 """Frames between two emissions. They are counted from the first of all, however the frames arrive."""
 
-_ROOM = 2**14  # Nodes that there is room for at first, unless a frame needs more.
+_ROOM = 2**12  # Nodes that there is room for at first, unless a frame needs more.
 _NO_LAG = 2**62
 _NEVER = -math.inf
 
