@@ -1,7 +1,7 @@
 """Run the measurements one after another, each in a process of its own: `make bench`.
 
 Names as arguments choose among them: startup, generation, memory, training, large, tang, music (two hours), embeddings
-(a quarter of an hour), hogwild, glove, vectors, sentiment (hours), translation (its speed), multi30k (six hours),
+(a quarter of an hour), hogwild, glove, vectors, ctc, sentiment (hours), translation (its speed), multi30k (six hours),
 joined, exact. Without names: the first four (about ten minutes). One at a time: two programs that use all cores slow
 each other down many times over.
 """
@@ -28,6 +28,7 @@ SCRIPTS = {
     "hogwild": ["embeddings.py", "--threads", "2"],
     "glove": ["glove.py"],
     "vectors": ["vectors.py"],
+    "ctc": ["ctc.py"],
     "sentiment": ["sentiment.py"],
 }
 DEFAULT = ("startup", "generation", "memory", "training")
