@@ -36,8 +36,12 @@ class Scorer(Protocol):
 
 
 class _Read(NamedTuple):
-    """Where `LanguageScorer` stands: the model's state, the log-probabilities of the next token, `(tokens,)`, and what
-    is still owed for the symbol before, which had more than one token.
+    """Where `LanguageScorer` stands.
+
+    Attributes:
+        state: the model's.
+        log_probs: of the next token, `(tokens,)`, nats.
+        owed: what the symbol before costs for all its tokens but the first, nats.
     """
 
     state: Any
