@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from recurra.tasks import embeddings as embeddings
     from recurra.tasks import music as music
     from recurra.tasks import sentiment as sentiment
+    from recurra.tasks import speech as speech
     from recurra.tasks import text as text
     from recurra.tasks import translation as translation
 
@@ -23,7 +24,7 @@ __version__ = "0.1.0"
 # several times slower than one thread. A shorter spin costs next to nothing. It must be set before torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-__all__ = ["embeddings", "load", "music", "sentiment", "text", "translation"]
+__all__ = ["embeddings", "load", "music", "sentiment", "speech", "text", "translation"]
 
 _get, _names = attach("recurra.tasks", dict.fromkeys(TASKS, ""))
 
@@ -59,9 +60,13 @@ def load(path: str | Path, device: DeviceName = ..., *, task: Literal["translati
 
 
 @overload
+def load(path: str | Path, device: DeviceName = ..., *, task: Literal["speech"]) -> speech.Model: ...
+
+
+@overload
 def load(
     path: str | Path, device: DeviceName = ...
-) -> text.Model | music.Model | embeddings.Model | sentiment.Model | translation.Model: ...
+) -> text.Model | music.Model | embeddings.Model | sentiment.Model | translation.Model | speech.Model: ...
 
 
 def load(path: str | Path, device: DeviceName = "auto", *, task: str | None = None) -> Any:

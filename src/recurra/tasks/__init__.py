@@ -62,5 +62,13 @@ TASKS = {
             "explain": "Show how a sentence is translated: its attention map, its beam tree, its runners-up.",
         },
     ),
+    "speech": Task(
+        "Write down what is said in recordings, or keyed in Morse code.",
+        {
+            "train": "Train a model on recordings with transcripts, a folder for each word, or sample:morse.",
+            "transcribe": "Write down what recordings say, or what a microphone hears.",
+            "evaluate": "Measure transcripts: word and character error rates, the worst of them.",
+        },
+    ),
 }
 """Every task by its name, in the order of the notes this project comes from."""

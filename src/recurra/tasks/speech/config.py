@@ -56,8 +56,6 @@ class Config(Architecture, FeatureOptions, SpeechTraining):
 
     preset: Preset | None = None
     """Defaults for speech, or for Morse code; by the data if not given."""
-    model: Literal["ctc", "attention"] = "ctc"
-    """What turns features into text: connectionist temporal classification, or listen, attend and spell."""
     bidirectional: bool = True
     """Read recordings from both ends; --no-bidirectional for a model that transcribes while it listens."""
     lowercase: bool = True
@@ -74,10 +72,10 @@ class Config(Architecture, FeatureOptions, SpeechTraining):
     """How tables encode text."""
 
 
-_RECIPES: dict[str, dict[str, Any]] = {
-    "ctc": dict(hidden_size=128, num_layers=2, dropout=0.2, learning_rate=5e-3, batch_seconds=64.0),
-    "attention": dict(hidden_size=128, num_layers=2, dropout=0.2, learning_rate=3e-3, batch_seconds=64.0),
-}
+_RECIPE: dict[str, Any] = dict(
+    hidden_size=128, num_layers=2, embedding_size=32, dropout=0.2, forget_bias=1.0, weight_decay=0.01, tied=False,
+    learning_rate=5e-3, batch_seconds=64.0,
+)  # fmt: skip
 
 
 def with_features(config: Config, sample: bool) -> Config:
@@ -101,6 +99,5 @@ def resolve(config: Config, seconds: float) -> Config:
         config: with its features.
         seconds: of the recordings to learn from, all together.
     """
-    recipe = dict(embedding_size=32, forget_bias=1.0, weight_decay=0.01, tied=False)
-    config = fill_in(config, **recipe | _RECIPES[config.model])
+    config = fill_in(config, **_RECIPE)
     return limited(config, math.ceil(MAX_EPOCHS * seconds / required(config.batch_seconds, "batch_seconds")))

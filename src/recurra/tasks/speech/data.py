@@ -175,7 +175,7 @@ def _fault(item: Recording, samples: FloatArray, numbers: Tokens, symbols: Symbo
     if not len(numbers):
         return "its transcript is empty"
     steps = -(-frames_in(len(samples), config) // config.stack)
-    needed = steps_needed(numbers) if config.model == "ctc" else 1
+    needed = steps_needed(numbers)
     if steps < needed:
         return (
             f"it is too short for its transcript: {steps} steps of {1000 * config.step_seconds:.0f} ms, and its "
