@@ -17,11 +17,11 @@ MAX_EPOCHS = 200
 
 Preset = Literal["speech", "morse"]
 
-_FEATURES: dict[Preset, dict[str, Any]] = {
-    "speech": dict(rate=16_000, window_ms=25.0, mel_bands=40, low_hz=20.0, high_hz=0.0, stack=3),
-    "morse": dict(rate=8000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
-}
-"""How sound becomes features: what an ear hears, or a carrier and the noise beside it."""
+_MORSE: dict[str, Any] = dict(
+    **dict(rate=4000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
+    **dict(speed=0.0, noise_db=100.0, mask_bands=0, mask_ms=0.0, batch_seconds=32.0),
+)
+"""What Morse code needs: a carrier and the noise beside it, and nothing masked: a dot is as short as a mask."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,9 @@ def with_features(config: Config, sample: bool) -> Config:
     """
     preset: Preset = config.preset or ("morse" if sample else "speech")
     usual = Config()
-    given = {name for name in _FEATURES[preset] if getattr(config, name) != getattr(usual, name)}
-    features = {name: value for name, value in _FEATURES[preset].items() if name not in given}
-    return replace(config, preset=preset, **features)
+    chosen = _MORSE if preset == "morse" else {}
+    own = {name: value for name, value in chosen.items() if getattr(config, name) == getattr(usual, name)}
+    return replace(config, preset=preset, **own)
 
 
 def resolve(config: Config, seconds: float) -> Config:

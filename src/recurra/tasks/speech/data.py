@@ -26,7 +26,7 @@ MIN_RECORDINGS = 10
 VALIDATION_SHARE = 0.1
 """What is drawn for validation if nothing is given for that ..."""
 
-MAX_VALIDATION = 500
+MAX_VALIDATION = 200
 """... but not more recordings than this."""
 
 MEASURED = 1000

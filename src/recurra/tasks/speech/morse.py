@@ -12,6 +12,7 @@ from functools import partial
 import numpy as np
 
 from recurra.arrays import BoolArray, FloatArray
+from recurra.tasks.speech.audio import Resampler
 from recurra.tasks.speech.recordings import Recording
 
 _TABLE = """
@@ -22,7 +23,7 @@ P .--.  Q --.-  R .-.   S ...   T -     U ..-   V ...-  W .--   X -..-  Y -.--  
 CODE = dict(zip(_TABLE.split()[::2], _TABLE.split()[1::2], strict=True))
 """Dots and dashes of each character."""
 
-RATE = 8000
+RATE = 4000
 """Samples a second that messages are keyed at."""
 
 NOISE_BANDWIDTH = 2500.0
@@ -93,6 +94,13 @@ def drawn(generator: np.random.Generator) -> Conditions:
     )
 
 
+def easy(generator: np.random.Generator) -> Conditions:
+    """Conditions to begin with: loud, steady and even."""
+    return replace(
+        drawn(generator), snr=float(generator.uniform(6, 15)), jitter=float(generator.uniform(0, 0.1)), fading=0.0
+    )
+
+
 def keying(text: str, conditions: Conditions, generator: np.random.Generator) -> BoolArray:
     """When the key is down, `(samples,)`.
 
@@ -126,13 +134,14 @@ def key(text: str, conditions: Conditions, seed: int) -> FloatArray:
     width = max(1, round(RISE * RATE))
     window = np.hanning(width + 2)[1:-1]
     envelope = np.convolve(down, window / window.sum(), "same")
+    seconds = np.arange(length) / RATE
     if conditions.fading:
         speed, phase = generator.uniform(0.1, 0.5), generator.uniform(0, 2 * np.pi)
-        depth = 0.5 * (1 + np.sin(2 * np.pi * speed * np.arange(length) / RATE + phase))
+        depth = 0.5 * (1 + np.sin(2 * np.pi * speed * seconds + phase))
         envelope = envelope * 10 ** (-conditions.fading * depth / 20)
-    carrier = np.sin(2 * np.pi * conditions.pitch * np.arange(length) / RATE + generator.uniform(0, 2 * np.pi))
+    carrier = np.sin(2 * np.pi * conditions.pitch * seconds + generator.uniform(0, 2 * np.pi))
     power = 0.5 * 10 ** (-conditions.snr / 10) * (RATE / 2) / NOISE_BANDWIDTH
-    heard = envelope * carrier + generator.normal(0, np.sqrt(power), length)
+    heard = envelope * carrier + np.sqrt(power) * generator.standard_normal(length, np.float32)
     return np.asarray(0.5 * heard / max(1.0, float(np.abs(heard).max())), np.float32)
 
 
@@ -144,8 +153,6 @@ def recording(text: str, conditions: Conditions, seed: int) -> Recording:
 
 
 def _at_rate(text: str, conditions: Conditions, seed: int, rate: int) -> FloatArray:
-    from recurra.tasks.speech.audio import Resampler
-
     resampler = Resampler(RATE, rate)
     return np.concatenate([resampler.feed(key(text, conditions, seed)), resampler.finish()])
 
@@ -153,15 +160,20 @@ def _at_rate(text: str, conditions: Conditions, seed: int, rate: int) -> FloatAr
 def morse(count: int = 4000, seed: int = 1, conditions: Conditions | None = None) -> list[Recording]:
     """Messages to learn from, each with conditions of its own.
 
+    The first half are one or two characters under easy conditions: a network that is first given whole messages in
+    noise answers with blanks for hundreds of steps before it hears anything.
+
     Args:
         count: how many.
         seed: other messages for another seed.
-        conditions: the same for all; drawn for each if not given.
+        conditions: the same for all, which are whole messages then; drawn for each if not given.
     """
     recordings = []
     for number in range(count):
         generator = np.random.default_rng([seed, number])
-        text = message(generator)
-        own = drawn(generator)
+        if conditions is None and number < count // 2:
+            text, own = "".join(generator.choice(list(CODE), size=int(generator.integers(1, 3)))), easy(generator)
+        else:
+            text, own = message(generator), drawn(generator)
         recordings.append(recording(text, conditions or own, int(generator.integers(2**31))))
     return recordings

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from recurra.arrays import FloatArray, IntArray
 from recurra.data.buckets import Buckets
+from recurra.data.tokenizer import Tokens
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
 from recurra.tasks.speech.audio import Resampler
@@ -117,12 +119,19 @@ class Transcribing:
     def validation_loss(self, model: nn.Module, device: torch.device) -> float:
         """Mean nats a symbol on the validation recordings."""
         total = 0.0
-        for batch in batches_of(self.validation, self.config):
-            recordings = [steps_of(self.validation.sounds[number], self.config, self.normalization) for number in batch]
-            with torch.inference_mode():
-                symbols = [self.validation.symbols[number] for number in batch]
-                total += float(_loss(model, heard(recordings), symbols, device, None))
+        with torch.inference_mode():
+            for batch, symbols in self._scored:
+                total += float(_loss(model, batch, symbols, device, None))
         return total / sum(map(len, self.validation.symbols))
+
+    @cached_property
+    def _scored(self) -> list[tuple[Heard, list[Tokens]]]:
+        """The validation recordings in batches, with their symbols."""
+        batches = []
+        for numbers in batches_of(self.validation, self.config):
+            steps = [steps_of(self.validation.sounds[number], self.config, self.normalization) for number in numbers]
+            batches.append((heard(steps), [self.validation.symbols[number] for number in numbers]))
+        return batches
 
 
 def steps_of(samples: FloatArray, config: Config, normalization: Normalization) -> FloatArray:
@@ -161,7 +170,7 @@ def lengths_of(part: Part, config: Config) -> IntArray:
 def _loss(
     model: nn.Module,
     batch: Heard,
-    symbols: list[np.ndarray],
+    symbols: list[Tokens],
     device: torch.device,
     generator: DropoutGenerator | None,
 ) -> Tensor:
