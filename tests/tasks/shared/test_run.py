@@ -15,30 +15,43 @@ import pytest
 import torch
 
 import recurra as package
-from recurra import modelfile, music, sentiment, text, translation
+from recurra import modelfile, music, sentiment, speech, text, translation
 from recurra.errors import Interrupted, OptionError, RecurraError
 from recurra.tasks import TASKS
 from recurra.training import run_folder
 from recurra.training.history import Measurement
 
 Command = Callable[..., Any]
-CASES = ["text", "music", "sentiment", "translation"]
+CASES = ["text", "music", "sentiment", "translation", "speech"]
 
 
 @pytest.fixture
-def data(corpus_file: Path, music_folder: Path, opinions_file: Path, pairs_file: Path) -> dict[str, Path]:
-    return {"text": corpus_file, "music": music_folder, "sentiment": opinions_file, "translation": pairs_file}
+def data(
+    corpus_file: Path, music_folder: Path, opinions_file: Path, pairs_file: Path, messages_file: Path
+) -> dict[str, Path]:
+    return {
+        "text": corpus_file,
+        "music": music_folder,
+        "sentiment": opinions_file,
+        "translation": pairs_file,
+        "speech": messages_file,
+    }
 
 
 @pytest.fixture
 def folders(
-    trained_folder: Path, trained_music: Path, trained_sentiment: Path, trained_translation: Path
+    trained_folder: Path,
+    trained_music: Path,
+    trained_sentiment: Path,
+    trained_translation: Path,
+    trained_speech: Path,
 ) -> dict[str, Path]:
     return {
         "text": trained_folder,
         "music": trained_music,
         "sentiment": trained_sentiment,
         "translation": trained_translation,
+        "speech": trained_speech,
     }
 
 
@@ -187,16 +200,17 @@ def test_a_run_that_is_stopped_says_what_is_kept_of_it(corpus_file: Path, tmp_pa
 
 @pytest.mark.parametrize("task", CASES)
 def test_all_names_after_validation_are_validated_on(
-    task: str, data: dict[str, Path], tmp_path: Path, recurra: Command, music_folder: Path
+    task: str, data: dict[str, Path], tmp_path: Path, recurra: Command, music_folder: Path, messages_file: Path
 ) -> None:
     kept = {
         "text": sorted(tmp_path / name for name in ("a.txt", "b.txt")),
         "music": sorted(music_folder.iterdir())[:2],
         "sentiment": sorted(tmp_path / name for name in ("a.tsv", "b.tsv")),
         "translation": sorted(tmp_path / name for name in ("a.tsv", "b.tsv")),
+        "speech": [messages_file, messages_file],
     }[task]
     for path in kept:
-        if task != "music":
+        if task not in ("music", "speech"):
             path.write_text(("ab\tpositive\n" if task == "sentiment" else "ab\tba\n") * 40)
     options = ["--steps", 1, "--hidden-size", 8]
     assert recurra(task, "train", data[task], "--out", tmp_path / "m", "--validation", *kept, *options).status == 0
@@ -237,7 +251,7 @@ def test_the_tasks_that_may_not_import_each_other_are_all_of_them() -> None:
 
 @pytest.mark.parametrize("task", CASES)
 def test_a_task_shows_what_a_user_needs(task: str, folders: dict[str, Path]) -> None:
-    module = {"text": text, "music": music, "sentiment": sentiment, "translation": translation}[task]
+    module = {"text": text, "music": music, "sentiment": sentiment, "translation": translation, "speech": speech}[task]
     assert {"train", "Config", "Model"} <= set(dir(module)) == set(module.__all__)
     assert all(getattr(module, name) is not None for name in module.__all__)
     model = package.load(folders[task], "cpu")

@@ -207,9 +207,8 @@ def evaluate(
     _print_confusions(confusions)
     for number in sorted(range(len(errors)), key=lambda number: -errors[number])[:WORST]:
         if errors[number]:
-            print(
-                f"\n{found.names[number]}: {errors[number]} wrong\n  said   {found.said[number]}\n  heard  {heard[number]}"
-            )
+            print(f"\n{found.names[number]}: {errors[number]} wrong")
+            print(f"  said   {found.said[number]}\n  heard  {heard[number]}")
 
 
 def _print_confusions(confusions: Sequence[dict[str, Any]]) -> None:

@@ -36,6 +36,9 @@ class SpeechTraining(Training):
     """Largest norm of the gradient; larger ones are scaled down to it."""
     average: Annotated[float, Range(0.0, 1.0)] = 0.2
     """Share of the run, at its end, whose evaluated weights are averaged."""
+    curriculum: Annotated[float, Range(0.0, 1000.0)] = 1.0
+    """A run begins with the shortest 16th of the recordings, then the shortest 8th, 4th and half; each of these stages
+    draws as many recordings as so many passes over all of them; 0 begins with all."""
     speed: Annotated[float, Range(0.0, 0.5)] = 0.1
     """Recordings are played slower or faster by up to this share in training."""
     gain_db: Annotated[float, Range(0.0, 40.0)] = 6.0

@@ -16,7 +16,7 @@ from recurra.errors import RecurraError
 from recurra.progress import bar
 from recurra.tasks.speech.audio import fault
 from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.features import FilterBank, Normalization, share_of, take_off_running_mean
+from recurra.tasks.speech.features import FilterBank, Normalization, RunningMean
 from recurra.tasks.speech.recordings import Recording, Recordings, Sounds, open_recordings, require_none
 from recurra.tasks.speech.symbols import Symbols
 
@@ -194,9 +194,7 @@ def measure(sounds: Sounds, config: Config) -> Normalization:
     count = min(len(sounds), MEASURED)
     frames = [log_mel(sounds[number], config) for number in range(count)]
     mean = np.concatenate(frames).mean(axis=0, dtype=np.float64).astype(np.float32)
-    for each in frames:
-        take_off_running_mean(each, mean.copy(), share_of(config))
-    std = np.concatenate(frames).std(axis=0, dtype=np.float64).astype(np.float32)
+    std = np.concatenate([RunningMean(mean, config).take_off(each) for each in frames]).std(axis=0, dtype=np.float64).astype(np.float32)
     return Normalization(mean, np.maximum(std, 1e-3))
 
 

@@ -19,6 +19,9 @@ from recurra.kernels import jit
 SCALE = 32768.0
 """Kaldi's filter banks are of 16-bit samples: the logarithm's floor is then far below any sound."""
 
+PRIOR_FRAMES = 5
+"""So many frames of a recording weigh as much in its running mean as the mean of the training recordings."""
+
 CHUNK = 2**16
 """Samples given to the filter bank at a time, so that memory does not grow with a recording."""
 
@@ -103,33 +106,46 @@ class FilterBank:
 
 
 @jit()
-def take_off_running_mean(frames: FloatArray, mean: FloatArray, share: float) -> None:
+def _take_off_running_mean(frames: FloatArray, mean: FloatArray, seen: int, memory: float) -> None:
     """Take the running mean off each frame, in place; the mean is brought up to date, in place.
 
-    `mean += share * (frame - mean)`, then `frame -= mean`.
-
-    Args:
-        frames: `(F, M)`.
-        mean: `(M,)`.
-        share: of a new frame in the mean; 0 leaves the mean as it is.
+    `mean += (frame - mean) / n`, then `frame -= mean`, where n counts the frames so far and what the mean began with
+    counts for `PRIOR_FRAMES`; n stops at `memory`.
     """
     for f in range(frames.shape[0]):
+        count = min(np.float64(PRIOR_FRAMES + 1 + seen + f), memory)
+        share = np.float32(1.0 / max(count, 1.0))
         for m in range(frames.shape[1]):
-            mean[m] += np.float32(share) * (frames[f, m] - mean[m])
+            mean[m] += share * (frames[f, m] - mean[m])
             frames[f, m] -= mean[m]
 
 
-def share_of(options: FeatureOptions) -> float:
-    """The share of a new frame in the running mean that remembers for `memory_seconds`."""
-    frames = options.memory_seconds * 1000 / options.step_ms
-    return 1 / max(frames, 1.0) if options.memory_seconds else 0.0
+class RunningMean:
+    """What is taken off the frames of a stream: their own mean so far, so that a level or a microphone is soon forgotten.
+
+    Args:
+        mean: what is expected of each band at first, `(M,)`.
+        options: `memory_seconds` says how far back the mean goes; at 0 it stays what it was at first.
+    """
+
+    def __init__(self, mean: FloatArray, options: FeatureOptions) -> None:
+        self._mean = mean.copy()
+        self._memory = options.memory_seconds * 1000 / options.step_ms
+        self._seen = 0
+
+    def take_off(self, frames: FloatArray) -> FloatArray:
+        """The next frames `(F, M)` less their running mean."""
+        if not self._memory:
+            return np.asarray(frames - self._mean, np.float32)
+        result = frames.copy()
+        _take_off_running_mean(result, self._mean, self._seen, self._memory)
+        self._seen += len(frames)
+        return result
 
 
 def normalized(frames: FloatArray, options: FeatureOptions, normalization: Normalization) -> FloatArray:
     """Log-mel frames `(F, M)` of a whole recording, normalised."""
-    result = frames.copy()
-    take_off_running_mean(result, normalization.mean.copy(), share_of(options))
-    return np.asarray(result / normalization.std, np.float32)
+    return np.asarray(RunningMean(normalization.mean, options).take_off(frames) / normalization.std, np.float32)
 
 
 def stacked(frames: FloatArray, stack: int) -> FloatArray:
@@ -152,13 +168,12 @@ class FeatureStream:
         self._options = options
         self._std = normalization.std
         self._bank = FilterBank(options)
-        self._mean = normalization.mean.copy()
+        self._mean = RunningMean(normalization.mean, options)
         self._held = np.zeros((0, options.mel_bands), np.float32)
 
     def feed(self, samples: FloatArray) -> FloatArray:
         """The steps that these samples complete, `(S, frame_size)`."""
-        frames = self._bank.feed(samples)
-        take_off_running_mean(frames, self._mean, share_of(self._options))
+        frames = self._mean.take_off(self._bank.feed(samples))
         frames = np.concatenate([self._held, np.asarray(frames / self._std, np.float32)])
         whole = len(frames) - len(frames) % self._options.stack
         self._held = frames[whole:]

@@ -96,7 +96,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
     use = "transcribe {name} RECORDING"
     free_options = (
         *SavedModel.free_options,
-        *("batch_seconds", "speed", "gain_db", "noise_db", "mask_bands", "mask_ms", "min_count"),
+        *("batch_seconds", "curriculum", "speed", "gain_db", "noise_db", "mask_bands", "mask_ms", "min_count"),
     )
 
     @staticmethod

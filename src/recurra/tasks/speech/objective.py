@@ -28,6 +28,9 @@ from recurra.tasks.speech.symbols import BLANK, Symbols
 QUIETEST_NOISE = 100.0
 """Decibels below a recording at which no noise is added."""
 
+SHORTEST = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+"""A run begins with this share of the recordings, the shortest, then with more (Platanios et al. 2019)."""
+
 SCORED_SECONDS = 200.0
 """Seconds of sound that are scored side by side."""
 
@@ -93,11 +96,31 @@ class Transcribing:
         """Steps of a whole batch."""
         return self.buckets.size
 
+    @cached_property
+    def _stages(self) -> list[tuple[int, IntArray, Buckets]]:
+        """What a run begins with: the steps of each stage, its recordings, and their batches."""
+        lengths = self.buckets.lengths
+        order = np.argsort(lengths[:, 0], kind="stable")
+        stages = []
+        for share in SHORTEST:
+            chosen = np.sort(order[: math.ceil(share * len(order))])
+            buckets = Buckets(lengths[chosen], self.buckets.size, self.buckets.seed)
+            stages.append((round(self.config.curriculum / share * buckets.steps_per_epoch), chosen, buckets))
+        return stages
+
+    def _batch(self, step: int) -> IntArray:
+        """The recordings of a step's batch."""
+        for steps, chosen, buckets in self._stages:
+            if step < steps:
+                return chosen[buckets.batch(step)]
+            step -= steps
+        return self.buckets.batch(step)
+
     def loss(
         self, model: nn.Module, step: int, state: State | None, generator: DropoutGenerator, device: torch.device
     ) -> tuple[Tensor, int, State | None]:
         """Summed -log p of the batch's transcripts; see `trainer.Objective`."""
-        batch = self.buckets.batch(step)
+        batch = self._batch(step)
         generator = generator.shared(len(batch))
         batch = batch[generator.rows]
         random = np.random.default_rng([self.config.seed, step, generator.rows.start])

@@ -73,7 +73,7 @@ def train(
                 train=read.train,
                 validation=read.validation,
                 normalization=read.normalization,
-                buckets=Buckets(lengths, size, config.seed, ascending=1),
+                buckets=Buckets(lengths, size, config.seed),
             ),
             digest=read.digest,
             vocabulary=own.to_json(),
