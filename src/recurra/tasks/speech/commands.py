@@ -125,7 +125,7 @@ def _listen(model: Model, search: PrefixSearch, hot_words: dict[str, float]) -> 
     listener = model.listen(search, hot_words)
     note("listening; stop with Ctrl-C")
     try:
-        for samples in microphone(model.config.rate):
+        for samples in microphone(model.config.features.rate):
             stream(model.symbols.text(listener.feed(samples).settled.symbols.tolist()))
     except KeyboardInterrupt:
         stream(model.symbols.text(listener.finish().settled.symbols.tolist()) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from recurra.config import Range, fill_in, required
@@ -17,11 +17,19 @@ MAX_EPOCHS = 200
 
 Preset = Literal["speech", "morse"]
 
-_MORSE: dict[str, Any] = dict(
-    **dict(rate=4000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
-    **dict(speed=0.0, noise_db=100.0, mask_bands=0, mask_ms=0.0, batch_seconds=32.0),
-)
-"""What Morse code needs: a carrier and the noise beside it, and nothing masked: a dot is as short as a mask."""
+_PRESETS: dict[Preset, dict[str, Any]] = {
+    "speech": dict(
+        **dict(rate=16_000, window_ms=25.0, mel_bands=40, low_hz=20.0, high_hz=0.0, stack=3),
+        **dict(speed=0.1, noise_db=30.0, mask_bands=6, mask_ms=120.0, curriculum=0.0),
+        **dict(batch_seconds=64.0, hidden_size=128, learning_rate=5e-3),
+    ),
+    "morse": dict(
+        **dict(rate=4000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
+        **dict(speed=0.0, noise_db=100.0, mask_bands=0, mask_ms=0.0, curriculum=2.5),
+        **dict(batch_seconds=32.0, hidden_size=96, learning_rate=0.01),
+    ),
+}
+"""What an ear hears; or a carrier and the noise beside it, with nothing masked: a dot is as short as a mask."""
 
 
 @dataclass(frozen=True)
@@ -36,29 +44,45 @@ class SpeechTraining(Training):
     """Largest norm of the gradient; larger ones are scaled down to it."""
     average: Annotated[float, Range(0.0, 1.0)] = 0.2
     """Share of the run, at its end, whose evaluated weights are averaged."""
-    curriculum: Annotated[float, Range(0.0, 1000.0)] = 1.0
-    """A run begins with the shortest 16th of the recordings, then the shortest 8th, 4th and half; each of these stages
-    draws as many recordings as so many passes over all of them; 0 begins with all."""
-    speed: Annotated[float, Range(0.0, 0.5)] = 0.1
+    curriculum: Annotated[float | None, Range(0.0, 1000.0)] = None
+    """A run begins with the shortest quarter of the recordings, then the shortest half; each of the two stages draws as
+    many recordings as so many passes over all of them; 0 begins with all."""
+    speed: Annotated[float | None, Range(0.0, 0.5)] = None
     """Recordings are played slower or faster by up to this share in training."""
     gain_db: Annotated[float, Range(0.0, 40.0)] = 6.0
     """And louder or softer by up to so many decibels."""
-    noise_db: Annotated[float, Range(0.0, 100.0)] = 30.0
+    noise_db: Annotated[float | None, Range(0.0, 100.0)] = None
     """And with white noise, at least so many decibels below them; 100 for none."""
-    mask_bands: Annotated[int, Range(0, 512)] = 6
+    mask_bands: Annotated[int | None, Range(0, 512)] = None
     """Neighbouring bands that are masked twice in each recording, at most (SpecAugment)."""
-    mask_ms: Annotated[float, Range(0.0, 10_000.0)] = 120.0
+    mask_ms: Annotated[float | None, Range(0.0, 10_000.0)] = None
     """Stretches of time that are masked twice in each recording, at most, in milliseconds (SpecAugment)."""
 
 
 @dataclass(frozen=True)
-class Config(Architecture, FeatureOptions, SpeechTraining):
+class Config(Architecture, SpeechTraining):
     """Everything that can be chosen about a speech model."""
 
     group: ClassVar[str] = "data"
 
     preset: Preset | None = None
     """Defaults for speech, or for Morse code; by the data if not given."""
+    rate: Annotated[int | None, Range(1000, 192_000)] = None
+    """Samples a second that recordings are brought to."""
+    window_ms: Annotated[float | None, Range(1.0, 1000.0)] = None
+    """Length of the window of a frame, in milliseconds."""
+    step_ms: Annotated[float, Range(0.5, 1000.0)] = 10.0
+    """Time from a frame to the next, in milliseconds."""
+    mel_bands: Annotated[int | None, Range(2, 512)] = None
+    """Mel filter bands: features of a frame."""
+    low_hz: Annotated[float | None, Range(0.0, 96_000.0)] = None
+    """Lower end of the lowest band."""
+    high_hz: Annotated[float | None, Range(0.0, 96_000.0)] = None
+    """Upper end of the highest band; half the rate if 0."""
+    stack: Annotated[int | None, Range(1, 32)] = None
+    """Frames that are stacked into one step of the network."""
+    memory_seconds: Annotated[float, Range(0.0, 1000.0)] = 3.0
+    """How long the running mean remembers that is taken off each band; 0 takes off the training mean only."""
     bidirectional: bool = True
     """Read recordings from both ends; --no-bidirectional for a model that transcribes while it listens."""
     lowercase: bool = True
@@ -74,32 +98,35 @@ class Config(Architecture, FeatureOptions, SpeechTraining):
     encoding: str = "utf-8"
     """How tables encode text."""
 
+    @property
+    def features(self) -> FeatureOptions:
+        """How sound becomes features; of a configuration with its preset."""
+        return FeatureOptions(
+            **{field.name: required(getattr(self, field.name), field.name) for field in fields(FeatureOptions)}
+        )
+
 
 _RECIPE: dict[str, Any] = dict(
-    hidden_size=128, num_layers=2, embedding_size=32, dropout=0.2, forget_bias=1.0, weight_decay=0.01, tied=False,
-    learning_rate=5e-3, batch_seconds=64.0,
-)  # fmt: skip
+    num_layers=2, embedding_size=32, dropout=0.2, forget_bias=1.0, weight_decay=0.01, tied=False
+)
 
 
-def with_features(config: Config, sample: bool) -> Config:
-    """The configuration with a preset, and the features that it stands for where none were given.
+def with_preset(config: Config, sample: bool) -> Config:
+    """The configuration with a preset, and what it stands for where nothing was given.
 
     Args:
         config: as the user gave it.
         sample: whether the recordings are keyed Morse code.
     """
     preset: Preset = config.preset or ("morse" if sample else "speech")
-    usual = Config()
-    chosen = _MORSE if preset == "morse" else {}
-    own = {name: value for name, value in chosen.items() if getattr(config, name) == getattr(usual, name)}
-    return replace(config, preset=preset, **own)
+    return fill_in(replace(config, preset=preset), **_PRESETS[preset])
 
 
 def resolve(config: Config, seconds: float) -> Config:
     """Fill in what was not given.
 
     Args:
-        config: with its features.
+        config: with its preset.
         seconds: of the recordings to learn from, all together.
     """
     config = fill_in(config, **_RECIPE)

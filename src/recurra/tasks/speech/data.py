@@ -80,7 +80,8 @@ class Data:
 
 def frames_in(samples: int, config: Config) -> int:
     """Frames of so many samples; none if they do not fill a window."""
-    window, step = round(config.rate * config.window_ms / 1000), round(config.rate * config.step_ms / 1000)
+    options = config.features
+    window, step = (round(options.rate * length / 1000) for length in (options.window_ms, options.step_ms))
     return 0 if samples < window else 1 + (samples - window) // step
 
 
@@ -150,7 +151,7 @@ def _part(recordings: Recordings, symbols: Symbols, config: Config, path: Path) 
         with bar("reading") as shown:
             for number, item in enumerate(recordings.items):
                 try:
-                    loaded = item.load(config.rate)
+                    loaded = item.load(config.features.rate)
                 except RecurraError as error:
                     faults.append(str(error))
                     loaded = np.zeros(0, np.float32)
@@ -174,19 +175,19 @@ def _fault(item: Recording, samples: FloatArray, numbers: Tokens, symbols: Symbo
         return f"its transcript has {unknown[0]!r}, which the model has no symbol for"
     if not len(numbers):
         return "its transcript is empty"
-    steps = -(-frames_in(len(samples), config) // config.stack)
+    steps = -(-frames_in(len(samples), config) // config.features.stack)
     needed = steps_needed(numbers)
     if steps < needed:
         return (
-            f"it is too short for its transcript: {steps} steps of {1000 * config.step_seconds:.0f} ms, and its "
-            f"{len(numbers)} symbols need {needed}"
+            f"it is too short for its transcript: {steps} steps of {1000 * config.features.step_seconds:.0f} ms, and "
+            f"its {len(numbers)} symbols need {needed}"
         )
     return None
 
 
 def log_mel(samples: FloatArray, config: Config) -> FloatArray:
     """The frames of a whole recording, not normalised, `(F, M)`."""
-    return FilterBank(config).feed(samples)
+    return FilterBank(config.features).feed(samples)
 
 
 def measure(sounds: Sounds, config: Config) -> Normalization:
@@ -194,7 +195,8 @@ def measure(sounds: Sounds, config: Config) -> Normalization:
     count = min(len(sounds), MEASURED)
     frames = [log_mel(sounds[number], config) for number in range(count)]
     mean = np.concatenate(frames).mean(axis=0, dtype=np.float64).astype(np.float32)
-    std = np.concatenate([RunningMean(mean, config).take_off(each) for each in frames]).std(axis=0, dtype=np.float64).astype(np.float32)
+    rest = np.concatenate([RunningMean(mean, config.features).take_off(each) for each in frames])
+    std = rest.std(axis=0, dtype=np.float64).astype(np.float32)
     return Normalization(mean, np.maximum(std, 1e-3))
 
 

@@ -8,12 +8,11 @@ Shapes: F frames, M mel bands, S stacked frames.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from recurra.arrays import FloatArray
-from recurra.config import Options, Range
 from recurra.kernels import jit
 
 SCALE = 32768.0
@@ -27,27 +26,17 @@ CHUNK = 2**16
 
 
 @dataclass(frozen=True)
-class FeatureOptions(Options):
-    """How sound becomes features."""
+class FeatureOptions:
+    """How sound becomes features: the fields of these names of a resolved `Config`."""
 
-    group: ClassVar[str] = "data"
-
-    rate: Annotated[int, Range(1000, 192_000)] = 16_000
-    """Samples a second that recordings are brought to."""
-    window_ms: Annotated[float, Range(1.0, 1000.0)] = 25.0
-    """Length of the window of a frame, in milliseconds."""
-    step_ms: Annotated[float, Range(0.5, 1000.0)] = 10.0
-    """Time from a frame to the next, in milliseconds."""
-    mel_bands: Annotated[int, Range(2, 512)] = 40
-    """Mel filter bands: features of a frame."""
-    low_hz: Annotated[float, Range(0.0, 96_000.0)] = 20.0
-    """Lower end of the lowest band."""
-    high_hz: Annotated[float, Range(0.0, 96_000.0)] = 0.0
-    """Upper end of the highest band; half the rate if 0."""
-    stack: Annotated[int, Range(1, 32)] = 3
-    """Frames that are stacked into one step of the network."""
-    memory_seconds: Annotated[float, Range(0.0, 1000.0)] = 3.0
-    """How long the running mean remembers that is taken off each band; 0 takes off the training mean only."""
+    rate: int = 16_000
+    window_ms: float = 25.0
+    step_ms: float = 10.0
+    mel_bands: int = 40
+    low_hz: float = 20.0
+    high_hz: float = 0.0
+    stack: int = 3
+    memory_seconds: float = 3.0
 
     @property
     def frame_size(self) -> int:
@@ -121,7 +110,7 @@ def _take_off_running_mean(frames: FloatArray, mean: FloatArray, seen: int, memo
 
 
 class RunningMean:
-    """What is taken off the frames of a stream: their own mean so far, so that a level or a microphone is soon forgotten.
+    """What is taken off the frames of a stream: their own mean so far, so that a level is soon forgotten.
 
     Args:
         mean: what is expected of each band at first, `(M,)`.

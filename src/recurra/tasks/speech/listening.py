@@ -49,8 +49,8 @@ class Listener:
         self, network: CtcNetwork, config: Config, normalization: Normalization, decoder: PrefixDecoder
     ) -> None:
         self._network = network
-        self._rate = config.rate
-        self._features = FeatureStream(config, normalization)
+        self._rate = config.features.rate
+        self._features = FeatureStream(config.features, normalization)
         self._decoder = decoder
         self._state: State | None = None
         self._search: SearchState = decoder.start()
@@ -92,13 +92,13 @@ def log_probs_of(
         config: its own.
         normalization: of its features.
     """
-    stream = FeatureStream(config, normalization)
+    stream = FeatureStream(config.features, normalization)
     steps = (part for block in blocks for part in [stream.feed(block)] if len(part))
     if network.recurrent.directions == 1:
         yield from _forward(steps, stream, network)
         return
-    window, margin = (round(seconds / config.step_seconds) for seconds in (WINDOW_SECONDS, MARGIN_SECONDS))
-    held, kept_from = np.zeros((0, config.frame_size), np.float32), 0
+    window, margin = (round(seconds / config.features.step_seconds) for seconds in (WINDOW_SECONDS, MARGIN_SECONDS))
+    held, kept_from = np.zeros((0, config.features.frame_size), np.float32), 0
     for part in steps:
         held = np.concatenate([held, part])
         while len(held) >= window + margin:

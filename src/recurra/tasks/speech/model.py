@@ -156,7 +156,11 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         return np.concatenate([np.zeros((0, self.symbols.size), np.float32), *self._pieces(recording)])
 
     def _pieces(self, recording: str | Path | FloatArray) -> Iterator[FloatArray]:
-        blocks = sound_blocks(Path(recording), self.config.rate) if isinstance(recording, str | Path) else [recording]
+        blocks = (
+            sound_blocks(Path(recording), self.config.features.rate)
+            if isinstance(recording, str | Path)
+            else [recording]
+        )
         return log_probs_of(blocks, self.network, self.config, self.vocabulary.normalization)
 
     def transcribe(
@@ -189,7 +193,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
     def transcript(self, labelling: Labelling, log_prob: float, steps: int) -> Transcript:
         """A labelling as it is read."""
         text = self.symbols.text(labelling.symbols.tolist())
-        step, temperature = self.config.step_seconds, float(self.record.get("temperature", 1.0))
+        step, temperature = self.config.features.step_seconds, float(self.record.get("temperature", 1.0))
         words = spoken(labelling, self.symbols, step, temperature)
         return Transcript(" ".join(text.split()), tuple(words), log_prob, round(steps * step, 3))
 
@@ -226,7 +230,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         chosen = with_options(search or DEFAULT_SEARCH, options)
         transcripts = []
         for group in in_groups(found.items, 1, "transcribing"):
-            samples = group[0].load(self.config.rate)
+            samples = group[0].load(self.config.features.rate)
             transcripts.append(self.transcribe(samples, search=chosen, hot_words=hot_words))
         accuracy = measure([transcript.text for transcript in transcripts], said)
         return Evaluation([item.name for item in found.items], said, transcripts, accuracy)

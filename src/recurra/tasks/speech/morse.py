@@ -90,14 +90,18 @@ def drawn(generator: np.random.Generator) -> Conditions:
         words_a_minute=float(generator.uniform(14, 30)),
         jitter=float(generator.uniform(0, 0.25)),
         fading=float(generator.choice([0.0, 6.0, 15.0])),
-        pitch=float(generator.uniform(450, 750)),
+        pitch=float(generator.uniform(500, 700)),
     )
 
 
 def easy(generator: np.random.Generator) -> Conditions:
-    """Conditions to begin with: loud, steady and even."""
+    """Conditions to begin with: loud, steady, even, and well tuned."""
     return replace(
-        drawn(generator), snr=float(generator.uniform(6, 15)), jitter=float(generator.uniform(0, 0.1)), fading=0.0
+        drawn(generator),
+        snr=float(generator.uniform(6, 15)),
+        jitter=float(generator.uniform(0, 0.1)),
+        fading=0.0,
+        pitch=float(generator.uniform(570, 630)),
     )
 
 

@@ -49,7 +49,7 @@ class CtcNetwork(nn.Module):
         self.dropout = required(config.dropout, "dropout")
         self.recurrent = Recurrent(
             config.cell,
-            config.frame_size,
+            config.features.frame_size,
             required(config.hidden_size, "hidden_size"),
             required(config.num_layers, "num_layers"),
             bidirectional=config.bidirectional,

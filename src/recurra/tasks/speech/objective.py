@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recurra.arrays import FloatArray, IntArray
+from recurra.config import required
 from recurra.data.buckets import Buckets
 from recurra.data.tokenizer import Tokens
 from recurra.models.cells import State
@@ -28,7 +29,7 @@ from recurra.tasks.speech.symbols import BLANK, Symbols
 QUIETEST_NOISE = 100.0
 """Decibels below a recording at which no noise is added."""
 
-SHORTEST = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
+SHORTEST = (1 / 4, 1 / 2)
 """A run begins with this share of the recordings, the shortest, then with more (Platanios et al. 2019)."""
 
 SCORED_SECONDS = 200.0
@@ -39,11 +40,12 @@ def played(samples: FloatArray, config: Config, generator: np.random.Generator) 
     """A recording played at another speed, louder or softer, and with noise; all within what the options say."""
     if config.speed:
         faster = float(np.exp(generator.uniform(-1, 1) * np.log1p(config.speed)))
-        resampler = Resampler(config.rate, round(config.rate / faster))
+        resampler = Resampler(config.features.rate, round(config.features.rate / faster))
         samples = np.concatenate([resampler.feed(samples), resampler.finish()])
     gain = 10 ** (generator.uniform(-config.gain_db, config.gain_db) / 20)
-    if config.noise_db < QUIETEST_NOISE:
-        below = generator.uniform(config.noise_db, QUIETEST_NOISE)
+    loudest = required(config.noise_db, "noise_db")
+    if loudest < QUIETEST_NOISE:
+        below = generator.uniform(loudest, QUIETEST_NOISE)
         loudness = float(np.sqrt(np.mean(np.square(samples)))) * 10 ** (-below / 20)
         samples = samples + generator.normal(0, 1, len(samples)).astype(np.float32) * np.float32(loudness)
     return np.asarray(samples * np.float32(gain), np.float32)
@@ -55,8 +57,9 @@ def masked(frames: FloatArray, config: Config, generator: np.random.Generator) -
     SpecAugment (Park et al. 2019, arXiv 1904.08779) without its warping; a stretch is at most a fifth of all frames.
     """
     frames = frames.copy()
-    longest = min(round(config.mask_ms / config.step_ms), len(frames) // 5)
-    for axis, most in ((1, min(config.mask_bands, frames.shape[1] // 3)), (0, longest)):
+    longest = min(round(required(config.mask_ms, "mask_ms") / config.step_ms), len(frames) // 5)
+    widest = min(required(config.mask_bands, "mask_bands"), frames.shape[1] // 3)
+    for axis, most in ((1, widest), (0, longest)):
         for _ in range(2):
             width = int(generator.integers(0, most + 1))
             begin = int(generator.integers(0, frames.shape[axis] - width + 1))
@@ -97,22 +100,26 @@ class Transcribing:
         return self.buckets.size
 
     @cached_property
-    def _stages(self) -> list[tuple[int, IntArray, Buckets]]:
-        """What a run begins with: the steps of each stage, its recordings, and their batches."""
-        lengths = self.buckets.lengths
-        order = np.argsort(lengths[:, 0], kind="stable")
+    def _stages(self) -> list[tuple[int, IntArray, int]]:
+        """What a run begins with: the steps of each stage, its recordings, and how many of them are in a batch."""
+        lengths = self.buckets.lengths[:, 0]
+        order = np.argsort(lengths, kind="stable")
         stages = []
         for share in SHORTEST:
-            chosen = np.sort(order[: math.ceil(share * len(order))])
-            buckets = Buckets(lengths[chosen], self.buckets.size, self.buckets.seed)
-            stages.append((round(self.config.curriculum / share * buckets.steps_per_epoch), chosen, buckets))
+            chosen = order[: math.ceil(share * len(order))]
+            rows = max(1, self.buckets.size // max(1, int(lengths[chosen[-1]])))
+            stages.append((round(required(self.config.curriculum, "curriculum") * len(order) / rows), chosen, rows))
         return stages
 
     def _batch(self, step: int) -> IntArray:
-        """The recordings of a step's batch."""
-        for steps, chosen, buckets in self._stages:
+        """The recordings of a step's batch.
+
+        Those of the first stages are of any lengths: where all are of the same length the network learns which symbols
+        are that long instead of how they sound.
+        """
+        for steps, chosen, rows in self._stages:
             if step < steps:
-                return chosen[buckets.batch(step)]
+                return np.random.default_rng([self.config.seed, step]).choice(chosen, rows)
             step -= steps
         return self.buckets.batch(step)
 
@@ -133,11 +140,11 @@ class Transcribing:
         """The steps of a recording as they are in this batch; as they are without the changes, if too few are left."""
         samples = self.train.sounds[number]
         other = played(samples, self.config, random)
-        steps = -(-frames_in(len(other), self.config) // self.config.stack)
+        steps = -(-frames_in(len(other), self.config) // self.config.features.stack)
         if steps < steps_needed(self.train.symbols[number]):
             other = samples
-        frames = normalized(log_mel(other, self.config), self.config, self.normalization)
-        return stacked(masked(frames, self.config, random), self.config.stack)
+        frames = normalized(log_mel(other, self.config), self.config.features, self.normalization)
+        return stacked(masked(frames, self.config, random), self.config.features.stack)
 
     def validation_loss(self, model: nn.Module, device: torch.device) -> float:
         """Mean nats a symbol on the validation recordings."""
@@ -159,14 +166,14 @@ class Transcribing:
 
 def steps_of(samples: FloatArray, config: Config, normalization: Normalization) -> FloatArray:
     """The steps of a whole recording as a network reads them, `(S, I)`."""
-    return stacked(normalized(log_mel(samples, config), config, normalization), config.stack)
+    return stacked(normalized(log_mel(samples, config), config.features, normalization), config.features.stack)
 
 
 def batches_of(part: Part, config: Config) -> list[list[int]]:
     """Recordings of similar lengths together, some minutes at a time."""
     batches: list[list[int]] = [[]]
     for number in np.argsort(part.frames, kind="stable").tolist():
-        seconds = part.frames[number] * config.step_ms / 1000
+        seconds = part.frames[number] * config.features.step_ms / 1000
         if batches[-1] and (len(batches[-1]) + 1) * seconds > SCORED_SECONDS:
             batches.append([])
         batches[-1].append(number)
@@ -186,7 +193,7 @@ def guessing(part: Part, symbols: Symbols, config: Config) -> float:
 
 def lengths_of(part: Part, config: Config) -> IntArray:
     """Steps and symbols of each recording, `(recordings, 2)`."""
-    steps = -(-part.frames // config.stack)
+    steps = -(-part.frames // config.features.stack)
     return np.stack([steps, np.array([len(symbols) for symbols in part.symbols])], axis=1)
 
 

@@ -13,7 +13,7 @@ from recurra.data.sources import PREFIX, several
 from recurra.tasks.shared.begin import Progress
 from recurra.tasks.shared.card import network_summary
 from recurra.tasks.shared.run import train_model
-from recurra.tasks.speech.config import Config, resolve, with_features
+from recurra.tasks.speech.config import Config, resolve, with_preset
 from recurra.tasks.speech.data import Data, describe, read_data
 from recurra.tasks.speech.model import Model, Vocabulary
 from recurra.tasks.speech.networks import CtcNetwork
@@ -56,13 +56,13 @@ def train(
 
     def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, CtcNetwork, Data]:
         known = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
-        config = with_features(config, sample)
+        config = with_preset(config, sample)
         read = read_data(
             given, several(validation), config, folder, (known.symbols, known.normalization) if known else None
         )
         config = resolve(config, read.seconds)
         lengths = lengths_of(read.train, config)
-        size = round(required(config.batch_seconds, "batch_seconds") / config.step_seconds)
+        size = round(required(config.batch_seconds, "batch_seconds") / config.features.step_seconds)
         own = Vocabulary(read.symbols, read.normalization)
         return RunSpec(
             config=config,
@@ -78,7 +78,7 @@ def train(
             digest=read.digest,
             vocabulary=own.to_json(),
             notes=describe(read),
-            network=f"{network_summary(config)}; steps of {1000 * config.step_seconds:g} ms",
+            network=f"{network_summary(config)}; steps of {1000 * config.features.step_seconds:g} ms",
             guessing=guessing(read.validation, read.symbols, config),
         )
 

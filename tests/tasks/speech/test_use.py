@@ -1,0 +1,182 @@
+"""The commands, and the same from Python."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from recurra import load, speech
+from recurra.tasks.speech.config import Config
+from recurra.tasks.speech.live import microphone
+from recurra.tasks.speech.morse import RATE, Conditions, key
+
+Command = Callable[..., Any]
+CLEAN = Conditions(snr=25.0, words_a_minute=30.0, jitter=0.0, fading=0.0)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Two letters in Morse code."""
+    soundfile.write(tmp_path / "na.wav", key("NA", CLEAN, 9), RATE)
+    return tmp_path / "na.wav"
+
+
+class TestTranscribing:
+    def test_one_and_several(self, recurra: Command, trained_speech: Path, recording: Path) -> None:
+        assert recurra("speech", "transcribe", trained_speech, recording) == (0, "na\n", "")
+        several = recurra("speech", "transcribe", trained_speech, recording, recording)
+        assert several.out == f"{recording}\tna\n" * 2
+
+    def test_json_has_words_with_times(self, recurra: Command, trained_speech: Path, recording: Path) -> None:
+        value = json.loads(recurra("speech", "transcribe", trained_speech, recording, "--json").out)
+        assert (value["text"], value["count"]) == ("na", 1)
+        (found,) = value["recordings"]
+        assert found["seconds"] == pytest.approx(len(soundfile.read(recording)[0]) / RATE, abs=0.2)
+        starts = [word["start"] for word in found["words"]]
+        assert starts == sorted(starts)
+        assert all(0 <= word["start"] < word["end"] <= found["seconds"] for word in found["words"])
+        assert all(0 <= word["confidence"] <= 1 for word in found["words"])
+
+    @pytest.mark.parametrize(
+        ("name", "begins"),
+        [("a.srt", "1\n00:00:0"), ("a.vtt", "WEBVTT\n\n00:00:0"), ("a.tsv", "path\ttext\n"), ("a.txt", "na\n")],
+    )
+    def test_files(self, recurra: Command, trained_speech: Path, recording: Path, name: str, begins: str) -> None:
+        out = recording.parent / "new" / name
+        answer = recurra("speech", "transcribe", trained_speech, recording, "--out", out)
+        assert (answer.status, answer.out) == (0, "")
+        assert out.read_text().startswith(begins)
+
+    def test_hot_words(
+        self, recurra: Command, refused: Command, trained_speech: Path, recording: Path, tmp_path: Path
+    ) -> None:
+        words = tmp_path / "words.txt"
+        command = ["speech", "transcribe", trained_speech, recording, "--hot-words", words, "--symbol-threshold", -1e5]
+        words.write_text("tea\t500\n\n")
+        assert recurra(*command, "--beam-threshold", -1e5).out == "tea\n"
+        words.write_text("tea\tmuch\n")
+        assert "line 1: 'much' is not a weight" in refused(*command)
+        words.write_text("queen\n")
+        assert "it has no symbol 'q'" in refused(*command, status=2)
+
+    def test_no_text_from_silence(self, recurra: Command, trained_speech: Path, tmp_path: Path) -> None:
+        soundfile.write(tmp_path / "silent.wav", np.zeros(3 * RATE), RATE)
+        soundfile.write(tmp_path / "short.wav", np.zeros(10), RATE)
+        for name in ("silent.wav", "short.wav"):
+            assert recurra("speech", "transcribe", trained_speech, tmp_path / name).out == "\n"
+
+    def test_refusals(self, refused: Command, trained_speech: Path, recording: Path, tmp_path: Path) -> None:
+        command = ["speech", "transcribe", trained_speech]
+        assert "nothing to read" in refused(*command, status=2)
+        assert "there is no such file" in refused(*command, tmp_path / "gone.wav")
+        assert "one recording" in refused(*command, recording, recording, "--out", tmp_path / "a.srt", status=2)
+        assert "leave recordings" in refused(*command, recording, "--live", status=2)
+        assert list(tmp_path.iterdir()) == [recording]
+
+
+class TestListening:
+    def test_without_the_package_or_a_microphone(
+        self, refused: Command, trained_speech: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "sounddevice", None)
+        assert "needs one more package, sounddevice" in refused("speech", "transcribe", trained_speech, "--live")
+
+        class Refusing:
+            PortAudioError = OSError
+
+            def InputStream(self, *arguments: Any, **options: Any) -> Any:  # noqa: N802
+                raise OSError("no default input device")
+
+        monkeypatch.setitem(sys.modules, "sounddevice", Refusing())
+        message = refused("speech", "transcribe", trained_speech, "--live")
+        assert "the microphone cannot be used (no default input device)" in message
+
+    def test_what_is_heard_is_written_until_interrupted(
+        self, recurra: Command, trained_speech: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        samples = key("NA", CLEAN, 9)
+
+        def heard(rate: int) -> Any:
+            assert rate == RATE
+            yield from np.array_split(samples, 30)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("recurra.tasks.speech.commands.microphone", heard)
+        answer = recurra("speech", "transcribe", trained_speech, "--live")
+        assert (answer.status, answer.out) == (0, "na\n")
+
+    def test_the_microphone_gives_its_first_channel(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Stream:
+            def __init__(self, rate: int, size: int, **options: Any) -> None:
+                assert (rate, size, options["channels"]) == (16_000, 1600, 1)
+                self.callback = options["callback"]
+
+            def __enter__(self) -> None:
+                self.callback(np.array([[0.5], [0.25]]), 2, None, None)
+
+            def __exit__(self, *error: object) -> None: ...
+
+        monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace(InputStream=Stream, PortAudioError=OSError))
+        assert next(microphone(16_000)).tolist() == [0.5, 0.25]
+
+
+class TestMeasuring:
+    def test_figures_are_those_of_the_transcripts(
+        self, recurra: Command, trained_speech: Path, messages_file: Path, tmp_path: Path
+    ) -> None:
+        value = json.loads(recurra("speech", "evaluate", trained_speech, messages_file, "--json").out)
+        out = tmp_path / "all.tsv"
+        assert recurra("speech", "evaluate", trained_speech, messages_file, "--out", out).status == 0
+        rows = [line.split("\t") for line in out.read_text().splitlines()[1:]]
+        model = load(trained_speech, "cpu", task="speech")
+        for path, errors, said, heard in rows[:20]:
+            assert model.transcribe(path).text == heard
+            assert int(errors) == (said != heard)  # each is one word
+        assert value["count"] == len(rows) == 80
+        assert value["wer"] == pytest.approx(np.mean([said != heard for _, _, said, heard in rows]))
+        assert value["exact_match"] == pytest.approx(1 - value["wer"])
+        assert value["wer"] < 0.5, "it has learnt"
+        assert model.evaluate(messages_file) == value
+
+    def test_the_table_and_the_worst(self, recurra: Command, trained_speech: Path, tmp_path: Path) -> None:
+        soundfile.write(tmp_path / "a.wav", key("NA", CLEAN, 9), RATE)
+        (tmp_path / "t.tsv").write_text("file\ttranscript\na.wav\tNA\na.wav\tET\n")
+        answer = recurra("speech", "evaluate", trained_speech, tmp_path / "t.tsv")
+        assert answer.status == 0
+        rows = dict(line.split(maxsplit=1) for line in answer.out.splitlines() if len(line.split()) == 2)
+        assert (rows["wer"], rows["exact_match"], rows["count"]) == ("0.5", "0.5", "2")
+        assert "et                   na                       1" in answer.out
+        assert answer.out.endswith("a.wav: 1 wrong\n  said   et\n  heard  na\n")
+
+    def test_refusals(self, refused: Command, trained_speech: Path, tmp_path: Path, messages_file: Path) -> None:
+        assert "nothing to read" in refused("speech", "evaluate", trained_speech, status=2)
+        command = ["speech", "evaluate", trained_speech, messages_file, "--out", tmp_path / "a.txt"]
+        assert "must end in .tsv" in refused(*command, status=2)
+
+
+class TestPython:
+    def test_a_trained_model_is_the_one_that_is_loaded(
+        self, messages_file: Path, tmp_path: Path, tiny_speech: dict[str, Any], recording: Path
+    ) -> None:
+        model = speech.train(messages_file, tmp_path / "m", Config(**tiny_speech), progress=False)
+        loaded = load(tmp_path / "m", "cpu", task="speech")
+        assert loaded.config == model.config
+        assert loaded.record == model.record
+        assert np.array_equal(loaded.log_probs(recording), model.log_probs(recording))
+        assert loaded.transcribe(recording, beam_size=3) == model.transcribe(recording, beam_size=3)
+        assert np.array_equal(loaded.vocabulary.normalization.std, model.vocabulary.normalization.std)
+
+    def test_the_preset_does_not_go_before_what_is_given(
+        self, messages_file: Path, tiny_speech: dict[str, Any]
+    ) -> None:
+        config = speech.train(messages_file, config=Config(**tiny_speech), speed=0.1, progress=False).config
+        assert (config.rate, config.stack, config.mask_bands) == (RATE, tiny_speech["stack"], 0)
+        assert config.speed == 0.1
