@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 from hypothesis import settings
+from singing import songs, write_recordings
 
 from recurra import music, sentiment, speech, text, translation
 from recurra.cli import main
@@ -21,7 +21,6 @@ from recurra.tasks.music.config import Config as MusicConfig
 from recurra.tasks.music.io.midi import write_midi
 from recurra.tasks.music.pieces import Meter, Note, Piece, Tempo, Track
 from recurra.tasks.sentiment.config import Config as SentimentConfig
-from recurra.tasks.speech import morse
 from recurra.tasks.speech.config import Config as SpeechConfig
 from recurra.tasks.text.config import Config
 from recurra.tasks.translation.config import Config as TranslationConfig
@@ -321,18 +320,14 @@ TINY_SPEECH: dict[str, Any] = {
     "evaluations": 1,
     "batch_seconds": 8.0,
     "dropout": 0.0,
-    "preset": "morse",
-    "stack": 3,
+    "rate": 8000,
+    "mel_bands": 10,
+    "mask_bands": 0,
+    "mask_ms": 0.0,
+    "stack": 4,
+    "speed": 0.0,
 }
 """Options of a run of speech that takes a moment."""
-
-
-def keyed(count: int, seed: int = 0, letters: str = "ETAN") -> list[tuple[str, np.ndarray]]:
-    """One or two letters each, and their Morse code as sound at 4,000 Hz, fast and hardly noisy."""
-    rng = np.random.default_rng(seed)
-    conditions = morse.Conditions(snr=25.0, words_a_minute=30.0, jitter=0.0, fading=0.0)
-    texts = ["".join(rng.choice(list(letters), size=rng.integers(1, 3))) for _ in range(count)]
-    return [(text, morse.key(text, conditions, number)) for number, text in enumerate(texts)]
 
 
 @pytest.fixture
@@ -341,27 +336,16 @@ def tiny_speech() -> dict[str, Any]:
     return dict(TINY_SPEECH)
 
 
-def write_recordings(folder: Path, recordings: list[tuple[str, np.ndarray]], rate: int = morse.RATE) -> Path:
-    """A table of recordings and the files that it names, in a folder."""
-    folder.mkdir(parents=True)
-    lines = ["file\ttranscript"]
-    for number, (said, samples) in enumerate(recordings):
-        soundfile.write(folder / f"{number}.wav", samples, rate)
-        lines.append(f"{number}.wav\t{said}")
-    (folder / "messages.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return folder / "messages.tsv"
+@pytest.fixture(scope="session")
+def songs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of short texts that are sung; not to be altered."""
+    return write_recordings(tmp_path_factory.mktemp("songs") / "sung", songs(60))
 
 
 @pytest.fixture(scope="session")
-def messages_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A table of short messages in Morse code; not to be altered."""
-    return write_recordings(tmp_path_factory.mktemp("messages") / "keyed", keyed(80))
-
-
-@pytest.fixture(scope="session")
-def trained_speech(messages_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model, reading from one end, that has learnt four letters of Morse code; not to be altered."""
-    folder = tmp_path_factory.mktemp("trained-speech") / "operator"
-    options = TINY_SPEECH | {"steps": 150, "learning_rate": 0.02, "hidden_size": 24, "evaluations": 4}
-    speech.train(messages_file, folder, SpeechConfig(**options, bidirectional=False))
+def trained_speech(songs_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model, reading from one end, that has learnt the letters that are sung; not to be altered."""
+    folder = tmp_path_factory.mktemp("trained-speech") / "listener"
+    options = TINY_SPEECH | {"steps": 150, "learning_rate": 0.02, "hidden_size": 24, "evaluations": 2}
+    speech.train(songs_file, folder, SpeechConfig(**options, bidirectional=False))
     return folder

@@ -27,14 +27,14 @@ CASES = ["text", "music", "sentiment", "translation", "speech"]
 
 @pytest.fixture
 def data(
-    corpus_file: Path, music_folder: Path, opinions_file: Path, pairs_file: Path, messages_file: Path
+    corpus_file: Path, music_folder: Path, opinions_file: Path, pairs_file: Path, songs_file: Path
 ) -> dict[str, Path]:
     return {
         "text": corpus_file,
         "music": music_folder,
         "sentiment": opinions_file,
         "translation": pairs_file,
-        "speech": messages_file,
+        "speech": songs_file,
     }
 
 
@@ -200,14 +200,14 @@ def test_a_run_that_is_stopped_says_what_is_kept_of_it(corpus_file: Path, tmp_pa
 
 @pytest.mark.parametrize("task", CASES)
 def test_all_names_after_validation_are_validated_on(
-    task: str, data: dict[str, Path], tmp_path: Path, recurra: Command, music_folder: Path, messages_file: Path
+    task: str, data: dict[str, Path], tmp_path: Path, recurra: Command, music_folder: Path, songs_file: Path
 ) -> None:
     kept = {
         "text": sorted(tmp_path / name for name in ("a.txt", "b.txt")),
         "music": sorted(music_folder.iterdir())[:2],
         "sentiment": sorted(tmp_path / name for name in ("a.tsv", "b.tsv")),
         "translation": sorted(tmp_path / name for name in ("a.tsv", "b.tsv")),
-        "speech": [messages_file, messages_file],
+        "speech": [songs_file, songs_file],
     }[task]
     for path in kept:
         if task not in ("music", "speech"):

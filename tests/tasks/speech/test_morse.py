@@ -63,7 +63,8 @@ def test_the_sample_is_the_same_each_time_and_begins_easily() -> None:
     assert [item.text for item in first] == [item.text for item in again] != [item.text for item in other]
     for one, two in zip(first, again, strict=True):
         assert np.array_equal(one.load(RATE), two.load(RATE))
-    assert all(len(item.text) <= 2 for item in first[:4])
+    assert [len(item.text) == 1 for item in first[:4]] == [True, True, False, False]
+    assert all(len(item.text) <= 4 for item in first[:4])
     whole = morse(3, conditions=EVEN)
     for item in [*first, *whole]:
         samples = item.load(RATE)

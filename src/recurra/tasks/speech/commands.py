@@ -13,7 +13,6 @@ from recurra.data.columns import Header
 from recurra.data.tables import read_lines
 from recurra.errors import OptionError, RecurraError
 from recurra.files import require_suffix, require_writable_parent, write_text_atomic
-from recurra.progress import note
 from recurra.tasks.shared.commands import Several, command, require_file_name, require_given
 from recurra.tasks.shared.output import print_json, print_table, stream
 from recurra.tasks.speech.config import Config
@@ -123,7 +122,6 @@ def _hot_words(path: Path | None) -> dict[str, float]:
 def _listen(model: Model, search: PrefixSearch, hot_words: dict[str, float]) -> None:
     """Write down what the microphone hears, until interrupted."""
     listener = model.listen(search, hot_words)
-    note("listening; stop with Ctrl-C")
     try:
         for samples in microphone(model.config.features.rate):
             stream(model.symbols.text(listener.feed(samples).settled.symbols.tolist()))

@@ -10,6 +10,7 @@ import numpy as np
 
 from recurra.arrays import FloatArray
 from recurra.errors import RecurraError
+from recurra.progress import note
 
 CHUNK_SECONDS = 0.1
 """Sound that is handed on at a time."""
@@ -34,6 +35,7 @@ def microphone(rate: int) -> Iterator[FloatArray]:
 
     try:
         with sounddevice.InputStream(rate, round(CHUNK_SECONDS * rate), channels=1, dtype="float32", callback=take):
+            note("listening; stop with Ctrl-C")
             while True:
                 yield chunks.get()
     except sounddevice.PortAudioError as error:

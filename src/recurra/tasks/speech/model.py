@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from recurra.errors import OptionError, RecurraError
 from recurra.progress import bar, in_groups, note
 from recurra.tasks.shared.model import SavedModel
 from recurra.tasks.speech.accuracy import Accuracy, measure
-from recurra.tasks.speech.audio import sound_blocks
+from recurra.tasks.speech.audio import SILENCE, sound_blocks
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.ctc import Labelling, empty_labelling, greedy, joined
 from recurra.tasks.speech.data import Part
@@ -153,15 +153,14 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         Args:
             recording: a file, or samples at the model's rate, `(samples,)`, from -1 to 1.
         """
-        return np.concatenate([np.zeros((0, self.symbols.size), np.float32), *self._pieces(recording)])
+        pieces = log_probs_of(self._blocks(recording), self.network, self.config, self.vocabulary.normalization)
+        return np.concatenate([np.zeros((0, self.symbols.size), np.float32), *pieces])
 
-    def _pieces(self, recording: str | Path | FloatArray) -> Iterator[FloatArray]:
-        blocks = (
-            sound_blocks(Path(recording), self.config.features.rate)
-            if isinstance(recording, str | Path)
-            else [recording]
-        )
-        return log_probs_of(blocks, self.network, self.config, self.vocabulary.normalization)
+    def _blocks(self, recording: str | Path | FloatArray) -> Iterable[FloatArray]:
+        """A recording in blocks of samples."""
+        if isinstance(recording, str | Path):
+            return sound_blocks(Path(recording), self.config.features.rate)
+        return [recording]
 
     def transcribe(
         self,
@@ -184,9 +183,19 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         """
         decoder = self.decoder(with_options(search or DEFAULT_SEARCH, options), hot_words)
         state, found, steps = decoder.start(), empty_labelling(), 0
-        for piece in self._pieces(recording):
+        loudest = 0.0
+
+        def heard_blocks() -> Iterator[FloatArray]:
+            nonlocal loudest
+            for block in self._blocks(recording):
+                loudest = max(loudest, float(np.abs(block).max(initial=0)))
+                yield block
+
+        for piece in log_probs_of(heard_blocks(), self.network, self.config, self.vocabulary.normalization):
             settled, state = decoder.advance(piece, state)
             found, steps = joined(found, settled), steps + len(piece)
+        if loudest < SILENCE:  # of which a network makes something, too
+            return self.transcript(empty_labelling(), 0.0, steps)
         best = decoder.finish(state)[0]
         return self.transcript(joined(found, best.labelling), best.log_prob, steps)
 

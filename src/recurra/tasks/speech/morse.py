@@ -83,25 +83,19 @@ def message(generator: np.random.Generator) -> str:
     return " ".join(parts)
 
 
-def drawn(generator: np.random.Generator) -> Conditions:
-    """Conditions as a model meets them in training: from easy to nearly hopeless."""
+def drawn(generator: np.random.Generator, hardness: float = 1.0) -> Conditions:
+    """Conditions as a model meets them in training.
+
+    Args:
+        generator: draws them.
+        hardness: 0 for loud, steady, even and well tuned; 1 for all there is, down to the nearly hopeless.
+    """
     return Conditions(
-        snr=float(generator.uniform(-12, 12)),
+        snr=float(generator.uniform(6 - 16 * hardness, 15)),
         words_a_minute=float(generator.uniform(14, 30)),
-        jitter=float(generator.uniform(0, 0.25)),
-        fading=float(generator.choice([0.0, 6.0, 15.0])),
-        pitch=float(generator.uniform(500, 700)),
-    )
-
-
-def easy(generator: np.random.Generator) -> Conditions:
-    """Conditions to begin with: loud, steady, even, and well tuned."""
-    return replace(
-        drawn(generator),
-        snr=float(generator.uniform(6, 15)),
-        jitter=float(generator.uniform(0, 0.1)),
-        fading=0.0,
-        pitch=float(generator.uniform(570, 630)),
+        jitter=float(generator.uniform(0, 0.05 + 0.2 * hardness)),
+        fading=float(generator.choice([0.0, 6.0, 15.0])) * hardness,
+        pitch=float(generator.uniform(590 - 90 * hardness, 610 + 90 * hardness)),
     )
 
 
@@ -164,8 +158,8 @@ def _at_rate(text: str, conditions: Conditions, seed: int, rate: int) -> FloatAr
 def morse(count: int = 4000, seed: int = 1, conditions: Conditions | None = None) -> list[Recording]:
     """Messages to learn from, each with conditions of its own.
 
-    The first half are one or two characters under easy conditions: a network that is first given whole messages in
-    noise answers with blanks for hundreds of steps before it hears anything.
+    A quarter are single characters under easy conditions, another quarter up to four under harder ones. A network that
+    is given whole messages in noise from the beginning answers with blanks for hundreds of steps.
 
     Args:
         count: how many.
@@ -175,9 +169,11 @@ def morse(count: int = 4000, seed: int = 1, conditions: Conditions | None = None
     recordings = []
     for number in range(count):
         generator = np.random.default_rng([seed, number])
-        if conditions is None and number < count // 2:
-            text, own = "".join(generator.choice(list(CODE), size=int(generator.integers(1, 3)))), easy(generator)
+        part = 1.0 if conditions else number / count
+        if part < 0.5:
+            text = "".join(generator.choice(list(CODE), size=int(generator.integers(2, 5)) if part > 0.25 else 1))
         else:
-            text, own = message(generator), drawn(generator)
-        recordings.append(recording(text, conditions or own, int(generator.integers(2**31))))
+            text = message(generator)
+        own = conditions or drawn(generator, 0.0 if part < 0.25 else 0.4 if part < 0.5 else 1.0)
+        recordings.append(recording(text, own, int(generator.integers(2**31))))
     return recordings
