@@ -124,3 +124,8 @@ def test_a_day_is_the_longest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_what_cannot_be_learned_from(samples: Any, said: str | None) -> None:
     found = fault(samples.astype(np.float32))
     assert (found is None) if said is None else said in str(found)
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    audio.write_sound(tmp_path / "a.wav", tone(8000), 8000)
+    np.testing.assert_allclose(read_sound(tmp_path / "a.wav", 8000), tone(8000), atol=1e-4)

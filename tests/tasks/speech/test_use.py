@@ -155,7 +155,7 @@ class TestMeasuring:
         rows = dict(line.split(maxsplit=1) for line in answer.out.splitlines() if len(line.split()) == 2)
         assert (rows["wer"], rows["exact_match"], rows["count"]) == ("0.5", "0.5", "2")
         assert "de                   ba                       1" in answer.out
-        assert answer.out.endswith("a.wav: 1 wrong\n  said   et\n  heard  ba\n")
+        assert answer.out.endswith("a.wav: 1 wrong\n  said   de\n  heard  ba\n")
 
     def test_refusals(self, refused: Command, trained_speech: Path, tmp_path: Path, songs_file: Path) -> None:
         assert "nothing to read" in refused("speech", "evaluate", trained_speech, status=2)

@@ -11,6 +11,7 @@ import numpy as np
 
 from recurra.arrays import FloatArray
 from recurra.errors import RecurraError, os_errors
+from recurra.files import write_atomic
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".sph", ".au", ".caf", ".w64")
 """What a folder of recordings is searched for."""
@@ -108,6 +109,13 @@ def sound_blocks(path: Path, rate: int) -> Iterator[FloatArray]:
             f"{path} is cut off: it says {info.seconds:.2f} s, and {read / info.rate:.2f} s are there; copy it again"
         )
     yield resampler.finish()
+
+
+def write_sound(path: Path, samples: FloatArray, rate: int) -> None:
+    """Write samples `(samples,)` from -1 to 1 as a sound file of 16 bits."""
+    import soundfile
+
+    write_atomic(path, lambda place: soundfile.write(place, samples, rate, format="WAV", subtype="PCM_16"))
 
 
 class Resampler:

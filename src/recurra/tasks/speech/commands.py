@@ -15,16 +15,23 @@ from recurra.errors import OptionError, RecurraError
 from recurra.files import require_suffix, require_writable_parent, write_text_atomic
 from recurra.tasks.shared.commands import Several, command, require_file_name, require_given
 from recurra.tasks.shared.output import print_json, print_table, stream
+from recurra.tasks.speech.accuracy import measure
+from recurra.tasks.speech.audio import write_sound
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.live import microphone
 from recurra.tasks.speech.model import Model, figures
+from recurra.tasks.speech.morse import RATE, Conditions, morse
 from recurra.tasks.speech.prefix_search import PrefixSearch
 from recurra.tasks.speech.subtitles import SUBTITLES, subtitles
+from recurra.tasks.speech.threshold import threshold_decode
 from recurra.tasks.speech.training import train as train_model
 from recurra.tasks.speech.transcript import Transcript
 
 HOT_WEIGHT = 2.0
 """Nats that a hot word brings if its line says nothing else."""
+
+DEMO_SNR, DEMO_MESSAGES = (6.0, 0.0, -6.0), 40
+"""Signal to noise of the messages of the demo, and how many there are of each."""
 
 WORST = 5
 """Recordings with the most errors that `evaluate` shows."""
@@ -214,3 +221,23 @@ def _print_confusions(confusions: Sequence[dict[str, Any]]) -> None:
         print("\nsaid                 heard                times")
     for row in confusions:
         print(f"{row['said'] or '(nothing)':<20} {row['heard'] or '(nothing)':<20} {row['count']:>5,}")
+
+
+def demo(out: Path, minutes: float | None) -> None:
+    """Train on Morse code, write down fresh messages beside a plain decoder of it; see `recurra demo`."""
+    model = train_model("sample:morse", out / "morse", minutes=minutes or 3.0, patience=0, overwrite=True)
+    print("characters wrong, fresh messages:   model   threshold")
+    for snr in DEMO_SNR:
+        messages = morse(DEMO_MESSAGES, seed=2, conditions=Conditions(snr=snr))
+        sounds = [message.load(RATE) for message in messages]
+        said = [message.text.lower() for message in messages]
+        heard = [model.transcribe(samples).text for samples in sounds]
+        plain = [threshold_decode(samples, RATE).lower() for samples in sounds]
+        shares = (f"{measure(texts, said).cer:>8.1%}" for texts in (heard, plain))
+        print(f"{snr:>+6.0f} decibels in 2,500 Hz        {'    '.join(shares)}")
+    write_sound(out / "message.wav", sounds[0], RATE)
+    print(f"\n{out / 'message.wav'}, as hard as the last of these:")
+    print(f"  said   {said[0]}\n  heard  {heard[0]}\n  plain  {plain[0]}")
+    print(f"\nThe loss curve: {out / 'morse' / 'loss.png'}")
+    print(f"\nType next:\n  recurra speech transcribe {out / 'morse'} {out / 'message.wav'} --json")
+    print("  recurra speech train YOUR_RECORDINGS.tsv --out my-model")

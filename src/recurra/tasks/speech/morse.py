@@ -171,7 +171,7 @@ def morse(count: int = 4000, seed: int = 1, conditions: Conditions | None = None
         generator = np.random.default_rng([seed, number])
         part = 1.0 if conditions else number / count
         if part < 0.5:
-            text = "".join(generator.choice(list(CODE), size=int(generator.integers(2, 5)) if part > 0.25 else 1))
+            text = "".join(generator.choice(list(CODE), size=int(generator.integers(2, 5)) if part >= 0.25 else 1))
         else:
             text = message(generator)
         own = conditions or drawn(generator, 0.0 if part < 0.25 else 0.4 if part < 0.5 else 1.0)
