@@ -20,12 +20,12 @@ Preset = Literal["speech", "morse"]
 _PRESETS: dict[Preset, dict[str, Any]] = {
     "speech": dict(
         **dict(rate=16_000, window_ms=25.0, mel_bands=40, low_hz=20.0, high_hz=0.0, stack=3),
-        **dict(speed=0.1, noise_db=30.0, mask_bands=6, mask_ms=120.0, curriculum=0.0),
+        **dict(speed=0.1, gain_db=6.0, noise_db=30.0, mask_bands=6, mask_ms=120.0, curriculum=0.0),
         **dict(batch_seconds=64.0, hidden_size=128, learning_rate=5e-3),
     ),
     "morse": dict(
         **dict(rate=4000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
-        **dict(speed=0.0, noise_db=100.0, mask_bands=0, mask_ms=0.0, curriculum=5.0),
+        **dict(speed=0.0, gain_db=0.0, noise_db=100.0, mask_bands=0, mask_ms=0.0, curriculum=5.0),
         **dict(batch_seconds=32.0, hidden_size=96, learning_rate=0.01),
     ),
 }
@@ -49,7 +49,7 @@ class SpeechTraining(Training):
     many recordings as so many passes over all of them; 0 begins with all."""
     speed: Annotated[float | None, Range(0.0, 0.5)] = None
     """Recordings are played slower or faster by up to this share in training."""
-    gain_db: Annotated[float, Range(0.0, 40.0)] = 6.0
+    gain_db: Annotated[float | None, Range(0.0, 40.0)] = None
     """And louder or softer by up to so many decibels."""
     noise_db: Annotated[float | None, Range(0.0, 100.0)] = None
     """And with white noise, at least so many decibels below them; 100 for none."""

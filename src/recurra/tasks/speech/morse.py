@@ -158,8 +158,9 @@ def _at_rate(text: str, conditions: Conditions, seed: int, rate: int) -> FloatAr
 def morse(count: int = 4000, seed: int = 1, conditions: Conditions | None = None) -> list[Recording]:
     """Messages to learn from, each with conditions of its own.
 
-    A quarter are single characters under easy conditions, another quarter up to four under harder ones. A network that
-    is given whole messages in noise from the beginning answers with blanks for hundreds of steps.
+    A quarter are single characters under easy conditions, another quarter up to four under harder ones, and whole
+    messages are from rather easy to very hard. A network that is given whole messages in noise from the beginning
+    answers with blanks for hundreds of steps.
 
     Args:
         count: how many.
@@ -174,6 +175,6 @@ def morse(count: int = 4000, seed: int = 1, conditions: Conditions | None = None
             text = "".join(generator.choice(list(CODE), size=int(generator.integers(2, 5)) if part >= 0.25 else 1))
         else:
             text = message(generator)
-        own = conditions or drawn(generator, 0.0 if part < 0.25 else 0.4 if part < 0.5 else 1.0)
+        own = conditions or drawn(generator, 0.0 if part < 0.25 else 0.4 if part < 0.5 else generator.uniform(0.2, 1))
         recordings.append(recording(text, own, int(generator.integers(2**31))))
     return recordings

@@ -32,6 +32,9 @@ QUIETEST_NOISE = 100.0
 SHORTEST = (1 / 4, 1 / 2)
 """A run begins with this share of the recordings, the shortest, then with more (Platanios et al. 2019)."""
 
+KEPT_BYTES = 2**29
+"""The frames of so many bytes are kept in memory, at most."""
+
 SCORED_SECONDS = 200.0
 """Seconds of sound that are scored side by side."""
 
@@ -42,7 +45,8 @@ def played(samples: FloatArray, config: Config, generator: np.random.Generator) 
         faster = float(np.exp(generator.uniform(-1, 1) * np.log1p(config.speed)))
         resampler = Resampler(config.features.rate, round(config.features.rate / faster))
         samples = np.concatenate([resampler.feed(samples), resampler.finish()])
-    gain = 10 ** (generator.uniform(-config.gain_db, config.gain_db) / 20)
+    most = required(config.gain_db, "gain_db")
+    gain = 10 ** (generator.uniform(-most, most) / 20)
     loudest = required(config.noise_db, "noise_db")
     if loudest < QUIETEST_NOISE:
         below = generator.uniform(loudest, QUIETEST_NOISE)
@@ -138,13 +142,30 @@ class Transcribing:
 
     def _augmented(self, number: int, random: np.random.Generator) -> FloatArray:
         """The steps of a recording as they are in this batch; as they are without the changes, if too few are left."""
-        samples = self.train.sounds[number]
-        other = played(samples, self.config, random)
-        steps = -(-frames_in(len(other), self.config) // self.config.features.stack)
-        if steps < steps_needed(self.train.symbols[number]):
-            other = samples
-        frames = normalized(log_mel(other, self.config), self.config.features, self.normalization)
+        frames = self._known.get(number)
+        if frames is None:
+            samples = self.train.sounds[number]
+            other = played(samples, self.config, random)
+            steps = -(-frames_in(len(other), self.config) // self.config.features.stack)
+            if steps < steps_needed(self.train.symbols[number]):
+                other = samples
+            frames = normalized(log_mel(other, self.config), self.config.features, self.normalization)
+            if self._keeps:
+                self._known[number] = frames
         return stacked(masked(frames, self.config, random), self.config.features.stack)
+
+    @cached_property
+    def _known(self) -> dict[int, FloatArray]:
+        """The frames of recordings that are always played the same."""
+        return {}
+
+    @cached_property
+    def _keeps(self) -> bool:
+        """Whether frames are kept: if they are always the same, and there is room for all."""
+        changed = (
+            self.config.speed or self.config.gain_db or required(self.config.noise_db, "noise_db") < QUIETEST_NOISE
+        )
+        return not changed and 4 * self.config.features.mel_bands * int(self.train.frames.sum()) <= KEPT_BYTES
 
     def validation_loss(self, model: nn.Module, device: torch.device) -> float:
         """Mean nats a symbol on the validation recordings."""

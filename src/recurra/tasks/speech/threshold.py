@@ -38,12 +38,12 @@ def threshold_decode(samples: FloatArray, rate: int) -> str:
 
 
 def _envelope(samples: FloatArray, rate: int) -> FloatArray:
-    """How loud the loudest tone from 400 to 800 Hz is, every `STEP`: it is mixed to 0 Hz and averaged over 40 ms."""
+    """How loud the loudest tone from 400 to 800 Hz is, every `STEP`: it is mixed to 0 Hz and averaged over 80 ms."""
     spectrum = np.abs(np.fft.rfft(samples))
     pitches = np.fft.rfftfreq(len(samples), 1 / rate)
     pitch = pitches[np.argmax(spectrum * ((pitches >= 400) & (pitches <= 800)))]
     mixed = samples * np.exp(-2j * np.pi * pitch * np.arange(len(samples)) / rate)
-    window = np.hanning(round(0.04 * rate))
+    window = np.hanning(round(0.08 * rate))
     smooth = np.abs(np.convolve(mixed, window / window.sum(), "same"))
     return np.asarray(smooth[:: round(STEP * rate)], np.float32)
 
