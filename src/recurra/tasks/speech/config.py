@@ -25,8 +25,8 @@ _PRESETS: dict[Preset, dict[str, Any]] = {
     ),
     "morse": dict(
         **dict(rate=4000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
-        **dict(speed=0.0, gain_db=0.0, noise_db=100.0, mask_bands=0, mask_ms=0.0, curriculum=5.0),
-        **dict(batch_seconds=32.0, hidden_size=96, learning_rate=0.01),
+        **dict(speed=0.0, gain_db=0.0, noise_db=100.0, mask_bands=0, mask_ms=0.0, curriculum=8.0),
+        **dict(batch_seconds=32.0, hidden_size=96, learning_rate=0.01, dropout=0.1),
     ),
 }
 """What an ear hears; or a carrier and the noise beside it, with nothing masked: a dot is as short as a mask."""
