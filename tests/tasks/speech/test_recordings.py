@@ -141,6 +141,11 @@ class TestLearning:
         message = self.refused(good, validation=[(record(tmp_path / "held.wav"), "abc")])
         assert "held.wav: its transcript has 'c', which the model has no symbol for" in message
 
+    def test_a_symbol_that_is_drawn_for_validation_is_no_fault(self, tmp_path: Path) -> None:
+        rows = [(record(tmp_path / f"{number}.wav"), letter) for number, letter in enumerate("abcdefghijkl")]
+        model = speech.train(rows, progress=False, steps=1, hidden_size=4, rate=8000)
+        assert model.symbols.names == tuple("abcdefghijkl")
+
     def test_too_few(self, tmp_path: Path) -> None:
         assert "has 1 recordings; at least 10 are needed" in self.refused([(record(tmp_path / "a.wav"), "a")])
 

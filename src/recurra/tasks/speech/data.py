@@ -116,7 +116,8 @@ def read_data(
         rest, kept = found, open_recordings(validation, config.encoding, config.columns, config.header)
     else:
         rest, kept = _divided(found, config.seed)
-    made = Symbols.of((item.text for item in rest.items), config.lowercase, config.symbols.split())
+    seen = rest.items if validation else found.items
+    made = Symbols.of((item.text for item in seen), config.lowercase, config.symbols.split())
     symbols = vocabulary[0] if vocabulary else made
     train = _part(rest, symbols, config, folder / "train.bin")
     held = _part(kept, symbols, config, folder / "validation.bin")

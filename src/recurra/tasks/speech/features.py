@@ -84,6 +84,7 @@ class FilterBank:
 
     def feed(self, samples: FloatArray) -> FloatArray:
         """The frames that these samples complete."""
+        samples = np.asarray(samples, np.float32)
         frames = []
         for begin in range(0, len(samples), CHUNK):
             self._bank.accept_waveform(self._rate, samples[begin : begin + CHUNK] * SCALE)

@@ -1,6 +1,4 @@
-"""Training of speech models: batches of similar lengths, with what is done to recordings so that they are never twice
-the same.
-"""
+"""Training of speech models: which recordings come when, and how they are changed so that none comes twice the same."""
 
 from __future__ import annotations
 
