@@ -33,6 +33,9 @@ HOT_WEIGHT = 2.0
 DEMO_SNR, DEMO_MESSAGES = (6.0, 0.0, -6.0), 40
 """Signal to noise of the messages of the demo, and how many there are of each."""
 
+DEMO_STEPS = 8000
+"""Steps of training in the demo: three minutes on a core."""
+
 WORST = 5
 """Recordings with the most errors that `evaluate` shows."""
 
@@ -225,7 +228,8 @@ def _print_confusions(confusions: Sequence[dict[str, Any]]) -> None:
 
 def demo(out: Path, minutes: float | None) -> None:
     """Train on Morse code, write down fresh messages beside a plain decoder of it; see `recurra demo`."""
-    model = train_model("sample:morse", out / "morse", minutes=minutes or 3.0, patience=0, overwrite=True)
+    length = {"steps": DEMO_STEPS} if minutes is None else {"minutes": minutes}
+    model = train_model("sample:morse", out / "morse", Config(patience=0, **length), overwrite=True)
     print("characters wrong, fresh messages:   model   threshold")
     for snr in DEMO_SNR:
         messages = morse(DEMO_MESSAGES, seed=2, conditions=Conditions(snr=snr))
