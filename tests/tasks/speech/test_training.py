@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from recurra import load, speech
 from recurra.data.buckets import Buckets
@@ -15,6 +16,7 @@ from recurra.errors import RecurraError
 from recurra.tasks.speech.config import Config, resolve, with_preset
 from recurra.tasks.speech.data import read_data, steps_needed
 from recurra.tasks.speech.objective import Transcribing, lengths_of, played, steps_of
+from recurra.tasks.speech.symbols import BLANK
 
 
 def objective(songs_file: Path, folder: Path, **options: Any) -> Transcribing:
@@ -94,3 +96,17 @@ def test_a_damaged_vocabulary_is_noticed(trained_speech: Path) -> None:
     for damaged in (values | {"mean": []}, values | {"std": [0.0] * len(values["std"])}, values | {"symbols": []}, 3):
         with pytest.raises(RecurraError, match="x holds no symbols"):
             model.read_vocabulary(damaged, "x")
+
+
+def test_a_model_that_has_learned_only_blanks_says_so(
+    songs_file: Path, tmp_path: Path, tiny_speech: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = speech.train(songs_file, progress=False, **tiny_speech)
+    read = read_data([songs_file], [], model.config, tmp_path)
+    for symbol, said in ((BLANK, True), (2, False)):
+        with torch.no_grad():
+            model.network.output.bias.zero_()
+            model.network.output.bias[symbol] = 100.0
+        capsys.readouterr()
+        model.measure(read.validation)
+        assert ("learned only blanks" in capsys.readouterr().err) == said

@@ -208,7 +208,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
 
     def measure(self, part: Part) -> Accuracy:
         """How good the greedy transcripts of recordings are."""
-        heard_texts = [""] * len(part)
+        heard_texts, done = [""] * len(part), 0
         with bar("scoring") as shown:
             for batch in batches_of(part, self.config):
                 steps = [steps_of(part.sounds[n], self.config, self.vocabulary.normalization) for n in batch]
@@ -217,7 +217,12 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
                 for row, number in enumerate(batch):
                     labelling = greedy(log_probs[row, : len(steps[row])], BLANK)
                     heard_texts[number] = self.transcript(labelling, 0.0, len(steps[row])).text
-                shown.update(sum(map(bool, heard_texts)) / len(part))
+                done += len(batch)
+                shown.update(done / len(part))
+        if not any(heard_texts):
+            note(
+                "the model has learned only blanks: train longer, with short recordings too, or begin from another model"
+            )
         return measure(heard_texts, part.texts)
 
     def answers(
