@@ -30,7 +30,7 @@ from recurra.tasks.speech.transcript import Transcript
 HOT_WEIGHT = 2.0
 """Nats that a hot word brings if its line says nothing else."""
 
-DEMO_SNR, DEMO_MESSAGES = (6.0, 0.0, -6.0), 40
+DEMO_SNR, DEMO_MESSAGES = (12.0, 6.0, 0.0, -6.0), 40
 """Signal to noise of the messages of the demo, and how many there are of each."""
 
 DEMO_STEPS = 8000

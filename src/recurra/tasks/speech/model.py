@@ -220,9 +220,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
                 done += len(batch)
                 shown.update(done / len(part))
         if not any(heard_texts):
-            note(
-                "the model has learned only blanks: train longer, with short recordings too, or begin from another model"
-            )
+            note("the model has learned only blanks; train longer, with short recordings too, or from another model")
         return measure(heard_texts, part.texts)
 
     def answers(
