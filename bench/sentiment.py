@@ -165,7 +165,8 @@ def vectors(work: Path) -> Path:
     """Vectors of the IMDB training text, the only text but SST that SST's models see; trained if they are not there."""
     folder = work / "vectors"
     if not folder.exists():
-        embeddings.train(corpus(work), folder, words="spaces", punctuation=True)
+        size = {"embedding_size": 200, "epochs": 10, "min_count": 3}
+        embeddings.train(corpus(work), folder, words="spaces", punctuation=True, **size)
     return folder
 
 
