@@ -59,7 +59,7 @@ def test_fading_goes_as_far_as_is_said() -> None:
 
 
 def test_the_sample_is_the_same_each_time_and_begins_easily() -> None:
-    first, again, other = morse(8), morse(8), morse(8, seed=2)
+    first, again, other = morse(16), morse(16), morse(16, seed=2)
     assert [item.text for item in first] == [item.text for item in again] != [item.text for item in other]
     for one, two in zip(first, again, strict=True):
         assert np.array_equal(one.load(RATE), two.load(RATE))

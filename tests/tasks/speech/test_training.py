@@ -34,7 +34,7 @@ def test_a_run_begins_with_the_shortest_recordings(
     frames = made.train.frames
     stages = made._stages
     first, second = stages[0][0], stages[1][0]
-    for begin, end, share in ((0, first, 1 / 4), (first, first + second, 1 / 2)):
+    for begin, end, share in ((0, first, 1 / 8), (first, first + second, 1 / 4)):
         longest = np.sort(frames)[int(np.ceil(share * len(frames))) - 1]
         drawn = np.concatenate([made._batch(step) for step in range(begin, end)])
         assert frames[drawn].max() <= longest + made.config.features.stack

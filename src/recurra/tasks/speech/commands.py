@@ -33,7 +33,7 @@ HOT_WEIGHT = 2.0
 DEMO_SNR, DEMO_MESSAGES = (12.0, 6.0, 0.0, -6.0), 40
 """Signal to noise of the messages of the demo, and how many there are of each."""
 
-DEMO_STEPS = 8000
+DEMO_STEPS = 6000
 """Steps of training in the demo: three minutes on a core."""
 
 WORST = 5

@@ -25,7 +25,7 @@ _PRESETS: dict[Preset, dict[str, Any]] = {
     ),
     "morse": dict(
         **dict(rate=4000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
-        **dict(speed=0.0, gain_db=0.0, noise_db=100.0, mask_bands=0, mask_ms=0.0, curriculum=8.0),
+        **dict(speed=0.0, gain_db=0.0, noise_db=100.0, mask_bands=0, mask_ms=0.0, curriculum=2.5),
         **dict(batch_seconds=32.0, hidden_size=96, learning_rate=0.01, dropout=0.1),
     ),
 }
@@ -45,8 +45,8 @@ class SpeechTraining(Training):
     average: Annotated[float, Range(0.0, 1.0)] = 0.2
     """Share of the run, at its end, whose evaluated weights are averaged."""
     curriculum: Annotated[float | None, Range(0.0, 1000.0)] = None
-    """A run begins with the shortest quarter of the recordings, then the shortest half; each of the two stages draws as
-    many recordings as so many passes over all of them; 0 begins with all."""
+    """A run begins with the shortest eighth of the recordings, then the shortest quarter; each of the two stages draws
+    as many recordings as so many passes over all of them; 0 begins with all."""
     speed: Annotated[float | None, Range(0.0, 0.5)] = None
     """Recordings are played slower or faster by up to this share in training."""
     gain_db: Annotated[float | None, Range(0.0, 40.0)] = None

@@ -155,10 +155,10 @@ def _at_rate(text: str, conditions: Conditions, seed: int, rate: int) -> FloatAr
     return np.concatenate([resampler.feed(key(text, conditions, seed)), resampler.finish()])
 
 
-def morse(count: int = 4000, seed: int = 1, conditions: Conditions | None = None) -> list[Recording]:
+def morse(count: int = 8000, seed: int = 1, conditions: Conditions | None = None) -> list[Recording]:
     """Messages to learn from, each with conditions of its own.
 
-    A quarter are single characters under easy conditions, another quarter up to four under harder ones, and whole
+    An eighth are single characters under easy conditions, another eighth up to four under harder ones, and whole
     messages are from rather easy to very hard. A network that is given whole messages in noise from the beginning
     answers with blanks for hundreds of steps.
 
@@ -171,10 +171,10 @@ def morse(count: int = 4000, seed: int = 1, conditions: Conditions | None = None
     for number in range(count):
         generator = np.random.default_rng([seed, number])
         part = 1.0 if conditions else number / count
-        if part < 0.5:
-            text = "".join(generator.choice(list(CODE), size=int(generator.integers(2, 5)) if part >= 0.25 else 1))
+        if part < 0.25:
+            text = "".join(generator.choice(list(CODE), size=int(generator.integers(2, 5)) if part >= 0.125 else 1))
         else:
             text = message(generator)
-        own = conditions or drawn(generator, 0.0 if part < 0.25 else 0.4 if part < 0.5 else generator.uniform(0.2, 1))
+        own = conditions or drawn(generator, 0.0 if part < 0.125 else 0.4 if part < 0.25 else generator.uniform(0.2, 1))
         recordings.append(recording(text, own, int(generator.integers(2**31))))
     return recordings

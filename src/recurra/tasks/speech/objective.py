@@ -27,7 +27,7 @@ from recurra.tasks.speech.symbols import BLANK, Symbols
 QUIETEST_NOISE = 100.0
 """Decibels below a recording at which no noise is added."""
 
-SHORTEST = (1 / 4, 1 / 2)
+SHORTEST = (1 / 8, 1 / 4)
 """A run begins with this share of the recordings, the shortest, then with more (Platanios et al. 2019)."""
 
 KEPT_BYTES = 2**29
