@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from vectoring import model_of
 
@@ -157,6 +157,7 @@ words_of_files = st.text(st.characters(codec="utf-8", exclude_characters="\0 \n\
 
 
 @pytest.mark.parametrize("name", ["v.txt", "v.vec", "v.bin", "v.npy", "v.glove"])
+@example(words=["0"], rows=[[float(np.float32(0.02)), 0.0, 0.0]])  # whose first byte is a line end
 @given(
     words=st.lists(words_of_files, min_size=1, max_size=8, unique=True),
     rows=st.lists(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=3, max_size=3)),

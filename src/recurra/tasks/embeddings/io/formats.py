@@ -196,7 +196,8 @@ def _format_of(path: Path, beginning: bytes) -> Format:
     if header := _HEADER.fullmatch(first):
         row = rest.partition(b" ")[2][: 4 * min(int(header[2]), LARGEST)]
         digits = rest.partition(b"\n")[0].split()[1:]
-        if not all(map(NUMBER.fullmatch, digits)) and _NO_TEXT.search(row):
+        is_text = len(digits) == int(header[2]) and all(map(NUMBER.fullmatch, digits))
+        if not is_text and _NO_TEXT.search(row):
             return "binary"
     if b"\0" in beginning:
         raise RecurraError(f"{path} is neither text nor word2vec's binary format; {_REMEDY}")
