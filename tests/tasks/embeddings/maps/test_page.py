@@ -16,8 +16,8 @@ import pytest
 
 from recurra.tasks.embeddings.maps import page as module
 from recurra.tasks.embeddings.maps.page import page_data, rounded_vectors, write_page
-from recurra.tasks.embeddings.maps.projection import unit_rows
 from recurra.tasks.embeddings.maps.word_map import WordMap
+from recurra.tasks.embeddings.nearest import unit
 
 NASTY = '</script><img onerror=x src=y><b>"{{data}}" & <!-- \u2028'
 WORDS = (NASTY, "the", "Ärger", "arger", "scar", "cart", "car", "好", "שלום", "-")
@@ -27,7 +27,7 @@ NODE = shutil.which("node")
 def made(count: int = 40, size: int = 12, words: tuple[str, ...] = WORDS) -> WordMap:
     rng = np.random.default_rng(0)
     words = (*words, *(f"w{number}" for number in range(count - len(words))))
-    units, points = unit_rows(rng.normal(size=(count, size))), rng.normal(size=(count, 2))
+    units, points = unit(rng.normal(size=(count, size))), rng.normal(size=(count, 2))
     groups = rng.integers(8, size=count)
     return WordMap(NASTY, words, units, points, groups, "pca", ("first", "second"), NASTY)
 
@@ -105,7 +105,7 @@ def test_places_fill_a_square_and_go_downwards() -> None:
 def vectors_of(data: dict[str, Any]) -> np.ndarray:
     """The vectors as the page has them, brought to length one."""
     raw = np.frombuffer(base64.b64decode(data["vectors"]), np.int8).reshape(len(data["words"]), data["size"])
-    return unit_rows(raw.astype(np.float64))
+    return unit(raw.astype(np.float64))
 
 
 def overlap(first: np.ndarray, second: np.ndarray, count: int = 10) -> float:
@@ -120,7 +120,7 @@ def overlap(first: np.ndarray, second: np.ndarray, count: int = 10) -> float:
 
 @pytest.mark.parametrize("size", [5, 100])
 def test_rounded_vectors_have_the_same_neighbours(size: int) -> None:
-    units = unit_rows(np.random.default_rng(1).normal(size=(500, size)) * np.geomspace(1, 0.1, size))
+    units = unit(np.random.default_rng(1).normal(size=(500, size)) * np.geomspace(1, 0.1, size))
     rounded = vectors_of(page_data(made()) | {"words": range(500), "size": size,
                          "vectors": base64.b64encode(rounded_vectors(units).tobytes())})  # fmt: skip
     np.testing.assert_allclose(rounded @ rounded.T, units @ units.T, atol=0.015)
@@ -130,10 +130,10 @@ def test_rounded_vectors_have_the_same_neighbours(size: int) -> None:
 def test_long_vectors_are_brought_to_fewer_dimensions_and_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "VECTOR_BYTES", 200 * 20)
     rng = np.random.default_rng(2)
-    units = unit_rows(rng.normal(size=(200, 15)) @ rng.normal(size=(15, 64)) + 0.01 * rng.normal(size=(200, 64)))
+    units = unit(rng.normal(size=(200, 15)) @ rng.normal(size=(15, 64)) + 0.01 * rng.normal(size=(200, 64)))
     rounded = rounded_vectors(units)
     assert rounded.shape == (200, 20)
-    assert overlap(units, unit_rows(rounded.astype(np.float64))) > 0.95
+    assert overlap(units, unit(rounded.astype(np.float64))) > 0.95
     assert "from 64 dimensions to 20" in page_data(made(200, 64))["rounded"]
     assert "dimensions" not in page_data(made(200, 20))["rounded"]
 
@@ -172,7 +172,7 @@ def test_the_script_solves_analogies_as_numpy_does() -> None:
     triples = np.random.default_rng(3).permutation(39).reshape(-1, 3)
     script = f"{triples.tolist()}.map(([a, b, c]) => analogies(space, a, b, c, 5))"
     for (a, b, c), found in zip(triples, answers(word_map, script), strict=True):
-        cosines = units @ unit_rows((units[b] - units[a] + units[c])[None])[0]
+        cosines = units @ unit((units[b] - units[a] + units[c])[None])[0]
         cosines[[a, b, c]] = -2
         assert [row["index"] for row in found] == np.argsort(-cosines)[:5].tolist()
         np.testing.assert_allclose(found[0]["cosine"], cosines.max(), atol=1e-9)

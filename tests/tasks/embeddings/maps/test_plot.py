@@ -20,9 +20,9 @@ from recurra.tasks.embeddings.maps.labels import Label, draw_labels, shortened
 from recurra.tasks.embeddings.maps.parallelogram import Parallelogram
 from recurra.tasks.embeddings.maps.pictures import draw_map, letter_sizes
 from recurra.tasks.embeddings.maps.plot import plot
-from recurra.tasks.embeddings.maps.projection import unit_rows
 from recurra.tasks.embeddings.maps.word_map import WordMap, choose, make_map
 from recurra.tasks.embeddings.model import Model
+from recurra.tasks.embeddings.nearest import unit
 
 PLANTED = ("man", "king", "woman", "queen")
 
@@ -228,7 +228,7 @@ def test_an_analogy_is_a_parallelogram() -> None:
     assert found.words == PLANTED
     a, b, c, _ = found.points
     np.testing.assert_allclose(found.sum_point - c, b - a, atol=1e-9)
-    units = unit_rows(made.matrix[-4:])
+    units = unit(made.matrix[-4:])
     centred = units - units.mean(axis=0)
     values = np.linalg.svd(centred)[1] ** 2
     np.testing.assert_allclose(found.explained, values[:2] / values.sum(), atol=1e-9)
@@ -239,10 +239,10 @@ def test_an_analogy_is_a_parallelogram() -> None:
 @pytest.mark.parametrize("words", [PLANTED, ("w0", "w1", "w3", "w4"), ("w9", "king", "w11", "w12")])
 def test_the_rank_of_an_answer_and_the_words_around_are_those_of_all_cosines(words: tuple[str, str, str, str]) -> None:
     made = vectors()
-    units = unit_rows(made.matrix)
+    units = unit(made.matrix)
     at = [made.words.find(word) for word in words]
     a, b, c, d = at
-    sought = unit_rows((units[b] - units[a] + units[c])[None])[0]
+    sought = unit((units[b] - units[a] + units[c])[None])[0]
     found = Parallelogram.of(made, words)
     cosines = units @ sought
     assert found.similarity == pytest.approx(cosines[d])

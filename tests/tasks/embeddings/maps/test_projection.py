@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recurra.tasks.embeddings.maps.projection import clusters, principal, unit_rows
+from recurra.tasks.embeddings.maps.projection import clusters, principal
+from recurra.tasks.embeddings.nearest import unit
 
 
 def test_principal_components_are_eigenvectors_of_the_covariance() -> None:
@@ -31,16 +32,16 @@ def test_where_there_are_fewer_directions_the_rest_is_zero(vectors: np.ndarray, 
 def test_groups_are_of_like_directions_the_largest_first() -> None:
     rng = np.random.default_rng(1)
     truth = np.repeat([0, 1, 2], [10, 30, 20])
-    units = unit_rows((5 * np.eye(6)[truth] + rng.normal(size=(60, 6)) * 0.4) * rng.uniform(0.1, 9, (60, 1)))
+    units = unit((5 * np.eye(6)[truth] + rng.normal(size=(60, 6)) * 0.4) * rng.uniform(0.1, 9, (60, 1)))
     for seed in range(5):
         groups = clusters(units, 3, np.random.default_rng(seed))
         assert (groups == np.array([2, 0, 1])[truth]).all()
 
 
 def test_every_vector_is_in_the_group_whose_mean_direction_is_nearest() -> None:
-    units = unit_rows(np.random.default_rng(2).normal(size=(80, 5)))
+    units = unit(np.random.default_rng(2).normal(size=(80, 5)))
     groups = clusters(units, 4, np.random.default_rng(0))
-    means = unit_rows(np.stack([units[groups == group].sum(axis=0) for group in range(groups.max() + 1)]))
+    means = unit(np.stack([units[groups == group].sum(axis=0) for group in range(groups.max() + 1)]))
     assert (groups == (units @ means.T).argmax(axis=1)).all()
 
 

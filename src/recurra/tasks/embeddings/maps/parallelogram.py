@@ -9,7 +9,8 @@ import numpy as np
 from recurra.arrays import DoubleArray
 from recurra.data.vectors import Vectors
 from recurra.errors import OptionError, RecurraError
-from recurra.tasks.embeddings.maps.projection import principal, unit_rows
+from recurra.tasks.embeddings.maps.projection import principal
+from recurra.tasks.embeddings.nearest import unit
 
 SEARCHED = 50_000
 """The most frequent words, among which those around are looked for."""
@@ -53,12 +54,12 @@ class Parallelogram:
             OptionError: if the four are not different.
             RecurraError: if the model does not know one, or its vector is zero.
         """
-        units = unit_rows(_known(vectors, words))
-        sought = unit_rows((units[1] - units[0] + units[2])[None])
+        units = unit(_known(vectors, words))
+        sought = unit((units[1] - units[0] + units[2])[None])
         similarity = float(units[3] @ sought[0])
         found = [vectors.find(word) for word in words]
         a, b, c, d = (word if at is None else vectors.words[at] for word, at in zip(words, found, strict=True))
-        candidates = unit_rows(np.asarray(vectors.matrix[:SEARCHED]))
+        candidates = unit(np.asarray(vectors.matrix[:SEARCHED]))
         scores = candidates @ np.concatenate([sought, units]).T
         known = [at for at in found if at is not None and at < len(candidates)]
         scores[known] = -np.inf

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.arrays import DoubleArray, IntArray
+from recurra.tasks.embeddings.nearest import unit
 
 Floats = NDArray[np.floating]
 
@@ -56,12 +57,6 @@ def principal(vectors: Floats, components: int = 2) -> Principal:
     return Principal(mean, directions, explained)
 
 
-def unit_rows(vectors: Floats) -> DoubleArray:
-    """Vectors, `(count, size)`, brought to length one; zeros stay zeros."""
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
-    return vectors / np.where(lengths > 0, lengths, 1.0)
-
-
 def clusters(units: DoubleArray, count: int, rng: np.random.Generator) -> IntArray:
     """Groups of vectors that point the same way: spherical k-means (Dhillon and Modha 2001), begun as k-means++ does.
 
@@ -77,7 +72,7 @@ def clusters(units: DoubleArray, count: int, rng: np.random.Generator) -> IntArr
     group = (units @ centres.T).argmax(axis=1)
     for _ in range(ROUNDS):
         sums = np.stack([units[group == number].sum(axis=0) for number in range(len(centres))])
-        renewed = (units @ unit_rows(sums).T).argmax(axis=1)
+        renewed = (units @ unit(sums).T).argmax(axis=1)
         if (renewed == group).all():
             break
         group = renewed

@@ -12,8 +12,9 @@ from recurra.arrays import DoubleArray, FloatArray, IntArray
 from recurra.data.vectors import Vectors
 from recurra.errors import RecurraError
 from recurra.progress import note
-from recurra.tasks.embeddings.maps.projection import clusters, principal, unit_rows
+from recurra.tasks.embeddings.maps.projection import clusters, principal
 from recurra.tasks.embeddings.maps.tsne import tsne
+from recurra.tasks.embeddings.nearest import unit
 
 Projection = Literal["pca", "t-sne"]
 
@@ -99,7 +100,7 @@ def choose(vectors: Vectors, words: Sequence[str]) -> Chosen:
         )
     ranked = sorted(found.items(), key=lambda item: item[1][0])
     matrix = np.stack([vector for _, (_, vector) in ranked])
-    return Chosen(tuple(word for word, _ in ranked), unit_rows(matrix))
+    return Chosen(tuple(word for word, _ in ranked), unit(matrix))
 
 
 def _tell(what: str, words: Sequence[str]) -> None:
