@@ -142,6 +142,12 @@ class Resampler:
         return np.asarray(self._stream.resample_chunk(np.ascontiguousarray(samples), last), np.float32)
 
 
+def resampled(samples: FloatArray, source: int, target: int) -> FloatArray:
+    """All of a recording's samples `(samples,)` from one rate to another, in Hz."""
+    resampler = Resampler(source, target)
+    return np.concatenate([resampler.feed(samples), resampler.finish()])
+
+
 def fault(samples: FloatArray) -> str | None:
     """Why a recording is not one to learn from; None if it is."""
     if not len(samples):

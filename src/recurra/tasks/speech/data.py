@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.features import FilterBank, Normalization, RunningMean
 from recurra.tasks.speech.recordings import Recording, Recordings, Sounds, open_recordings, require_none
 from recurra.tasks.speech.symbols import Symbols
+
+Count = TypeVar("Count", int, IntArray)
 
 MIN_RECORDINGS = 10
 """Fewer are refused: there is nothing to learn from, and nothing to validate on."""
@@ -83,6 +85,11 @@ def frames_in(samples: int, config: Config) -> int:
     options = config.features
     window, step = (round(options.rate * length / 1000) for length in (options.window_ms, options.step_ms))
     return 0 if samples < window else 1 + (samples - window) // step
+
+
+def steps_in(frames: Count, config: Config) -> Count:
+    """Steps of so many frames; the last one may be filled up."""
+    return -(-frames // config.features.stack)
 
 
 def steps_needed(symbols: Tokens) -> int:
@@ -176,7 +183,7 @@ def _fault(item: Recording, samples: FloatArray, numbers: Tokens, symbols: Symbo
         return f"its transcript has {unknown[0]!r}, which the model has no symbol for"
     if not len(numbers):
         return "its transcript is empty"
-    steps = -(-frames_in(len(samples), config) // config.features.stack)
+    steps = steps_in(frames_in(len(samples), config), config)
     needed = steps_needed(numbers)
     if steps < needed:
         return (

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 
 from recurra.arrays import BoolArray, FloatArray
-from recurra.tasks.speech.audio import Resampler
+from recurra.tasks.speech.audio import resampled
 from recurra.tasks.speech.recordings import Recording
 
 _TABLE = """
@@ -151,8 +151,7 @@ def recording(text: str, conditions: Conditions, seed: int) -> Recording:
 
 
 def _at_rate(text: str, conditions: Conditions, seed: int, rate: int) -> FloatArray:
-    resampler = Resampler(RATE, rate)
-    return np.concatenate([resampler.feed(key(text, conditions, seed)), resampler.finish()])
+    return resampled(key(text, conditions, seed), RATE, rate)
 
 
 def morse(count: int = 8000, seed: int = 1, conditions: Conditions | None = None) -> list[Recording]:

@@ -17,9 +17,9 @@ from recurra.data.buckets import Buckets
 from recurra.data.tokenizer import Tokens
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
-from recurra.tasks.speech.audio import Resampler
+from recurra.tasks.speech.audio import resampled
 from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.data import Part, frames_in, log_mel, steps_needed
+from recurra.tasks.speech.data import Part, frames_in, log_mel, steps_in, steps_needed
 from recurra.tasks.speech.features import Normalization, normalized, stacked
 from recurra.tasks.speech.networks import CtcNetwork, Heard
 from recurra.tasks.speech.symbols import BLANK, Symbols
@@ -41,8 +41,7 @@ def played(samples: FloatArray, config: Config, generator: np.random.Generator) 
     """A recording played at another speed, louder or softer, and with noise; all within what the options say."""
     if config.speed:
         faster = float(np.exp(generator.uniform(-1, 1) * np.log1p(config.speed)))
-        resampler = Resampler(config.features.rate, round(config.features.rate / faster))
-        samples = np.concatenate([resampler.feed(samples), resampler.finish()])
+        samples = resampled(samples, config.features.rate, round(config.features.rate / faster))
     most = required(config.gain_db, "gain_db")
     gain = 10 ** (generator.uniform(-most, most) / 20)
     loudest = required(config.noise_db, "noise_db")
@@ -144,8 +143,7 @@ class Transcribing:
         if frames is None:
             samples = self.train.sounds[number]
             other = played(samples, self.config, random)
-            steps = -(-frames_in(len(other), self.config) // self.config.features.stack)
-            if steps < steps_needed(self.train.symbols[number]):
+            if steps_in(frames_in(len(other), self.config), self.config) < steps_needed(self.train.symbols[number]):
                 other = samples
             frames = normalized(log_mel(other, self.config), self.config.features, self.normalization)
             if self._keeps:
@@ -212,7 +210,7 @@ def guessing(part: Part, symbols: Symbols, config: Config) -> float:
 
 def lengths_of(part: Part, config: Config) -> IntArray:
     """Steps and symbols of each recording, `(recordings, 2)`."""
-    steps = -(-part.frames // config.features.stack)
+    steps = steps_in(part.frames, config)
     return np.stack([steps, np.array([len(symbols) for symbols in part.symbols])], axis=1)
 
 
