@@ -153,8 +153,8 @@ def run_training(
         with os_errors("writing", files):
             files.mkdir(exist_ok=True)
         spec = prepare(config, vocabulary, files)
-        if run and run.data != spec.digest:
-            raise RecurraError(f"the data are not those that the run of {out} began with; give the same")
+        if run:
+            run_folder.require_same_data(run, spec.digest, out)
         network = _built(spec, None if run else beginning)
         if main:
             run_folder.begin(work, run, dump_json(spec.vocabulary))

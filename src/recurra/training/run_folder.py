@@ -185,6 +185,21 @@ def resumed(run: SavedRun, given: ConfigT) -> ConfigT:
     return result
 
 
+def require_same_data(run: SavedRun, digest: str, out: Path) -> None:
+    """Refuse to go on with a run on other data.
+
+    Args:
+        run: the saved run.
+        digest: of the data that are given.
+        out: its model folder, for the message.
+
+    Raises:
+        RecurraError: if they are not those it began with.
+    """
+    if run.data != digest:
+        raise RecurraError(f"the data are not those that the run of {out} began with; give the same")
+
+
 def finish(save: Callable[[Callable[[Path], None]], None], work: Path | None, further: Callable[[Path], None]) -> None:
     """Write a model folder, all or nothing.
 

@@ -78,8 +78,8 @@ def train(
             began = f"from {run.begun_from}" if run.begun_from else "from nothing"
             raise RecurraError(f"this run began {began}; give the same model to begin from to go on with it")
         read = read_data(several(data), several(validation), config, work, start.counted() if start else NOTHING)
-        if run and run.data != read.digest:
-            raise RecurraError(f"the data are not those that the run of {folder} began with; give the same")
+        if run:
+            run_folder.require_same_data(run, read.digest, folder)
         learner = make_learner(config, read, work)
         if start:
             learner.restore(taken_over(learner.arrays(), read.words, start))
