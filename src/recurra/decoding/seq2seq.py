@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
 from recurra.data.buckets import pad
 from recurra.data.tokenizer import Tokens
-from recurra.data.vocabulary import Vocabulary
 from recurra.decoding.beam_search import BeamResult, BeamSearch, beam_search
 from recurra.decoding.candidates import DecodingProblem
 from recurra.decoding.decoder_step import decoder_step
@@ -20,7 +19,8 @@ from recurra.decoding.sequence_sampling import sample_sequences
 from recurra.decoding.step import DecoderStep
 from recurra.errors import OptionError
 from recurra.models.cells import State
-from recurra.models.encoder_decoder import EncoderDecoder
+from recurra.models.decoder import Writer
+from recurra.models.encoder_decoder import Encoded, EncoderDecoder
 from recurra.models.weight_layout import with_contiguous_input_weights
 
 MAX_BATCH = 128
@@ -37,20 +37,42 @@ MAX_WEIGHTS = 2**28
 refused."""
 
 
+class Target(Protocol):
+    """What is written: a vocabulary is one."""
+
+    @property
+    def start(self) -> int:
+        """The token every output is begun with."""
+
+    @property
+    def end(self) -> int:
+        """The token that ends it."""
+
+    @property
+    def unwritable(self) -> Sequence[int]:
+        """Tokens that are never written."""
+
+
+Encode = Callable[[Any, Sequence[int]], Encoded]
+"""A network reads the sources with these indices, all at once."""
+
+
 class Request(NamedTuple):
     """What outputs are asked for.
 
     Attributes:
         networks: those that write together, by the mean of their probabilities; at least one.
-        sources: tokens, each with its end.
+        positions: length of each source, as the decoder attends to it.
+        encode: how a network reads some of the sources.
         target: what is written.
         limits: the longest output of each source, in tokens.
         prefixes: forced beginning of each output.
     """
 
-    networks: Sequence[EncoderDecoder]
-    sources: Sequence[Tokens]
-    target: Vocabulary
+    networks: Sequence[Writer]
+    positions: Sequence[int]
+    encode: Encode
+    target: Target
     limits: Sequence[int]
     prefixes: Sequence[Sequence[int]]
 
@@ -60,10 +82,21 @@ class Request(NamedTuple):
             start=self.target.start,
             end=self.target.end,
             limits=[self.limits[index] for index in batch],
-            positions=[len(self.sources[index]) for index in batch],
+            positions=[self.positions[index] for index in batch],
             prefixes=[self.prefixes[index] for index in batch],
             suppressed=self.target.unwritable,
         )
+
+
+def token_encoder(sources: Sequence[Tokens]) -> Encode:
+    """How encoder-decoders read sources that are tokens, each with its end."""
+
+    def encode(network: EncoderDecoder, batch: Sequence[int]) -> Encoded:
+        padded = pad([sources[index] for index in batch])
+        device = network.decoder.output.weight.device
+        return network.encode(torch.from_numpy(padded.tokens).to(device), torch.from_numpy(padded.mask).to(device))
+
+    return encode
 
 
 def search_all(request: Request, options: BeamSearch, trees: bool = False) -> list[BeamResult]:
@@ -73,15 +106,15 @@ def search_all(request: Request, options: BeamSearch, trees: bool = False) -> li
         OptionError: if a beam is too wide for a source as long.
     """
     if any(network.decoder.attention for network in request.networks):
-        for source, limit in zip(request.sources, request.limits, strict=True):
-            require_room(len(source), limit, options.beam_size)
+        for positions, limit in zip(request.positions, request.limits, strict=True):
+            require_room(positions, limit, options.beam_size)
     request = _faster(request)
     found: dict[int, BeamResult] = {}
-    for batch in _batches([len(source) for source in request.sources], options.beam_size):
+    for batch in _batches(request.positions, options.beam_size):
         step, state = _first_step(request, batch)
         results = beam_search(step, state, request.problem(batch), options, trees=trees)
         found.update(zip(batch, results, strict=True))
-    return [found[index] for index in range(len(request.sources))]
+    return [found[index] for index in range(len(request.positions))]
 
 
 def require_room(length: int, limit: int, beam_size: int) -> None:
@@ -110,7 +143,7 @@ def draw_all(request: Request, options: BeamSearch, sampling: Sampling, indices:
     """
     request = _faster(request)
     drawn: dict[int, Hypothesis] = {}
-    for batch in _batches([len(source) for source in request.sources], 1):
+    for batch in _batches(request.positions, 1):
         step, state = _first_step(request, batch)
         results = sample_sequences(
             step,
@@ -122,12 +155,12 @@ def draw_all(request: Request, options: BeamSearch, sampling: Sampling, indices:
             indices=[indices[index] for index in batch],
         )
         drawn.update(zip(batch, results, strict=True))
-    return [drawn[index] for index in range(len(request.sources))]
+    return [drawn[index] for index in range(len(request.positions))]
 
 
 def _faster(request: Request) -> Request:
     """The same request, its networks laid out for small batches where that is worth a copy."""
-    if len(request.sources) <= MAX_BATCH:
+    if len(request.positions) <= MAX_BATCH:
         return request
     return request._replace(networks=[with_contiguous_input_weights(network) for network in request.networks])
 
@@ -147,13 +180,10 @@ def _batches(lengths: Sequence[int], beam_size: int) -> Iterator[list[int]]:
 
 def _first_step(request: Request, batch: Sequence[int]) -> tuple[DecoderStep, State]:
     """The step of one or several networks before a batch of sources, and its first state."""
-    padded = pad([request.sources[index] for index in batch])
     steps, states = [], []
     with torch.no_grad():
         for network in request.networks:
-            device = network.decoder.output.weight.device
-            tokens, mask = (torch.from_numpy(array).to(device) for array in (padded.tokens, padded.mask))
-            step, state = decoder_step(network.decoder, network.encode(tokens, mask))
+            step, state = decoder_step(network.decoder, request.encode(network, batch))
             steps.append(step)
             states.append(state)
     if len(steps) == 1:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from recurra.arrays import IntArray
 from recurra.data.buckets import Buckets, pad
+from recurra.data.tokenizer import Tokens
 from recurra.data.vocabulary import Sequences
 from recurra.evaluation.language_model import Score
 from recurra.models.dropout import DropoutGenerator
@@ -74,8 +76,30 @@ def predict(
     """
     rows = generator.rows if generator else slice(None)
     sources = pad([pairs.sources[number] for number in batch])
-    targets = pad([pairs.targets[number] for number in batch])
-    before = np.pad(targets.tokens[:, :-1], ((0, 0), (1, 0)), constant_values=start)
-    arrays = (sources.tokens, sources.mask, before, targets.mask)
-    logits = model(*(torch.from_numpy(array[rows]).to(device) for array in arrays), generator)
-    return logits, torch.from_numpy(targets.tokens[rows][targets.mask[rows]]).to(device)
+    tokens, mask = (torch.from_numpy(array[rows]).to(device) for array in (sources.tokens, sources.mask))
+    targets = teacher_forced([pairs.targets[number] for number in batch], start, device, rows)
+    return model(tokens, mask, targets.before, targets.mask, generator), targets.right
+
+
+class ForcedTargets(NamedTuple):
+    """Targets as a decoder is told them.
+
+    Attributes:
+        before: the token before each, `(rows, longest)`.
+        mask: `(rows, longest)`, True for what is to be predicted.
+        right: what that is, row by row, `(predictions,)`.
+    """
+
+    before: Tensor
+    mask: Tensor
+    right: Tensor
+
+
+def teacher_forced(
+    targets: Sequence[Tokens], start: int, device: torch.device, rows: slice = slice(None)
+) -> ForcedTargets:
+    """Targets, each with its end, as a decoder is told them; some rows, padded like the whole batch."""
+    padded = pad(targets)
+    before = np.pad(padded.tokens[:, :-1], ((0, 0), (1, 0)), constant_values=start)
+    arrays = (before[rows], padded.mask[rows], padded.tokens[rows][padded.mask[rows]])
+    return ForcedTargets(*(torch.from_numpy(array).to(device) for array in arrays))

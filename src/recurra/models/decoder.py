@@ -203,3 +203,14 @@ def _split(state: State) -> tuple[State, State]:
 def _join(states: list[State]) -> State:
     """The states of all layers, `(L, B, H)` a part, from those of some of them."""
     return tuple(torch.cat(parts) for parts in zip(*states, strict=True))
+
+
+class Writer(nn.Module):
+    """A network whose outputs a decoder writes, whatever it is that it reads."""
+
+    decoder: Decoder
+
+    def compute_logits(self, features: Tensor) -> Tensor:
+        """Logits `(..., target_size)` of the decoder's features `(..., F)`."""
+        logits: Tensor = self.decoder.output(features)
+        return logits

@@ -14,7 +14,7 @@ from recurra.config import required
 from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.attention_loop import AttentionMemory
 from recurra.models.cells import State
-from recurra.models.decoder import Decoder
+from recurra.models.decoder import Decoder, Writer
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder import Encoder
 
@@ -31,7 +31,7 @@ class Encoded(NamedTuple):
     state: State
 
 
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(Writer):
     """The whole network.
 
     Args:
@@ -99,8 +99,3 @@ class EncoderDecoder(nn.Module):
         memory, state = self.encode(sources, mask, generator)
         features, weights, _ = self.decoder(targets, state, memory, generator)  # (B, T, F), (B, T, S)
         return features, weights
-
-    def compute_logits(self, features: Tensor) -> Tensor:
-        """Logits `(..., target_size)` of the decoder's features `(..., F)`."""
-        logits: Tensor = self.decoder.output(features)
-        return logits

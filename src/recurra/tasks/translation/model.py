@@ -15,7 +15,7 @@ from recurra.data.vocabulary import VocabularyPair
 from recurra.decoding.beam_search import BeamResult, BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.sampling import Sampling
-from recurra.decoding.seq2seq import Request, draw_all, require_room, search_all
+from recurra.decoding.seq2seq import Request, draw_all, require_room, search_all, token_encoder
 from recurra.errors import OptionError, RecurraError
 from recurra.evaluation.seq2seq import score_pairs
 from recurra.evaluation.text_metrics import Tokenize, by_length, length_of, measure
@@ -117,7 +117,8 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
         sources = [item if isinstance(item, Sentence) else self.source(item, search) for item in sentences]
         return Request(
             [model.network for model in (self, *ensemble)],
-            [source.tokens for source in sources],
+            [len(source.tokens) for source in sources],
+            token_encoder([source.tokens for source in sources]),
             self.vocabularies.target,
             [self.limit(len(source.tokens), search) for source in sources],
             [self._forced(prefix) for prefix in prefixes or [""] * len(sources)],
