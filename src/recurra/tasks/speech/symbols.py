@@ -79,6 +79,10 @@ class Symbols:
         """The transcript of symbols; no number is the blank's."""
         return "".join(self.names[number - 1] for number in numbers)
 
+    def read(self, numbers: Iterable[int]) -> str:
+        """The same with single spaces, and none at its ends."""
+        return " ".join(self.text(numbers).split())
+
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make them again, as JSON values."""
         return {"symbols": list(self.names), "lowercase": self.lowercase}
