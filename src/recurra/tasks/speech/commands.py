@@ -135,7 +135,8 @@ def _listen(model: Model, search: PrefixSearch, hot_words: dict[str, float]) -> 
     listener = model.listen(search, hot_words)
     try:
         for samples in microphone(model.config.features.rate):
-            stream(model.symbols.text(listener.feed(samples).settled.symbols.tolist()))
+            said = model.symbols.text(listener.feed(samples).settled.symbols.tolist())
+            stream(said and said + model.symbols.between)
     except KeyboardInterrupt:
         stream(model.symbols.text(listener.finish().settled.symbols.tolist()) + "\n")
 
