@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
-from singing import songs, write_recordings
+from singing import short_songs, songs, write_recordings
 
 from recurra import music, sentiment, speech, text, translation
 from recurra.cli import main
@@ -348,4 +348,20 @@ def trained_speech(songs_file: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("trained-speech") / "listener"
     options = TINY_SPEECH | {"steps": 150, "learning_rate": 0.02, "hidden_size": 24, "evaluations": 2}
     speech.train(songs_file, folder, SpeechConfig(**options, bidirectional=False))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def short_songs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of very short texts that are sung; not to be altered."""
+    return write_recordings(tmp_path_factory.mktemp("short-songs") / "sung", short_songs(160))
+
+
+@pytest.fixture(scope="session")
+def trained_speller(short_songs_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model that attends and has learnt the letters that are sung; not to be altered."""
+    folder = tmp_path_factory.mktemp("trained-speller") / "speller"
+    always_the_same = {"gain_db": 0.0, "noise_db": 100.0}
+    options = TINY_SPEECH | always_the_same | {"steps": 250, "learning_rate": 0.01, "hidden_size": 32, "evaluations": 2}
+    speech.train(short_songs_file, folder, SpeechConfig(**options, network="attention"))
     return folder

@@ -24,6 +24,7 @@ from recurra.tasks.speech.live import microphone
 from recurra.tasks.speech.model import Model, figures
 from recurra.tasks.speech.morse import RATE, Conditions, morse
 from recurra.tasks.speech.prefix_search import PrefixSearch
+from recurra.tasks.speech.search import Search, chosen
 from recurra.tasks.speech.subtitles import SUBTITLES, subtitles
 from recurra.tasks.speech.threshold import threshold_decode
 from recurra.tasks.speech.training import train as train_model
@@ -77,7 +78,7 @@ def transcribe(
     hot_words: Path | None = None,
     language_model: Path | None = None,
     json: bool = False,
-    search: PrefixSearch = PrefixSearch(),
+    search: Search = Search(),
 ) -> None:
     """Write down what is said in recordings, or what a microphone hears.
 
@@ -95,7 +96,8 @@ def transcribe(
     if live:
         if recordings or out or json:
             raise OptionError("`live` listens to the microphone; leave recordings, `out` and `json` out")
-        _listen(loaded.listen(search, favoured, language_model), loaded)
+        wanted = chosen(PrefixSearch, None, search.given())
+        _listen(loaded.listen(wanted, favoured, language_model), loaded)
         return
     require_given([str(path) for path in recordings], "a sound file, or `live` for the microphone")
     if out:
@@ -105,7 +107,7 @@ def transcribe(
             raise OptionError(f"`out` {out} takes the subtitles of one recording; give one, or a .txt for several")
     found = {}
     for path in recordings:
-        found[str(path)] = loaded.transcribe(path, search=search, hot_words=favoured, language_model=language_model)
+        found[str(path)] = loaded.transcribe(path, hot_words=favoured, language_model=language_model, **search.given())
         if not json and not out:
             print(f"{path}\t{found[str(path)].text}" if len(recordings) > 1 else found[str(path)].text)
     if out:
@@ -179,7 +181,7 @@ def evaluate(
     encoding: str = "utf-8",
     out: Path | None = None,
     json: bool = False,
-    search: PrefixSearch = PrefixSearch(),
+    search: Search = Search(),
 ) -> None:
     """Measure transcripts: word and character error rates, the worst of them, what is taken for what.
 
@@ -200,12 +202,12 @@ def evaluate(
         require_writable_parent(out)
     found = Model.load(model, "auto").answers(
         recordings,
-        search=search,
         hot_words=_hot_words(hot_words),
         language_model=language_model,
         encoding=encoding,
         columns=columns,
         header=header,
+        **search.given(),
     )
     heard = [transcript.text for transcript in found.heard]
     errors = found.accuracy.errors.tolist()
@@ -244,7 +246,7 @@ def explain(
     hot_words: Path | None = None,
     language_model: Path | None = None,
     json: bool = False,
-    search: PrefixSearch = PrefixSearch(),
+    search: Search = Search(),
 ) -> None:
     """Show what was heard: spectrogram, probabilities of the symbols and the text over one time axis, to be played.
 
@@ -266,9 +268,9 @@ def explain(
         out,
         start=start,
         seconds=seconds,
-        search=search,
         hot_words=_hot_words(hot_words),
         language_model=language_model,
+        **search.given(),
     )
     if json:
         others = [each._asdict() for each in found.alternatives]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from recurra.config import Range, fill_in, required
 from recurra.data.columns import Header
+from recurra.errors import OptionError
 from recurra.models.architecture import Architecture
+from recurra.models.attention_loop import AttentionCell
 from recurra.tasks.speech.features import FeatureOptions
 from recurra.training.options import Training, limited
 
@@ -63,13 +65,34 @@ class SpeechTraining(Training):
     """Neighbouring bands that are masked twice in each recording, at most (SpecAugment)."""
     mask_ms: Annotated[float | None, Range(0.0, 10_000.0)] = None
     """Stretches of time that are masked twice in each recording, at most, in milliseconds (SpecAugment)."""
+    ctc_weight: Annotated[float | None, Range(0.0, 0.99)] = None
+    """Share of the loss of CTC in that of --network attention, which it helps to find what belongs to what; 0.3."""
+    label_smoothing: Annotated[float | None, Range(0.0, 0.9)] = None
+    """Share of the target probability that --network attention spreads evenly over all symbols; 0.1."""
 
 
 @dataclass(frozen=True)
-class Config(Architecture, SpeechTraining):
+class SpeechArchitecture(Architecture):
+    """What a speech model is made of."""
+
+    group: ClassVar[str] = "network"
+
+    network: Literal["ctc", "attention"] = "ctc"
+    """A symbol at each step, merged (ctc), or a decoder that writes and attends to what was heard (attention)."""
+    decoder_layers: Annotated[int | None, Range(1, 32)] = None
+    """Recurrent layers of the decoder of --network attention; 1."""
+
+
+_OF_ATTENTION: dict[str, Any] = dict(ctc_weight=0.3, label_smoothing=0.1, decoder_layers=1)
+"""What only a network that attends has, and what it is if not given."""
+
+
+@dataclass(frozen=True)
+class Config(SpeechArchitecture, SpeechTraining):
     """Everything that can be chosen about a speech model."""
 
     group: ClassVar[str] = "data"
+    may_be_none: ClassVar[frozenset[str]] = SpeechTraining.may_be_none | _OF_ATTENTION.keys()
 
     preset: Preset | None = None
     """Defaults for speech, or for Morse code; by the data if not given."""
@@ -107,6 +130,21 @@ class Config(Architecture, SpeechTraining):
     encoding: str = "utf-8"
     """How tables encode text."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.network == "attention":
+            if self.cell not in get_args(AttentionCell):
+                raise OptionError(f"`cell` is {self.cell}, but a decoder that attends is an lstm or a gru; give one")
+            return
+        for name in _OF_ATTENTION:
+            if getattr(self, name) is not None:
+                raise OptionError(f"`{name}` does nothing for `network` ctc; leave it out, or take attention")
+
+    @property
+    def by_ctc(self) -> bool:
+        """Whether CTC has a part in training: transcripts must then fit into the steps."""
+        return self.network == "ctc" or self.ctc_weight != 0
+
     @property
     def features(self) -> FeatureOptions:
         """How sound becomes features; of a configuration with its preset."""
@@ -128,7 +166,8 @@ def with_preset(config: Config, sample: bool) -> Config:
         sample: whether the recordings are keyed Morse code.
     """
     preset: Preset = config.preset or ("morse" if sample else "speech")
-    return fill_in(replace(config, preset=preset), **_PRESETS[preset])
+    further = _OF_ATTENTION if config.network == "attention" else {}
+    return fill_in(replace(config, preset=preset), **_PRESETS[preset], **further)
 
 
 def resolve(config: Config, seconds: float) -> Config:

@@ -203,7 +203,7 @@ def _fault(item: Recording, samples: FloatArray, numbers: Tokens, symbols: Symbo
     if not len(numbers):
         return "its transcript is empty"
     steps = steps_in(frames_in(len(samples), config), config)
-    needed = steps_needed(numbers)
+    needed = steps_needed(numbers) if config.by_ctc else 1
     if steps < needed:
         return (
             f"it is too short for its transcript: {steps} steps of {1000 * config.features.step_seconds:.0f} ms, and "

@@ -12,14 +12,16 @@ import torch
 
 from recurra import load
 from recurra.arrays import BoolArray, DoubleArray, FloatArray
-from recurra.config import with_options
 from recurra.data.columns import Header
 from recurra.data.sources import several
+from recurra.decoding.beam_search import BeamSearch
 from recurra.errors import OptionError, RecurraError
 from recurra.evaluation.classification import calibration_error, reliability
 from recurra.progress import bar, in_groups, note
 from recurra.tasks.shared.model import SavedModel
 from recurra.tasks.speech.accuracy import Accuracy, measure, right_words
+from recurra.tasks.speech.attending import GROUP, Attended, Reach, Speller, fault_of, told, weights_of
+from recurra.tasks.speech.attention_network import AttentionNetwork, SpeechNetwork
 from recurra.tasks.speech.audio import SILENCE, sound_blocks
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.ctc import Labelling, empty_labelling, greedy, joined
@@ -34,10 +36,13 @@ from recurra.tasks.speech.objective import batches_of, heard, steps_of
 from recurra.tasks.speech.page import write_page
 from recurra.tasks.speech.prefix_search import PrefixDecoder, PrefixSearch
 from recurra.tasks.speech.recordings import open_recordings
+from recurra.tasks.speech.search import chosen
 from recurra.tasks.speech.symbols import BLANK, Symbols
 from recurra.tasks.speech.transcript import Transcript, spoken
 
 DEFAULT_SEARCH = PrefixSearch()
+
+GREEDY = BeamSearch(beam_size=1)
 
 LanguageModel = TextModel | str | Path | None
 """A text model, its folder, or none."""
@@ -92,7 +97,7 @@ class Evaluation(NamedTuple):
     calibration_error: float
 
 
-class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
+class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
     """A trained speech model; `SavedModel` says what it is made of."""
 
     task = "speech"
@@ -107,6 +112,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
     free_options = (
         *SavedModel.free_options,
         *("batch_seconds", "curriculum", "speed", "gain_db", "noise_db", "mask_bands", "mask_ms", "min_count"),
+        *("ctc_weight", "label_smoothing"),
     )
 
     @staticmethod
@@ -115,14 +121,29 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         return Vocabulary.from_json(values, where)
 
     @staticmethod
-    def build(config: Config, vocabulary: Vocabulary) -> CtcNetwork:
+    def build(config: Config, vocabulary: Vocabulary) -> SpeechNetwork:
         """The network of a resolved configuration, with its first weights."""
-        return CtcNetwork(vocabulary.symbols.size, config)
+        kind = AttentionNetwork if config.network == "attention" else CtcNetwork
+        return kind(vocabulary.symbols.size, config)
+
+    def network_words(self) -> str:
+        """A few words on what was trained."""
+        return f"{self.config.network}, {super().network_words()}"
 
     @property
     def symbols(self) -> Symbols:
         """What transcripts are made of."""
         return self.vocabulary.symbols
+
+    def _by_ctc(self, what: str) -> CtcNetwork:
+        """The network, for what only one under CTC can do.
+
+        Raises:
+            OptionError: if it is another.
+        """
+        if isinstance(self.network, AttentionNetwork):
+            raise OptionError(f"{what} is for `network` ctc, and {self.name} attends; leave it out or train another")
+        return self.network
 
     def decoder(
         self,
@@ -140,6 +161,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         Raises:
             OptionError: if a hot word has a symbol that the model does not write.
         """
+        self._by_ctc("a search over prefixes")
         encoded = {}
         for word, weight in (hot_words or {}).items():
             if unknown := self.symbols.unknown_in(word):
@@ -162,13 +184,14 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         Raises:
             RecurraError: if the model reads recordings from both ends.
         """
+        network = self._by_ctc("transcribing while it listens")
         if self.config.bidirectional:
             raise RecurraError(
                 f"{self.name} reads recordings from both ends and cannot transcribe while it listens; train one with "
                 "`bidirectional` off"
             )
         decoder = self.decoder(search, hot_words, language_model)
-        return Listener(self.network, self.config, self.vocabulary.normalization, decoder)
+        return Listener(network, self.config, self.vocabulary.normalization, decoder)
 
     def log_probs(self, recording: str | Path | FloatArray) -> FloatArray:
         """Log-probabilities of the symbols at each step, `(steps, symbols)`, the blank first.
@@ -176,7 +199,8 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         Args:
             recording: a file, or samples at the model's rate, `(samples,)`, from -1 to 1.
         """
-        pieces = log_probs_of(self._blocks(recording), self.network, self.config, self.vocabulary.normalization)
+        network = self._by_ctc("a probability at each step")
+        pieces = log_probs_of(self._blocks(recording), network, self.config, self.vocabulary.normalization)
         return np.concatenate([np.zeros((0, self.symbols.size), np.float32), *pieces])
 
     def _blocks(self, recording: str | Path | FloatArray) -> Iterable[FloatArray]:
@@ -189,7 +213,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         self,
         recording: str | Path | FloatArray,
         *,
-        search: PrefixSearch | None = None,
+        search: PrefixSearch | BeamSearch | None = None,
         hot_words: Mapping[str, float] | None = None,
         language_model: LanguageModel = None,
         **options: Any,
@@ -201,15 +225,19 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
             search: how to search.
             hot_words: words and phrases to favour, and by how many nats each.
             language_model: a text model, or its folder, whose opinion counts too.
-            options: fields of `PrefixSearch`: `beam_size=10`.
+            options: fields of `PrefixSearch`, or `BeamSearch` of a network that attends: `beam_size=10`.
 
         Raises:
+            OptionError: if an option is for the other network.
             RecurraError: if the file is not sound.
         """
-        chosen = with_options(search or DEFAULT_SEARCH, options)
-        return self._transcribed(recording, self.decoder(chosen, hot_words, language_model))
+        wanted = self._search(search, hot_words, language_model, options)
+        if isinstance(wanted, BeamSearch):
+            return self._spelled([recording], wanted)[0]
+        return self._transcribed(recording, self.decoder(wanted, hot_words, language_model))
 
     def _transcribed(self, recording: str | Path | FloatArray, decoder: PrefixDecoder) -> Transcript:
+        network = self._by_ctc("a search over prefixes")
         state, found, steps = decoder.start(), empty_labelling(), 0
         loudest = 0.0
 
@@ -219,13 +247,65 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
                 loudest = max(loudest, float(np.abs(block).max(initial=0)))
                 yield block
 
-        for piece in log_probs_of(heard_blocks(), self.network, self.config, self.vocabulary.normalization):
+        for piece in log_probs_of(heard_blocks(), network, self.config, self.vocabulary.normalization):
             settled, state = decoder.advance(piece, state)
             found, steps = joined(found, settled), steps + len(piece)
         if loudest < SILENCE:  # of which a network makes something, too
             return self.transcript(empty_labelling(), 0.0, steps)
         best = decoder.finish(state)[0]
         return self.transcript(joined(found, best.labelling), best.log_prob, steps)
+
+    def attention(
+        self, recording: str | Path | FloatArray, *, search: BeamSearch | None = None, **options: Any
+    ) -> Attended:
+        """What is said in a recording, and where the decoder attended while it wrote that down.
+
+        Args:
+            recording: see `transcribe`.
+            search: how to search.
+            options: fields of `BeamSearch`.
+
+        Raises:
+            OptionError: if the model has another network.
+            RecurraError: if the file is not sound, or it is too long.
+        """
+        found = self.speller().write([self._blocks(recording)], chosen(BeamSearch, search, options), keep_weights=True)
+        transcript = self.transcript(found[0].labelling, found[0].log_prob, found[0].steps)
+        return Attended(found[0].labelling.symbols, weights_of(found[0]), transcript)
+
+    def speller(self) -> Speller:
+        """What writes recordings down, of a network that attends.
+
+        Raises:
+            OptionError: if the model has another network.
+        """
+        if not isinstance(self.network, AttentionNetwork):
+            raise OptionError(f"attention is for `network` attention, and {self.name} has ctc; train another model")
+        reach = Reach.from_record(self.record)
+        return Speller(self.network, self.config, self.vocabulary.normalization, self.symbols.space, reach)
+
+    def _search(
+        self,
+        search: PrefixSearch | BeamSearch | None,
+        hot_words: Mapping[str, float] | None,
+        language_model: LanguageModel,
+        options: Mapping[str, Any],
+    ) -> PrefixSearch | BeamSearch:
+        """The options of the network's search, which are refused if they are for the other one."""
+        for name, given in (("hot_words", hot_words), ("language_model", language_model)):
+            if given:
+                self._by_ctc(f"`{name}`")
+        if isinstance(self.network, AttentionNetwork):
+            return chosen(BeamSearch, search, options)
+        return chosen(PrefixSearch, search, options)
+
+    def _spelled(self, recordings: Sequence[str | Path | FloatArray], search: BeamSearch) -> list[Transcript]:
+        """What is said in recordings, by a network that attends."""
+        speller = self.speller()
+        found = speller.write(map(self._blocks, recordings), search)
+        for sentence in told(found, speller.longest):
+            note(sentence)
+        return [self.transcript(each.labelling, each.log_prob, each.steps) for each in found]
 
     def transcript(self, labelling: Labelling, log_prob: float, steps: int) -> Transcript:
         """A labelling as it is read."""
@@ -261,10 +341,11 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         Raises:
             RecurraError: if the recording cannot be read or is too short, or the page cannot be written.
         """
+        self._by_ctc("a page of what was heard")
+        wanted = chosen(PrefixSearch, search, options)
+        wanted = replace(wanted, n_best=min(ALTERNATIVES, wanted.beam_size), lag=None)
         samples = passage(Path(recording), self.config.features.rate, start, seconds)
-        chosen = with_options(search or DEFAULT_SEARCH, options)
-        chosen = replace(chosen, n_best=min(ALTERNATIVES, chosen.beam_size), lag=None)
-        explanation = explain(self, str(recording), samples, start, self.decoder(chosen, hot_words, language_model))
+        explanation = explain(self, str(recording), samples, start, self.decoder(wanted, hot_words, language_model))
         if out is not None:
             write_page(Path(out), self.name, explanation)
         return explanation
@@ -283,6 +364,8 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
 
     def hear(self, part: Part) -> list[Transcript]:
         """The greedy transcripts of recordings."""
+        if isinstance(self.network, AttentionNetwork):
+            return self._hear_spelled(part)
         transcripts: dict[int, Transcript] = {}
         with bar("scoring") as shown:
             for batch in batches_of(part, self.config):
@@ -304,11 +387,19 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         sure = [word.confidence for transcript in heard for word in transcript.words]
         return np.array(sure), right_words(words, [split(text) for text in said])
 
+    def _hear_spelled(self, part: Part) -> list[Transcript]:
+        found = []
+        for numbers in in_groups(range(len(part)), GROUP, "scoring"):
+            found += self.speller().write(([part.sounds[number]] for number in numbers), GREEDY)
+        if reason := fault_of(found):
+            note(reason)
+        return [self.transcript(each.labelling, each.log_prob, each.steps) for each in found]
+
     def answers(
         self,
         data: str | Path | Sequence[Any],
         *,
-        search: PrefixSearch | None = None,
+        search: PrefixSearch | BeamSearch | None = None,
         hot_words: Mapping[str, float] | None = None,
         language_model: LanguageModel = None,
         encoding: str = "utf-8",
@@ -317,14 +408,19 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         **options: Any,
     ) -> Evaluation:
         """Transcribe recordings and compare with what is said in them; see `evaluate`."""
+        wanted = self._search(search, hot_words, language_model, options)
         found = open_recordings(several(data), encoding, columns, header)
         for reason in found.skipped:
             note(f"left out: {reason}")
         said = [self.symbols.clean(item.text) for item in found.items]
-        decoder = self.decoder(with_options(search or DEFAULT_SEARCH, options), hot_words, language_model)
-        transcripts = []
-        for group in in_groups(found.items, 1, "transcribing"):
-            transcripts.append(self._transcribed(group[0].load(self.config.features.rate), decoder))
+        transcripts: list[Transcript] = []
+        if isinstance(wanted, BeamSearch):
+            for group in in_groups(found.items, GROUP, "transcribing"):
+                transcripts += self._spelled([item.load(self.config.features.rate) for item in group], wanted)
+        else:
+            decoder = self.decoder(wanted, hot_words, language_model)
+            for group in in_groups(found.items, 1, "transcribing"):
+                transcripts.append(self._transcribed(group[0].load(self.config.features.rate), decoder))
         accuracy = measure([transcript.text for transcript in transcripts], said)
         error = calibration_error(reliability(*self.confidences(transcripts, said)))
         return Evaluation([item.name for item in found.items], said, transcripts, accuracy, error)

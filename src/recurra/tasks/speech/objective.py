@@ -17,11 +17,12 @@ from recurra.data.buckets import Buckets
 from recurra.data.tokenizer import Tokens
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
+from recurra.tasks.speech.attention_network import SpeechNetwork
 from recurra.tasks.speech.audio import resampled
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.data import Part, frames_in, log_mel, steps_in, steps_needed
 from recurra.tasks.speech.features import Normalization, normalized, stacked
-from recurra.tasks.speech.networks import CtcNetwork, Heard
+from recurra.tasks.speech.networks import Heard
 from recurra.tasks.speech.symbols import BLANK, Symbols
 
 QUIETEST_NOISE = 100.0
@@ -217,6 +218,9 @@ def batches_of(part: Part, config: Config) -> list[list[int]]:
 
 def guessing(part: Part, symbols: Symbols, config: Config) -> float:
     """Nats a symbol of a network that holds all symbols for equally likely at each step."""
+    if config.network == "attention":  # which has to say where a transcript ends, too
+        count = sum(map(len, part.symbols))
+        return math.log(symbols.size) * (count + len(part)) / count
     total = 0.0
     for steps, numbers in zip(lengths_of(part, config)[:, 0].tolist(), part.symbols, strict=True):
         even = torch.full((steps, 1, symbols.size), -math.log(symbols.size))
@@ -239,7 +243,5 @@ def _loss(
     device: torch.device,
     generator: DropoutGenerator | None,
 ) -> Tensor:
-    targets = torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(device)
-    lengths = torch.tensor([len(each) for each in symbols])
-    assert isinstance(model, CtcNetwork)
-    return model.loss(batch.to(device), targets, lengths, generator).sum()
+    assert isinstance(model, SpeechNetwork)
+    return model.loss(batch.to(device), symbols, generator)
