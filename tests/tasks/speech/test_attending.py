@@ -246,7 +246,7 @@ class TestRuns:
     ) -> None:
         dense = [("abcd" * 8, sung("a", seed)) for seed in range(12)]
         table = write_recordings(tmp_path / "dense", dense)
-        options = tiny_speech | {"network": "attention", "steps": 1}
+        options = tiny_speech | {"network": "attention", "steps": 1, "tokens": "characters"}
         with pytest.raises(RecurraError, match="too short for its transcript"):
             speech.train(table, progress=False, **options)
         model = speech.train(table, progress=False, ctc_weight=0.0, **options)
