@@ -99,5 +99,6 @@ def test_frames_are_spread_and_moved_within_bounds(count: int, seed: int) -> Non
     assert abs(shift) <= 2
     bands = (np.arange(6) + shift).clip(0, 5)
     expected = np.linspace(0, 100, len(found))[:, None] + bands
-    assert found == pytest.approx(expected, abs=1e-3)
+    assert np.abs(found - expected).max() <= 50 / (count - 1) + 1e-3, "no frame is further away than half a frame"
+    assert {tuple(row) for row in found} <= {tuple(row) for row in frames[:, bands]}
     assert np.array_equal(moved(frames, Config(stretch=0.0, shift_bands=0), np.random.default_rng(seed)), frames)

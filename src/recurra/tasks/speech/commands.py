@@ -29,6 +29,7 @@ from recurra.tasks.speech.subtitles import SUBTITLES, subtitles
 from recurra.tasks.speech.threshold import threshold_decode
 from recurra.tasks.speech.training import train as train_model
 from recurra.tasks.speech.transcript import Transcript
+from recurra.tasks.speech.wakeword.detection import Detection, Detector
 
 HOT_WEIGHT = 2.0
 """Nats that a hot word brings if its line says nothing else."""
@@ -145,6 +146,67 @@ def _listen(listener: Listener, model: Model) -> None:
         stream(model.symbols.text(listener.finish().settled.symbols.tolist()) + "\n")
 
 
+@command
+def detect(
+    model: Path,
+    *recordings: Path,
+    live: bool = False,
+    threshold: float | None = None,
+    out: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Find a detector's word in recordings, or as a microphone hears it.
+
+    Args:
+        model: The model folder.
+        recordings: Sound files of any length: WAV, FLAC, MP3, OGG.
+        live: Listen to the microphone until interrupted.
+        threshold: The least probability of a detection; the one that was chosen in training if not given.
+        out: A table of the detections, .tsv.
+        json: Print one JSON object.
+    """
+    loaded = Model.load(model, "auto")
+    if live:
+        if recordings or out or json:
+            raise OptionError("`live` listens to the microphone; leave recordings, `out` and `json` out")
+        _listen_for(loaded.detector(threshold), loaded.config.features.rate)
+        return
+    require_given([str(path) for path in recordings], "a sound file, or `live` for the microphone")
+    if out:
+        require_suffix(out, ".tsv")
+        require_writable_parent(out)
+    rows: list[dict[str, Any]] = []
+    for path in recordings:
+        found = loaded.detect(path, threshold)
+        rows += [{"path": str(path)} | _detected(detection) for detection in found]
+        if not json and not out:
+            for detection in found:
+                print(f"{path}\t{_row(detection)}" if len(recordings) > 1 else _row(detection))
+    if out:
+        lines = ("\t".join(map(str, row.values())) + "\n" for row in rows)
+        write_text_atomic(out, "path\tword\tseconds\tprobability\n" + "".join(lines))
+    if json:
+        print_json({"word": loaded.symbols.names[0], "detections": rows, "count": len(recordings)})
+
+
+def _listen_for(detector: Detector, rate: int) -> None:
+    """Write down when the microphone hears the word, until interrupted."""
+    try:
+        for samples in microphone(rate):
+            for detection in detector.feed(samples):
+                stream(_row(detection) + "\n")
+    except KeyboardInterrupt:
+        stream("".join(_row(detection) + "\n" for detection in detector.finish()))
+
+
+def _detected(detection: Detection) -> dict[str, Any]:
+    return detection._asdict() | {"probability": round(detection.probability, 5)}
+
+
+def _row(detection: Detection) -> str:
+    return f"{detection.seconds:.2f}\t{detection.probability:.4f}\t{detection.word}"
+
+
 def _told(transcript: Transcript) -> dict[str, Any]:
     words = [word._asdict() | {"confidence": round(word.confidence, 4)} for word in transcript.words]
     return {
@@ -185,6 +247,8 @@ def evaluate(
 ) -> None:
     """Measure transcripts: word and character error rates, the worst of them, what is taken for what.
 
+    Of a detector: words missed, and false alarms an hour, with what so much sound can prove.
+
     Args:
         model: The model folder.
         recordings: Tables of file and transcript, a folder with a folder for each word, or sample:morse.
@@ -193,14 +257,20 @@ def evaluate(
         columns: Columns or keys of a table to read as file,transcript.
         header: Whether the first line of a table names its columns.
         encoding: How tables encode text.
-        out: A table of all recordings with what was said and heard, .tsv.
+        out: A table of all recordings with what was said and heard, .tsv; not of a detector.
         json: Print one JSON object.
     """
     require_given(recordings, "a table, a folder or sample:morse")
     if out:
         require_suffix(out, ".tsv")
         require_writable_parent(out)
-    found = Model.load(model, "auto").answers(
+    loaded = Model.load(model, "auto")
+    if loaded.config.detect:
+        if out or hot_words:
+            raise OptionError(f"{model} is a detector, which writes no text; leave `out` and `hot_words` out")
+        _print_rates(loaded.alarms(recordings, encoding=encoding, columns=columns, header=header), json)
+        return
+    found = loaded.answers(
         recordings,
         hot_words=_hot_words(hot_words),
         language_model=language_model,
@@ -226,6 +296,17 @@ def evaluate(
         if errors[number]:
             print(f"\n{found.names[number]}: {errors[number]} wrong")
             print(f"  said   {found.said[number]}\n  heard  {heard[number]}")
+
+
+def _print_rates(found: dict[str, Any], json: bool) -> None:
+    """What a detector missed, and its false alarms."""
+    proved, (low, high) = found.pop("proved"), found["misses_interval"]
+    if json:
+        print_json(found)
+        return
+    del found["misses_interval"]
+    print_table(found | {"misses 95 % interval": f"{low:.4f} to {high:.4f}"})
+    print(f"\n{proved}")
 
 
 def _print_confusions(confusions: Sequence[dict[str, Any]]) -> None:

@@ -17,7 +17,7 @@ from recurra.training.options import Training, limited
 MAX_EPOCHS = 200
 """More passes over the recordings than this only make a model learn them by heart."""
 
-Preset = Literal["speech", "morse"]
+Preset = Literal["speech", "morse", "detector"]
 
 Tokens = Literal["characters", "words"]
 
@@ -31,6 +31,11 @@ _PRESETS: dict[Preset, dict[str, Any]] = {
         **dict(rate=4000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
         **dict(speed=0.0, gain_db=0.0, noise_db=100.0, stretch=0.15, shift_bands=3, mask_bands=0, mask_ms=0.0),
         **dict(batch_seconds=32.0, hidden_size=96, learning_rate=0.01, dropout=0.1, curriculum=2.5),
+    ),
+    "detector": dict(
+        **dict(rate=16_000, window_ms=25.0, mel_bands=40, low_hz=20.0, high_hz=0.0, stack=3),
+        **dict(speed=0.15, gain_db=6.0, noise_db=5.0, stretch=0.0, shift_bands=0, mask_bands=4, mask_ms=0.0),
+        **dict(batch_seconds=48.0, hidden_size=64, learning_rate=5e-3, curriculum=0.0),
     ),
 }
 """What an ear hears; or a carrier and the noise beside it, with nothing masked: a dot is as short as a mask."""
@@ -95,7 +100,11 @@ class Config(SpeechArchitecture, SpeechTraining):
     may_be_none: ClassVar[frozenset[str]] = SpeechTraining.may_be_none | _OF_ATTENTION.keys()
 
     preset: Preset | None = None
-    """Defaults for speech, or for Morse code; by the data if not given."""
+    """Defaults for speech, for Morse code, or for a detector of speech; by the data and --detect if not given."""
+    detect: str = ""
+    """Train a detector of this word instead of a recogniser."""
+    false_alarms: Annotated[float, Range(0.0, 1e6)] = 1.0
+    """False alarms an hour that the threshold of a detector is chosen for."""
     rate: Annotated[int | None, Range(1000, 192_000)] = None
     """Samples a second that recordings are brought to."""
     window_ms: Annotated[float | None, Range(1.0, 1000.0)] = None
@@ -113,7 +122,8 @@ class Config(SpeechArchitecture, SpeechTraining):
     memory_seconds: Annotated[float, Range(0.0, 1000.0)] = 3.0
     """How long the running mean remembers that is taken off each band; 0 takes off the training mean only."""
     bidirectional: bool = True
-    """Read recordings from both ends; --no-bidirectional for a model that transcribes while it listens."""
+    """Read recordings from both ends; --no-bidirectional for a model that transcribes while it listens. A detector
+    is always a GRU that reads from one end."""
     lowercase: bool = True
     """Bring transcripts to small letters."""
     tokens: Tokens | None = None
@@ -165,7 +175,7 @@ def with_preset(config: Config, sample: bool) -> Config:
         config: as the user gave it.
         sample: whether the recordings are keyed Morse code.
     """
-    preset: Preset = config.preset or ("morse" if sample else "speech")
+    preset: Preset = config.preset or ("morse" if sample else "detector" if config.detect else "speech")
     further = _OF_ATTENTION if config.network == "attention" else {}
     return fill_in(replace(config, preset=preset), **_PRESETS[preset], **further)
 
@@ -178,4 +188,6 @@ def resolve(config: Config, seconds: float) -> Config:
         seconds: of the recordings to learn from, all together.
     """
     config = fill_in(config, **_RECIPE)
+    if config.detect:  # which has to answer while it listens
+        config = replace(config, cell="gru", bidirectional=False)
     return limited(config, math.ceil(MAX_EPOCHS * seconds / required(config.batch_seconds, "batch_seconds")))

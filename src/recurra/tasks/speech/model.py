@@ -39,6 +39,10 @@ from recurra.tasks.speech.recordings import open_recordings
 from recurra.tasks.speech.search import chosen
 from recurra.tasks.speech.symbols import BLANK, Symbols
 from recurra.tasks.speech.transcript import Transcript, spoken
+from recurra.tasks.speech.wakeword.data import for_detector, is_word
+from recurra.tasks.speech.wakeword.detection import Detection, Detector, ProbabilityStream
+from recurra.tasks.speech.wakeword.measuring import measured_stream
+from recurra.tasks.speech.wakeword.rates import rates
 
 DEFAULT_SEARCH = PrefixSearch()
 
@@ -109,10 +113,17 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
         "makes something too."
     )
     use = "transcribe {name} RECORDING"
+    detector_told = (
+        "{validation}: {missed} of {words} words missed (95 % interval {misses_low:.1%} to {misses_high:.1%}) at "
+        "threshold {threshold:.4g}; {proved}; {nats:.4f} nats a step",
+        "It marks when its word has just ended. How often it does so without the word, in other rooms and other speech "
+        "than it was\nmeasured on, nobody knows: measure it on hours of your own sound.",
+        "detect {name} RECORDING",
+    )
     free_options = (
         *SavedModel.free_options,
         *("batch_seconds", "curriculum", "speed", "gain_db", "noise_db", "mask_bands", "mask_ms", "min_count"),
-        *("ctc_weight", "label_smoothing"),
+        *("ctc_weight", "label_smoothing", "false_alarms"),
     )
 
     @staticmethod
@@ -129,6 +140,10 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
     def network_words(self) -> str:
         """A few words on what was trained."""
         return f"{self.config.network}, {super().network_words()}"
+
+    def told(self) -> tuple[str, str, str]:
+        """See `Described.told`."""
+        return self.detector_told if self.config.detect else super().told()
 
     @property
     def symbols(self) -> Symbols:
@@ -160,7 +175,10 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
 
         Raises:
             OptionError: if a hot word has a symbol that the model does not write.
+            RecurraError: if the model is a detector.
         """
+        if self.config.detect:
+            raise RecurraError(f"{self.name} only detects {self.config.detect!r} and writes no text; use `detect`")
         self._by_ctc("a search over prefixes")
         encoded = {}
         for word, weight in (hot_words or {}).items():
@@ -192,6 +210,49 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
             )
         decoder = self.decoder(search, hot_words, language_model)
         return Listener(network, self.config, self.vocabulary.normalization, decoder)
+
+    def detector(self, threshold: float | None = None) -> Detector:
+        """A detector for sound as it comes.
+
+        Args:
+            threshold: the least probability of a detection, above 0; the one that was chosen in training if None.
+
+        Raises:
+            OptionError: if it is not a probability.
+            RecurraError: if the model is a recogniser.
+        """
+        least = self._threshold(threshold)
+        word, step_seconds = self.symbols.names[0], self.config.features.step_seconds
+        return Detector(self.probability_stream(), word, least, step_seconds)
+
+    def probability_stream(self) -> ProbabilityStream:
+        """Sound as it comes to the probability that the word has just ended.
+
+        Raises:
+            RecurraError: if the model is a recogniser.
+        """
+        if not self.config.detect:
+            raise RecurraError(f"{self.name} transcribes and detects no word; train a detector with `detect`")
+        return ProbabilityStream(self._by_ctc("a detector"), self.config, self.vocabulary.normalization)
+
+    def _threshold(self, given: float | None) -> float:
+        if given is not None and not 0 < given <= 1:
+            raise OptionError(f"`threshold` is {given}, but must be a probability above 0")
+        return float(self.record.get("threshold", 0.5)) if given is None else given
+
+    def detect(self, recording: str | Path | FloatArray, threshold: float | None = None) -> list[Detection]:
+        """When the model's word ends in a recording.
+
+        Args:
+            recording: a file of any length, or samples at the model's rate, `(samples,)`, from -1 to 1.
+            threshold: see `detector`.
+
+        Raises:
+            RecurraError: if the file is not sound, or the model is a recogniser.
+        """
+        detector = self.detector(threshold)
+        found = [detection for block in self._blocks(recording) for detection in detector.feed(block)]
+        return found + detector.finish()
 
     def log_probs(self, recording: str | Path | FloatArray) -> FloatArray:
         """Log-probabilities of the symbols at each step, `(steps, symbols)`, the blank first.
@@ -425,17 +486,50 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
         error = calibration_error(reliability(*self.confidences(transcripts, said)))
         return Evaluation([item.name for item in found.items], said, transcripts, accuracy, error)
 
+    def alarms(
+        self,
+        data: str | Path | Sequence[Any],
+        *,
+        threshold: float | None = None,
+        encoding: str = "utf-8",
+        columns: str = "",
+        header: Header = "auto",
+    ) -> dict[str, Any]:
+        """Words missed and false alarms of a detector, on recordings one after another as one stream; see `evaluate`.
+
+        Args:
+            data: what `train` takes; those of the word must have nothing else for a transcript.
+            threshold: see `detector`.
+            encoding: how tables encode text.
+            columns: which columns of a table hold file and transcript.
+            header: whether the first line of a table names its columns.
+        """
+        least, stream = self._threshold(threshold), self.probability_stream()
+        found = for_detector(open_recordings(several(data), encoding, columns, header, noise=True), self.symbols)
+        for reason in found.skipped:
+            note(f"left out: {reason}")
+        loaded = (
+            (item.load(self.config.features.rate), is_word(item, self.symbols))
+            for group in in_groups(found.items, 1, "listening")
+            for item in group
+        )
+        heard_stream = measured_stream(stream, loaded, self.config)
+        measured = rates(*heard_stream, least, self.config.features.step_seconds)
+        return measured.to_json() | {"threshold": least, "count": len(found.items), "proved": measured.proved()}
+
     def evaluate(self, data: str | Path | Sequence[Any], **options: Any) -> dict[str, Any]:
         """Transcribe recordings and compare with what is said in them.
 
         Args:
             data: what `train` takes.
-            options: those of `answers`.
+            options: those of `answers`; of a detector those of `alarms`.
 
         Returns:
             `wer`, `cer`, `wer_interval`, `exact_match`, `ece` (of the confidences of words), `count`, and
-            `confusions`: the ten most frequent.
+            `confusions`: the ten most frequent. Of a detector those of `Rates.to_json`, `threshold` and `count`.
         """
+        if self.config.detect:
+            return self.alarms(data, **options)
         return figures(self.answers(data, **options))
 
 

@@ -70,16 +70,14 @@ def masked(frames: FloatArray, config: Config, generator: np.random.Generator) -
 
 
 def moved(frames: FloatArray, config: Config, generator: np.random.Generator) -> FloatArray:
-    """Frames `(F, M)` spread or pressed in time, and moved by some bands; the band at the edge fills what is left."""
+    """Frames `(F, M)` spread or pressed in time, and moved by some bands; the band at the edge fills what is left.
+
+    Frames come twice or are left out. A mean of two neighbours would be smoother than any frame of a noisy recording.
+    """
     most = required(config.shift_bands, "shift_bands")
     longer = float(np.exp(generator.uniform(-1, 1) * np.log1p(required(config.stretch, "stretch"))))
-    count = round(len(frames) * longer)
-    if count != len(frames):
-        at = np.linspace(0, len(frames) - 1, count)
-        before = at.astype(np.int64)
-        after = np.minimum(before + 1, len(frames) - 1)
-        share = (at - before).astype(np.float32)[:, None]
-        frames = (1 - share) * frames[before] + share * frames[after]
+    at = np.linspace(0, len(frames) - 1, round(len(frames) * longer))
+    frames = frames[np.rint(at).astype(np.int64)]
     bands = np.arange(frames.shape[1]) + (int(generator.integers(-most, most + 1)) if most else 0)
     return frames[:, bands.clip(0, frames.shape[1] - 1)]
 

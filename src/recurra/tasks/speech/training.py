@@ -25,6 +25,7 @@ from recurra.tasks.speech.model import Model, Vocabulary
 from recurra.tasks.speech.networks import CtcNetwork
 from recurra.tasks.speech.objective import Transcribing, guessing, lengths_of
 from recurra.tasks.speech.transcript import fit_temperature
+from recurra.tasks.speech.wakeword.training import detector_spec, scored_detector
 from recurra.training.run import RunResult, RunSpec
 
 
@@ -68,6 +69,8 @@ def train(
     def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, SpeechNetwork, Data]:
         known = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
         config = with_preset(config, sample)
+        if config.detect:
+            return detector_spec(given, several(validation), config, known, folder)
         read = read_data(
             given, several(validation), config, folder, (known.symbols, known.normalization) if known else None
         )
@@ -122,6 +125,8 @@ def _attending(start: str | Path | Model, config: Config) -> Model:
 
 
 def _scored(result: RunResult[Config, SpeechNetwork, Data]) -> Model:
+    if result.spec.config.detect:
+        return scored_detector(result)
     data = result.spec.data
     vocabulary = Vocabulary(data.symbols, data.normalization)
     model = Model(result.network, vocabulary, result.spec.config, Reach.of(data.train, result.spec.config).to_record())
