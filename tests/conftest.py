@@ -362,6 +362,6 @@ def trained_speller(short_songs_file: Path, tmp_path_factory: pytest.TempPathFac
     """A small model that attends and has learnt the letters that are sung; not to be altered."""
     folder = tmp_path_factory.mktemp("trained-speller") / "speller"
     always_the_same = {"gain_db": 0.0, "noise_db": 100.0}
-    options = TINY_SPEECH | always_the_same | {"steps": 250, "learning_rate": 0.01, "hidden_size": 32, "evaluations": 2}
+    options = TINY_SPEECH | always_the_same | {"steps": 200, "learning_rate": 0.01, "hidden_size": 32, "evaluations": 2}
     speech.train(short_songs_file, folder, SpeechConfig(**options, network="attention"))
     return folder

@@ -114,7 +114,7 @@ class TestOptions:
             Config(network="attention", cell="rnn")
 
     def test_what_is_not_given(self) -> None:
-        config = with_preset(Config(network="attention", ctc_weight=0.0), False)
+        config = with_preset(Config(network="attention"), False)
         assert (config.ctc_weight, config.label_smoothing, config.decoder_layers) == (0.0, 0.1, 1)
         assert not config.by_ctc
         assert replace(config, ctc_weight=0.1).by_ctc

@@ -65,7 +65,7 @@ class TestCommands:
     def test_options_reach_the_search(self, recurra: Command, trained_speller: Path, recording: Path) -> None:
         command = ["speech", "transcribe", trained_speller, recording]
         assert recurra(*command) == (0, "ba\n", "")
-        assert len(recurra(*command, "--beam-size", 3, "--min-length", 4).out) == 5
+        assert len(recurra(*command, "--beam-size", 3, "--min-length", 4).out) >= 5
         assert recurra(*command, "--max-length", 1).out == "b\n"
 
     def test_those_of_the_other_network_are_refused(

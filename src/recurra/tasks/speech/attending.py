@@ -251,7 +251,7 @@ def fault_of(written: Sequence[Written]) -> str | None:
         return None
     return (
         f"the model {what}: it has not learned where to attend; train longer, with short recordings first "
-        "(`curriculum`), and leave `ctc_weight` as it is"
+        "(`curriculum` 2), from a model of `network` ctc, or with `ctc_weight` 0.3"
     )
 
 

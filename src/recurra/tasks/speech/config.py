@@ -71,7 +71,7 @@ class SpeechTraining(Training):
     mask_ms: Annotated[float | None, Range(0.0, 10_000.0)] = None
     """Stretches of time that are masked twice in each recording, at most, in milliseconds (SpecAugment)."""
     ctc_weight: Annotated[float | None, Range(0.0, 0.99)] = None
-    """Share of the loss of CTC in that of --network attention, which it helps to find what belongs to what; 0.3."""
+    """Share of the loss of CTC in that of --network attention, if it does not find out where to attend; 0."""
     label_smoothing: Annotated[float | None, Range(0.0, 0.9)] = None
     """Share of the target probability that --network attention spreads evenly over all symbols; 0.1."""
 
@@ -88,7 +88,7 @@ class SpeechArchitecture(Architecture):
     """Recurrent layers of the decoder of --network attention; 1."""
 
 
-_OF_ATTENTION: dict[str, Any] = dict(ctc_weight=0.3, label_smoothing=0.1, decoder_layers=1)
+_OF_ATTENTION: dict[str, Any] = dict(ctc_weight=0.0, label_smoothing=0.1, decoder_layers=1)
 """What only a network that attends has, and what it is if not given."""
 
 
