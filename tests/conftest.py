@@ -361,7 +361,7 @@ def short_songs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained_speller(short_songs_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model that attends and has learnt the letters that are sung; not to be altered."""
     folder = tmp_path_factory.mktemp("trained-speller") / "speller"
-    always_the_same = {"gain_db": 0.0, "noise_db": 100.0}
+    always_the_same = {"gain_db": 0.0, "noise_db": 100.0, "tokens": "characters"}
     options = TINY_SPEECH | always_the_same | {"steps": 200, "learning_rate": 0.01, "hidden_size": 32, "evaluations": 2}
     speech.train(short_songs_file, folder, SpeechConfig(**options, network="attention"))
     return folder

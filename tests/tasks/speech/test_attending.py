@@ -256,6 +256,6 @@ class TestRuns:
     def test_letters_are_learnt(self, tmp_path: Path, tiny_speech: dict[str, Any]) -> None:
         train = write_recordings(tmp_path / "train", short_songs(1000))
         fresh = write_recordings(tmp_path / "fresh", short_songs(200, seed=50_000))
-        options = tiny_speech | {"steps": 800, "hidden_size": 48, "learning_rate": 0.01, "evaluations": 4}
+        options = tiny_speech | {"steps": 500, "hidden_size": 48, "learning_rate": 0.01, "tokens": "characters"}
         model = speech.train(train, progress=False, network="attention", **options)
         assert model.evaluate(fresh)["cer"] < 0.01
