@@ -58,7 +58,8 @@ class Decoder(nn.Module):
         self.attention: Attention | None = None
         upper, upper_inputs = self.num_layers, size
         if architecture.attention != "none":
-            self.attention = Attention(architecture.attention, hidden_size, value_size, hidden_size)
+            attention_size = architecture.attention_size or hidden_size
+            self.attention = Attention(architecture.attention, hidden_size, value_size, attention_size)
             gates = GATE_COUNTS[cell] * hidden_size
             self.inputs = nn.Linear(size, self.attention.attention_size + gates)
             self.context = nn.Linear(value_size, gates, bias=False)
@@ -118,7 +119,7 @@ class Decoder(nn.Module):
         projected_values = self.context(values)  # (B, S, G)
         # Input by input, as in `weight_layout`.
         weight = torch.cat([self.attention.query.weight.T, self.hidden.weight.T], dim=1).T  # (A + G, H)
-        bias = torch.cat([self.hidden.bias.new_zeros(self.hidden_size), self.hidden.bias])  # (A + G,)
+        bias = torch.cat([self.hidden.bias.new_zeros(self.attention.attention_size), self.hidden.bias])  # (A + G,)
         return AttentionMemory(values, keys, projected_values, mask, weight, bias, self.attention.score)
 
     def forward(

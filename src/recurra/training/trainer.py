@@ -150,7 +150,7 @@ class Trainer:
                 f"`batch_size` {objective.batch_size} cannot be shared by {workers.num_processes} processes; "
                 "choose a multiple"
             )
-        self.names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+        self.names: dict[Tensor, str] = {tensor: name for name, tensor in modelfile.named_tensors(model)}
         decay = required(training.weight_decay, "weight_decay")
         self.optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=decay, fused=True)
         self.best = self._weights()
