@@ -66,13 +66,13 @@ class SmallEncoder(nn.Module):
 
     def __init__(self, image_size: int, channels: int) -> None:
         super().__init__()
-        half = max(1, channels // 2)
-        layers = [nn.Conv2d(3, half, STEM, stride=STEM, bias=False), nn.Conv2d(half, half, 3, padding=1, bias=False)]
-        width, side = half, image_size // STEM
+        half, side = max(1, channels // 2), image_size // STEM
+        width = channels if side <= WIDEST_GRID else half
+        layers = [nn.Conv2d(3, half, STEM, stride=STEM, bias=False), nn.Conv2d(half, width, 3, padding=1, bias=False)]
         while side > WIDEST_GRID:
             layers.append(nn.Conv2d(width, channels, 3, stride=2, padding=1, bias=False))
             width, side = channels, math.ceil(side / 2)
-        self.channels = width
+        self.channels = channels
         self.positions = side * side
         self.convolutions = nn.ModuleList(layers)
         self.norms = nn.ModuleList(BatchNorm(layer.out_channels) for layer in layers)

@@ -38,9 +38,6 @@ GROUP = 256
 
 DEFAULT_SEARCH = BeamSearch()
 
-Picture = "str | Path | bytes | Image.Image"
-"""A file, what is in one, or a picture that is open already (upright, RGB)."""
-
 
 @dataclass(frozen=True)
 class Caption:
@@ -77,8 +74,8 @@ class Model(SavedModel[CaptionNetwork, Vocabulary, Config]):
     trained_on = "{data}, {pictures:,} pictures with {captions:,} captions, {steps:,} steps in {seconds:.0f} s"
     quality = "{validation}: {nats:.4f} nats a token"
     manner = (
-        "It describes pictures like those it was trained on, in their captions' words; of others it makes something too\n"
-        "that may read well and be wrong."
+        "It describes pictures like those it was trained on, in the words of their captions; of others it says\n"
+        "something too, which may read well and be wrong."
     )
     use = "describe {name} PICTURE"
     free_options = (

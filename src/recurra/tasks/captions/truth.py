@@ -183,8 +183,7 @@ class Scenes:
     def hold(self, statement: Statement) -> BoolArray:
         """In which scenes a statement is true, `(scenes,)`."""
         if statement.side:
-            paired: BoolArray = self.pairs(statement).any(axis=(1, 2))
-            return paired
+            return np.asarray(self.pairs(statement).any(axis=(1, 2)))
         true: BoolArray = np.ones(len(self), np.bool_)
         single: list[BoolArray] = []
         for phrase in statement.phrases:
@@ -201,9 +200,7 @@ class Scenes:
         """Which things each phrase is about, `(scenes, MOST_THINGS)` a phrase; none where the statement is false."""
         if statement.side:
             pairs = self.pairs(statement)
-            one: BoolArray = pairs.any(axis=2)
-            other: BoolArray = pairs.any(axis=1)
-            return [one, other]
+            return [np.asarray(pairs.any(axis=2)), np.asarray(pairs.any(axis=1))]
         true = self.hold(statement)
         return [self.named(phrase) & true[:, None] for phrase in statement.phrases]
 
