@@ -34,7 +34,9 @@ class CaptionNetwork(Writer):
         self.dropout = required(config.dropout, "dropout")
         self.encoder = SmallEncoder(config.image_size, config.channels)
         embedding = nn.Embedding(vocabulary_size, required(config.embedding_size, "embedding_size"))
-        self.decoder = Decoder(embedding, 1.0, self.encoder.channels + POSITION_FEATURES, config)
+        # There are several times as many positions as words.
+        value_size = self.encoder.channels + POSITION_FEATURES
+        self.decoder = Decoder(embedding, 1.0, value_size, config, project_values=False)
         nn.init.normal_(embedding.weight)
 
     @property
