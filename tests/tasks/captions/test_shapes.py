@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import numpy as np
 import pytest
 
 from recurra.tasks.captions.collections import Captioned
-from recurra.tasks.captions.shapes import COLOURS, SHAPES, SIZE, SIZES, Scene, Thing, draw, scene_of, shapes
+from recurra.tasks.captions.shapes import COLOURS, SHAPES, SIZE, SIZES, Scene, Thing, draw, make_scene, scene_of, shapes
 from recurra.tasks.captions.truth import is_true, parse
 
 
@@ -50,10 +51,10 @@ def test_a_shape_is_drawn_in_its_colour_where_it_is_with_smooth_edges(shape: str
     pixels = np.asarray(draw(Scene((thing,), 90))).astype(int)
     painted = (pixels != 90).any(axis=2)
     rows, columns = np.flatnonzero(painted.any(axis=1)), np.flatnonzero(painted.any(axis=0))
-    assert 10 <= rows[0]
-    assert rows[-1] <= 30
-    assert 20 <= columns[0]
-    assert columns[-1] <= 40
+    assert rows.min() >= 10
+    assert rows.max() <= 30
+    assert columns.min() >= 20
+    assert columns.max() <= 40
     assert min(len(rows), len(columns)) >= 15
     whole = (pixels == thing.paint).all(axis=2)
     assert whole[20, 30] == (shape != "ring")
@@ -100,13 +101,11 @@ def test_the_parts_are_told_and_other_pictures_are_no_scenes() -> None:
 
 def test_an_article_suits_its_word() -> None:
     said = " ".join(caption for item in shapes(200) for caption in item.captions).split()
-    for word, after in zip(said, said[1:], strict=False):
+    for word, after in pairwise(said):
         if word in ("a", "an"):
             assert (word == "an") == (after == "orange")
 
 
 def test_a_scene_is_made_by_the_given_generator_alone() -> None:
-    from recurra.tasks.captions.shapes import make_scene
-
     Random(99).random()
     assert make_scene(Random(3)) == make_scene(Random(3)) != make_scene(Random(4))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from recurra.config import Range, fill_in, required
@@ -90,5 +90,4 @@ def resolve(config: Config, pictures: int, longest: int) -> Config:
     """
     config = fill_in(config, **_RECIPE | dict(max_tokens=longest + SPARE))
     size = min(required(config.batch_size, "batch_size"), pictures)
-    config = fill_in(config, batch_size=size)
-    return limited(config, MAX_EPOCHS * max(1, pictures // size))
+    return limited(replace(config, batch_size=size), MAX_EPOCHS * max(1, pictures // size))
