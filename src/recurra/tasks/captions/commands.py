@@ -23,7 +23,8 @@ from recurra.tasks.shared.output import print_json, print_table
 
 PICTURES = "a captions file, a folder with one, or sample:shapes"
 
-DEMO_MINUTES = 3.0
+DEMO_STEPS = 6500
+"""Steps of training in the demo: three minutes on a core."""
 
 DEMO_PICTURES = 6
 
@@ -183,7 +184,8 @@ def evaluate(
 
 def demo(out: Path, minutes: float | None) -> None:
     """Train on drawn scenes, describe some that are new; see `recurra demo`."""
-    model = train_model("sample:shapes", out / "shapes", minutes=minutes or DEMO_MINUTES, patience=0, overwrite=True)
+    length = {"steps": DEMO_STEPS} if minutes is None else {"minutes": minutes}
+    model = train_model("sample:shapes", out / "shapes", Config(patience=0, **length), overwrite=True)
     folder = out / "pictures"
     with os_errors("writing", folder):
         folder.mkdir(exist_ok=True)

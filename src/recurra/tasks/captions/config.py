@@ -22,7 +22,7 @@ EncoderName = Literal["small"]
 
 _RECIPE: dict[str, Any] = dict(
     **dict(hidden_size=128, num_layers=1, embedding_size=64, attention_size=48, forget_bias=0.0, tied=False),
-    **dict(dropout=0.0, word_dropout=0.0, learning_rate=4e-3, weight_decay=0.01, batch_size=64),
+    **dict(dropout=0.0, word_dropout=0.0, learning_rate=4e-3, weight_decay=0.01, batch_size=32),
 )
 
 
@@ -52,7 +52,7 @@ class Config(EncoderDecoderArchitecture, CaptionTraining):
 
     encoder: EncoderName = "small"
     """What reads pictures: a small convolutional network, trained from nothing."""
-    channels: Annotated[int, Range(4, 4096)] = 128
+    channels: Annotated[int, Range(4, 4096)] = 96
     """Features of a position in the small encoder."""
     image_size: Annotated[int, Range(16, 1024)] = 64
     """Width and height in pixels that pictures are brought to."""
