@@ -1,0 +1,1 @@
+"""Captions: pictures with captions become a model, which describes pictures and shows where it looked."""
