@@ -59,7 +59,7 @@ KINDS = "JPEG, PNG, WebP, GIF, BMP, AVIF or TIFF"
 
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs")
 
-_ORIENTATION = 0x0112
+_ORIENTATION, _PHOTOMETRIC = 0x0112, 0x0106
 
 _ROWS = 256
 """Rows of a picture of numbers that are scaled at a time."""
@@ -177,6 +177,7 @@ def _read(file: IO[bytes], called: str) -> Image.Image:
         with _quiet():
             image = Image.open(file, formats=FORMATS)
             _require_dimensions(image.size, called)
+            _mend_transparency(image)
             turn = _turn(image)
             upright = _as_rgb(image)
             return upright if turn is None else upright.transpose(turn)
@@ -184,7 +185,7 @@ def _read(file: IO[bytes], called: str) -> Image.Image:
         raise
     except UnidentifiedImageError as error:
         raise RecurraError(
-            f"{called} is not a picture that can be read, or is damaged where it begins; give {KINDS}"
+            f"{called} is not a picture that can be read, or its first part is damaged; give {KINDS}"
         ) from error
     except Image.DecompressionBombError as error:
         raise RecurraError(
@@ -213,6 +214,20 @@ def _require_dimensions(size: tuple[int, int], called: str) -> None:
             f"{called} has {width:,} x {height:,} pixels; up to {MAX_PIXELS:,} are read, and {MAX_SIDE:,} in a row: "
             "make it smaller"
         )
+
+
+def _mend_transparency(image: Image.Image) -> None:
+    """Bring the colour that a PNG calls transparent to 8 bits, as its pixels will be: Pillow leaves it as it was."""
+    key = image.info.get("transparency")
+    if image.format != "PNG" or key is None:
+        return
+    match image.tile[0].args:  # type: ignore[attr-defined]
+        case "L;2":
+            image.info["transparency"] = key * 255 // 3
+        case "L;4":
+            image.info["transparency"] = key * 255 // 15
+        case "RGB;16B":
+            image.info["transparency"] = tuple(value >> 8 for value in key)
 
 
 def _reason(error: Exception) -> str:
@@ -286,7 +301,8 @@ def _of_lab(image: Image.Image) -> Image.Image:
 
 def _eight_of_sixteen(image: Image.Image) -> Pixels:
     values = np.asarray(image)
-    grey = _scaled(values, 0, 65535)
+    tags = getattr(image, "tag_v2", {})
+    grey = _scaled(values, *((65535, 0) if tags.get(_PHOTOMETRIC) == 0 else (0, 65535)))  # 0: white is zero
     if (transparent := image.info.get("transparency")) is not None:
         grey[values == transparent] = 255
     return grey
