@@ -7,8 +7,8 @@ What is decided here, once:
   0 to 1 (fractions only), 0 to 255 and 0 to 65,535 that holds all of them; if none does, the smallest is black and the
   greatest white. NaN is black.
 - Of an animation the first frame counts. A picture is turned as its EXIF orientation says.
-- A picture is refused as soon as its decoder misses a byte; a JPEG without its two last ones, which end it, is cut off
-  too. End marks of PNG and GIF hold nothing that is drawn: without them a picture is whole.
+- A picture is refused as soon as its decoder misses a byte, which a JPEG's does even of the two that end it. The end
+  marks of PNG and GIF are not missed: nothing is drawn by them.
 - Sizes are changed by Pillow's bicubic filter, which averages where pixels get fewer, from the whole picture: nothing
   is read at a lower resolution first.
 """
