@@ -214,7 +214,7 @@ def readable(collection: Collection) -> Collection:
 
 def unreadable(faults: Sequence[str], count: int, name: str) -> str:
     """One sentence on pictures that were left out of a collection of `count`, from the sentence on each."""
-    return f"{name}: {len(faults):,} of {count:,} pictures cannot be read: {_first(faults, '; ')}"
+    return f"{name}: {len(faults):,} of {count:,} picture(s) cannot be read: {_first(faults, '; ')}"
 
 
 def _first(texts: Sequence[str], between: str = ", ") -> str:
@@ -364,7 +364,7 @@ def _said_by(path: Path, document: dict[str, Any]) -> _Said:
     files = _coco_files(path, pictures)
     said = _Said.of([collect(path.name, str(path), WHOLE, _coco(files, annotations), unit="annotation")])
     bare = sorted(map(shown, set(files.values()).difference(said.files)))
-    told = [f"{path}: {len(bare):,} pictures have no caption: {_first(bare)}"] if bare else []
+    told = [f"{path}: {len(bare):,} picture(s) without a caption: {_first(bare)}"] if bare else []
     return replace(said, skipped=said.skipped + told)
 
 
@@ -445,7 +445,7 @@ def _found(name: str, said: _Said, roots: Sequence[Path], inside: bool = True) -
             missing[shown(_unnumbered(file))] = None
         else:
             places[file] = place
-    sentence = f"{name}: {len(missing):,} pictures are missing: {_first(list(missing))}"
+    sentence = f"{name}: {len(missing):,} picture(s) missing: {_first(list(missing))}"
     if len(missing) > len(set(places.values())):
         raise RecurraError(f"{sentence}; name the folder they are in with `images`")
     return _joined(name, replace(said, skipped=said.skipped + [sentence] * bool(missing)), places)
@@ -457,7 +457,7 @@ def _unsaid(folder: Path, items: Sequence[Captioned]) -> list[str]:
     with os_errors("reading", shown(str(folder))):
         there = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         bare = sorted(shown(path.name) for path in there if path.name not in named)
-    return [f"{folder}: {len(bare):,} pictures have no caption: {_first(bare)}"] if bare else []
+    return [f"{folder}: {len(bare):,} picture(s) without a caption: {_first(bare)}"] if bare else []
 
 
 def _require_inside(file: str, name: str) -> None:
@@ -502,7 +502,7 @@ def _joined(name: str, said: _Said, places: dict[str, Path]) -> Collection:
         Captioned(names[place], tuple(texts), said.splits.get(names[place]), partial(open_picture, place, names[place]))
         for place, texts in captions.items()
     ]
-    told = [f"{name}: {len(bare):,} captions have nothing but punctuation: {_first(bare)}"] if bare else []
+    told = [f"{name}: {len(bare):,} caption(s) of nothing but punctuation: {_first(bare)}"] if bare else []
     if not items:
         raise RecurraError(f"{name} has no picture with a caption{': ' if told else ''}{''.join(told)}; give some")
     return Collection(name, items, said.skipped + told)
