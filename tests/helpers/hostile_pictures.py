@@ -67,6 +67,12 @@ def gif(width: int, height: int) -> bytes:
     return bytes(data)
 
 
+def gif_of_large_frame() -> bytes:
+    """A GIF whose first frame is said to be larger than its screen."""
+    frame = b",\0\0\0\0\4\0\4\0"
+    return gif(4, 4).replace(frame, b",\0\0\0\0\xff\xff\xff\xff")
+
+
 def avif(width: int, height: int) -> bytes:
     """An AVIF of 64 x 64 pixels that says it has others."""
     data = bytearray(saved(Image.new("RGB", (64, 64)), "AVIF"))
@@ -115,6 +121,7 @@ BOMBS: dict[str, tuple[bytes, str]] = {
     "WebP within limits": (webp(8000, 8000), "damaged"),
     "WebP too wide": (webp(2**24, 2**24), "make it smaller"),
     "GIF": (gif(65_535, 65_535), "make it smaller"),
+    "GIF of a frame": (gif_of_large_frame(), "make it smaller"),
     "AVIF": (avif(16_000, 16_000), "make it smaller"),
     "TIFF": (tiff(2**31, 4), "make it smaller"),
     "TIFF cut off": (tiff(8000, 8000), "cut off or damaged"),

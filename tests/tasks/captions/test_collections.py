@@ -17,7 +17,7 @@ from hostile_pictures import noise, saved
 
 from recurra.errors import OptionError, RecurraError
 from recurra.tasks.captions import collections
-from recurra.tasks.captions.collections import Captioned, Collection, open_collection, readable
+from recurra.tasks.captions.collections import Captioned, Collection, open_collection, unreadable
 from recurra.tasks.captions.pictures import open_picture
 
 
@@ -469,19 +469,18 @@ def test_too_much_json_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch)
         open_collection([path])
 
 
-def test_broken_pictures_are_told_and_skipped(folder: Path) -> None:
+def test_broken_pictures_are_told_as_they_are_opened(folder: Path) -> None:
     (folder / "folder.png").mkdir()
-    for number in range(4):
-        (folder / f"broken {number}.png").write_bytes(b"x")
-    names = ["a.png", "broken 0.png", "folder.png", "b.png", "broken 1.png", "broken 2.png", "broken 3.png"]
+    (folder / "broken.png").write_bytes(b"x")
+    names = ["a.png", "broken.png", "folder.png", "b.png"]
     collection = open_collection([written(folder / "x.json", coco({name: ["It."] for name in names}))])
-    assert len(collection.items) == 7
-    good = readable(collection)
-    assert [item.name for item in good.items] == ["a.png", "b.png"]
-    (sentence,) = good.skipped
-    assert sentence.startswith("x.json: 5 of 7 picture(s) cannot be read: broken 0.png is not a picture")
-    assert "folder.png is a folder" in sentence
-    assert sentence.endswith(" and 2 more")
-    assert readable(good) == good
-    with pytest.raises(RecurraError, match=r"1 of 1 picture\(s\) cannot be read: .*; give others"):
-        readable(open_collection([written(folder / "x.tsv", "broken 0.png\tIt.\n")]))
+    assert list(said(collection)) == names
+    faults = []
+    for item in collection.items[1:3]:
+        with pytest.raises(RecurraError) as caught:
+            item.open()
+        faults.append(str(caught.value))
+    sentence = unreadable(faults, 4, collection.name)
+    assert sentence.startswith("x.json: 2 of 4 picture(s) cannot be read: broken.png is not a picture")
+    assert "; folder.png is a folder" in sentence
+    assert unreadable(["a", "b", "c", "d", "e"], 9, "x") == "x: 5 of 9 picture(s) cannot be read: a; b; c and 2 more"

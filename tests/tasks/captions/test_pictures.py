@@ -87,6 +87,15 @@ MODES: dict[str, tuple[bytes, list[tuple[int, int, int]]]] = {
         saved(Image.frombytes("L", (2, 1), b"\5\1").convert("P"), "GIF", transparency=5),
         [WHITE, (1, 1, 1)],
     ),
+    "grey multiplied by alpha": (
+        tiff(2, 1, (258, 3, 2, 0x80008), (277, 3, 1, 2), (338, 3, 1, 1), data=b"\x32\x80\x10\xff"),
+        grey(177, 16),
+    ),
+    "RGB multiplied by alpha": (
+        tiff(1, 1, (258, 3, 1, 8), (262, 3, 1, 2), (277, 3, 1, 4), (338, 3, 1, 1), data=b"\x32\0\0\x80"),
+        [(177, 127, 127)],
+    ),
+    "palette and alpha": (saved(Image.new("PA", (1, 1), (0, 0)), "TIFF"), [WHITE]),
     "CMYK": (saved(Image.new("CMYK", (1, 1), (0, 255, 255, 0)), "TIFF"), [(255, 0, 0)]),
     "YCbCr": (saved(Image.new("YCbCr", (1, 1), (100, 128, 128)), "TIFF"), grey(100)),
     "LAB of white": (saved(Image.new("LAB", (1, 1), (255, 128, 128)), "TIFF"), [WHITE]),
@@ -291,6 +300,27 @@ def test_warnings_are_silent_in_all_threads_and_filters_are_as_they_were() -> No
     assert warnings.filters == before
     with pytest.raises(UserWarning), pictures._quiet():
         warnings.warn("of others", UserWarning, stacklevel=1)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "x does not fit into memory; make it smaller"),
+        (OSError(5, "Input/output error"), "reading x failed: Input/output error"),
+        (KeyError("a\nb" * 100), r"x is cut off or damaged \(.{20,150}\); copy it again"),
+    ],
+)
+def test_whatever_a_decoder_raises_is_a_sentence(
+    error: Exception, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def load(self: object) -> None:
+        raise error
+
+    (tmp_path / "x.png").write_bytes(saved(noise(), "PNG"))
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    for source in (tmp_path / "x.png", (tmp_path / "x.png").read_bytes()):
+        with pytest.raises(RecurraError, match=words):
+            open_picture(source, "x")
 
 
 def test_too_large_a_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

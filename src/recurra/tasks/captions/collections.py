@@ -19,7 +19,6 @@ from recurra.data.sources import called, sample_named
 from recurra.data.tables import TABLES, Row, Table, collect, ending, read_lines, read_tables
 from recurra.data.text import encoding_of, read_blocks, require_encoding
 from recurra.errors import OptionError, RecurraError, os_errors
-from recurra.progress import in_groups
 from recurra.tasks.captions.pictures import SUFFIXES, open_picture, shown
 
 if TYPE_CHECKING:
@@ -188,28 +187,6 @@ def open_collection(
     name = parts[0].name if len(parts) == 1 else called(names)
     whole = Collection(name, [i for part in parts for i in part.items], [s for part in parts for s in part.skipped])
     return _part(whole, split) if split else whole
-
-
-def readable(collection: Collection) -> Collection:
-    """The pictures that can be read: each is opened once, with a bar; one sentence in `skipped` tells of the others.
-
-    Raises:
-        RecurraError: if none can.
-    """
-    good, faults = list[Captioned](), list[str]()
-    for group in in_groups(collection.items, 16, "reading pictures"):
-        for item in group:
-            try:
-                item.open()
-                good.append(item)
-            except RecurraError as error:
-                faults.append(str(error))
-    if not faults:
-        return collection
-    sentence = unreadable(faults, len(collection.items), collection.name)
-    if not good:
-        raise RecurraError(f"{sentence}; give others")
-    return replace(collection, items=good, skipped=[*collection.skipped, sentence])
 
 
 def unreadable(faults: Sequence[str], count: int, name: str) -> str:
@@ -463,7 +440,7 @@ def _unsaid(folder: Path, items: Sequence[Captioned]) -> list[str]:
 def _require_inside(file: str, name: str) -> None:
     """Refuse a name that leads out of the folder of pictures, on this system or another."""
     for path in (PurePosixPath(file), PureWindowsPath(file)):
-        if path.anchor or ".." in path.parts or "\0" in file:
+        if path.anchor or ".." in path.parts:
             raise RecurraError(
                 f"{name} names {shown(file)}, which may lie outside the folder of pictures; write names within it, and "
                 "name the folder with `images`"

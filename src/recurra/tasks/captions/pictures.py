@@ -15,7 +15,6 @@ What is decided here, once:
 
 from __future__ import annotations
 
-import os
 import stat
 import threading
 import warnings
@@ -40,8 +39,22 @@ How = Literal["stretch", "crop", "pad"]
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF", "TIFF")
 """What is read, as Pillow names it; its reader of JPEG is that of MPO too, which has no name of its own there."""
 
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif", ".tif", ".tiff", ".mpo")
-"""What a folder of pictures is searched for."""
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".webp",
+    ".gif",
+    ".bmp",
+    ".avif",
+    ".tif",
+    ".tiff",
+    ".mpo",
+    ".heic",
+)
+"""What a folder of pictures is searched for; the last is among them so that it is said not to be supported."""
 
 MAX_BYTES = 2**28
 """A larger file is refused."""
@@ -77,17 +90,13 @@ def open_picture(source: Path | bytes, name: str) -> Image.Image:
     """
     require_pillow()
     called = shown(name)
-    if isinstance(source, bytes):
-        _require_size(len(source), called)
-        return _read(BytesIO(source), called)
     try:
-        _require_file(source, called)
-        with open(source, "rb") as file:
+        with _opened(source, called) as file:
             return _read(file, called)
     except ValueError as error:  # a zero in the name
         raise RecurraError(f"there is no picture {called}: no file has such a name; check it") from error
     except OSError as error:
-        if os.path.islink(source):
+        if isinstance(source, Path) and source.is_symlink():
             raise RecurraError(f"{called} is a link that leads to no file; mend it or name the file itself") from error
         raise explain_os_error(error, "reading", called) from error
 
@@ -150,14 +159,18 @@ def _middle(width: int, height: int, ratio: float) -> tuple[float, float, float,
     return left, top, min(left + across, width), min(top + down, height)
 
 
-def _require_file(path: Path, called: str) -> None:
-    """Refuse what is not a file, before it is opened: a pipe would be waited for."""
-    status = os.stat(path)
+def _opened(source: Path | bytes, called: str) -> IO[bytes]:
+    """A file to read, which is one: a pipe would be waited for."""
+    if isinstance(source, bytes):
+        _require_size(len(source), called)
+        return BytesIO(source)
+    status = source.stat()
     if stat.S_ISDIR(status.st_mode):
         raise RecurraError(f"{called} is a folder, not a picture; name the pictures in it")
     if not stat.S_ISREG(status.st_mode):
         raise RecurraError(f"{called} is a pipe or a device, not a picture; copy it to a file")
     _require_size(status.st_size, called)
+    return open(source, "rb")
 
 
 def _require_size(size: int, called: str) -> None:
@@ -207,8 +220,6 @@ def _is_heic(beginning: bytes) -> bool:
 
 def _require_dimensions(size: tuple[int, int], called: str) -> None:
     width, height = size
-    if min(size) < 1:
-        raise RecurraError(f"{called} says it has {width:,} x {height:,} pixels, which no picture has; save it again")
     if width * height > MAX_PIXELS or max(size) > MAX_SIDE:
         raise RecurraError(
             f"{called} has {width:,} x {height:,} pixels; up to {MAX_PIXELS:,} are read, and {MAX_SIDE:,} in a row: "
@@ -268,8 +279,8 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         return _of_grey(_eight_of_numbers(np.asarray(image)))
     if image.mode == "LAB":
         return _of_lab(image)
-    if image.mode in ("La", "RGBa"):
-        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
+    if image.mode == "La":
+        image = image.convert("LA")
     if image.has_transparency_data:
         return _on_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
