@@ -15,6 +15,7 @@ What is decided here, once:
 
 from __future__ import annotations
 
+import os
 import stat
 import threading
 import warnings
@@ -60,7 +61,7 @@ MAX_BYTES = 2**28
 """A larger file is refused."""
 
 MAX_PIXELS = 2**26
-"""So is a picture of more pixels, before any of them is decoded; they take up to ten bytes each in memory."""
+"""So is a picture of more pixels, before any of them is decoded; they take up to a dozen bytes each in memory."""
 
 MAX_SIDE = 2**16 - 1
 """And one that is longer or wider, in pixels: JPEG cannot be."""
@@ -96,7 +97,7 @@ def open_picture(source: Path | bytes, name: str) -> Image.Image:
     except ValueError as error:  # a zero in the name
         raise RecurraError(f"there is no picture {called}: no file has such a name; check it") from error
     except OSError as error:
-        if isinstance(source, Path) and source.is_symlink():
+        if isinstance(source, Path) and os.path.islink(source) and not os.path.exists(source):
             raise RecurraError(f"{called} is a link that leads to no file; mend it or name the file itself") from error
         raise explain_os_error(error, "reading", called) from error
 
