@@ -205,7 +205,7 @@ def _part(collection: Collection, split: str) -> Collection:
     items = [item for item in collection.items if item.split == wanted]
     if not items:
         known = sorted({item.split for item in collection.items if item.split})
-        has = f"it has {', '.join(known)[:100]}" if known else "it says nothing of parts; leave the option away"
+        has = f"it has {', '.join(known)[:100]}" if known else "it says nothing of parts; leave it out"
         raise OptionError(f"`split` {shown(split)}: {collection.name} has no such pictures; {has}")
     return replace(collection, items=items)
 
