@@ -76,6 +76,7 @@ TASKS = {
             "train": "Train a model on recordings with transcripts, a folder for each word, or sample:morse.",
             "transcribe": "Write down what recordings say, or what a microphone hears.",
             "evaluate": "Measure transcripts: word and character error rates, the worst of them.",
+            "explain": "Show what was heard: spectrogram, probabilities of the symbols and text, to be played.",
         },
     ),
 }

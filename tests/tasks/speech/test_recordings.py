@@ -138,7 +138,7 @@ class TestLearning:
 
     def test_symbols_that_training_has_not(self, tmp_path: Path) -> None:
         good = [(record(tmp_path / f"{number}.wav"), "ab") for number in range(12)]
-        message = self.refused(good, validation=[(record(tmp_path / "held.wav"), "abc")])
+        message = self.refused(good, validation=[(record(tmp_path / "held.wav"), "abc")], tokens="characters")
         assert "held.wav: its transcript has 'c', which the model has no symbol for" in message
 
     def test_a_symbol_that_is_drawn_for_validation_is_no_fault(self, tmp_path: Path) -> None:

@@ -40,6 +40,17 @@ def test_what_was_never_seen_is_named() -> None:
     assert Symbols.of(["a b"], True).space == 1
 
 
+@given(st.lists(st.text(max_size=12), min_size=1, max_size=5))
+def test_words_are_read_again(texts: list[str]) -> None:
+    symbols = Symbols.of_words(texts, True)
+    for text in texts:
+        assert symbols.text(symbols.encode(text).tolist()) == symbols.clean(text)
+    assert symbols.space is None
+    if symbols.names:
+        assert Symbols.from_json(symbols.to_json(), "x") == symbols
+    assert symbols.unknown_in("one\ntwo one") == ["one", "two"] or {"one", "two"} & set(symbols.names)
+
+
 def test_symbols_are_kept_and_damage_is_noticed() -> None:
     symbols = Symbols.of(["Ab c"], False, ["ch"])
     assert Symbols.from_json(symbols.to_json(), "x") == symbols

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra.explain.html import embed
+from recurra.explain.html import embed, fill
 from recurra.explain.page import short, shorts
 from recurra.files import require_writable_parent, write_text_atomic
 from recurra.tasks.sentiment.explanation import Explanation
@@ -56,20 +56,10 @@ def write_page(
         "texts": "".join(_section(each, number) for number, each in enumerate(explanations)),
         "data": embed([page_data(each) for each in explanations]),
     }
-    write_text_atomic(path, _filled(template, parts))
+    write_text_atomic(path, fill(template, parts))
     picture = path.with_name(f"{path.stem}.png")
     draw(explanations[:MOST_PICTURED], picture)
     return path, picture
-
-
-def _filled(template: str, parts: Mapping[str, str]) -> str:
-    """The template with its parts; what stands in a part is never taken for a place."""
-    pieces = template.split("{{")
-    filled = [pieces[0]]
-    for piece in pieces[1:]:
-        place, _, rest = piece.partition("}}")
-        filled.append(parts[place] + rest)
-    return "".join(filled)
 
 
 def _one_direction(explanations: Sequence[Explanation]) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from recurra.config import dump_json
+from recurra.config import Range, dump_json
 from recurra.data.columns import Header
 from recurra.data.tables import read_lines
 from recurra.errors import OptionError, RecurraError
@@ -16,8 +16,9 @@ from recurra.files import require_suffix, require_writable_parent, write_text_at
 from recurra.tasks.shared.commands import Several, command, require_file_name, require_given
 from recurra.tasks.shared.output import print_json, print_table, stream
 from recurra.tasks.speech.accuracy import measure
-from recurra.tasks.speech.audio import write_sound
+from recurra.tasks.speech.audio import MAX_SECONDS, write_sound
 from recurra.tasks.speech.config import Config
+from recurra.tasks.speech.explanation import LONGEST
 from recurra.tasks.speech.live import microphone
 from recurra.tasks.speech.model import Model, figures
 from recurra.tasks.speech.morse import RATE, Conditions, morse
@@ -134,7 +135,8 @@ def _listen(model: Model, search: PrefixSearch, hot_words: dict[str, float]) -> 
     listener = model.listen(search, hot_words)
     try:
         for samples in microphone(model.config.features.rate):
-            stream(model.symbols.text(listener.feed(samples).settled.symbols.tolist()))
+            said = model.symbols.text(listener.feed(samples).settled.symbols.tolist())
+            stream(said and said + model.symbols.between)
     except KeyboardInterrupt:
         stream(model.symbols.text(listener.finish().settled.symbols.tolist()) + "\n")
 
@@ -224,6 +226,43 @@ def _print_confusions(confusions: Sequence[dict[str, Any]]) -> None:
         print("\nsaid                 heard                times")
     for row in confusions:
         print(f"{row['said'] or '(nothing)':<20} {row['heard'] or '(nothing)':<20} {row['count']:>5,}")
+
+
+@command
+def explain(
+    model: Path,
+    recording: Path,
+    *,
+    out: Path,
+    start: Annotated[float, Range(0.0, MAX_SECONDS)] = 0.0,
+    seconds: Annotated[float, Range(0.1, LONGEST)] = LONGEST,
+    hot_words: Path | None = None,
+    json: bool = False,
+    search: PrefixSearch = PrefixSearch(),
+) -> None:
+    """Show what was heard: spectrogram, probabilities of the symbols and the text over one time axis, to be played.
+
+    Args:
+        model: The model folder.
+        recording: A sound file.
+        out: The page to write, say page.html, with a picture beside it.
+        start: Where the passage that is shown begins, in seconds.
+        seconds: How long it is, at most.
+        hot_words: A file of words and phrases to favour, see `transcribe`.
+        json: Print one JSON object.
+    """
+    require_suffix(out, ".html", ".htm")
+    require_file_name(out)
+    require_writable_parent(out)
+    found = Model.load(model, "auto").explain(
+        recording, out, start=start, seconds=seconds, search=search, hot_words=_hot_words(hot_words)
+    )
+    if json:
+        others = [each._asdict() for each in found.alternatives]
+        print_json(_told(found.transcript) | {"alternatives": others, "path": str(out)})
+        return
+    print(found.transcript.text)
+    print(f"\n{out}\n{out.with_suffix('.png')}")
 
 
 def demo(out: Path, minutes: float | None) -> None:

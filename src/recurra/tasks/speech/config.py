@@ -17,6 +17,8 @@ MAX_EPOCHS = 200
 
 Preset = Literal["speech", "morse"]
 
+Tokens = Literal["characters", "words"]
+
 _PRESETS: dict[Preset, dict[str, Any]] = {
     "speech": dict(
         **dict(rate=16_000, window_ms=25.0, mel_bands=40, low_hz=20.0, high_hz=0.0, stack=3),
@@ -87,6 +89,9 @@ class Config(Architecture, SpeechTraining):
     """Read recordings from both ends; --no-bidirectional for a model that transcribes while it listens."""
     lowercase: bool = True
     """Bring transcripts to small letters."""
+    tokens: Tokens | None = None
+    """What a model writes one after another: characters, or whole words, which suit commands; words if not given and
+    the transcripts have few different ones."""
     symbols: str = ""
     """Symbols of several letters, with spaces between them: "ch sh"; every other symbol is a character."""
     min_count: Annotated[int, Range(1, 2**31)] = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from recurra.arrays import FloatArray, IntArray
 from recurra.data.tokenizer import Tokens
-from recurra.errors import RecurraError
+from recurra.errors import OptionError, RecurraError
 from recurra.progress import bar
 from recurra.tasks.speech.audio import fault
 from recurra.tasks.speech.config import Config
@@ -30,6 +31,9 @@ VALIDATION_SHARE = 0.1
 
 MAX_VALIDATION = 200
 """... but not more recordings than this."""
+
+MOST_WORDS, OFTEN = 100, 5
+"""Transcripts of so few different words, each so often at least, are made of words if nothing is said."""
 
 MEASURED = 1000
 """Recordings that mean and variance of the features are measured on, at most."""
@@ -124,8 +128,7 @@ def read_data(
     else:
         rest, kept = _divided(found, config.seed)
     seen = rest.items if validation else found.items
-    made = Symbols.of((item.text for item in seen), config.lowercase, config.symbols.split())
-    symbols = vocabulary[0] if vocabulary else made
+    symbols = vocabulary[0] if vocabulary else _symbols([item.text for item in seen], config)
     train = _part(rest, symbols, config, folder / "train.bin")
     held = _part(kept, symbols, config, folder / "validation.bin")
     return Data(
@@ -137,6 +140,22 @@ def read_data(
         skipped=[*rest.skipped, *(kept.skipped if validation else [])],
         digest=_digest(train, held),
     )
+
+
+def _symbols(transcripts: Sequence[str], config: Config) -> Symbols:
+    """What transcripts are made of.
+
+    Raises:
+        OptionError: if symbols of several letters are asked for, and words.
+    """
+    if config.symbols and config.tokens == "words":
+        raise OptionError("`symbols` adds to characters; leave it out, or `tokens` words")
+    found = Symbols.of_words(transcripts, config.lowercase)
+    counts = Counter(word for text in transcripts for word in found.split(text))
+    few = len(counts) <= MOST_WORDS and min(counts.values(), default=0) >= OFTEN and not config.symbols
+    if config.tokens == "words" or (config.tokens is None and few):
+        return found
+    return Symbols.of(transcripts, config.lowercase, config.symbols.split())
 
 
 def _divided(found: Recordings, seed: int) -> tuple[Recordings, Recordings]:

@@ -22,11 +22,13 @@ from recurra.tasks.speech.audio import SILENCE, sound_blocks
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.ctc import Labelling, empty_labelling, greedy, joined
 from recurra.tasks.speech.data import Part
+from recurra.tasks.speech.explanation import LONGEST, Explanation, explain, passage
 from recurra.tasks.speech.features import Normalization
 from recurra.tasks.speech.hot_words import compile_hot_words
 from recurra.tasks.speech.listening import Listener, log_probs_of
 from recurra.tasks.speech.networks import CtcNetwork
 from recurra.tasks.speech.objective import batches_of, heard, steps_of
+from recurra.tasks.speech.page import write_page
 from recurra.tasks.speech.prefix_search import PrefixDecoder, PrefixSearch
 from recurra.tasks.speech.recordings import open_recordings
 from recurra.tasks.speech.symbols import BLANK, Symbols
@@ -201,10 +203,42 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
 
     def transcript(self, labelling: Labelling, log_prob: float, steps: int) -> Transcript:
         """A labelling as it is read."""
-        text = self.symbols.text(labelling.symbols.tolist())
+        text = self.symbols.read(labelling.symbols.tolist())
         step, temperature = self.config.features.step_seconds, float(self.record.get("temperature", 1.0))
         words = spoken(labelling, self.symbols, step, temperature)
-        return Transcript(" ".join(text.split()), tuple(words), log_prob, round(steps * step, 3))
+        return Transcript(text, tuple(words), log_prob, round(steps * step, 3))
+
+    def explain(
+        self,
+        recording: str | Path,
+        out: str | Path | None = None,
+        *,
+        start: float = 0.0,
+        seconds: float = LONGEST,
+        search: PrefixSearch | None = None,
+        hot_words: Mapping[str, float] | None = None,
+        **options: Any,
+    ) -> Explanation:
+        """Show what the model hears in a passage of a recording, moment by moment.
+
+        Args:
+            recording: a sound file.
+            out: the page to write, with a picture beside it, `page.png`; None for none.
+            start: where the passage begins, seconds.
+            seconds: how long it is, at most.
+            search: how to search; None for the defaults.
+            hot_words: words and phrases to favour, and by how many nats each.
+            options: fields of `PrefixSearch`, which go before `search`.
+
+        Raises:
+            RecurraError: if the recording cannot be read or is too short, or the page cannot be written.
+        """
+        samples = passage(Path(recording), self.config.features.rate, start, seconds)
+        chosen = with_options(search or DEFAULT_SEARCH, options)
+        explanation = explain(self, str(recording), samples, start, chosen, hot_words)
+        if out is not None:
+            write_page(Path(out), self.name, explanation)
+        return explanation
 
     def measure(self, part: Part) -> Accuracy:
         """How good the greedy transcripts of recordings are."""

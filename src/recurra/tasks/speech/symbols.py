@@ -1,4 +1,4 @@
-"""What transcripts are made of: characters, or symbols of several letters, by number; 0 is the blank of CTC."""
+"""What transcripts are made of, by number: characters, symbols of several letters, or whole words; 0 is CTC's blank."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ class Symbols:
     Attributes:
         names: each as it is written; the first has the number 1.
         lowercase: whether transcripts are brought to small letters.
+        words: whether each is a whole word, with spaces between them.
     """
 
     names: tuple[str, ...]
     lowercase: bool
+    words: bool = False
 
     @classmethod
     def of(cls, transcripts: Iterable[str], lowercase: bool, longer: Sequence[str] = ()) -> Symbols:
@@ -38,10 +40,21 @@ class Symbols:
         characters = {part for text in transcripts for part in draft.split(text)}
         return cls(tuple(sorted(characters | set(longer))), lowercase)
 
+    @classmethod
+    def of_words(cls, transcripts: Iterable[str], lowercase: bool) -> Symbols:
+        """The words of transcripts as symbols: where there are few, a network has less to learn of each."""
+        draft = cls((), lowercase, words=True)
+        return cls(tuple(sorted({word for text in transcripts for word in draft.split(text)})), lowercase, words=True)
+
     @property
     def size(self) -> int:
         """Number of symbols, the blank included."""
         return len(self.names) + 1
+
+    @property
+    def between(self) -> str:
+        """What stands between two symbols in a text."""
+        return " " if self.words else ""
 
     @property
     def space(self) -> int | None:
@@ -64,7 +77,8 @@ class Symbols:
 
     def split(self, transcript: str) -> list[str]:
         """The symbols of a transcript as they are written."""
-        return list(self._pattern.findall(self.clean(transcript)))
+        text = self.clean(transcript)
+        return text.split() if self.words else list(self._pattern.findall(text))
 
     def encode(self, transcript: str) -> Tokens:
         """The numbers of a transcript's symbols, `(length,)`; those there is no symbol for are left out."""
@@ -77,17 +91,24 @@ class Symbols:
 
     def text(self, numbers: Iterable[int]) -> str:
         """The transcript of symbols; no number is the blank's."""
-        return "".join(self.names[number - 1] for number in numbers)
+        return self.between.join(self.names[number - 1] for number in numbers)
+
+    def read(self, numbers: Iterable[int]) -> str:
+        """The same with single spaces, and none at its ends."""
+        return " ".join(self.text(numbers).split())
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make them again, as JSON values."""
-        return {"symbols": list(self.names), "lowercase": self.lowercase}
+        return {"symbols": list(self.names), "lowercase": self.lowercase, "words": self.words}
 
     @classmethod
     def from_json(cls, values: object, where: str) -> Symbols:
         """The symbols that `to_json` described; `where` names the origin in errors."""
         match values:
-            case {"symbols": [*names], "lowercase": bool(lowercase)} if all(isinstance(n, str) and n for n in names):
-                if names and len(set(names)) == len(names):
-                    return cls(tuple(names), lowercase)
+            case {"symbols": [*names], "lowercase": bool(lowercase), **rest} if all(
+                isinstance(name, str) and name for name in names
+            ):
+                words = rest.get("words", False)
+                if names and len(set(names)) == len(names) and isinstance(words, bool):
+                    return cls(tuple(names), lowercase, words)
         raise RecurraError(f"{where} holds no symbols; the file is damaged, copy or train the model again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def train(
         read = read_data(
             given, several(validation), config, folder, (known.symbols, known.normalization) if known else None
         )
-        config = resolve(config, read.seconds)
+        config = resolve(replace(config, tokens="words" if read.symbols.words else "characters"), read.seconds)
         lengths = lengths_of(read.train, config)
         size = round(required(config.batch_seconds, "batch_seconds") / config.features.step_seconds)
         own = Vocabulary(read.symbols, read.normalization)

@@ -1,0 +1,164 @@
+"""What a model heard in a passage of a recording, moment by moment: for a page and a picture.
+
+Shapes: F frames, M mel bands, S steps, V symbols, the blank first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import starmap
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from recurra.arrays import FloatArray, IntArray
+from recurra.errors import OptionError, RecurraError
+from recurra.tasks.speech.audio import SILENCE, sound_blocks
+from recurra.tasks.speech.ctc import Labelling, align, empty_labelling, joined, labelling_log_prob
+from recurra.tasks.speech.data import log_mel
+from recurra.tasks.speech.prefix_search import PrefixSearch
+from recurra.tasks.speech.symbols import BLANK
+from recurra.tasks.speech.transcript import Transcript
+
+if TYPE_CHECKING:
+    from recurra.tasks.speech.model import Model
+
+LONGEST = 30.0
+"""Seconds that are shown at once, at most."""
+
+ALTERNATIVES = 5
+"""Texts that are shown, the best first."""
+
+DECIBELS = 10 / np.log(10)
+"""Of a nat of energy."""
+
+
+class Alternative(NamedTuple):
+    """Another text that the search found: `text` and its log-probability, nats."""
+
+    text: str
+    log_prob: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A passage and what was heard in it.
+
+    Attributes:
+        source: what a person would call the recording.
+        begin: where the passage begins in it, seconds.
+        samples: `(samples,)`, from -1 to 1.
+        rate: of the samples, Hz.
+        spectrogram: energy of each mel band in each frame, decibels, `(F, M)`.
+        frame_seconds: from a frame to the next.
+        step_seconds: from a step of the network to the next.
+        names: of the symbols as they are written; the blank's is empty, `(V,)`.
+        probabilities: of the symbols at each step, `(S, V)`.
+        labelling: the symbols of the text with the steps of each, by its most probable path.
+        transcript: the text, its words.
+        alternatives: the best texts with the log-probability of each, the first that of the transcript.
+    """
+
+    source: str
+    begin: float
+    samples: FloatArray
+    rate: int
+    spectrogram: FloatArray
+    frame_seconds: float
+    step_seconds: float
+    names: Sequence[str]
+    probabilities: FloatArray
+    labelling: Labelling
+    transcript: Transcript
+    alternatives: Sequence[Alternative]
+
+    @property
+    def seconds(self) -> float:
+        """How long the passage is."""
+        return len(self.samples) / self.rate
+
+    @property
+    def path(self) -> IntArray:
+        """The best symbol of each step, `(S,)`: what becomes text by merging repeats and taking blanks out."""
+        best: IntArray = self.probabilities.argmax(axis=1)
+        return best
+
+    @property
+    def shown(self) -> list[int]:
+        """The symbols that are drawn: those of the text and of the best path, in the order they come in; no blank."""
+        seen = [*self.labelling.symbols.tolist(), *self.path.tolist()]
+        return [symbol for symbol in dict.fromkeys(seen) if symbol != BLANK]
+
+
+def passage(path: Path, rate: int, begin: float, seconds: float) -> FloatArray:
+    """A part of a recording, `(samples,)`; no more of it is in memory.
+
+    Raises:
+        OptionError: if the recording ends before.
+        RecurraError: if it cannot be read.
+    """
+    first, last = round(begin * rate), round((begin + seconds) * rate)
+    kept, position = [], 0
+    for block in sound_blocks(path, rate):
+        kept.append(block[max(first - position, 0) : max(last - position, 0)])
+        position += len(block)
+        if position >= last:
+            break
+    samples: FloatArray = np.concatenate([np.zeros(0, np.float32), *kept])
+    if not len(samples):
+        raise OptionError(f"`start` is {begin:g}, but {path} is only {position / rate:.2f} seconds long")
+    return samples
+
+
+def explain(
+    model: Model,
+    source: str,
+    samples: FloatArray,
+    begin: float,
+    search: PrefixSearch,
+    hot_words: Mapping[str, float] | None,
+) -> Explanation:
+    """What a model hears in a passage.
+
+    Args:
+        model: under CTC.
+        source: what a person would call the recording.
+        samples: of the passage, `(samples,)`.
+        begin: where that begins in the recording, seconds.
+        search: how to search for the text.
+        hot_words: words and phrases to favour, and by how many nats each.
+
+    Raises:
+        RecurraError: if the passage is too short to be heard.
+    """
+    options, log_probs = model.config.features, model.log_probs(samples)
+    if not len(log_probs):
+        raise RecurraError(f"{source} is too short: it does not fill a window of {options.window_ms:g} ms")
+    decoder = model.decoder(replace(search, n_best=min(ALTERNATIVES, search.beam_size), lag=None), hot_words)
+    settled, state = decoder.advance(log_probs, decoder.start())
+    silent = float(np.abs(samples).max()) < SILENCE
+    found = [] if silent else [joined(settled, each.labelling) for each in decoder.finish(state)]
+    texts: dict[str, float] = {}  # what differs in spaces at an end only reads the same: the best counts
+    for each in found:
+        texts.setdefault(model.symbols.read(each.symbols.tolist()), _log_prob(log_probs, each))
+    best = found[0] if found else empty_labelling()
+    return Explanation(
+        source=source,
+        begin=begin,
+        samples=samples,
+        rate=options.rate,
+        spectrogram=(DECIBELS * log_mel(samples, model.config)).astype(np.float32),
+        frame_seconds=options.step_ms / 1000,
+        step_seconds=options.step_seconds,
+        names=("", *model.symbols.names),
+        probabilities=np.exp(log_probs),
+        labelling=align(log_probs, best.symbols, BLANK) if len(best.symbols) else best,
+        transcript=model.transcript(best, next(iter(texts.values()), 0.0), len(log_probs)),
+        alternatives=tuple(starmap(Alternative, texts.items())),
+    )
+
+
+def _log_prob(log_probs: FloatArray, labelling: Labelling) -> float:
+    return labelling_log_prob(log_probs, labelling.symbols, BLANK)

@@ -1,0 +1,198 @@
+"""One HTML file that plays a passage and shows what was heard: spectrogram, probabilities, text, over one time axis.
+
+It holds all it needs, the sound too, and asks no network for anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recurra.explain.html import embed, fill
+from recurra.explain.page import short
+from recurra.files import require_writable_parent, write_text_atomic
+from recurra.tasks.speech.explanation import Explanation
+from recurra.tasks.speech.figure import SPACE, colour_of, draw, peaks, scaled
+from recurra.tasks.speech.symbols import BLANK
+
+SPECTROGRAM, CURVES, PATH, WORDS, AXIS = 150, 170, 22, 40, 26
+"""How high the parts of the figure are, from the top, pixels."""
+
+SYMBOL, SECOND, NARROWEST, WIDEST = 26, 60, 900, 12_000
+"""Pixels for each symbol of the text and for each second, whichever is more; of the whole, at least and at most."""
+
+TICKS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Seconds that ticks may be apart ..."""
+
+TICK = 70
+"""... of which the first is taken that gives at least so many pixels."""
+
+TOLD = 3
+"""Symbols of a step that are told where one points."""
+
+
+def write_page(path: Path, name: str, explanation: Explanation) -> None:
+    """Write the page, and the same as a picture beside it, `page.png`.
+
+    Args:
+        path: the page to write, say `page.html`.
+        name: of the model.
+        explanation: what it shows.
+
+    Raises:
+        RecurraError: if they cannot be written.
+    """
+    require_writable_parent(path)
+    template = resources.files("recurra.tasks.speech").joinpath("page.html").read_text(encoding="utf-8")
+    write_text_atomic(path, fill(template, page_parts(name, explanation)))
+    draw(explanation, path.with_name(f"{path.stem}.png"))
+
+
+def page_parts(name: str, explanation: Explanation) -> Mapping[str, str]:
+    """What goes into the places of the template."""
+    return {
+        "model": escape(name),
+        "source": escape(explanation.source),
+        "span": f"{explanation.begin:.2f} to {explanation.begin + explanation.seconds:.2f} s",
+        "sound": _sound(explanation),
+        "words": _words(explanation),
+        "figure": _figure(explanation),
+        "texts": "".join(
+            f'<tr><td class="text">{escape(text) or "(no text)"}</td><td>{log_prob:.2f}</td></tr>'
+            for text, log_prob in explanation.alternatives
+        ),
+        "data": embed(_data(explanation)),
+    }
+
+
+def _data(explanation: Explanation) -> dict[str, Any]:
+    """What the page's script tells of a moment, as JSON values."""
+    best = np.argsort(-explanation.probabilities, axis=1, kind="stable")[:, :TOLD]
+    return {
+        "names": [name.replace(" ", SPACE) or "blank" for name in explanation.names],
+        "best": best.tolist(),
+        "probabilities": [
+            [short(value) for value in row] for row in np.take_along_axis(explanation.probabilities, best, axis=1)
+        ],
+        "step": explanation.step_seconds,
+        "begin": explanation.begin,
+        "seconds": explanation.seconds,
+        "width": _width(explanation),
+        "words": [[word.text, word.start, word.end, short(word.confidence)] for word in explanation.transcript.words],
+    }
+
+
+def _sound(explanation: Explanation) -> str:
+    """The passage as a WAV file in a data URL."""
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, explanation.samples, explanation.rate, format="WAV", subtype="PCM_16")
+    return f"data:audio/wav;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _words(explanation: Explanation) -> str:
+    """The words as buttons that play them."""
+    return " ".join(
+        f'<button class="word" data-word="{number}" style="--sure: {word.confidence:.3f}">{escape(word.text)}</button>'
+        for number, word in enumerate(explanation.transcript.words)
+    )
+
+
+def _width(explanation: Explanation) -> int:
+    wanted = max(SYMBOL * len(explanation.labelling.symbols), SECOND * explanation.seconds)
+    return round(min(max(wanted, NARROWEST), WIDEST))
+
+
+def _figure(explanation: Explanation) -> str:
+    """One SVG; `data-word` marks what belongs to a word."""
+    width, height = _width(explanation), SPECTROGRAM + CURVES + PATH + WORDS + AXIS
+    scale = width / explanation.seconds
+    return (
+        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="spectrogram, probabilities of the symbols and the text over time">'
+        f"{_spectrogram(explanation, scale)}{_curves(explanation, scale)}{_path(explanation, scale)}"
+        f"{_text(explanation, scale)}{_axis(explanation, scale, height)}"
+        f'<line class="cursor" x1="0" x2="0" y1="0" y2="{height - AXIS}"/></svg>'
+    )
+
+
+def _spectrogram(explanation: Explanation, scale: float) -> str:
+    from matplotlib.image import imsave
+
+    file = io.BytesIO()
+    imsave(file, scaled(explanation.spectrogram).T, cmap="magma", origin="lower", vmin=0, vmax=1, format="png")
+    image = base64.b64encode(file.getvalue()).decode()
+    width = len(explanation.spectrogram) * explanation.frame_seconds * scale
+    return (
+        f'<image x="0" y="0" width="{width:.1f}" height="{SPECTROGRAM}" preserveAspectRatio="none" '
+        f'href="data:image/png;base64,{image}"/>'
+    )
+
+
+def _curves(explanation: Explanation, scale: float) -> str:
+    """A line for each symbol, its letter over each peak."""
+    bottom, room = SPECTROGRAM + CURVES, CURVES - 30
+    steps = (np.arange(len(explanation.probabilities)) + 0.5) * explanation.step_seconds * scale
+    lines = [
+        f'<polyline class="{"blank" if symbol == BLANK else "symbol"}" style="stroke: {colour_of(symbol)}" '
+        f'points="{_points(steps, bottom - room * explanation.probabilities[:, symbol])}"/>'
+        for symbol in (BLANK, *explanation.shown)
+    ]
+    letters = [
+        f'<text class="letter" style="fill: {colour_of(symbol)}" x="{steps[step]:.1f}" '
+        f'y="{bottom - room * probability - 4:.1f}">{escape(explanation.names[symbol].replace(" ", SPACE))}</text>'
+        for step, symbol, probability in peaks(explanation)
+    ]
+    return "".join([*lines, *letters])
+
+
+def _points(x: Sequence[float] | np.ndarray, y: np.ndarray) -> str:
+    """The points of a line; those in a level stretch are left out but for its ends."""
+    heights = np.round(y, 1)
+    level = np.zeros(len(heights), bool)
+    level[1:-1] = (heights[1:-1] == heights[:-2]) & (heights[1:-1] == heights[2:])
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b, left in zip(x, heights, level, strict=True) if not left)
+
+
+def _path(explanation: Explanation, scale: float) -> str:
+    """The best symbol of each step as a row of cells."""
+    width, top = explanation.step_seconds * scale, SPECTROGRAM + CURVES + 3
+    return "".join(
+        f'<rect class="cell" x="{step * width:.1f}" y="{top}" width="{width:.2f}" height="{PATH - 6}" '
+        f'style="fill: {colour_of(symbol)}"/>'
+        for step, symbol in enumerate(explanation.path.tolist())
+        if symbol != BLANK
+    )
+
+
+def _text(explanation: Explanation, scale: float) -> str:
+    top = SPECTROGRAM + CURVES + PATH
+    parts = []
+    for number, word in enumerate(explanation.transcript.words):
+        left, right = word.start * scale, word.end * scale
+        parts.append(
+            f'<g class="said" data-word="{number}">'
+            f'<line x1="{left:.1f}" x2="{right:.1f}" y1="{top + 6}" y2="{top + 6}"/>'
+            f'<text x="{(left + right) / 2:.1f}" y="{top + 26}">{escape(word.text)}</text></g>'
+        )
+    return "".join(parts)
+
+
+def _axis(explanation: Explanation, scale: float, height: int) -> str:
+    apart = next((each for each in TICKS if each * scale >= TICK), TICKS[-1])
+    first = -(-explanation.begin // apart)
+    parts = []
+    for number in range(int(explanation.seconds / apart) + 1):
+        second = (first + number) * apart
+        x = (second - explanation.begin) * scale
+        if x <= explanation.seconds * scale:
+            parts.append(f'<text class="tick" x="{x:.1f}" y="{height - 8}">{second:.10g} s</text>')
+    return "".join(parts)
