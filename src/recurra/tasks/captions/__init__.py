@@ -1,0 +1,1 @@
+"""Captions: telling what is in a picture, and where the model looked."""
