@@ -15,8 +15,8 @@ are the rules of that program that captions meet; its oddities are kept, since a
 Known deviations: emoji and other signs beyond Unicode's first plane are tokens here, while the Java program cannot read
 them and leaves them out; web and e-mail addresses, smileys (`:-)`), mark-up (`<b>`) and telephone numbers are not
 known as one token; `22 3/4` is two tokens, not one with a space in it; a single letter with a full stop keeps it,
-whatever the next sentence begins with; a typographic apostrophe always becomes a straight one (there, that
-of o'clock stays as it is); five dashes or more are dropped as two are; apostrophes within foreign words are known in French only.
+whatever the next sentence begins with; a typographic apostrophe always becomes a straight one (there, that of o'clock
+stays as it is); five dashes or more are dropped as two are; apostrophes within foreign words are known in French only.
 Of the 25,014 captions of COCO's validation part of 2017 the tokens of 25,007 are the Java program's.
 """
 
