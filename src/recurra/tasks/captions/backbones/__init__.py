@@ -7,19 +7,15 @@ EfficientNet-Lite0. Any other comes from the library `transformers`, where that 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from recurra.errors import OptionError, RecurraError
 from recurra.tasks.captions.backbones import efficientnet_lite, resnet, weights
-
-Color = tuple[float, float, float]
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from recurra.tasks.captions.backbones.network import IMAGENET_MEAN, IMAGENET_STD, Backbone, Color
 
 TRANSFORMERS = "transformers"
 """The name of a backbone that is a folder of that library's."""
@@ -53,44 +49,6 @@ FAMILIES = {name: _resnet(name) for name in resnet.DEPTHS} | {
 
 NAMES = (*FAMILIES, TRANSFORMERS)
 """What `backbone` knows."""
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """A network for the features of pictures.
-
-    Attributes:
-        module: `forward(pixels)` gives `(batch, channels, grid_height, grid_width)` for `(batch, 3, height, width)`,
-            normalised (see `normalize`). Its weights are parameters, none are buffers, so that a model file holds all.
-        channels: of the features.
-        size: height and width of pictures that it was trained on, in pixels.
-        mean: of red, green and blue, from 0 to 1, that it expects.
-        std: their standard deviations.
-        description: what `rebuild` needs to make the network again, as JSON values.
-    """
-
-    module: nn.Module
-    channels: int
-    size: int
-    mean: Color
-    std: Color
-    description: dict[str, Any]
-
-    def normalize(self, pixels: Tensor) -> Tensor:
-        """Pixels as `module` takes them, `(batch, 3, height, width)` float32, of `(batch, height, width, 3)` bytes."""
-        mean, std = (torch.tensor(color, device=pixels.device)[:, None, None] for color in (self.mean, self.std))
-        return (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / std
-
-    def digest(self) -> str:
-        """Tells its weights from all others."""
-        return weights.digest(self.module)
-
-    @torch.no_grad()
-    def grid(self) -> tuple[int, int]:
-        """How many features high and wide a picture of `size` is."""
-        device = next(self.module.parameters()).device
-        shape = self.module(torch.zeros(1, 3, self.size, self.size, device=device)).shape
-        return int(shape[2]), int(shape[3])
 
 
 def backbone(name: str, path: Path | None) -> Backbone:
@@ -131,9 +89,9 @@ def rebuild(description: dict[str, Any], where: str) -> Backbone:
         from recurra.tasks.captions.backbones import pretrained
 
         return pretrained.rebuild(description, where)
-    if name not in FAMILIES:
+    if not isinstance(name, str) or name not in FAMILIES:
         raise RecurraError(f"{where} does not say what its backbone is; the file is damaged, copy the model again")
-    return backbone(str(name), None)
+    return backbone(name, None)
 
 
 def _family(name: str) -> Family:

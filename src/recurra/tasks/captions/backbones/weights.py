@@ -106,15 +106,12 @@ def load(module: nn.Module, path: Path, name: str, head: str) -> None:
 
 def _require_names(wanted: set[str], found: set[str], path: Path, name: str) -> None:
     if missing := sorted(wanted - found):
-        raise RecurraError(
-            f"{path} does not hold the weights of {name}: {missing[0]} and {len(missing) - 1} others are missing; "
-            "is it of another network?"
-        )
-    if unknown := sorted(found - wanted):
-        raise RecurraError(
-            f"{path} does not hold the weights of {name}: it has no place for {unknown[0][:60]!r} and "
-            f"{len(unknown) - 1} others; is it of another network?"
-        )
+        fault = f"{missing[0]} and {len(missing) - 1} others are missing"
+    elif unknown := sorted(found - wanted):
+        fault = f"it has no place for {unknown[0][:60]!r} and {len(unknown) - 1} others"
+    else:
+        return
+    raise RecurraError(f"{path} does not hold the weights of {name}: {fault}; is it of another network?")
 
 
 def digest(module: nn.Module) -> str:
