@@ -38,7 +38,7 @@ Half = NDArray[np.float16]
 
 FORMAT = 1
 
-BATCH_SIZE = 32
+BATCH_SIZE = 16
 """Pictures that are read by the backbone, and then put on the disk, at a time."""
 
 _ENTRY = np.dtype([("picture", "S64"), ("check", "<u4")])
@@ -87,8 +87,7 @@ class Features:
             if not self._checked[row] and zlib.crc32(grid.data) != self._checks[row]:
                 raise RecurraError(f"{self._path} is damaged; delete {self._path.parent}, and it is made again")
         self._checked[rows] = True
-        if hasattr(self._map, "madvise"):  # what was read stays in the system's memory, but not in this process's
-            self._map.madvise(mmap.MADV_DONTNEED)
+        _forget(self._map)
         return features.transpose(0, 3, 1, 2)
 
 
@@ -116,12 +115,13 @@ def cached_features(folder: Path, backbone: Backbone, pixels: NDArray[np.uint8],
     }
     place = folder / hashlib.sha256(dump_json(about).encode()).hexdigest()[:16]
     _prepare(place, dump_json(about))
-    pictures = [hashlib.sha256(picture.tobytes()).hexdigest().encode() for picture in pixels]
+    pictures = [_name(picture) for picture in pixels]
     with _Writer(place, grid) as writer:
         # Each once: of pictures that are the same, the last.
         missing = sorted({name: index for index, name in enumerate(pictures) if name not in writer.rows}.values())
         for some in in_groups(missing, BATCH_SIZE, "reading pictures with the backbone"):
             features = _computed(backbone, pixels[np.array(some)], device)
+            _forget(getattr(pixels, "_mmap", None))
             writer.add([pictures[index] for index in some], features)
     rows = np.array([writer.rows[name] for name in pictures], np.int64)
     return Features(place, rows, np.array(writer.checks, np.uint32), grid)
@@ -201,6 +201,18 @@ def _prepare(folder: Path, about: str) -> None:
             write_text_atomic(path, about)
         if not path.exists() or path.read_bytes() != about.encode():
             raise RecurraError(f"{folder} does not hold features of this backbone; delete it, or give another cache")
+
+
+def _name(picture: NDArray[np.uint8]) -> bytes:
+    digest = hashlib.sha256(picture.tobytes()).hexdigest().encode()
+    _forget(getattr(picture, "_mmap", None))  # of a `numpy.memmap`
+    return digest
+
+
+def _forget(mapped: mmap.mmap | None) -> None:
+    """Let what was read of a mapped file leave this process's memory; the system keeps it as long as it has room."""
+    if mapped is not None and hasattr(mapped, "madvise"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _for_adding(path: Path) -> BinaryIO:
