@@ -3,6 +3,7 @@
 import io
 import os
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -120,6 +121,7 @@ def test_files_cut_off_are_refused(state, tmp_path, share):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     refused("efficientnet-lite0", tmp_path / "none.pth", "there is no such file")
     refused("efficientnet-lite0", tmp_path, "this is a folder")
+    refused("efficientnet-lite0", Path(os.devnull), "is a device or a pipe")
 
 
 def test_weights_of_another_network_are_refused(state, tmp_path):

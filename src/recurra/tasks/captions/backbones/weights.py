@@ -40,6 +40,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         RecurraError: if it cannot be read, is damaged, or holds anything else.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise RecurraError(f"{path} is a device or a pipe; give `weights` a file")
     with os_errors("reading", path):
         data = path.read_bytes()
     try:
