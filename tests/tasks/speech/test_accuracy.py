@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.tasks.speech.accuracy import align, measure
+from recurra.evaluation.classification import calibration_error, reliability
+from recurra.tasks.speech.accuracy import align, measure, right_words
+from recurra.tasks.speech.transcript import SUREST, fit_temperature, softened
 
 
 def distance(first: list[str], second: list[str]) -> int:
@@ -62,3 +64,24 @@ def test_the_interval_is_wide_enough_and_no_wider() -> None:
 def test_nothing_to_compare_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one"):
         measure([], [])
+
+
+def test_words_that_are_right() -> None:
+    heard = [["a", "b", "c"], [], ["x", "a"]]
+    said = [["a", "c"], ["d"], ["y", "a", "z"]]
+    assert right_words(heard, said).tolist() == [True, False, True, False, True]
+
+
+def test_a_temperature_makes_confidences_true() -> None:
+    rng = np.random.default_rng(0)
+    odds = rng.normal(2, 2, 20_000)
+    right = rng.random(len(odds)) < 1 / (1 + np.exp(-odds / 3))
+    sure = 1 / (1 + np.exp(-odds))
+    temperature = fit_temperature(sure, right)
+    assert temperature == pytest.approx(3, rel=0.05)
+    calibrated = np.array([softened(log_prob, temperature) for log_prob in np.log(sure)])
+    assert calibrated == pytest.approx(1 / (1 + np.exp(-odds / 3)), abs=0.02)
+    assert calibration_error(reliability(calibrated, right)) < 0.02 < calibration_error(reliability(sure, right))
+    assert softened(0.0, 1.0) == pytest.approx(SUREST)
+    assert softened(-np.inf, 1.0) == pytest.approx(1 - SUREST)
+    assert softened(-0.5, 1.0) == pytest.approx(np.exp(-0.5))

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recurra.tasks.speech.config import Config, resolve, with_preset
 from recurra.tasks.speech.ctc import labelling_log_prob
 from recurra.tasks.speech.networks import CtcNetwork, Heard
-from recurra.tasks.speech.objective import heard, masked
+from recurra.tasks.speech.objective import heard, masked, moved
 from recurra.tasks.speech.symbols import BLANK
 
 CONFIG = resolve(
@@ -84,3 +86,18 @@ def test_masks_are_runs_of_bands_and_of_time() -> None:
         assert np.array_equal(kept != 0, rows[:, None] & columns)
     assert (frames == 1).all()
     assert (masked(frames, Config(mask_bands=0, mask_ms=0.0), np.random.default_rng(0)) == 1).all()
+
+
+@given(st.integers(2, 60), st.integers(0, 10**6))
+def test_frames_are_spread_and_moved_within_bounds(count: int, seed: int) -> None:
+    """A ramp in time stays one from end to end, and a ramp over bands is moved as a whole."""
+    config = Config(stretch=0.2, shift_bands=2)
+    frames = np.linspace(0, 1, count, dtype=np.float32)[:, None] * 100 + np.arange(6, dtype=np.float32)
+    found = moved(frames, config, np.random.default_rng(seed))
+    assert round(count / 1.2) <= len(found) <= round(count * 1.2)
+    shift = round(float(found[0, 3] - 3))
+    assert abs(shift) <= 2
+    bands = (np.arange(6) + shift).clip(0, 5)
+    expected = np.linspace(0, 100, len(found))[:, None] + bands
+    assert found == pytest.approx(expected, abs=1e-3)
+    assert np.array_equal(moved(frames, Config(stretch=0.0, shift_bands=0), np.random.default_rng(seed)), frames)

@@ -108,5 +108,5 @@ def test_a_model_that_has_learned_only_blanks_says_so(
             model.network.output.bias.zero_()
             model.network.output.bias[symbol] = 100.0
         capsys.readouterr()
-        model.measure(read.validation)
+        model.hear(read.validation)
         assert ("learned only blanks" in capsys.readouterr().err) == said

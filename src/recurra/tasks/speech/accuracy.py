@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from recurra.arrays import IntArray
+from recurra.arrays import BoolArray, IntArray
 from recurra.errors import RecurraError
 
 SAMPLES = 1000
@@ -86,6 +86,20 @@ def align(heard: str, said: str) -> list[Edit]:
         for index in range(max(len(first), len(second))):
             edits.append((chunk.type, first[index] if first else "", second[index] if second else ""))
     return edits
+
+
+def right_words(heard: Sequence[Sequence[str]], said: Sequence[Sequence[str]]) -> BoolArray:
+    """Whether each word that was heard is right, of all transcripts one after another, `(words heard,)`.
+
+    Args:
+        heard: the words of each transcript.
+        said: those of what was said.
+    """
+    right: list[bool] = []
+    for heard_words, said_words in zip(heard, said, strict=True):
+        edits = align(" ".join(heard_words), " ".join(said_words))
+        right += [kind == "equal" for kind, _, heard_word in edits if heard_word]
+    return np.array(right, bool)
 
 
 def _bootstrap(errors: IntArray, words: IntArray, seed: int) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from recurra.tasks.speech.accuracy import measure
 from recurra.tasks.speech.audio import MAX_SECONDS, write_sound
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.explanation import LONGEST
+from recurra.tasks.speech.listening import Listener
 from recurra.tasks.speech.live import microphone
 from recurra.tasks.speech.model import Model, figures
 from recurra.tasks.speech.morse import RATE, Conditions, morse
@@ -74,6 +75,7 @@ def transcribe(
     live: bool = False,
     out: Path | None = None,
     hot_words: Path | None = None,
+    language_model: Path | None = None,
     json: bool = False,
     search: PrefixSearch = PrefixSearch(),
 ) -> None:
@@ -85,6 +87,7 @@ def transcribe(
         live: Listen to the microphone until interrupted.
         out: A file for the transcripts; .srt and .vtt are subtitles of one recording, with the times of words.
         hot_words: A file of words and phrases to favour, one a line, each perhaps with a tab and its weight in nats.
+        language_model: A text model that was trained on what may be said; --alpha is its weight.
         json: Print one JSON object with the words, their times and how sure the model is.
     """
     loaded = Model.load(model, "auto")
@@ -92,7 +95,7 @@ def transcribe(
     if live:
         if recordings or out or json:
             raise OptionError("`live` listens to the microphone; leave recordings, `out` and `json` out")
-        _listen(loaded, search, favoured)
+        _listen(loaded.listen(search, favoured, language_model), loaded)
         return
     require_given([str(path) for path in recordings], "a sound file, or `live` for the microphone")
     if out:
@@ -102,7 +105,7 @@ def transcribe(
             raise OptionError(f"`out` {out} takes the subtitles of one recording; give one, or a .txt for several")
     found = {}
     for path in recordings:
-        found[str(path)] = loaded.transcribe(path, search=search, hot_words=favoured)
+        found[str(path)] = loaded.transcribe(path, search=search, hot_words=favoured, language_model=language_model)
         if not json and not out:
             print(f"{path}\t{found[str(path)].text}" if len(recordings) > 1 else found[str(path)].text)
     if out:
@@ -130,9 +133,8 @@ def _hot_words(path: Path | None) -> dict[str, float]:
     return words
 
 
-def _listen(model: Model, search: PrefixSearch, hot_words: dict[str, float]) -> None:
+def _listen(listener: Listener, model: Model) -> None:
     """Write down what the microphone hears, until interrupted."""
-    listener = model.listen(search, hot_words)
     try:
         for samples in microphone(model.config.features.rate):
             said = model.symbols.text(listener.feed(samples).settled.symbols.tolist())
@@ -171,6 +173,7 @@ def evaluate(
     model: Path,
     *recordings: str,
     hot_words: Path | None = None,
+    language_model: Path | None = None,
     columns: str = "",
     header: Header = "auto",
     encoding: str = "utf-8",
@@ -184,6 +187,7 @@ def evaluate(
         model: The model folder.
         recordings: Tables of file and transcript, a folder with a folder for each word, or sample:morse.
         hot_words: A file of words and phrases to favour, see `transcribe`.
+        language_model: A text model that was trained on what may be said; --alpha is its weight.
         columns: Columns or keys of a table to read as file,transcript.
         header: Whether the first line of a table names its columns.
         encoding: How tables encode text.
@@ -198,6 +202,7 @@ def evaluate(
         recordings,
         search=search,
         hot_words=_hot_words(hot_words),
+        language_model=language_model,
         encoding=encoding,
         columns=columns,
         header=header,
@@ -207,7 +212,7 @@ def evaluate(
     if out:
         rows = zip(found.names, errors, found.said, heard, strict=True)
         write_text_atomic(out, "path\terrors\tsaid\theard\n" + "".join("\t".join(map(str, row)) + "\n" for row in rows))
-    shown = figures(found.accuracy)
+    shown = figures(found)
     if json:
         print_json(shown)
         return
@@ -237,6 +242,7 @@ def explain(
     start: Annotated[float, Range(0.0, MAX_SECONDS)] = 0.0,
     seconds: Annotated[float, Range(0.1, LONGEST)] = LONGEST,
     hot_words: Path | None = None,
+    language_model: Path | None = None,
     json: bool = False,
     search: PrefixSearch = PrefixSearch(),
 ) -> None:
@@ -249,13 +255,20 @@ def explain(
         start: Where the passage that is shown begins, in seconds.
         seconds: How long it is, at most.
         hot_words: A file of words and phrases to favour, see `transcribe`.
+        language_model: A text model that was trained on what may be said; --alpha is its weight.
         json: Print one JSON object.
     """
     require_suffix(out, ".html", ".htm")
     require_file_name(out)
     require_writable_parent(out)
     found = Model.load(model, "auto").explain(
-        recording, out, start=start, seconds=seconds, search=search, hot_words=_hot_words(hot_words)
+        recording,
+        out,
+        start=start,
+        seconds=seconds,
+        search=search,
+        hot_words=_hot_words(hot_words),
+        language_model=language_model,
     )
     if json:
         others = [each._asdict() for each in found.alternatives]

@@ -22,13 +22,13 @@ Tokens = Literal["characters", "words"]
 _PRESETS: dict[Preset, dict[str, Any]] = {
     "speech": dict(
         **dict(rate=16_000, window_ms=25.0, mel_bands=40, low_hz=20.0, high_hz=0.0, stack=3),
-        **dict(speed=0.1, gain_db=6.0, noise_db=30.0, mask_bands=6, mask_ms=120.0, curriculum=0.0),
-        **dict(batch_seconds=64.0, hidden_size=128, learning_rate=5e-3),
+        **dict(speed=0.1, gain_db=6.0, noise_db=30.0, stretch=0.0, shift_bands=0, mask_bands=6, mask_ms=120.0),
+        **dict(batch_seconds=64.0, hidden_size=128, learning_rate=5e-3, curriculum=0.0),
     ),
     "morse": dict(
         **dict(rate=4000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
-        **dict(speed=0.0, gain_db=0.0, noise_db=100.0, mask_bands=0, mask_ms=0.0, curriculum=2.5),
-        **dict(batch_seconds=32.0, hidden_size=96, learning_rate=0.01, dropout=0.1),
+        **dict(speed=0.0, gain_db=0.0, noise_db=100.0, stretch=0.15, shift_bands=3, mask_bands=0, mask_ms=0.0),
+        **dict(batch_seconds=32.0, hidden_size=96, learning_rate=0.01, dropout=0.1, curriculum=2.5),
     ),
 }
 """What an ear hears; or a carrier and the noise beside it, with nothing masked: a dot is as short as a mask."""
@@ -55,6 +55,10 @@ class SpeechTraining(Training):
     """And louder or softer by up to so many decibels."""
     noise_db: Annotated[float | None, Range(0.0, 100.0)] = None
     """And with white noise, at least so many decibels below them; 100 for none."""
+    stretch: Annotated[float | None, Range(0.0, 0.5)] = None
+    """And their frames are spread or pressed in time by up to this share, which keeps their pitch."""
+    shift_bands: Annotated[int | None, Range(0, 512)] = None
+    """And moved up or down by at most so many bands: another voice, another tone."""
     mask_bands: Annotated[int | None, Range(0, 512)] = None
     """Neighbouring bands that are masked twice in each recording, at most (SpecAugment)."""
     mask_ms: Annotated[float | None, Range(0.0, 10_000.0)] = None

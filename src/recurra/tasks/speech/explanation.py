@@ -5,8 +5,8 @@ Shapes: F frames, M mel bands, S steps, V symbols, the blank first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +18,7 @@ from recurra.errors import OptionError, RecurraError
 from recurra.tasks.speech.audio import SILENCE, sound_blocks
 from recurra.tasks.speech.ctc import Labelling, align, empty_labelling, joined, labelling_log_prob
 from recurra.tasks.speech.data import log_mel
-from recurra.tasks.speech.prefix_search import PrefixSearch
+from recurra.tasks.speech.prefix_search import PrefixDecoder
 from recurra.tasks.speech.symbols import BLANK
 from recurra.tasks.speech.transcript import Transcript
 
@@ -117,8 +117,7 @@ def explain(
     source: str,
     samples: FloatArray,
     begin: float,
-    search: PrefixSearch,
-    hot_words: Mapping[str, float] | None,
+    decoder: PrefixDecoder,
 ) -> Explanation:
     """What a model hears in a passage.
 
@@ -127,8 +126,7 @@ def explain(
         source: what a person would call the recording.
         samples: of the passage, `(samples,)`.
         begin: where that begins in the recording, seconds.
-        search: how to search for the text.
-        hot_words: words and phrases to favour, and by how many nats each.
+        decoder: the search for the best texts.
 
     Raises:
         RecurraError: if the passage is too short to be heard.
@@ -136,7 +134,6 @@ def explain(
     options, log_probs = model.config.features, model.log_probs(samples)
     if not len(log_probs):
         raise RecurraError(f"{source} is too short: it does not fill a window of {options.window_ms:g} ms")
-    decoder = model.decoder(replace(search, n_best=min(ALTERNATIVES, search.beam_size), lag=None), hot_words)
     settled, state = decoder.advance(log_probs, decoder.start())
     silent = float(np.abs(samples).max()) < SILENCE
     found = [] if silent else [joined(settled, each.labelling) for each in decoder.finish(state)]

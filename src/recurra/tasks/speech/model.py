@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from recurra.arrays import FloatArray
+from recurra import load
+from recurra.arrays import BoolArray, DoubleArray, FloatArray
 from recurra.config import with_options
 from recurra.data.columns import Header
 from recurra.data.sources import several
 from recurra.errors import OptionError, RecurraError
+from recurra.evaluation.classification import calibration_error, reliability
 from recurra.progress import bar, in_groups, note
 from recurra.tasks.shared.model import SavedModel
-from recurra.tasks.speech.accuracy import Accuracy, measure
+from recurra.tasks.speech.accuracy import Accuracy, measure, right_words
 from recurra.tasks.speech.audio import SILENCE, sound_blocks
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.ctc import Labelling, empty_labelling, greedy, joined
 from recurra.tasks.speech.data import Part
-from recurra.tasks.speech.explanation import LONGEST, Explanation, explain, passage
+from recurra.tasks.speech.explanation import ALTERNATIVES, LONGEST, Explanation, explain, passage
 from recurra.tasks.speech.features import Normalization
 from recurra.tasks.speech.hot_words import compile_hot_words
+from recurra.tasks.speech.language import TextModel, text_scorer
 from recurra.tasks.speech.listening import Listener, log_probs_of
 from recurra.tasks.speech.networks import CtcNetwork
 from recurra.tasks.speech.objective import batches_of, heard, steps_of
@@ -35,6 +38,9 @@ from recurra.tasks.speech.symbols import BLANK, Symbols
 from recurra.tasks.speech.transcript import Transcript, spoken
 
 DEFAULT_SEARCH = PrefixSearch()
+
+LanguageModel = TextModel | str | Path | None
+"""A text model, its folder, or none."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,14 @@ class Evaluation(NamedTuple):
         said: what is said in each.
         heard: what the model heard.
         accuracy: how they compare.
+        calibration_error: of the confidences of words (ECE), see `recurra.evaluation.classification`.
     """
 
     names: list[str]
     said: list[str]
     heard: list[Transcript]
     accuracy: Accuracy
+    calibration_error: float
 
 
 class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
@@ -117,13 +125,17 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         return self.vocabulary.symbols
 
     def decoder(
-        self, search: PrefixSearch = DEFAULT_SEARCH, hot_words: Mapping[str, float] | None = None
+        self,
+        search: PrefixSearch = DEFAULT_SEARCH,
+        hot_words: Mapping[str, float] | None = None,
+        language_model: LanguageModel = None,
     ) -> PrefixDecoder:
         """The search for the best text.
 
         Args:
             search: how to search.
             hot_words: words and phrases to favour, and by how many nats each.
+            language_model: a text model, or its folder, whose opinion counts too, by the weight `alpha`.
 
         Raises:
             OptionError: if a hot word has a symbol that the model does not write.
@@ -134,10 +146,18 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
                 raise OptionError(f"the model cannot write the hot word {word!r}: it has no symbol {unknown[0]!r}")
             encoded[tuple(self.symbols.encode(word).tolist())] = weight
         automaton = compile_hot_words(encoded, self.symbols.size, BLANK, self.symbols.space)
-        return PrefixDecoder(self.symbols.size, BLANK, search, automaton)
+        if isinstance(language_model, str | Path):
+            language_model = load(language_model, "cpu", task="text")
+        scorer = text_scorer(language_model, self.symbols) if language_model and search.alpha else None
+        return PrefixDecoder(self.symbols.size, BLANK, search, automaton, scorer)
 
-    def listen(self, search: PrefixSearch = DEFAULT_SEARCH, hot_words: Mapping[str, float] | None = None) -> Listener:
-        """A listener for sound as it comes.
+    def listen(
+        self,
+        search: PrefixSearch = DEFAULT_SEARCH,
+        hot_words: Mapping[str, float] | None = None,
+        language_model: LanguageModel = None,
+    ) -> Listener:
+        """A listener for sound as it comes; see `decoder`.
 
         Raises:
             RecurraError: if the model reads recordings from both ends.
@@ -147,7 +167,8 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
                 f"{self.name} reads recordings from both ends and cannot transcribe while it listens; train one with "
                 "`bidirectional` off"
             )
-        return Listener(self.network, self.config, self.vocabulary.normalization, self.decoder(search, hot_words))
+        decoder = self.decoder(search, hot_words, language_model)
+        return Listener(self.network, self.config, self.vocabulary.normalization, decoder)
 
     def log_probs(self, recording: str | Path | FloatArray) -> FloatArray:
         """Log-probabilities of the symbols at each step, `(steps, symbols)`, the blank first.
@@ -170,6 +191,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         *,
         search: PrefixSearch | None = None,
         hot_words: Mapping[str, float] | None = None,
+        language_model: LanguageModel = None,
         **options: Any,
     ) -> Transcript:
         """What is said in a recording.
@@ -178,12 +200,16 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
             recording: a file of any length, or samples at the model's rate, `(samples,)`, from -1 to 1.
             search: how to search.
             hot_words: words and phrases to favour, and by how many nats each.
+            language_model: a text model, or its folder, whose opinion counts too.
             options: fields of `PrefixSearch`: `beam_size=10`.
 
         Raises:
             RecurraError: if the file is not sound.
         """
-        decoder = self.decoder(with_options(search or DEFAULT_SEARCH, options), hot_words)
+        chosen = with_options(search or DEFAULT_SEARCH, options)
+        return self._transcribed(recording, self.decoder(chosen, hot_words, language_model))
+
+    def _transcribed(self, recording: str | Path | FloatArray, decoder: PrefixDecoder) -> Transcript:
         state, found, steps = decoder.start(), empty_labelling(), 0
         loudest = 0.0
 
@@ -204,8 +230,8 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
     def transcript(self, labelling: Labelling, log_prob: float, steps: int) -> Transcript:
         """A labelling as it is read."""
         text = self.symbols.read(labelling.symbols.tolist())
-        step, temperature = self.config.features.step_seconds, float(self.record.get("temperature", 1.0))
-        words = spoken(labelling, self.symbols, step, temperature)
+        step = self.config.features.step_seconds
+        words = spoken(labelling, self.symbols, step, self.temperature)
         return Transcript(text, tuple(words), log_prob, round(steps * step, 3))
 
     def explain(
@@ -217,6 +243,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         seconds: float = LONGEST,
         search: PrefixSearch | None = None,
         hot_words: Mapping[str, float] | None = None,
+        language_model: LanguageModel = None,
         **options: Any,
     ) -> Explanation:
         """Show what the model hears in a passage of a recording, moment by moment.
@@ -228,6 +255,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
             seconds: how long it is, at most.
             search: how to search; None for the defaults.
             hot_words: words and phrases to favour, and by how many nats each.
+            language_model: a text model, or its folder, whose opinion counts too.
             options: fields of `PrefixSearch`, which go before `search`.
 
         Raises:
@@ -235,14 +263,27 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         """
         samples = passage(Path(recording), self.config.features.rate, start, seconds)
         chosen = with_options(search or DEFAULT_SEARCH, options)
-        explanation = explain(self, str(recording), samples, start, chosen, hot_words)
+        chosen = replace(chosen, n_best=min(ALTERNATIVES, chosen.beam_size), lag=None)
+        explanation = explain(self, str(recording), samples, start, self.decoder(chosen, hot_words, language_model))
         if out is not None:
             write_page(Path(out), self.name, explanation)
         return explanation
 
-    def measure(self, part: Part) -> Accuracy:
-        """How good the greedy transcripts of recordings are."""
-        heard_texts, done = [""] * len(part), 0
+    @property
+    def temperature(self) -> float:
+        """What the log-odds of words are divided by, fitted on the validation part.
+
+        Raises:
+            RecurraError: if the record holds another value.
+        """
+        match self.record.get("temperature", 1.0):
+            case int() | float() as temperature if 0 < temperature < np.inf:
+                return float(temperature)
+        raise RecurraError(f"the record of {self.name} holds no temperature; copy the model again")
+
+    def hear(self, part: Part) -> list[Transcript]:
+        """The greedy transcripts of recordings."""
+        transcripts: dict[int, Transcript] = {}
         with bar("scoring") as shown:
             for batch in batches_of(part, self.config):
                 steps = [steps_of(part.sounds[n], self.config, self.vocabulary.normalization) for n in batch]
@@ -250,12 +291,18 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
                     log_probs = self.network(heard(steps).to(self.device)).cpu().numpy()
                 for row, number in enumerate(batch):
                     labelling = greedy(log_probs[row, : len(steps[row])], BLANK)
-                    heard_texts[number] = self.transcript(labelling, 0.0, len(steps[row])).text
-                done += len(batch)
-                shown.update(done / len(part))
-        if not any(heard_texts):
+                    transcripts[number] = self.transcript(labelling, 0.0, len(steps[row]))
+                shown.update(len(transcripts) / len(part))
+        if not any(transcript.text for transcript in transcripts.values()):
             note("the model has learned only blanks; train longer, with short recordings too, or from another model")
-        return measure(heard_texts, part.texts)
+        return [transcripts[number] for number in range(len(part))]
+
+    def confidences(self, heard: Sequence[Transcript], said: Sequence[str]) -> tuple[DoubleArray, BoolArray]:
+        """How sure the model is of each word that it heard, and whether that is right, `(words,)` both."""
+        split = self.symbols.split if self.symbols.space is None else str.split
+        words = [[word.text for word in transcript.words] for transcript in heard]
+        sure = [word.confidence for transcript in heard for word in transcript.words]
+        return np.array(sure), right_words(words, [split(text) for text in said])
 
     def answers(
         self,
@@ -263,6 +310,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         *,
         search: PrefixSearch | None = None,
         hot_words: Mapping[str, float] | None = None,
+        language_model: LanguageModel = None,
         encoding: str = "utf-8",
         columns: str = "",
         header: Header = "auto",
@@ -273,13 +321,13 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         for reason in found.skipped:
             note(f"left out: {reason}")
         said = [self.symbols.clean(item.text) for item in found.items]
-        chosen = with_options(search or DEFAULT_SEARCH, options)
+        decoder = self.decoder(with_options(search or DEFAULT_SEARCH, options), hot_words, language_model)
         transcripts = []
         for group in in_groups(found.items, 1, "transcribing"):
-            samples = group[0].load(self.config.features.rate)
-            transcripts.append(self.transcribe(samples, search=chosen, hot_words=hot_words))
+            transcripts.append(self._transcribed(group[0].load(self.config.features.rate), decoder))
         accuracy = measure([transcript.text for transcript in transcripts], said)
-        return Evaluation([item.name for item in found.items], said, transcripts, accuracy)
+        error = calibration_error(reliability(*self.confidences(transcripts, said)))
+        return Evaluation([item.name for item in found.items], said, transcripts, accuracy, error)
 
     def evaluate(self, data: str | Path | Sequence[Any], **options: Any) -> dict[str, Any]:
         """Transcribe recordings and compare with what is said in them.
@@ -289,18 +337,21 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
             options: those of `answers`.
 
         Returns:
-            `wer`, `cer`, `wer_interval`, `exact_match`, `count`, and `confusions`: the ten most frequent.
+            `wer`, `cer`, `wer_interval`, `exact_match`, `ece` (of the confidences of words), `count`, and
+            `confusions`: the ten most frequent.
         """
-        return figures(self.answers(data, **options).accuracy)
+        return figures(self.answers(data, **options))
 
 
-def figures(accuracy: Accuracy) -> dict[str, Any]:
-    """Accuracy as JSON values."""
+def figures(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation as JSON values."""
+    accuracy = evaluation.accuracy
     return {
         "wer": accuracy.wer,
         "cer": accuracy.cer,
         "wer_interval": list(accuracy.interval),
         "exact_match": accuracy.exact_match,
+        "ece": evaluation.calibration_error,
         "count": accuracy.count,
         "confusions": [{"said": a, "heard": b, "count": times} for a, b, times in accuracy.confusions[:10]],
     }

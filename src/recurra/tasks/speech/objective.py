@@ -68,6 +68,21 @@ def masked(frames: FloatArray, config: Config, generator: np.random.Generator) -
     return frames
 
 
+def moved(frames: FloatArray, config: Config, generator: np.random.Generator) -> FloatArray:
+    """Frames `(F, M)` spread or pressed in time, and moved by some bands; the band at the edge fills what is left."""
+    most = required(config.shift_bands, "shift_bands")
+    longer = float(np.exp(generator.uniform(-1, 1) * np.log1p(required(config.stretch, "stretch"))))
+    count = round(len(frames) * longer)
+    if count != len(frames):
+        at = np.linspace(0, len(frames) - 1, count)
+        before = at.astype(np.int64)
+        after = np.minimum(before + 1, len(frames) - 1)
+        share = (at - before).astype(np.float32)[:, None]
+        frames = (1 - share) * frames[before] + share * frames[after]
+    bands = np.arange(frames.shape[1]) + (int(generator.integers(-most, most + 1)) if most else 0)
+    return frames[:, bands.clip(0, frames.shape[1] - 1)]
+
+
 def heard(recordings: list[FloatArray]) -> Heard:
     """Steps `(S, I)` of recordings as one batch."""
     lengths = [len(steps) for steps in recordings]
@@ -148,7 +163,10 @@ class Transcribing:
             frames = normalized(log_mel(other, self.config), self.config.features, self.normalization)
             if self._keeps:
                 self._known[number] = frames
-        return stacked(masked(frames, self.config, random), self.config.features.stack)
+        other = moved(frames, self.config, random)
+        if steps_in(len(other), self.config) < steps_needed(self.train.symbols[number]):
+            other = frames
+        return stacked(masked(other, self.config, random), self.config.features.stack)
 
     @cached_property
     def _known(self) -> dict[int, FloatArray]:

@@ -14,11 +14,13 @@ from recurra.data.sources import PREFIX, several
 from recurra.tasks.shared.begin import Progress
 from recurra.tasks.shared.card import network_summary
 from recurra.tasks.shared.run import train_model
+from recurra.tasks.speech.accuracy import measure
 from recurra.tasks.speech.config import Config, resolve, with_preset
 from recurra.tasks.speech.data import Data, describe, read_data
 from recurra.tasks.speech.model import Model, Vocabulary
 from recurra.tasks.speech.networks import CtcNetwork
 from recurra.tasks.speech.objective import Transcribing, guessing, lengths_of
+from recurra.tasks.speech.transcript import fit_temperature
 from recurra.training.run import RunResult, RunSpec
 
 
@@ -100,7 +102,9 @@ def _scored(result: RunResult[Config, CtcNetwork, Data]) -> Model:
     data = result.spec.data
     vocabulary = Vocabulary(data.symbols, data.normalization)
     model = Model(result.network, vocabulary, result.spec.config, {})
-    figures = model.measure(data.validation)
+    heard = model.hear(data.validation)
+    figures = measure([transcript.text for transcript in heard], data.validation.texts)
+    confidences, right = model.confidences(heard, data.validation.texts)
     model.record = {
         "data": data.train.name,
         "recordings": len(data.train),
@@ -110,5 +114,6 @@ def _scored(result: RunResult[Config, CtcNetwork, Data]) -> Model:
         "nats": result.outcome.state.best,
         "wer": figures.wer,
         "cer": figures.cer,
+        "temperature": fit_temperature(confidences, right) if len(right) else 1.0,
     }
     return model

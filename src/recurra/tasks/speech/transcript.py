@@ -6,9 +6,16 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from recurra.arrays import BoolArray, DoubleArray
+from recurra.evaluation import classification
 from recurra.tasks.speech import ctc
 from recurra.tasks.speech.ctc import Labelling
 from recurra.tasks.speech.symbols import Symbols
+
+SUREST = 1 - 1e-6
+"""No word is surer than this, and none less sure than what is left."""
 
 
 class SpokenWord(NamedTuple):
@@ -18,7 +25,7 @@ class SpokenWord(NamedTuple):
         text: the word.
         start: where it begins, seconds.
         end: where it ends, seconds.
-        confidence: how probable it is that the word is right, 0 to 1.
+        confidence: how probable it is that the word is right, 0 to 1; calibrated by the model's temperature.
     """
 
     text: str
@@ -50,7 +57,7 @@ def spoken(labelling: Labelling, symbols: Symbols, step_seconds: float, temperat
         labelling: symbols and steps.
         symbols: as they are written.
         step_seconds: of a step.
-        temperature: what the logarithm of a word's confidence is divided by.
+        temperature: what the log-odds of a word are divided by, see `fit_temperature`.
     """
     names = [symbols.names[number - 1] for number in labelling.symbols.tolist()]
     if symbols.space is None:
@@ -67,7 +74,31 @@ def spoken(labelling: Labelling, symbols: Symbols, step_seconds: float, temperat
             "".join(names[word.first : word.last]),
             round(word.start * step_seconds, 3),
             round(word.stop * step_seconds, 3),
-            math.exp(min(0.0, word.log_prob) / temperature),
+            softened(word.log_prob, temperature),
         )
         for word in parts
     ]
+
+
+def softened(log_prob: float, temperature: float) -> float:
+    """The probability whose log-odds are those of `log_prob`, at most `SUREST`, divided by a temperature."""
+    odds = float(_log_odds(np.array([log_prob]))[0]) / temperature
+    return 1 / (1 + math.exp(-odds))
+
+
+def fit_temperature(confidences: DoubleArray, right: BoolArray) -> float:
+    """The temperature that makes confidences as probable as can be (Guo et al. 2017, arXiv 1706.04599, section 4.2).
+
+    Args:
+        confidences: of words, by the temperature 1, `(words,)`.
+        right: whether each is right, `(words,)`.
+    """
+    with np.errstate(divide="ignore"):
+        odds = _log_odds(np.log(confidences))
+    return classification.fit_temperature(np.stack([odds, np.zeros_like(odds)], axis=1), (~right).astype(np.int64))
+
+
+def _log_odds(log_probs: DoubleArray) -> DoubleArray:
+    probabilities = np.clip(np.exp(log_probs), 1 - SUREST, SUREST)
+    odds: DoubleArray = np.log(probabilities / (1 - probabilities))
+    return odds
