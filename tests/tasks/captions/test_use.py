@@ -172,12 +172,12 @@ def test_the_sample_is_measured_with_whether_captions_are_true(
 def test_what_is_true_and_what_is_said_are_counted() -> None:
     items = shapes(6, seed=3)
     scenes = [scene_of(item) for item in items]
-    heard = [item.captions[0] for item in items[:4]] + ["a hexagon", "five large blue crosses"]
+    heard = [item.captions[0] for item in items[:4]] + ["a hexagon", "four large blue crosses"]
     found = truthfulness(items, heard)
     assert found["true"] == pytest.approx(4 / 6)
     assert found["information"] == pytest.approx(np.mean([information(text) for text in heard[:4]]))
     counted = [(text, scene) for text, scene in zip(heard, scenes, strict=True) if text.split()[-1].endswith("s")]
-    assert ("five large blue crosses", scenes[5]) in counted
+    assert ("four large blue crosses", scenes[5]) in counted
     assert found["true_counts"] < 1
     assert scenes[5] is not None
     assert not is_true(heard[5], scenes[5])

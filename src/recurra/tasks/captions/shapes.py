@@ -34,9 +34,9 @@ JITTER = 15
 SIZES = {"small": (5, 7), "large": (9, 11)}
 """Least and largest radius of each, in pixels."""
 
-NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5}
+NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4}
 
-MOST_THINGS = 5
+MOST_THINGS = 4
 
 REPEAT = 0.35
 """How likely a thing is of the shape and colour of one before."""
@@ -87,7 +87,7 @@ def scene_of(item: Captioned) -> Scene | None:
 
 
 def make_scene(random: Random) -> Scene:
-    """A scene of two to five things."""
+    """A scene of two to four things."""
     while True:
         things: list[Thing] = []
         for _ in range(random.randint(2, MOST_THINGS)):
@@ -197,7 +197,7 @@ def describe(scene: Scene, random: Random) -> str:
     random.shuffle(things)
     repeated = _repeated(scene)
     chance = random.random()
-    if repeated and chance < 0.6:
+    if repeated and chance < 0.5:
         said = random.choice(repeated)
         others = [thing for thing in things if not any(said.endswith(plural(name)) for name in _names(thing))]
         if others and random.random() < 0.5:
@@ -205,7 +205,7 @@ def describe(scene: Scene, random: Random) -> str:
         return f"there are {said}" if random.random() < 0.5 else said
     first, second, *rest = things
     one, other = _named(first, random), _named(second, random)
-    if chance < (0.85 if repeated else 0.6):
+    if chance < (0.85 if repeated else 0.75):
         between = " is " if (plain := random.random() < 0.7) else " "
         said = f"{one}{between}{_where(first, second, random)} {other}"
         return said if plain or random.random() < 0.3 else f"there is {said}"
