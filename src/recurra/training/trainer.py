@@ -150,7 +150,7 @@ class Trainer:
                 f"`batch_size` {objective.batch_size} cannot be shared by {workers.num_processes} processes; "
                 "choose a multiple"
             )
-        self.names: dict[Tensor, str] = {tensor: name for name, tensor in modelfile.named_tensors(model)}
+        self.names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
         decay = required(training.weight_decay, "weight_decay")
         self.optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=decay, fused=True)
         self.best = self._weights()
@@ -323,7 +323,7 @@ class Trainer:
         return row
 
     def _weights(self) -> dict[str, Tensor]:
-        return {name: parameter.detach().clone() for parameter, name in self.names.items()}
+        return {name: tensor.clone() for name, tensor in modelfile.unique_tensors(self.model).items()}
 
     def _bar_text(self) -> str:
         run = self.trainer_state
@@ -368,8 +368,8 @@ class Trainer:
         try:
             self.trainer_state = TrainerState.from_json(figures["trainer_state"])
             with torch.no_grad():
-                for parameter, name in self.names.items():
-                    parameter.copy_(groups["model"][name])
+                for name, tensor in modelfile.unique_tensors(self.model).items():
+                    tensor.copy_(groups["model"][name])
                     self.best[name].copy_(groups["best"][name])
                     if self.trainer_state.averaged:
                         self.average[name].copy_(groups["average"][name])

@@ -45,12 +45,22 @@ class BatchNorm(nn.Module):
 
         Of several processes each normalises by its own part of the batch; what they keep is the mean of all.
         """
-        outputs = F.batch_norm(inputs, self.mean, self.variance, self.weight, self.bias, training, MOMENTUM)
-        if training and torch.distributed.is_available() and torch.distributed.is_initialized():
-            for kept in (self.mean, self.variance):
-                torch.distributed.all_reduce(kept)
-                kept /= torch.distributed.get_world_size()
+        if not training:
+            return F.batch_norm(inputs, self.mean, self.variance, self.weight, self.bias)
+        mean, variance = self.mean.clone(), self.variance.clone()  # what the backward pass keeps must not change
+        outputs = F.batch_norm(inputs, mean, variance, self.weight, self.bias, True, MOMENTUM)
+        self.mean.copy_(_mean_of_processes(mean))
+        self.variance.copy_(_mean_of_processes(variance))
         return outputs
+
+
+def _mean_of_processes(own: Tensor) -> Tensor:
+    """The mean over the processes that train together, of which this may be the only one."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return own
+    total = own.clone()
+    torch.distributed.all_reduce(total)
+    return total / torch.distributed.get_world_size()
 
 
 class SmallEncoder(nn.Module):
