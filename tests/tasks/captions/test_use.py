@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -270,3 +272,21 @@ def test_a_model_of_a_changed_vocabulary_or_network_is_refused(trained_captions:
         package.load(folder)
     with pytest.raises(OptionError, match="`encoder` is 'large', but must be one of small"):
         captions.Config(encoder="large")  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model_with_the_running_means_of_both(
+    scenes_file: Path, tmp_path: Path, tiny_captions: dict[str, Any]
+) -> None:
+    options = [part for name, value in tiny_captions.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    arguments = ["captions", "train", str(scenes_file), "--out", str(tmp_path / "m"), "--device", "cpu", *options]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--module"]
+    subprocess.run([*command, "recurra", *arguments], check=True, capture_output=True)
+    alone = captions.train(scenes_file, progress=False, device="cpu", **tiny_captions)
+    both = Model.load(tmp_path / "m")
+    assert both.record["nats"] == pytest.approx(alone.record["nats"], rel=0.01)
+    for name, own in alone.network.named_buffers():
+        # Each process normalises by its own pictures, so they are not quite the same.
+        torch.testing.assert_close(dict(both.network.named_buffers())[name], own, rtol=0.3, atol=0.1)
+        assert not torch.equal(own, torch.zeros_like(own))
+        assert not torch.equal(own, torch.ones_like(own))
