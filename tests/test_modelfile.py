@@ -543,3 +543,21 @@ def test_nothing_is_unpickled_and_no_text_is_run() -> None:
                     names = {"allow_pickle"}
             found += [f"{source.name}:{node.lineno} {name}" for name in names]
     assert found == []
+
+
+def test_running_means_are_weights_too_and_what_is_not_trained_stays_so() -> None:
+    def build() -> nn.Module:
+        network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+        network[0].weight.requires_grad_(False)
+        return network
+
+    real = build()
+    real(torch.randn(4, 2))
+    with torch.device("meta"):
+        hollow = build()
+    fill(hollow, modelfile.unique_tensors(real), "here")
+    assert {"1.running_mean", "1.running_var"} <= set(modelfile.unique_tensors(real))
+    for name, tensor in modelfile.unique_tensors(real).items():
+        assert torch.equal(modelfile.unique_tensors(hollow)[name], tensor)
+    assert [each.requires_grad for each in hollow.parameters()] == [each.requires_grad for each in real.parameters()]
+    assert torch.equal(hollow.eval()(torch.ones(1, 2)), real.eval()(torch.ones(1, 2)))

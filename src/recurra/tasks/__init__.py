@@ -62,6 +62,14 @@ TASKS = {
             "explain": "Show how a sentence is translated: its attention map, its beam tree, its runners-up.",
         },
     ),
+    "captions": Task(
+        "Say what is in a picture.",
+        {
+            "train": "Train a model on pictures with captions, or sample:shapes.",
+            "describe": "Describe a picture, several, or a folder of them.",
+            "evaluate": "Measure captions: BLEU, ROUGE-L, CIDEr; on drawn scenes whether they are true.",
+        },
+    ),
     "speech": Task(
         "Write down what is said in recordings, or keyed in Morse code.",
         {

@@ -323,7 +323,7 @@ class Trainer:
         return row
 
     def _weights(self) -> dict[str, Tensor]:
-        return {name: parameter.detach().clone() for parameter, name in self.names.items()}
+        return {name: tensor.clone() for name, tensor in modelfile.unique_tensors(self.model).items()}
 
     def _bar_text(self) -> str:
         run = self.trainer_state
@@ -368,8 +368,8 @@ class Trainer:
         try:
             self.trainer_state = TrainerState.from_json(figures["trainer_state"])
             with torch.no_grad():
-                for parameter, name in self.names.items():
-                    parameter.copy_(groups["model"][name])
+                for name, tensor in modelfile.unique_tensors(self.model).items():
+                    tensor.copy_(groups["model"][name])
                     self.best[name].copy_(groups["best"][name])
                     if self.trainer_state.averaged:
                         self.average[name].copy_(groups["average"][name])
