@@ -26,7 +26,7 @@ from recurra.tasks.speech.audio import SILENCE, sound_blocks
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.ctc import Labelling, empty_labelling, greedy, joined
 from recurra.tasks.speech.data import Part
-from recurra.tasks.speech.explanation import ALTERNATIVES, LONGEST, Explanation, explain, passage
+from recurra.tasks.speech.explanation import ALTERNATIVES, LONGEST, Explanation, explain, explain_attention, passage
 from recurra.tasks.speech.features import Normalization
 from recurra.tasks.speech.hot_words import compile_hot_words
 from recurra.tasks.speech.language import TextModel, text_scorer
@@ -382,7 +382,7 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
         *,
         start: float = 0.0,
         seconds: float = LONGEST,
-        search: PrefixSearch | None = None,
+        search: PrefixSearch | BeamSearch | None = None,
         hot_words: Mapping[str, float] | None = None,
         language_model: LanguageModel = None,
         **options: Any,
@@ -397,16 +397,19 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
             search: how to search; None for the defaults.
             hot_words: words and phrases to favour, and by how many nats each.
             language_model: a text model, or its folder, whose opinion counts too.
-            options: fields of `PrefixSearch`, which go before `search`.
+            options: fields of `PrefixSearch`, or `BeamSearch` of a network that attends, which go before `search`.
 
         Raises:
             RecurraError: if the recording cannot be read or is too short, or the page cannot be written.
         """
-        self._by_ctc("a page of what was heard")
-        wanted = chosen(PrefixSearch, search, options)
-        wanted = replace(wanted, n_best=min(ALTERNATIVES, wanted.beam_size), lag=None)
+        wanted = self._search(search, hot_words, language_model, options)
         samples = passage(Path(recording), self.config.features.rate, start, seconds)
-        explanation = explain(self, str(recording), samples, start, self.decoder(wanted, hot_words, language_model))
+        if isinstance(wanted, BeamSearch):
+            explanation = explain_attention(self, str(recording), samples, start, wanted)
+        else:
+            wanted = replace(wanted, n_best=min(ALTERNATIVES, wanted.beam_size), lag=None)
+            decoder = self.decoder(wanted, hot_words, language_model)
+            explanation = explain(self, str(recording), samples, start, decoder)
         if out is not None:
             write_page(Path(out), self.name, explanation)
         return explanation
