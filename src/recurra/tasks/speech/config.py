@@ -189,5 +189,7 @@ def resolve(config: Config, seconds: float) -> Config:
     """
     config = fill_in(config, **_RECIPE)
     if config.detect:  # which has to answer while it listens
-        config = replace(config, cell="gru", bidirectional=False)
+        if config.network != "ctc":
+            raise OptionError(f"a detector has no attention; leave `network` {config.network} or `detect` out")
+        config = replace(config, cell="gru", bidirectional=False, tokens="words")
     return limited(config, math.ceil(MAX_EPOCHS * seconds / required(config.batch_seconds, "batch_seconds")))

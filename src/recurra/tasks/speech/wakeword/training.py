@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ def detector_spec(
     """
     known = (vocabulary.symbols, vocabulary.normalization) if vocabulary else None
     read = read_detector_data(data, validation, config, folder, known)
-    config = resolve(replace(config, tokens="words"), read.seconds)
+    config = resolve(config, read.seconds)
     own = Vocabulary(read.symbols, read.normalization)
     train, held = Mixer(read.train, config), Mixer(read.validation, config)
     seconds = train.length / config.features.rate
