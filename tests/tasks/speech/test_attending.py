@@ -19,6 +19,7 @@ from recurra.tasks.speech.attending import LONGER, Reach, Written, fault_of, tol
 from recurra.tasks.speech.ctc import Labelling
 from recurra.tasks.speech.cutting import cut_at_quiet
 from recurra.tasks.speech.data import read_data
+from recurra.tasks.speech.evaluation import hear
 from recurra.tasks.speech.symbols import BLANK
 
 PAUSE = np.random.default_rng(1).normal(0, 0.01, SUNG_RATE // 5).astype(np.float32)
@@ -156,7 +157,7 @@ class TestWhatIsTold:
                 model.network.decoder.output.bias.zero_()
                 model.network.decoder.output.bias[symbol] = 100.0
             capsys.readouterr()
-            model.hear(read.validation)
+            hear(model, read.validation)
             assert said in capsys.readouterr().err
         text = model.transcribe(sung("ba")).text
         assert "1 text(s) stopped for their length" in capsys.readouterr().err

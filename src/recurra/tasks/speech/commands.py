@@ -18,10 +18,11 @@ from recurra.tasks.shared.output import print_json, print_table, stream
 from recurra.tasks.speech.accuracy import measure
 from recurra.tasks.speech.audio import MAX_SECONDS, write_sound
 from recurra.tasks.speech.config import Config
+from recurra.tasks.speech.evaluation import figures
 from recurra.tasks.speech.explanation import LONGEST
 from recurra.tasks.speech.listening import Listener
 from recurra.tasks.speech.live import microphone
-from recurra.tasks.speech.model import Model, figures
+from recurra.tasks.speech.model import Model
 from recurra.tasks.speech.morse import RATE, Conditions, morse
 from recurra.tasks.speech.prefix_search import PrefixSearch
 from recurra.tasks.speech.search import Search, chosen

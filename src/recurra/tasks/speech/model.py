@@ -5,44 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 
 from recurra import load
-from recurra.arrays import BoolArray, DoubleArray, FloatArray
+from recurra.arrays import FloatArray
 from recurra.data.columns import Header
 from recurra.data.sources import several
 from recurra.decoding.beam_search import BeamSearch
 from recurra.errors import OptionError, RecurraError
-from recurra.evaluation.classification import calibration_error, reliability
-from recurra.progress import bar, in_groups, note
+from recurra.progress import in_groups, note
 from recurra.tasks.shared.model import SavedModel
-from recurra.tasks.speech.accuracy import Accuracy, measure, right_words
-from recurra.tasks.speech.attending import GROUP, Attended, Reach, Speller, fault_of, told, weights_of
+from recurra.tasks.speech.attending import GROUP, Attended, Reach, Speller, told, weights_of
 from recurra.tasks.speech.attention_network import AttentionNetwork, SpeechNetwork
 from recurra.tasks.speech.audio import SILENCE, sound_blocks
 from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.ctc import Labelling, empty_labelling, greedy, joined
-from recurra.tasks.speech.data import Part
+from recurra.tasks.speech.ctc import Labelling, empty_labelling, joined
+from recurra.tasks.speech.evaluation import Evaluation, alarms, compare, figures
 from recurra.tasks.speech.explanation import ALTERNATIVES, LONGEST, Explanation, explain, explain_attention, passage
 from recurra.tasks.speech.features import Normalization
 from recurra.tasks.speech.hot_words import compile_hot_words
 from recurra.tasks.speech.language import TextModel, text_scorer
 from recurra.tasks.speech.listening import Listener, log_probs_of
 from recurra.tasks.speech.networks import CtcNetwork
-from recurra.tasks.speech.objective import batches_of, heard, steps_of
 from recurra.tasks.speech.page import write_page
 from recurra.tasks.speech.prefix_search import PrefixDecoder, PrefixSearch
 from recurra.tasks.speech.recordings import open_recordings
 from recurra.tasks.speech.search import chosen
 from recurra.tasks.speech.symbols import BLANK, Symbols
 from recurra.tasks.speech.transcript import Transcript, spoken
-from recurra.tasks.speech.wakeword.data import for_detector, is_word
+from recurra.tasks.speech.wakeword.data import of_word_or_not
 from recurra.tasks.speech.wakeword.detection import Detection, Detector, ProbabilityStream
-from recurra.tasks.speech.wakeword.measuring import measured_stream
-from recurra.tasks.speech.wakeword.rates import rates
 
 DEFAULT_SEARCH = PrefixSearch()
 
@@ -83,24 +77,6 @@ class Vocabulary:
         raise RecurraError(f"{where} holds no symbols or no features' mean; copy or train the model again")
 
 
-class Evaluation(NamedTuple):
-    """How good a model is on recordings.
-
-    Attributes:
-        names: of the recordings.
-        said: what is said in each.
-        heard: what the model heard.
-        accuracy: how they compare.
-        calibration_error: of the confidences of words (ECE), see `recurra.evaluation.classification`.
-    """
-
-    names: list[str]
-    said: list[str]
-    heard: list[Transcript]
-    accuracy: Accuracy
-    calibration_error: float
-
-
 class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
     """A trained speech model; `SavedModel` says what it is made of."""
 
@@ -139,7 +115,8 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
 
     def network_words(self) -> str:
         """A few words on what was trained."""
-        return f"{self.config.network}, {super().network_words()}"
+        words = super().network_words()
+        return f"{words}, attending" if self.config.network == "attention" else words
 
     def told(self) -> tuple[str, str, str]:
         """See `Described.told`."""
@@ -426,39 +403,6 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
                 return float(temperature)
         raise RecurraError(f"the record of {self.name} holds no temperature; copy the model again")
 
-    def hear(self, part: Part) -> list[Transcript]:
-        """The greedy transcripts of recordings."""
-        if isinstance(self.network, AttentionNetwork):
-            return self._hear_spelled(part)
-        transcripts: dict[int, Transcript] = {}
-        with bar("scoring") as shown:
-            for batch in batches_of(part, self.config):
-                steps = [steps_of(part.sounds[n], self.config, self.vocabulary.normalization) for n in batch]
-                with torch.inference_mode():
-                    log_probs = self.network(heard(steps).to(self.device)).cpu().numpy()
-                for row, number in enumerate(batch):
-                    labelling = greedy(log_probs[row, : len(steps[row])], BLANK)
-                    transcripts[number] = self.transcript(labelling, 0.0, len(steps[row]))
-                shown.update(len(transcripts) / len(part))
-        if not any(transcript.text for transcript in transcripts.values()):
-            note("the model has learned only blanks; train longer, with short recordings too, or from another model")
-        return [transcripts[number] for number in range(len(part))]
-
-    def confidences(self, heard: Sequence[Transcript], said: Sequence[str]) -> tuple[DoubleArray, BoolArray]:
-        """How sure the model is of each word that it heard, and whether that is right, `(words,)` both."""
-        split = self.symbols.split if self.symbols.space is None else str.split
-        words = [[word.text for word in transcript.words] for transcript in heard]
-        sure = [word.confidence for transcript in heard for word in transcript.words]
-        return np.array(sure), right_words(words, [split(text) for text in said])
-
-    def _hear_spelled(self, part: Part) -> list[Transcript]:
-        found = []
-        for numbers in in_groups(range(len(part)), GROUP, "scoring"):
-            found += self.speller().write(([part.sounds[number]] for number in numbers), GREEDY)
-        if reason := fault_of(found):
-            note(reason)
-        return [self.transcript(each.labelling, each.log_prob, each.steps) for each in found]
-
     def answers(
         self,
         data: str | Path | Sequence[Any],
@@ -485,9 +429,7 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
             decoder = self.decoder(wanted, hot_words, language_model)
             for group in in_groups(found.items, 1, "transcribing"):
                 transcripts.append(self._transcribed(group[0].load(self.config.features.rate), decoder))
-        accuracy = measure([transcript.text for transcript in transcripts], said)
-        error = calibration_error(reliability(*self.confidences(transcripts, said)))
-        return Evaluation([item.name for item in found.items], said, transcripts, accuracy, error)
+        return compare(self, [item.name for item in found.items], said, transcripts)
 
     def alarms(
         self,
@@ -507,18 +449,10 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
             columns: which columns of a table hold file and transcript.
             header: whether the first line of a table names its columns.
         """
-        least, stream = self._threshold(threshold), self.probability_stream()
-        found = for_detector(open_recordings(several(data), encoding, columns, header, noise=True), self.symbols)
+        found = of_word_or_not(open_recordings(several(data), encoding, columns, header, noise=True), self.symbols)
         for reason in found.skipped:
             note(f"left out: {reason}")
-        loaded = (
-            (item.load(self.config.features.rate), is_word(item, self.symbols))
-            for group in in_groups(found.items, 1, "listening")
-            for item in group
-        )
-        heard_stream = measured_stream(stream, loaded, self.config)
-        measured = rates(*heard_stream, least, self.config.features.step_seconds)
-        return measured.to_json() | {"threshold": least, "count": len(found.items), "proved": measured.proved()}
+        return alarms(self, found.items, self._threshold(threshold))
 
     def evaluate(self, data: str | Path | Sequence[Any], **options: Any) -> dict[str, Any]:
         """Transcribe recordings and compare with what is said in them.
@@ -534,17 +468,3 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
         if self.config.detect:
             return self.alarms(data, **options)
         return figures(self.answers(data, **options))
-
-
-def figures(evaluation: Evaluation) -> dict[str, Any]:
-    """An evaluation as JSON values."""
-    accuracy = evaluation.accuracy
-    return {
-        "wer": accuracy.wer,
-        "cer": accuracy.cer,
-        "wer_interval": list(accuracy.interval),
-        "exact_match": accuracy.exact_match,
-        "ece": evaluation.calibration_error,
-        "count": accuracy.count,
-        "confusions": [{"said": a, "heard": b, "count": times} for a, b, times in accuracy.confusions[:10]],
-    }

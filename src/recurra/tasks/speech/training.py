@@ -21,6 +21,7 @@ from recurra.tasks.speech.attending import Reach
 from recurra.tasks.speech.attention_network import AttentionNetwork, SpeechNetwork
 from recurra.tasks.speech.config import Config, resolve, with_preset
 from recurra.tasks.speech.data import Data, describe, read_data
+from recurra.tasks.speech.evaluation import confidences, hear
 from recurra.tasks.speech.model import Model, Vocabulary
 from recurra.tasks.speech.networks import CtcNetwork
 from recurra.tasks.speech.objective import Transcribing, guessing, lengths_of
@@ -130,9 +131,9 @@ def _scored(result: RunResult[Config, SpeechNetwork, Data]) -> Model:
     data = result.spec.data
     vocabulary = Vocabulary(data.symbols, data.normalization)
     model = Model(result.network, vocabulary, result.spec.config, Reach.of(data.train, result.spec.config).to_record())
-    heard = model.hear(data.validation)
+    heard = hear(model, data.validation)
     figures = measure([transcript.text for transcript in heard], data.validation.texts)
-    confidences, right = model.confidences(heard, data.validation.texts)
+    sure, right = confidences(model, heard, data.validation.texts)
     model.record |= {
         "data": data.train.name,
         "recordings": len(data.train),
@@ -142,6 +143,6 @@ def _scored(result: RunResult[Config, SpeechNetwork, Data]) -> Model:
         "nats": result.outcome.state.best,
         "wer": figures.wer,
         "cer": figures.cer,
-        "temperature": fit_temperature(confidences, right) if len(right) else 1.0,
+        "temperature": fit_temperature(sure, right) if len(right) else 1.0,
     }
     return model

@@ -55,9 +55,9 @@ def read_detector_data(
         RecurraError: if recordings cannot be read or learned from, or too few are of the word or of others.
     """
     symbols = vocabulary[0] if vocabulary else word_symbols(config)
-    found = for_detector(_opened(data, config), symbols)
+    found = of_word_or_not(_opened(data, config), symbols)
     if validation:
-        rest, kept = found, for_detector(_opened(validation, config), symbols)
+        rest, kept = found, of_word_or_not(_opened(validation, config), symbols)
         require_enough(rest, symbols, MIN_WORDS, MIN_OTHERS)
         require_enough(kept, symbols, 1, 1)
     else:
@@ -90,7 +90,7 @@ def _opened(data: Sequence[Any], config: Config) -> Recordings:
     return open_recordings(data, config.encoding, config.columns, config.header, noise=True)
 
 
-def for_detector(found: Recordings, symbols: Symbols) -> Recordings:
+def of_word_or_not(found: Recordings, symbols: Symbols) -> Recordings:
     """Recordings without those in which the word is one among others: when it ends there is not known."""
     word = symbols.names[0]
     unclear = [item for item in found.items if _among(word, symbols.clean(item.text))]
