@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from recurra.config import Range
 from recurra.data.columns import Header
 from recurra.data.sources import sample_named
 from recurra.decoding.beam_search import BeamSearch
-from recurra.errors import RecurraError, os_errors
+from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.files import require_suffix, require_writable_parent, write_text_atomic
 from recurra.progress import in_groups, note
 from recurra.tasks.captions.collections import Captioned
@@ -156,7 +155,7 @@ def explain(
     model: Path,
     *pictures: Path,
     out: Path,
-    count: Annotated[int, Range(1, MOST_PICTURES)] = 50,
+    count: int = 50,
     json: bool = False,
     search: BeamSearch = BeamSearch(),
 ) -> None:
@@ -166,10 +165,12 @@ def explain(
         model: The model folder.
         pictures: JPEG, PNG, WebP, GIF, BMP, AVIF or TIFF files, folders of them, or sample:shapes.
         out: The page to write, say page.html, with a picture beside it.
-        count: So many pictures are shown, at most; the first ones.
+        count: So many pictures are shown, the first ones; 1 to 200.
         json: Print one JSON object with the words, their probabilities and their attention.
     """
     require_given([str(picture) for picture in pictures], "a picture, a folder of them, or sample:shapes")
+    if not 1 <= count <= MOST_PICTURES:
+        raise OptionError(f"`count` is {count:,}; give 1 to {MOST_PICTURES}")
     require_suffix(out, ".html", ".htm")
     require_file_name(out)
     require_writable_parent(out)

@@ -7,7 +7,7 @@ adds up to 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import accumulate
@@ -26,6 +26,7 @@ from recurra.explain.attention_map import shown
 from recurra.progress import in_groups, note
 from recurra.tasks.captions.accuracy import attention_inside
 from recurra.tasks.captions.collections import Captioned
+from recurra.tasks.captions.image_encoder import Places
 from recurra.tasks.captions.pictures import How, open_picture
 from recurra.tasks.captions.shapes import scene_of
 from recurra.tasks.captions.truth import is_true
@@ -98,7 +99,8 @@ class Explanation:
         picture: upright, its longer side at most `SHOWN` pixels.
         captions: the best ones, the best first.
         words: of the best caption.
-        area: what the grid of attention covers of the picture.
+        area: what the network saw of the picture; padding lies outside.
+        places: where the positions of the grid are in the square that the network saw.
         checked: of drawn scenes; None of other pictures.
     """
 
@@ -108,6 +110,7 @@ class Explanation:
     captions: Sequence[Caption]
     words: Sequence[Word]
     area: Box
+    places: Places
     checked: Checked | None = None
 
     @cached_property
@@ -115,45 +118,57 @@ class Explanation:
         """Whether it is known where the model looked."""
         return self.captions[0].weights is not None
 
-    def cell(self, weights: FloatArray, row: int, column: int) -> Box:
-        """What a position of the grid covers of the picture; some of it may lie outside."""
-        rows, columns = weights.shape
-        across, down = (self.area.right - self.area.left) / columns, (self.area.bottom - self.area.top) / rows
-        left, top = self.area.left + column * across, self.area.top + row * down
-        return Box(left, top, left + across, top + down)
+    @cached_property
+    def edges(self) -> tuple[DoubleArray, DoubleArray]:
+        """Where positions of the grid begin and end in the picture, from the left and from the top, pixels."""
+        return self._in_picture(self.places.edges)
+
+    def _in_picture(self, pixels: DoubleArray) -> tuple[DoubleArray, DoubleArray]:
+        """Pixels of the square that the network saw, in the picture's own, from the left and from the top."""
+        shares, (left, top, right, bottom) = pixels / self.places.size, self.area
+        return left + shares * (right - left), top + shares * (bottom - top)
 
     def strongest(self, weights: FloatArray) -> Box:
         """The position that got most attention, as far as it lies in the picture."""
         row, column = divmod(int(weights.argmax()), weights.shape[1])
-        box = self.cell(weights, row, column)
-        (width, height), (left, top, right, bottom) = self.size, box
-        return Box(
-            min(max(left, 0.0), width), min(max(top, 0.0), height), min(max(right, 0.0), width),
-            min(max(bottom, 0.0), height),
-        )  # fmt: skip
+        across, down = (np.clip(edges, 0, side) for edges, side in zip(self.edges, self.size, strict=True))
+        return Box(float(across[column]), float(down[row]), float(across[column + 1]), float(down[row + 1]))
 
     def centre(self, weights: FloatArray) -> tuple[float, float]:
-        """The mean of all positions, each as heavy as its attention, pixels from the left and the top."""
-        rows, columns = weights.shape
+        """The mean of all positions' middles by their attention, pixels from the left and from the top."""
+        across, down = ((edges[:-1] + edges[1:]) / 2 for edges in self.edges)
         share = weights / weights.sum()
-        across = float(share.sum(axis=0) @ (np.arange(columns) + 0.5)) / columns
-        down = float(share.sum(axis=1) @ (np.arange(rows) + 0.5)) / rows
-        left, top, right, bottom = self.area
-        return left + across * (right - left), top + down * (bottom - top)
+        return float(share.sum(axis=0) @ across), float(share.sum(axis=1) @ down)
 
     def smoothed(self, weights: FloatArray, width: int, height: int) -> DoubleArray:
         """Attention over the whole picture, `(height, width)`, the largest 1: for showing only.
 
-        Cubic B-splines between the centres of positions; 0 where the network did not see the picture.
+        Cubic B-splines between what positions are the middle of; 0 where the network did not see the picture.
         """
         (wide, high), (left, top, right, bottom) = self.size, self.area
-        across = ((np.arange(width) + 0.5) / width * wide - left) / (right - left)
-        down = ((np.arange(height) + 0.5) / height * high - top) / (bottom - top)
-        rows, columns = weights.shape
-        largest = (_spline(rows, _centres(rows)) @ weights @ _spline(columns, _centres(columns)).T).max()
-        smooth = _spline(rows, down) @ weights @ _spline(columns, across).T / max(float(largest), 1e-30)
-        clipped: DoubleArray = np.clip(smooth, 0.0, 1.0)
+        across: DoubleArray = ((np.arange(width) + 0.5) / width * wide - left) / (right - left)
+        down: DoubleArray = ((np.arange(height) + 0.5) / height * high - top) / (bottom - top)
+        own = self._spline(self.places.first + self.places.step * np.arange(self.places.count))
+        largest = max(float((own @ weights @ own.T).max()), 1e-30)
+        size = self.places.size
+        clipped: DoubleArray = np.clip(
+            self._spline(down * size) @ weights @ self._spline(across * size).T / largest, 0, 1
+        )
         return clipped
+
+    def _spline(self, pixels: DoubleArray) -> DoubleArray:
+        """How much each position in a row counts at pixels of the square, `(pixels, count)`; none does outside."""
+        count = self.places.count
+        at = (pixels - self.places.first) / self.places.step
+        before = np.floor(at)
+        t = at - before
+        parts = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
+        matrix = np.zeros((len(pixels), count))
+        for offset in range(4):
+            index = np.clip(before + offset - 1, 0, count - 1).astype(np.int64)
+            matrix[np.arange(len(pixels)), index] += parts[:, offset]
+        matrix[(pixels < 0) | (pixels > self.places.size)] = 0.0
+        return matrix
 
 
 @dataclass(frozen=True)
@@ -169,24 +184,6 @@ class Explained:
     explanations: Sequence[Explanation]
     left_out: Sequence[str]
     files: tuple[Path, ...] = ()
-
-
-def _centres(count: int) -> DoubleArray:
-    return (np.arange(count) + 0.5) / count
-
-
-def _spline(count: int, places: DoubleArray) -> DoubleArray:
-    """How much each of `count` values in a row counts at places from 0 to 1, `(places, count)`; outside none does."""
-    at = places * count - 0.5
-    first = np.floor(at)
-    t = at - first
-    parts = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3], axis=1) / 6
-    matrix = np.zeros((len(places), count))
-    for offset in range(4):
-        index = np.clip(first + offset - 1, 0, count - 1).astype(np.int64)
-        matrix[np.arange(len(places)), index] += parts[:, offset]
-    matrix[(places < 0) | (places > 1)] = 0.0
-    return matrix
 
 
 def area(width: int, height: int, side: int, how: How) -> Box:
@@ -300,15 +297,17 @@ def _explanation(
         captions=captions,
         words=words_of(pieces, best.log_probs[: len(pieces)], looked),
         area=area(*size, model.config.image_size, model.config.fit),
-        checked=_checked(item, best),
+        places=model.network.encoder.places,
+        checked=_checked(model, item, best),
     )
 
 
-def _checked(item: Captioned, caption: Caption) -> Checked | None:
+def _checked(model: Model, item: Captioned, caption: Caption) -> Checked | None:
     scene = scene_of(item)
     if scene is None:
         return None
-    inside = [] if caption.weights is None else attention_inside(scene, caption.text, caption.weights)
+    places = model.network.encoder.places
+    inside = [] if caption.weights is None else attention_inside(scene, caption.text, caption.weights, places)
     return Checked(is_true(caption.text, scene), float(np.mean(inside)) if inside else None, item.captions)
 
 
@@ -322,13 +321,14 @@ def told(explanation: Explanation) -> dict[str, Any]:
         "text": best.text,
         "finished": best.finished,
         "log_prob": round(best.log_prob, 6),
-        "area": _rounded(explanation.area) if explanation.attends else None,
         "words": [_told_word(explanation, word) for word in explanation.words],
         "n_best": [
             {"text": each.text, "finished": each.finished, "score": each.score, "log_prob": round(each.log_prob, 6)}
             for each in explanation.captions
         ],
     }
+    if explanation.attends:
+        values |= {name: _rounded(edges) for name, edges in zip(("columns", "rows"), explanation.edges, strict=True)}
     if explanation.checked is not None:
         values |= {"true": explanation.checked.true, "attention_inside": explanation.checked.inside}
     return values
@@ -346,5 +346,5 @@ def _told_word(explanation: Explanation, word: Word) -> dict[str, Any]:
     }
 
 
-def _rounded(values: Sequence[float]) -> list[float]:
-    return [round(value, 2) for value in values]
+def _rounded(values: Iterable[float]) -> list[float]:
+    return [round(float(value), 2) for value in values]

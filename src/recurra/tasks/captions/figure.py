@@ -12,7 +12,7 @@ import numpy as np
 from recurra.arrays import DoubleArray, FloatArray
 from recurra.explain.attention_map import cut
 from recurra.explain.lettering import font_of_word, printable
-from recurra.explain.pictures import save
+from recurra.explain.pictures import DPI, save
 from recurra.tasks.captions.explanation import Explanation
 from recurra.tasks.captions.pictures import Pixels, shown
 
@@ -25,7 +25,7 @@ MOST_PICTURED = 6
 MOST_PANELS = 40
 """... and words of each."""
 
-VEIL, STRENGTH = (22, 26, 34), 0.86
+VEIL, STRENGTH = (92, 98, 108), 0.88
 """The colour of what got no attention, red, green and blue, and how much of it covers the picture there."""
 
 MAP = 48
@@ -74,10 +74,10 @@ def veil(explanation: Explanation, weights: FloatArray, size: Size) -> DoubleArr
     return covered
 
 
-def veiled(explanation: Explanation, weights: FloatArray) -> Pixels:
+def veiled(explanation: Explanation, weights: FloatArray, size: Size) -> Pixels:
     """The picture as it is shown for a word, `(height, width, 3)`."""
-    pixels = np.asarray(explanation.picture).astype(np.float64)
-    covered = veil(explanation, weights, Size(*explanation.picture.size))[..., None]
+    pixels = np.asarray(explanation.picture.resize(size)).astype(np.float64)
+    covered = veil(explanation, weights, size)[..., None]
     return np.rint(pixels * (1 - covered) + np.array(VEIL) * covered).astype(np.uint8)
 
 
@@ -105,10 +105,10 @@ def draw(explanations: Sequence[Explanation], path: Path) -> None:
     save(figure, path)
 
 
-def _panels(explanation: Explanation) -> list[tuple[str, Pixels]]:
-    """Label and pixels of what is drawn beside the picture."""
+def _panels(explanation: Explanation) -> list[tuple[str, FloatArray]]:
+    """Label and weights of what is drawn beside the picture."""
     return [
-        (f"{cut(word.text, LONGEST_LABEL)}  {percent(word.probability)}", veiled(explanation, word.weights))
+        (f"{cut(word.text, LONGEST_LABEL)}  {percent(word.probability)}", word.weights)
         for word in explanation.words[:MOST_PANELS]
         if word.weights is not None
     ]
@@ -116,9 +116,9 @@ def _panels(explanation: Explanation) -> list[tuple[str, Pixels]]:
 
 def _shape(explanation: Explanation) -> tuple[float, float]:
     """Width and height of a panel, inches."""
-    across, down = explanation.picture.size
-    scale = PANEL / max(across, down)
-    return max(across * scale, 0.02), max(down * scale, 0.02)
+    longest = max(explanation.size)
+    across, down = (max(PANEL * side / longest, 0.02) for side in explanation.size)
+    return across, down
 
 
 def _height(explanation: Explanation) -> float:
@@ -135,14 +135,21 @@ def _draw_one(figure: Figure, explanation: Explanation, top: float) -> None:
     more = len(explanation.words) - MOST_PANELS
     name = shown(explanation.source) + (f", and {more} words more" if more > 0 and explanation.attends else "")
     _write(figure, EDGE, top + 0.24, name, LONGEST_TITLE, size=8, color="#6b737c")
-    panels = [("", np.asarray(explanation.picture)), *_panels(explanation)]
-    for number, (label, pixels) in enumerate(panels):
+    size = Size(
+        *(
+            max(1, min(round(side * DPI), kept))
+            for side, kept in zip((across, down), explanation.picture.size, strict=True)
+        )
+    )
+    plain = np.asarray(explanation.picture.resize(size))
+    drawn = [(label, veiled(explanation, weights, size)) for label, weights in _panels(explanation)]
+    for number, (label, pixels) in enumerate([("", plain), *drawn]):
         line, column = divmod(number, IN_ROW)
         left = EDGE + column * (PANEL + GAP)
         above = top + TITLE + line * (LABEL + down + GAP) + LABEL
         _write(figure, left, above - LABEL + 0.03, label, LONGEST_LABEL + 8, size=9)
         axes = figure.add_axes((left / width, 1 - (above + down) / height, across / width, down / height))
-        axes.imshow(pixels, aspect="auto", interpolation="nearest" if max(pixels.shape) < MAP * 4 else "antialiased")
+        axes.imshow(pixels, aspect="auto", interpolation="nearest")
         axes.set_axis_off()
 
 

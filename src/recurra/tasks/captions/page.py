@@ -102,9 +102,9 @@ def _about(config: Config, explanation: Explanation) -> str:
         )
     rows, columns = weights.shape[1:]
     return (
-        f"{seen} For each word it spreads its attention over {rows} x {columns} places. What is bright got the most; "
-        "between the places it is smoothed, for showing only, and each word has its own scale. The percentage is how "
-        "probable the word was, given the picture and the words before."
+        f"{seen} For each word it spreads its attention over {rows} x {columns} places. What is clear got the most, "
+        "the rest is veiled; between the places it is smoothed, for showing only, and each word has its own scale. "
+        "The percentage is how probable the word was, given the picture and the words before."
     )
 
 
@@ -138,7 +138,7 @@ def _checked(checked: Checked | None) -> str:
     verdict = {True: "true", False: "not true", None: "not understood by the checker"}[checked.true]
     inside = "" if checked.inside is None else f"; {percent(checked.inside)} of the attention is inside what it names"
     said = "; ".join(map(escape, dict.fromkeys(checked.said)))
-    return f'<p>This caption is {verdict}{inside}. <span class="faint">The scene’s own: {said}.</span></p>'
+    return f'<p>This caption is {verdict}{inside}. <span class="faint">The scene has: {said}.</span></p>'
 
 
 def _words(explanation: Explanation) -> str:
@@ -152,9 +152,7 @@ def _word(explanation: Explanation, word: Word, number: int) -> str:
     if word.weights is not None and number < MOST_MAPS:
         shows = f'<span class="thumb"><img src="{_veil_url(explanation, word.weights)}" alt=""></span>'
     if word.weights is not None:
-        x, y = (
-            100 * at / side for at, side in zip(explanation.centre(word.weights), explanation.size, strict=True)
-        )
+        x, y = (100 * at / side for at, side in zip(explanation.centre(word.weights), explanation.size, strict=True))
         where = f" attention around {x:.0f} % from the left, {y:.0f} % from the top"
     label = f"{escape(word.text)}: {percent(word.probability)}{where and ';'}{where}"
     return (
@@ -171,8 +169,8 @@ def _captions(explanation: Explanation) -> str:
         f"<td>{each.log_prob:.2f}</td><td>{each.score:.3f}</td></tr>"
         for each in explanation.captions
     )
-    head = '<tr><th class="text" scope="col">the best captions</th><th scope="col">ln p</th><th scope="col">score</th></tr>'
-    return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
+    names = ('<th class="text" scope="col">the best captions', '<th scope="col">ln p', '<th scope="col">score')
+    return f"<table><thead><tr>{'</th>'.join(names)}</th></tr></thead><tbody>{rows}</tbody></table>"
 
 
 def _data_url(picture: Image.Image) -> str:
