@@ -61,15 +61,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def made(
-    words: Sequence[Word], size: tuple[int, int] = (80, 40), how: How = "stretch", places: Places | None = None
-) -> Explanation:
+def made(words: Sequence[Word], size: tuple[int, int] = (80, 40), how: How = "stretch") -> Explanation:
     """An explanation that no model gave."""
     weights = None if words and words[0].weights is None else np.zeros((len(words) + 1, 4, 4), np.float32)
     text = " ".join(word.text for word in words)
     best = Caption(text, tuple(range(len(words))), (-0.1,) * (len(words) + 1), -0.1, True, weights)
     picture = Image.new("RGB", size, "white")
-    return Explanation("x.png", size, picture, [best], words, area(*size, 32, how), places or Places(32, 4, 4.0, 8.0))
+    return Explanation("x.png", size, picture, [best], words, area(*size, 32, how), Places.even(32, 4))
 
 
 def one(row: int, column: int, count: int = 4) -> np.ndarray:
@@ -84,7 +82,7 @@ class TestMapping:
     @pytest.mark.parametrize("size", [(96, 64), (40, 120), (64, 64), (301, 77)])
     def test_what_lies_in_a_cell_is_what_the_network_saw_there(self, size: tuple[int, int], how: How) -> None:
         side, count = 64, 4
-        explanation = replace(made([]), size=size, area=area(*size, side, how), places=Places(side, count, 8.0, 16.0))
+        explanation = replace(made([]), size=size, area=area(*size, side, how), places=Places.even(side, count))
         for row, column in np.ndindex(count, count):
             box = explanation.strongest(one(row, column))
             if box.right - box.left < 12 or box.bottom - box.top < 12:  # mostly padding
@@ -96,6 +94,10 @@ class TestMapping:
             dark = np.argwhere(fit(drawn, side, side, how)[..., 0] < 128)
             assert len(dark)
             assert (dark // (side // count) == (row, column)).all(), (row, column)
+
+    def test_edges(self) -> None:
+        assert Places(64, 4, 8.0, 16.0).edges.tolist() == Places.even(64, 4).edges.tolist() == [0, 16, 32, 48, 64]
+        assert Places(64, 4, 2.0, 16.0).edges.tolist() == [0, 10, 26, 42, 64]
 
     def test_numbers_worked_out_by_hand(self) -> None:
         assert area(200, 100, 50, "stretch") == (0, 0, 200, 100)

@@ -67,7 +67,8 @@ def attention_inside(scene: Scene, caption: str, weights: FloatArray, places: Pl
     statement = parse(caption)
     if statement is None or len(words_of(caption)) != len(weights) - 1 or not is_true(caption, scene):
         return []
-    edges = np.linspace(0, SIZE, weights.shape[1] + 1) if places is None else places.edges * (SIZE / places.size)
+    places = places or Places.even(SIZE, weights.shape[1])
+    edges = places.edges * (SIZE / places.size)
     shares = []
     for phrase, meant in zip(statement.phrases, Scenes([scene]).meant(statement), strict=True):
         looked = weights[slice(*phrase.span)].sum(axis=0)

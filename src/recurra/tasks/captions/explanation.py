@@ -148,7 +148,7 @@ class Explanation:
         (wide, high), (left, top, right, bottom) = self.size, self.area
         across: DoubleArray = ((np.arange(width) + 0.5) / width * wide - left) / (right - left)
         down: DoubleArray = ((np.arange(height) + 0.5) / height * high - top) / (bottom - top)
-        own = self._spline(self.places.first + self.places.step * np.arange(self.places.count))
+        own = self._spline(self.places.middles)
         largest = max(float((own @ weights @ own.T).max()), 1e-30)
         size = self.places.size
         clipped: DoubleArray = np.clip(
@@ -297,7 +297,7 @@ def _explanation(
         captions=captions,
         words=words_of(pieces, best.log_probs[: len(pieces)], looked),
         area=area(*size, model.config.image_size, model.config.fit),
-        places=model.network.encoder.places,
+        places=model.network.places,
         checked=_checked(model, item, best),
     )
 
@@ -306,7 +306,7 @@ def _checked(model: Model, item: Captioned, caption: Caption) -> Checked | None:
     scene = scene_of(item)
     if scene is None:
         return None
-    places = model.network.encoder.places
+    places = model.network.places
     inside = [] if caption.weights is None else attention_inside(scene, caption.text, caption.weights, places)
     return Checked(is_true(caption.text, scene), float(np.mean(inside)) if inside else None, item.captions)
 

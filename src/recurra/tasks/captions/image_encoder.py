@@ -43,11 +43,21 @@ class Places:
     first: float
     step: float
 
+    @classmethod
+    def even(cls, size: float, count: int) -> Places:
+        """Positions that divide the square evenly, as those of a network of which nothing else is known."""
+        return cls(size, count, size / count / 2, size / count)
+
+    @property
+    def middles(self) -> DoubleArray:
+        """The middle of what each position in a row sees, `(count,)`."""
+        middles: DoubleArray = self.first + self.step * np.arange(self.count)
+        return middles
+
     @property
     def edges(self) -> DoubleArray:
         """Where a position ends and the next begins, half way between their middles, `(count + 1,)`."""
-        inner = self.first + self.step * (np.arange(1, self.count) - 0.5)
-        edges: DoubleArray = np.concatenate([[0.0], inner, [self.size]])
+        edges: DoubleArray = np.concatenate([[0.0], self.middles[1:] - self.step / 2, [self.size]])
         return edges
 
 
