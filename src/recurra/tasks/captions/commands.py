@@ -18,7 +18,7 @@ from recurra.tasks.captions.collections import Captioned
 from recurra.tasks.captions.config import Config
 from recurra.tasks.captions.explanation import MOST_PICTURES, as_captioned
 from recurra.tasks.captions.explanation import told as told_of
-from recurra.tasks.captions.figure import UNFINISHED
+from recurra.tasks.captions.figure import UNFINISHED, written
 from recurra.tasks.captions.model import GROUP, Caption, Model
 from recurra.tasks.captions.pictures import SUFFIXES
 from recurra.tasks.captions.shapes import shapes
@@ -244,8 +244,10 @@ def demo(out: Path, minutes: float | None) -> None:
         items = shapes(DEMO_PICTURES, seed=2)
         for item in items:
             item.open().save(folder / item.name)
-    for item, text in zip(items, model.describe([folder / item.name for item in items]), strict=True):
-        print(f"{folder / item.name}: {text}")
+    found = model.explain(items, out / "looked.html")
+    for each in found.explanations:
+        print(f"{folder / each.source}: {written(each)}")
     print(f"\nThe loss curve: {out / 'shapes' / 'loss.png'}")
+    print(f"Where it looked: {', '.join(map(str, found.files))}")
     print(f"\nType next:\n  recurra captions describe {out / 'shapes'} {folder} --n-best 3")
     print("  recurra captions train YOUR_CAPTIONS.json --out my-model")

@@ -51,7 +51,7 @@ class Places:
     @property
     def middles(self) -> DoubleArray:
         """The middle of what each position in a row sees, `(count,)`."""
-        middles: DoubleArray = self.first + self.step * np.arange(self.count)
+        middles: DoubleArray = self.first + self.step * np.arange(self.count, dtype=np.float64)
         return middles
 
     @property
