@@ -37,7 +37,7 @@ def measure(model: Model, count: int) -> list[str]:
         share
         for item, caption in zip(items, found, strict=True)
         if (scene := scene_of(item)) and caption.weights is not None
-        for share in attention_inside(scene, caption.text, caption.weights)
+        for share in attention_inside(scene, caption.text, caption.weights, model.network.places)
     ]
     cells = [f"{figures[name] or 0:.2f}" if "info" in name else f"{figures[name] or 0:.1%}" for name in FIGURES]
     return [*cells, f"{np.mean(inside):.1%}", f"{alone / together:.1f}x"]

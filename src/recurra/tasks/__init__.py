@@ -67,6 +67,7 @@ TASKS = {
         {
             "train": "Train a model on pictures with captions, or sample:shapes.",
             "describe": "Describe a picture, several, or a folder of them.",
+            "explain": "Show where a model looked at each word of its captions.",
             "evaluate": "Measure captions: BLEU, ROUGE-L, CIDEr; on drawn scenes whether they are true.",
         },
     ),

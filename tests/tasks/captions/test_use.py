@@ -19,6 +19,7 @@ import recurra as package
 from recurra import captions, modelfile
 from recurra.errors import OptionError, RecurraError
 from recurra.tasks.captions.accuracy import attention_inside, truthfulness
+from recurra.tasks.captions.image_encoder import Places
 from recurra.tasks.captions.model import Model
 from recurra.tasks.captions.shapes import Scene, Thing, scene_of, shapes
 from recurra.tasks.captions.truth import information, is_true
@@ -196,6 +197,10 @@ def test_attention_inside_is_the_weight_in_the_squares_around_what_a_phrase_is_a
     weights[4:, 6, 6] = 0.5
     one, other = attention_inside(scene, "a red circle above a star", np.concatenate([weights, weights[:1]])[:7])
     assert one == pytest.approx(1)
+    assert other == pytest.approx(0.5)
+    shifted = Places(64, 8, 2.0, 8.0)  # position 1 is nearest to pixels 6 to 13, position 6 to 46 to 53
+    one, other = attention_inside(scene, "a red circle above a star", weights, shifted)
+    assert one == pytest.approx((6 / 8) ** 2)
     assert other == pytest.approx(0.5)
     assert attention_inside(scene, "a red circle below a star", weights) == []
     assert attention_inside(scene, "something else", weights) == []

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from recurra.arrays import FloatArray
+from recurra.arrays import DoubleArray, FloatArray
 from recurra.tasks.captions.collections import Captioned
+from recurra.tasks.captions.image_encoder import Places
 from recurra.tasks.captions.shapes import SIZE, Scene, scene_of
 from recurra.tasks.captions.truth import Scenes, Statement, information, is_true, parse, words_of
 
@@ -48,16 +49,17 @@ def _counts(statement: Statement) -> bool:
     return any(phrase.number is not None for phrase in statement.phrases)
 
 
-def attention_inside(scene: Scene, caption: str, weights: FloatArray) -> list[float]:
+def attention_inside(scene: Scene, caption: str, weights: FloatArray, places: Places | None = None) -> list[float]:
     """For each phrase of a true caption, the share of attention that lies inside the things it is about.
 
-    That of all its words from article to noun is added up; each position's is spread evenly over its pixels, and what
-    lies in the squares around the things counts.
+    That of all its words from article to noun is added up; each position's is spread evenly over what is nearer to its
+    middle than to another's, and what lies in the squares around the things counts.
 
     Args:
         scene: what the caption is of.
         caption: in words, each of which is a token.
         weights: `(tokens + 1, height, width)`.
+        places: where the positions are in the scene; evenly spread if None.
 
     Returns:
         A share for each phrase; none if the caption is not true.
@@ -65,14 +67,22 @@ def attention_inside(scene: Scene, caption: str, weights: FloatArray) -> list[fl
     statement = parse(caption)
     if statement is None or len(words_of(caption)) != len(weights) - 1 or not is_true(caption, scene):
         return []
-    block = np.ones((SIZE // weights.shape[1], SIZE // weights.shape[2]), np.float32)
+    places = places or Places.even(SIZE, weights.shape[1])
+    edges = places.edges * (SIZE / places.size)
     shares = []
     for phrase, meant in zip(statement.phrases, Scenes([scene]).meant(statement), strict=True):
-        inside = np.zeros((SIZE, SIZE), np.bool_)
+        looked = weights[slice(*phrase.span)].sum(axis=0)
+        inside = 0.0
         for thing, is_meant in zip(scene.things, meant[0], strict=False):
-            if is_meant:
-                across, down = (slice(at - thing.radius, at + thing.radius + 1) for at in (thing.x, thing.y))
-                inside[down, across] = True
-        looked = np.kron(weights[slice(*phrase.span)].sum(axis=0), block)
-        shares.append(float(looked[inside].sum() / looked.sum()))
+            if is_meant:  # the squares around things do not overlap
+                down, across = (_covered(edges, at - thing.radius, at + thing.radius + 1) for at in (thing.y, thing.x))
+                inside += float(down @ looked @ across)
+        shares.append(inside / float(looked.sum()))
+    return shares
+
+
+def _covered(edges: DoubleArray, begin: float, end: float) -> DoubleArray:
+    """The share of each interval between edges that lies between two points."""
+    ends = np.clip(edges, begin, end)
+    shares: DoubleArray = np.diff(ends) / np.diff(edges)
     return shares

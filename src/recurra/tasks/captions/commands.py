@@ -9,11 +9,16 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from recurra.data.columns import Header
+from recurra.data.sources import sample_named
 from recurra.decoding.beam_search import BeamSearch
-from recurra.errors import RecurraError, os_errors
-from recurra.files import require_writable_parent, write_text_atomic
+from recurra.errors import OptionError, RecurraError, os_errors
+from recurra.files import require_suffix, require_writable_parent, write_text_atomic
 from recurra.progress import in_groups, note
+from recurra.tasks.captions.collections import Captioned
 from recurra.tasks.captions.config import Config
+from recurra.tasks.captions.explanation import MOST_PICTURES, as_captioned
+from recurra.tasks.captions.explanation import told as told_of
+from recurra.tasks.captions.figure import UNFINISHED, written
 from recurra.tasks.captions.model import GROUP, Caption, Model
 from recurra.tasks.captions.pictures import SUFFIXES
 from recurra.tasks.captions.shapes import shapes
@@ -27,9 +32,6 @@ DEMO_STEPS = 6000
 """Steps of training in the demo: three minutes on a core."""
 
 DEMO_PICTURES = 6
-
-UNFINISHED = " ..."
-"""What is shown after a caption that was cut off."""
 
 
 @command
@@ -149,6 +151,56 @@ def _told(model: Model, file: Path, captions: Sequence[Caption]) -> dict[str, An
 
 
 @command
+def explain(
+    model: Path,
+    *pictures: Path,
+    out: Path,
+    count: int = 50,
+    json: bool = False,
+    search: BeamSearch = BeamSearch(),
+) -> None:
+    """Show where a model looked at each word of its captions: a page of all pictures, and the first of them as a PNG.
+
+    Args:
+        model: The model folder.
+        pictures: JPEG, PNG, WebP, GIF, BMP, AVIF or TIFF files, folders of them, or sample:shapes.
+        out: The page to write, say page.html, with a picture beside it.
+        count: So many pictures are shown, the first ones; 1 to 200.
+        json: Print one JSON object with the words, their probabilities and their attention.
+    """
+    require_given([str(picture) for picture in pictures], "a picture, a folder of them, or sample:shapes")
+    if not 1 <= count <= MOST_PICTURES:
+        raise OptionError(f"`count` is {count:,}; give 1 to {MOST_PICTURES}")
+    require_suffix(out, ".html", ".htm")
+    require_file_name(out)
+    require_writable_parent(out)
+    named = _named(pictures)
+    if len(named) > count:
+        note(f"the first {count:,} of {len(named):,} pictures are shown; `count` says how many")
+    found = Model.load(model, "auto").explain(named[:count], out, search)
+    if found.left_out:
+        note(f"{len(found.left_out):,} of {len(named[:count]):,} pictures were left out")
+    if json:
+        told = [told_of(each) for each in found.explanations]
+        files = [str(file) for file in found.files]
+        several = {"count": len(told), "left_out": list(found.left_out), "path": files[0], "files": files}
+        print_json({"text": told[0]["text"], "pictures": told, **several})
+        return
+    for each in found.explanations:
+        print("\n".join(_lines(Path(each.source), each.captions[:1], 1, named=len(named) > 1)))
+    print("\n" + "\n".join(map(str, found.files)))
+
+
+def _named(pictures: Sequence[Path]) -> list[Captioned]:
+    """The pictures that are named; of the drawn scenes those that no model learns from."""
+    items: list[Captioned] = []
+    for path in pictures:
+        sample = sample_named([str(path)], "sample of pictures")
+        items += [item for item in sample() if item.split == "test"] if sample else map(as_captioned, _files([path]))
+    return items
+
+
+@command
 def evaluate(
     model: Path,
     *pictures: str,
@@ -192,8 +244,10 @@ def demo(out: Path, minutes: float | None) -> None:
         items = shapes(DEMO_PICTURES, seed=2)
         for item in items:
             item.open().save(folder / item.name)
-    for item, text in zip(items, model.describe([folder / item.name for item in items]), strict=True):
-        print(f"{folder / item.name}: {text}")
+    found = model.explain(items, out / "looked.html")
+    for each in found.explanations:
+        print(f"{folder / each.source}: {written(each)}")
     print(f"\nThe loss curve: {out / 'shapes' / 'loss.png'}")
+    print(f"Where it looked: {', '.join(map(str, found.files))}")
     print(f"\nType next:\n  recurra captions describe {out / 'shapes'} {folder} --n-best 3")
     print("  recurra captions train YOUR_CAPTIONS.json --out my-model")

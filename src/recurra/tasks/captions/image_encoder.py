@@ -6,10 +6,14 @@ Shapes: B batch, H and W pixels, C channels, h and w positions of the grid.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from recurra.arrays import DoubleArray
 
 STEM = 4
 """Pixels to a side of the squares that the first layer cuts a picture into."""
@@ -21,6 +25,40 @@ MOMENTUM = 0.1
 """How much of the running mean and variance each batch replaces."""
 
 POSITION_FEATURES = 8
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the positions of a grid are in the square that a network sees, from the left as from the top.
+
+    Attributes:
+        size: width and height of the square, pixels.
+        count: positions to a side.
+        first: the middle of what the first one sees, pixels.
+        step: from one to the next, pixels.
+    """
+
+    size: float
+    count: int
+    first: float
+    step: float
+
+    @classmethod
+    def even(cls, size: float, count: int) -> Places:
+        """Positions that divide the square evenly, as those of a network of which nothing else is known."""
+        return cls(size, count, size / count / 2, size / count)
+
+    @property
+    def middles(self) -> DoubleArray:
+        """The middle of what each position in a row sees, `(count,)`."""
+        middles: DoubleArray = self.first + self.step * np.arange(self.count, dtype=np.float64)
+        return middles
+
+    @property
+    def edges(self) -> DoubleArray:
+        """Where a position ends and the next begins, half way between their middles, `(count + 1,)`."""
+        edges: DoubleArray = np.concatenate([[0.0], self.middles[1:] - self.step / 2, [self.size]])
+        return edges
 
 
 class BatchNorm(nn.Module):
@@ -84,6 +122,8 @@ class SmallEncoder(nn.Module):
             width, side = channels, math.ceil(side / 2)
         self.channels = channels
         self.positions = side * side
+        # A convolution of 3 by 3 with padding sees as far to the left as to the right of its middle.
+        self.places = Places(image_size, side, STEM / 2, STEM * 2 ** (len(layers) - 2))
         self.convolutions = nn.ModuleList(layers)
         self.norms = nn.ModuleList(BatchNorm(layer.out_channels) for layer in layers)
         for layer in layers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -24,8 +24,10 @@ from recurra.progress import in_groups, note
 from recurra.tasks.captions.collections import Captioned, open_collection, unreadable
 from recurra.tasks.captions.config import Config
 from recurra.tasks.captions.data import clean
+from recurra.tasks.captions.explanation import Explained, as_captioned, explain
 from recurra.tasks.captions.metrics import score
 from recurra.tasks.captions.networks import CaptionNetwork
+from recurra.tasks.captions.page import write_page
 from recurra.tasks.captions.pictures import Pixels, fit, open_picture
 from recurra.tasks.captions.ptb import NAME
 from recurra.tasks.shared.model import SavedModel
@@ -248,6 +250,31 @@ class Model(SavedModel[CaptionNetwork, Vocabulary, Config]):
         if not captions:
             raise RecurraError(f"{name}: no picture can be read; give others")
         return readable, captions
+
+    def explain(
+        self,
+        picture: str | Path | Image.Image | Captioned | Sequence[str | Path | Image.Image | Captioned],
+        out: str | Path | None = None,
+        search: BeamSearch | None = None,
+        **options: Any,
+    ) -> Explained:
+        """Show where the model looks at each word of its captions.
+
+        Args:
+            picture: a file, or a picture that is open (upright, RGB); or several.
+            out: the page to write, with a picture beside it, `page.png`; None for none.
+            search: how to search.
+            options: fields of `BeamSearch`: `beam_size=10`.
+
+        Raises:
+            OptionError: if there are more pictures than `explanation.MOST_PICTURES`, or none.
+            RecurraError: if none can be read, or the page cannot be written.
+        """
+        chosen = with_options(search or DEFAULT_SEARCH, options)
+        found = explain(self, [as_captioned(each) for each in several(picture)], chosen)
+        if out is None:
+            return found
+        return replace(found, files=write_page(Path(out), self.name, self.config, found))
 
 
 def figures(items: Sequence[Captioned], captions: Sequence[Caption], lowercase: bool) -> dict[str, Any]:

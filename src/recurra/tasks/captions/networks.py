@@ -14,7 +14,7 @@ from recurra.models.decoder import Decoder, Writer
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import Encoded
 from recurra.tasks.captions.config import Config
-from recurra.tasks.captions.image_encoder import POSITION_FEATURES, SmallEncoder, position_features
+from recurra.tasks.captions.image_encoder import POSITION_FEATURES, Places, SmallEncoder, position_features
 
 
 class CaptionNetwork(Writer):
@@ -43,6 +43,11 @@ class CaptionNetwork(Writer):
     def positions(self) -> int:
         """Positions that the decoder attends to."""
         return self.encoder.positions
+
+    @property
+    def places(self) -> Places:
+        """Where they are in the picture."""
+        return self.encoder.places
 
     def annotate(self, pictures: Tensor, generator: DropoutGenerator | None = None) -> Tensor:
         """Annotations of pictures, `(B, S, V)`: the features of each position, and where it is.
