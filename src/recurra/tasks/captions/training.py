@@ -74,7 +74,7 @@ def train(
             network=f"{encoder_words(config)}; {network_summary(config)}; {config.batch_size:,} pictures a step",
             guessing=math.log(read.vocabulary.size),
             rates={"encoder.": config.tune_rate} if config.tune else {},
-            ready=None if config.encoder == "small" or config.tune else partial(_read_once, read),
+            ready=None if config.encoder == "small" or config.tune else partial(read_once, read),
         )
 
     return train_model(
@@ -90,7 +90,7 @@ def train(
     )
 
 
-def _read_once(data: Data, network: CaptionNetwork, work: Path, device: torch.device) -> None:
+def read_once(data: Data, network: CaptionNetwork, work: Path, device: torch.device) -> None:
     """Let a frozen backbone read all pictures, before the training; a run that is gone on with finds what is made."""
     assert isinstance(network.encoder, BackboneEncoder)
     folder = Path(data.config.cache) if data.config.cache else work / "features"
