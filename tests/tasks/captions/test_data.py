@@ -13,7 +13,7 @@ from PIL import Image
 from recurra.errors import RecurraError
 from recurra.tasks.captions.collections import Captioned, Collection
 from recurra.tasks.captions.config import Config
-from recurra.tasks.captions.data import Data, clean, describe, divided, read_data
+from recurra.tasks.captions.data import Data, Part, _digest, clean, describe, divided, read_data
 
 
 def item(number: int, split: str | None = None) -> Captioned:
@@ -107,3 +107,21 @@ def test_too_few_pictures_or_none_are_refused(tmp_path: Path) -> None:
         read(tmp_path / "captions.tsv", tmp_path / "work")
     with pytest.raises(RecurraError, match="no picture can be read, or all captions are too long"):
         read(tmp_path / "captions.tsv", tmp_path / "work", longest=1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux, which says what memory is in use")
+def test_pictures_that_were_taken_do_not_stay_in_memory(tmp_path: Path) -> None:
+    def mapped() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("RssFile")).split()[1]) // 1024
+
+    path = tmp_path / "pixels.bin"
+    with open(path, "wb") as file:
+        file.truncate(64 * 2**20)
+    pixels = np.memmap(path, np.uint8, "r", shape=(256, 256, 1024, 1))
+    part = Part("pictures", pixels, [[np.array([1], np.int32)]] * 256)
+    before = mapped()
+    for begin in range(0, 256, 16):
+        assert part.take(np.arange(begin, begin + 16)).shape == (16, 256, 1024, 1)
+    _digest(part)
+    assert mapped() < before + 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from recurra.config import Range, fill_in, required
+from recurra.config import Derived, Range, fill_in, required
 from recurra.data.columns import Header
 from recurra.data.tokenizer import TokenKind
 from recurra.models.architecture import EncoderDecoderArchitecture
@@ -18,11 +18,16 @@ MAX_EPOCHS = 200
 SPARE = 4
 """A caption may have so many tokens more than the longest that was learned from."""
 
-EncoderName = Literal["small"]
+EncoderName = Literal[
+    "small", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "efficientnet-lite0", "transformers"
+]
+
+SMALL_SIZE = 64
+"""Width and height in pixels that the small encoder reads if nothing is said."""
 
 _RECIPE: dict[str, Any] = dict(
     **dict(hidden_size=128, num_layers=1, embedding_size=64, attention_size=48, forget_bias=0.0, tied=False),
-    **dict(dropout=0.0, word_dropout=0.0, learning_rate=4e-3, weight_decay=0.01, batch_size=32),
+    **dict(image_size=SMALL_SIZE, dropout=0.0, word_dropout=0.0, learning_rate=4e-3, weight_decay=0.01, batch_size=32),
 )
 
 
@@ -40,6 +45,8 @@ class CaptionTraining(Training):
     """Share of the run, at its end, whose evaluated weights are averaged."""
     label_smoothing: Annotated[float, Range(0.0, 0.9)] = 0.0
     """Share of the target probability that is spread evenly over all tokens."""
+    tune_rate: Annotated[float, Range(0.0, 1.0)] = 0.03
+    """Of the learning rate, what a backbone is tuned with."""
     doubly_stochastic: Annotated[float, Range(0.0, 1000.0)] = 0.0
     """How much it costs that not every position gets the same attention in all; 1 in Show, Attend and Tell."""
 
@@ -49,13 +56,24 @@ class Config(EncoderDecoderArchitecture, CaptionTraining):
     """Everything that can be chosen about a captions model."""
 
     group: ClassVar[str] = "data"
+    may_be_none: ClassVar[frozenset[str]] = CaptionTraining.may_be_none | {"backbone"}
 
     encoder: EncoderName = "small"
-    """What reads pictures: a small convolutional network, trained from nothing."""
+    """What reads pictures: a small network trained from nothing, or a backbone that others have trained."""
+    weights: str = ""
+    """File with the weights of the backbone; of transformers the folder of a model."""
+    tune: bool = False
+    """Train the backbone too; it is frozen if not given, and reads each picture only once."""
+    cache: str = ""
+    """Folder for the features of a frozen backbone, kept for other runs; the run's own if not given."""
+    backbone: Annotated[dict[str, Any] | None, Derived] = None
+    """What the backbone is, as `backbones.rebuild` takes it; None for the small encoder."""
     channels: Annotated[int, Range(4, 4096)] = 96
     """Features of a position in the small encoder."""
-    image_size: Annotated[int, Range(16, 1024)] = 64
-    """Width and height in pixels that pictures are brought to."""
+    summary: bool = False
+    """Begin a caption with the mean of all positions, where the decoder attends too; without attention it always is."""
+    image_size: Annotated[int | None, Range(16, 1024)] = None
+    """Width and height in pixels that pictures are brought to; 64, or as the backbone was trained, if not given."""
     fit: How = "stretch"
     """How: stretch, crop to the middle, or pad with white."""
     tokens: TokenKind = "words"

@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from recurra.arrays import IntArray
+from recurra.config import required
 from recurra.data.tokenizer import Tokens
 from recurra.data.vocabulary import Vocabulary
 from recurra.errors import RecurraError, os_errors
 from recurra.progress import bar
 from recurra.tasks.captions.collections import Captioned, Collection, open_collection, unreadable
 from recurra.tasks.captions.config import Config, resolve
+from recurra.tasks.captions.feature_cache import Features, Half, forget
 from recurra.tasks.captions.pictures import Pixels, fit
 
 MIN_PICTURES = 10
@@ -31,7 +34,7 @@ LONGEST_SCORED = 1000
 """Validation captions with more tokens than this are left out."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Part:
     """Pictures with captions, ready to be learned from or scored.
 
@@ -39,14 +42,24 @@ class Part:
         name: what a person would call them.
         pixels: `(pictures, image_size, image_size, 3)`, mapped.
         captions: of each picture at least one, each with its end token.
+        features: what a frozen backbone has made of the pixels; None as long as there are none.
     """
 
     name: str
     pixels: Pixels
     captions: list[list[Tokens]]
+    features: Features | None = None
 
     def __len__(self) -> int:
         return len(self.captions)
+
+    def take(self, pictures: IntArray) -> Pixels | Half:
+        """What the network is given of some pictures: features `(some, C, h, w)` if there are, else pixels."""
+        if self.features is not None:
+            return self.features[pictures]
+        pixels: Pixels = self.pixels[pictures]
+        forget(self.pixels)
+        return pixels
 
     @property
     def caption_count(self) -> int:
@@ -186,7 +199,7 @@ def _part(
                         faults.append(str(error))
                 shown.update((number + 1) / len(collection.items), f"{number + 1:,} pictures")
 
-    pixels = _written(path, rows(), config.image_size)
+    pixels = _written(path, rows(), required(config.image_size, "image_size"))
     if faults:
         left_out.append(unreadable(faults, len(collection.items), collection.name))
     if long:
@@ -198,7 +211,8 @@ def _part(
 
 def pixels_of(item: Captioned, config: Config) -> Pixels:
     """A picture as the network sees it, `(image_size, image_size, 3)`."""
-    return fit(item.open(), config.image_size, config.image_size, config.fit)
+    size = required(config.image_size, "image_size")
+    return fit(item.open(), size, size, config.fit)
 
 
 def _written(path: Path, rows: Iterator[Pixels], size: int) -> Pixels:
@@ -219,6 +233,7 @@ def _digest(*parts: Part) -> str:
         digest.update(np.concatenate([tokens for captions in part.captions for tokens in captions]).tobytes())
         for row in part.pixels:
             digest.update(row)
+            forget(row)
     return digest.hexdigest()
 
 

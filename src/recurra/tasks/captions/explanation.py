@@ -19,6 +19,7 @@ import numpy as np
 import regex
 
 from recurra.arrays import DoubleArray, FloatArray
+from recurra.config import required
 from recurra.data.words import find_words
 from recurra.decoding.beam_search import BeamSearch
 from recurra.errors import OptionError, RecurraError
@@ -296,7 +297,7 @@ def _explanation(
         picture=picture,
         captions=captions,
         words=words_of(pieces, best.log_probs[: len(pieces)], looked),
-        area=area(*size, model.config.image_size, model.config.fit),
+        area=area(*size, required(model.config.image_size, "image_size"), model.config.fit),
         places=model.network.places,
         checked=_checked(model, item, best),
     )

@@ -87,7 +87,7 @@ class Features:
             if not self._checked[row] and zlib.crc32(grid.data) != self._checks[row]:
                 raise RecurraError(f"{self._path} is damaged; delete {self._path.parent}, and it is made again")
         self._checked[rows] = True
-        _forget(self._map)
+        _release(self._map)
         return features.transpose(0, 3, 1, 2)
 
 
@@ -121,7 +121,7 @@ def cached_features(folder: Path, backbone: Backbone, pixels: NDArray[np.uint8],
         missing = sorted({name: index for index, name in enumerate(pictures) if name not in writer.rows}.values())
         for some in in_groups(missing, BATCH_SIZE, "reading pictures with the backbone"):
             features = _computed(backbone, pixels[np.array(some)], device)
-            _forget(getattr(pixels, "_mmap", None))
+            forget(pixels)
             writer.add([pictures[index] for index in some], features)
     rows = np.array([writer.rows[name] for name in pictures], np.int64)
     return Features(place, rows, np.array(writer.checks, np.uint32), grid)
@@ -181,7 +181,7 @@ def _computed(backbone: Backbone, pixels: NDArray[np.uint8], device: torch.devic
     features = backbone.module(backbone.normalize(torch.from_numpy(pixels).to(device)))
     half = features.permute(0, 2, 3, 1).half().cpu().contiguous().numpy()
     if not np.isfinite(half).all():
-        raise RecurraError("this backbone's features are too large for 16 bits; train without a feature cache")
+        raise RecurraError("this backbone's features are too large for 16 bits; choose another one, or `tune` it")
     return np.asarray(half, np.float16)
 
 
@@ -205,13 +205,20 @@ def _prepare(folder: Path, about: str) -> None:
 
 def _name(picture: NDArray[np.uint8]) -> bytes:
     digest = hashlib.sha256(picture.tobytes()).hexdigest().encode()
-    _forget(getattr(picture, "_mmap", None))  # of a `numpy.memmap`
+    forget(picture)
     return digest
 
 
-def _forget(mapped: mmap.mmap | None) -> None:
-    """Let what was read of a mapped file leave this process's memory; the system keeps it as long as it has room."""
-    if mapped is not None and hasattr(mapped, "madvise"):
+def forget(array: NDArray[Any]) -> None:
+    """Let what was read of an array leave this process's memory if it is mapped; any other stays as it is."""
+    mapped = getattr(array, "_mmap", None)  # of a `numpy.memmap`
+    if mapped is not None:
+        _release(mapped)
+
+
+def _release(mapped: mmap.mmap) -> None:
+    """The system keeps what was read as long as it has room."""
+    if hasattr(mapped, "madvise"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
 

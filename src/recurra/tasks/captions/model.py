@@ -21,6 +21,8 @@ from recurra.decoding.seq2seq import Request, search_all
 from recurra.errors import RecurraError
 from recurra.models.encoder_decoder import Encoded
 from recurra.progress import in_groups, note
+from recurra.tasks.captions.backbone_encoder import encoder_words
+from recurra.tasks.captions.backbones.network import Backbone
 from recurra.tasks.captions.collections import Captioned, open_collection, unreadable
 from recurra.tasks.captions.config import Config
 from recurra.tasks.captions.data import clean
@@ -83,7 +85,7 @@ class Model(SavedModel[CaptionNetwork, Vocabulary, Config]):
     free_options = (
         *SavedModel.free_options,
         *("word_dropout", "label_smoothing", "doubly_stochastic", "longest", "max_tokens", "images"),
-        *("vocabulary_size", "min_count"),
+        *("vocabulary_size", "min_count", "tune", "tune_rate", "cache"),
     )
 
     @staticmethod
@@ -92,9 +94,13 @@ class Model(SavedModel[CaptionNetwork, Vocabulary, Config]):
         return Vocabulary.from_json(values, where)
 
     @staticmethod
-    def build(config: Config, vocabulary: Vocabulary) -> CaptionNetwork:
-        """The network of a resolved configuration, with its first weights."""
-        return CaptionNetwork(vocabulary.size, config)
+    def build(config: Config, vocabulary: Vocabulary, backbone: Backbone | None = None) -> CaptionNetwork:
+        """The network of a resolved configuration, with its first weights; those of a backbone may be given."""
+        return CaptionNetwork(vocabulary.size, config, backbone)
+
+    def network_words(self) -> str:
+        """A few words on what was trained."""
+        return f"{encoder_words(self.config)}; {super().network_words()}"
 
     def pixels(self, picture: str | Path | bytes | Image.Image) -> Pixels:
         """A picture as the network sees it, `(image_size, image_size, 3)`.
@@ -106,7 +112,8 @@ class Model(SavedModel[CaptionNetwork, Vocabulary, Config]):
             picture = open_picture(Path(picture), str(picture))
         elif isinstance(picture, bytes):
             picture = open_picture(picture, "the picture")
-        return fit(picture, self.config.image_size, self.config.image_size, self.config.fit)
+        size = required(self.config.image_size, "image_size")
+        return fit(picture, size, size, self.config.fit)
 
     def captions(self, pixels: Sequence[Pixels], search: BeamSearch = DEFAULT_SEARCH) -> list[list[Caption]]:
         """The best captions of each picture, different ones, the best first.

@@ -13,6 +13,8 @@ from recurra.config import required
 from recurra.models.decoder import Decoder, Writer
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import Encoded
+from recurra.tasks.captions.backbone_encoder import BackboneEncoder, encoder_of
+from recurra.tasks.captions.backbones.network import Backbone
 from recurra.tasks.captions.config import Config
 from recurra.tasks.captions.image_encoder import POSITION_FEATURES, Places, SmallEncoder, position_features
 
@@ -21,18 +23,25 @@ class CaptionNetwork(Writer):
     """The whole network.
 
     With attention it is that of Xu et al. 2015, "Show, Attend and Tell" (arXiv 1502.03044), with soft attention, but
-    its first state knows nothing of the picture: all must be looked at. Without, it is that of Vinyals et al. 2015,
+    its first state knows nothing of the picture, but for `Config.summary`: all must be looked at. Without, it is that of Vinyals et al. 2015,
     "Show and Tell" (arXiv 1411.4555): the first state is made of the mean of all positions.
 
     Args:
         vocabulary_size: tokens of captions.
         config: resolved.
+        backbone: with weights to begin with; None for untrained ones.
     """
 
-    def __init__(self, vocabulary_size: int, config: Config) -> None:
+    encoder: SmallEncoder | BackboneEncoder
+
+    def __init__(self, vocabulary_size: int, config: Config, backbone: Backbone | None = None) -> None:
         super().__init__()
         self.dropout = required(config.dropout, "dropout")
-        self.encoder = SmallEncoder(config.image_size, config.channels)
+        self.summary = config.summary
+        if config.encoder == "small":
+            self.encoder = SmallEncoder(required(config.image_size, "image_size"), config.channels)
+        else:
+            self.encoder = encoder_of(config, backbone)
         embedding = nn.Embedding(vocabulary_size, required(config.embedding_size, "embedding_size"))
         # There are several times as many positions as words.
         value_size = self.encoder.channels + POSITION_FEATURES
@@ -56,7 +65,10 @@ class CaptionNetwork(Writer):
             pictures: pixels `(B, H, W, 3)` of type uint8, or the features an encoder has made of them, `(B, C, h, w)`.
             generator: where dropout comes from; None for no dropout, and outside training.
         """
-        grid = pictures if pictures.is_floating_point() else self.encoder(pictures, generator is not None)
+        if pictures.is_floating_point():
+            grid = pictures.to(self.decoder.embedding.weight.dtype)  # they are kept in 16 bits
+        else:
+            grid = self.encoder(pictures, generator is not None)
         features = grid.flatten(2).transpose(1, 2)  # (B, S, C)
         if generator:
             features = generator.drop_units(features, self.dropout)
@@ -68,9 +80,12 @@ class CaptionNetwork(Writer):
         annotations = self.annotate(pictures, generator)  # (B, S, V)
         if self.decoder.attention is None:
             return Encoded(None, self.decoder.initial_state(annotations.mean(dim=1)))
-        nothing = annotations.new_zeros(len(annotations), annotations.shape[-1])  # (B, V)
+        summary = annotations.mean(dim=1)  # (B, V)
         mask = torch.ones(annotations.shape[:2], dtype=torch.bool, device=annotations.device)  # (B, S)
-        return Encoded(self.decoder.attention_memory(annotations, mask), self.decoder.initial_state(nothing))
+        return Encoded(
+            self.decoder.attention_memory(annotations, mask),
+            self.decoder.initial_state(summary if self.summary else torch.zeros_like(summary)),
+        )
 
     def forward(
         self,

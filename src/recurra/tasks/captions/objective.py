@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 
 import numpy as np
 import torch
@@ -68,9 +67,9 @@ class Captioning:
         pictures, chosen = self.batch(step)
         captions = [self.train.captions[picture][which] for picture, which in zip(pictures, chosen, strict=True)]
         forced = teacher_forced(captions, self.start, device, generator.rows)
-        pixels = torch.from_numpy(self.train.pixels[pictures[generator.rows]]).to(device)
-        each = torch.arange(len(pixels), device=device)
-        logits, weights = model(pixels, each, forced.before, forced.mask, generator)
+        given = torch.from_numpy(self.train.take(pictures[generator.rows])).to(device)
+        each = torch.arange(len(given), device=device)
+        logits, weights = model(given, each, forced.before, forced.mask, generator)
         loss = smoothed_cross_entropy(logits.float(), forced.right, self.config.label_smoothing)
         if self.config.doubly_stochastic and weights is not None:
             loss = loss + self.config.doubly_stochastic * unevenness(weights, forced.mask)
@@ -120,12 +119,12 @@ def score_captions(
     pictures = range(len(part) if most is None else min(len(part), most))
     with torch.no_grad():
         for begin in range(0, len(pictures), SCORED):
-            group = list(islice(pictures, begin, begin + SCORED))
+            group = np.array(pictures[begin : begin + SCORED])
             captions = [caption for picture in group for caption in part.captions[picture]]
             which = np.repeat(np.arange(len(group)), [len(part.captions[picture]) for picture in group])
             forced = teacher_forced(captions, start, device)
-            pixels = torch.from_numpy(part.pixels[group]).to(device)
-            logits, _ = model(pixels, torch.from_numpy(which).to(device), forced.before, forced.mask)
+            given = torch.from_numpy(part.take(group)).to(device)
+            logits, _ = model(given, torch.from_numpy(which).to(device), forced.before, forced.mask)
             total += float(F.cross_entropy(logits.float(), forced.right, reduction="sum"))
             count += len(forced.right)
             report((begin + len(group)) / len(pictures))

@@ -8,11 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from recurra.config import with_options
 from recurra.data.sources import several
 from recurra.progress import bar
+from recurra.tasks.captions.backbone_encoder import BackboneEncoder, encoder_words, settled
 from recurra.tasks.captions.config import Config
 from recurra.tasks.captions.data import Data, describe, read_data
+from recurra.tasks.captions.feature_cache import cached_features
 from recurra.tasks.captions.model import Model
 from recurra.tasks.captions.networks import CaptionNetwork
 from recurra.tasks.captions.objective import Captioning, score_captions
@@ -56,18 +60,21 @@ def train(
 
     def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, CaptionNetwork, Data]:
         known = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
+        config, backbone = settled(config)
         read = read_data(several(data), several(validation), config, folder, known)
         config = read.config
         return RunSpec(
             config=config,
             data=read,
-            build=partial(Model.build, config, read.vocabulary),
+            build=partial(Model.build, config, read.vocabulary, backbone),
             objective=Captioning(config, read.train, read.validation, read.vocabulary.start),
             digest=read.digest,
             vocabulary=read.vocabulary.to_json(),
             notes=describe(read),
-            network=f"{config.encoder} encoder, {network_summary(config)}; {config.batch_size:,} pictures a step",
+            network=f"{encoder_words(config)}; {network_summary(config)}; {config.batch_size:,} pictures a step",
             guessing=math.log(read.vocabulary.size),
+            rates={"encoder.": config.tune_rate} if config.tune else {},
+            ready=None if config.encoder == "small" or config.tune else partial(read_once, read),
         )
 
     return train_model(
@@ -81,6 +88,14 @@ def train(
         from_model=from_model,
         progress=progress,
     )
+
+
+def read_once(data: Data, network: CaptionNetwork, work: Path, device: torch.device) -> None:
+    """Let a frozen backbone read all pictures, before the training; a run that is gone on with finds what is made."""
+    assert isinstance(network.encoder, BackboneEncoder)
+    folder = Path(data.config.cache) if data.config.cache else work / "features"
+    for part in (data.train, data.validation):
+        part.features = cached_features(folder, network.encoder.backbone, part.pixels, device)
 
 
 def _scored(result: RunResult[Config, CaptionNetwork, Data]) -> Model:
