@@ -23,8 +23,8 @@ class CaptionNetwork(Writer):
     """The whole network.
 
     With attention it is that of Xu et al. 2015, "Show, Attend and Tell" (arXiv 1502.03044), with soft attention, but
-    its first state knows nothing of the picture, but for `Config.summary`: all must be looked at. Without, it is that of Vinyals et al. 2015,
-    "Show and Tell" (arXiv 1411.4555): the first state is made of the mean of all positions.
+    its first state knows nothing of the picture unless `summary` is on: all must be looked at. Without, it is that of
+    Vinyals et al. 2015, "Show and Tell" (arXiv 1411.4555): the first state is made of the mean of all positions.
 
     Args:
         vocabulary_size: tokens of captions.
@@ -78,9 +78,9 @@ class CaptionNetwork(Writer):
     def encode(self, pictures: Tensor, generator: DropoutGenerator | None = None) -> Encoded:
         """Read pictures, see `annotate`."""
         annotations = self.annotate(pictures, generator)  # (B, S, V)
-        if self.decoder.attention is None:
-            return Encoded(None, self.decoder.initial_state(annotations.mean(dim=1)))
         summary = annotations.mean(dim=1)  # (B, V)
+        if self.decoder.attention is None:
+            return Encoded(None, self.decoder.initial_state(summary))
         mask = torch.ones(annotations.shape[:2], dtype=torch.bool, device=annotations.device)  # (B, S)
         return Encoded(
             self.decoder.attention_memory(annotations, mask),
