@@ -15,7 +15,7 @@ from recurra.errors import OptionError
 from recurra.models.dropout import DropoutGenerator
 from recurra.tasks.speech.attention_network import EDGE, AttentionNetwork
 from recurra.tasks.speech.config import Config, resolve, with_preset
-from recurra.tasks.speech.networks import Heard
+from recurra.tasks.speech.networks import Heard, loss_of
 from recurra.tasks.speech.objective import heard
 
 OPTIONS: dict[str, Any] = dict(mel_bands=4, stack=2, hidden_size=6, embedding_size=5, dropout=0.0, steps=1)
@@ -63,9 +63,9 @@ def test_batch_mates_padding_and_single_steps_change_nothing(cell: str, bidirect
     for row, (recording, symbols) in enumerate(zip(recordings(), SYMBOLS, strict=True)):
         alone = log_probs_of(model, heard([recording]), [symbols])[0]
         torch.testing.assert_close(together[row], alone, atol=1e-5, rtol=1e-5)
-        assert model.loss(heard([recording]), [symbols], None).item() == pytest.approx(nats(alone, symbols), abs=1e-4)
+        assert model(heard([recording]), [symbols], None).item() == pytest.approx(nats(alone, symbols), abs=1e-4)
         expected += nats(alone, symbols)
-    assert model.loss(heard(recordings()), SYMBOLS, None).item() == pytest.approx(expected, abs=1e-4)
+    assert model(heard(recordings()), SYMBOLS, None).item() == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_decoder_begins_with_where_each_direction_ends() -> None:
@@ -86,8 +86,8 @@ def test_the_loss_of_training_is_mixed(ctc_weight: float, label_smoothing: float
     written = torch.cat(log_probs_of(model, batch, SYMBOLS))
     right = torch.cat([torch.tensor([*each.tolist(), EDGE]) for each in SYMBOLS])
     attended = F.cross_entropy(written, right, reduction="sum", label_smoothing=label_smoothing)
-    by_ctc = model.encoder.loss(batch, SYMBOLS, None)
-    loss = model.loss(batch, SYMBOLS, DropoutGenerator.of_step(1, 1, slice(0, 3), 3))
+    by_ctc = loss_of(model.encoder(batch), batch, SYMBOLS)
+    loss = model(batch, SYMBOLS, DropoutGenerator.of_step(1, 1, slice(0, 3), 3))
     torch.testing.assert_close(loss, (1 - ctc_weight) * attended + ctc_weight * by_ctc, atol=1e-4, rtol=1e-5)
     loss.backward()
     for name, parameter in model.named_parameters():
@@ -97,9 +97,9 @@ def test_the_loss_of_training_is_mixed(ctc_weight: float, label_smoothing: float
 
 def test_dropout_is_of_training_only() -> None:
     model, batch = network(dropout=0.5, ctc_weight=0.0, label_smoothing=0.0), heard(recordings())
-    losses = {model.loss(batch, SYMBOLS, DropoutGenerator.of_step(1, n, slice(0, 3), 3)).item() for n in range(4)}
+    losses = {model(batch, SYMBOLS, DropoutGenerator.of_step(1, n, slice(0, 3), 3)).item() for n in range(4)}
     assert len(losses) == 4
-    assert model.loss(batch, SYMBOLS, None).item() == model.loss(batch, SYMBOLS, None).item()
+    assert model(batch, SYMBOLS, None).item() == model(batch, SYMBOLS, None).item()
 
 
 class TestOptions:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recurra.tasks.speech.config import Config, resolve, with_preset
 from recurra.tasks.speech.ctc import labelling_log_prob
-from recurra.tasks.speech.networks import CtcNetwork, Heard
+from recurra.tasks.speech.networks import CtcNetwork, Heard, loss_of
 from recurra.tasks.speech.objective import heard, masked, moved
 from recurra.tasks.speech.symbols import BLANK
 
@@ -65,7 +65,7 @@ def test_the_loss_is_the_probability_of_the_labelling() -> None:
     recordings, symbols = [steps(9, 1), steps(14, 2), steps(3, 3)], [[1, 1, 2], [3, 4, 4, 1], [2]]
     model = network()
     batch = heard(recordings)
-    loss = model.loss(batch, [np.array(each, np.int32) for each in symbols], None)
+    loss = loss_of(model(batch), batch, [np.array(each, np.int32) for each in symbols])
     log_probs = model(batch).double().detach().numpy()
     expected = 0.0
     for row, (recording, each) in enumerate(zip(recordings, symbols, strict=True)):

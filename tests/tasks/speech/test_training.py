@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,3 +113,17 @@ def test_a_model_that_has_learned_only_blanks_says_so(
         capsys.readouterr()
         hear(model, read.validation)
         assert ("learned only blanks" in capsys.readouterr().err) == said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["ctc", "attention"])
+def test_two_processes_train_one_model(
+    songs_file: Path, tmp_path: Path, tiny_speech: dict[str, Any], network: str
+) -> None:
+    options = tiny_speech | {"steps": 4, "evaluations": 1, "network": network}
+    arguments = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--module"]
+    train = ["recurra", "speech", "train", str(songs_file), "--out", str(tmp_path / "m"), "--device", "cpu"]
+    subprocess.run([*command, *train, *arguments], check=True, capture_output=True)
+    alone = speech.train(songs_file, progress=False, device="cpu", **options)
+    assert load(tmp_path / "m", "cpu").record["nats"] == pytest.approx(alone.record["nats"], rel=0.01)

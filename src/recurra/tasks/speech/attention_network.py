@@ -22,7 +22,7 @@ from recurra.models.decoder import Decoder, Writer
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import Encoded
 from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.networks import CtcNetwork, Heard
+from recurra.tasks.speech.networks import CtcNetwork, Heard, loss_of
 from recurra.tasks.speech.symbols import BLANK
 from recurra.training.label_smoothing import smoothed_cross_entropy
 
@@ -47,6 +47,8 @@ class AttentionNetwork(Writer):
         self.ctc_weight = required(config.ctc_weight, "ctc_weight")
         self.label_smoothing = required(config.label_smoothing, "label_smoothing")
         self.encoder = CtcNetwork(symbols, config)
+        if not self.ctc_weight:  # what is not asked for has no gradient, which several processes would wait for
+            self.encoder.output.requires_grad_(False)
         embedding = nn.Embedding(symbols, required(config.embedding_size, "embedding_size"))
         self.decoder = Decoder(embedding, 1.0, self.encoder.recurrent.output_size, _decoder_of(config))
 
@@ -70,7 +72,7 @@ class AttentionNetwork(Writer):
         """Listen to recordings that are to be written down."""
         return self.annotate(heard)[1]
 
-    def loss(self, heard: Heard, symbols: Sequence[Tokens], generator: DropoutGenerator | None) -> Tensor:
+    def forward(self, heard: Heard, symbols: Sequence[Tokens], generator: DropoutGenerator | None = None) -> Tensor:
         """-log p of the recordings' symbols and their ends, summed, nats.
 
         With a generator it is what training minimises: smoothed, and mixed with the loss of CTC by `ctc_weight` (Kim
@@ -89,7 +91,7 @@ class AttentionNetwork(Writer):
             return F.cross_entropy(logits, targets.right, reduction="sum")
         loss = smoothed_cross_entropy(logits, targets.right, self.label_smoothing)
         if self.ctc_weight:
-            by_ctc = self.encoder.loss_of(self.encoder.log_probs(annotations), heard, symbols)
+            by_ctc = loss_of(self.encoder.log_probs(annotations), heard, symbols)
             loss = (1 - self.ctc_weight) * loss + self.ctc_weight * by_ctc
         return loss
 

@@ -92,20 +92,16 @@ class CtcNetwork(nn.Module):
         outputs, state = self.recurrent(steps, state)
         return self.log_probs(outputs), state
 
-    def loss(self, heard: Heard, symbols: Sequence[Tokens], generator: DropoutGenerator | None) -> Tensor:
-        """-log p of the recordings' symbols, summed, nats (Graves et al. 2006, equation 12).
 
-        Args:
-            heard: the recordings.
-            symbols: of each.
-            generator: where dropout comes from; None for no dropout.
-        """
-        return self.loss_of(self(heard, generator), heard, symbols)
+def loss_of(log_probs: Tensor, heard: Heard, symbols: Sequence[Tokens]) -> Tensor:
+    """-log p of the recordings' symbols, summed, nats (Graves et al. 2006, equation 12).
 
-    @staticmethod
-    def loss_of(log_probs: Tensor, heard: Heard, symbols: Sequence[Tokens]) -> Tensor:
-        """As `loss`, from log-probabilities `(B, S, V)`."""
-        targets = torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(log_probs.device)
-        lengths = torch.tensor([len(each) for each in symbols])
-        loss: Tensor = F.ctc_loss(log_probs.transpose(0, 1), targets, heard.lengths, lengths, BLANK, "sum")
-        return loss
+    Args:
+        log_probs: of all symbols at each step, `(B, S, V)`.
+        heard: the recordings.
+        symbols: of each.
+    """
+    targets = torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(log_probs.device)
+    lengths = torch.tensor([len(each) for each in symbols])
+    loss: Tensor = F.ctc_loss(log_probs.transpose(0, 1), targets, heard.lengths, lengths, BLANK, "sum")
+    return loss

@@ -17,12 +17,11 @@ from recurra.data.buckets import Buckets
 from recurra.data.tokenizer import Tokens
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
-from recurra.tasks.speech.attention_network import SpeechNetwork
 from recurra.tasks.speech.audio import resampled
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.data import Part, frames_in, log_mel, steps_in, steps_needed
 from recurra.tasks.speech.features import Normalization, normalized, stacked
-from recurra.tasks.speech.networks import Heard
+from recurra.tasks.speech.networks import Heard, loss_of
 from recurra.tasks.speech.symbols import BLANK, Symbols
 
 QUIETEST_NOISE = 100.0
@@ -114,6 +113,10 @@ class Transcribing:
         """Steps of a whole batch."""
         return self.buckets.size
 
+    @property
+    def _attends(self) -> bool:
+        return self.config.network == "attention"
+
     @cached_property
     def _stages(self) -> list[tuple[int, IntArray, int]]:
         """What a run begins with: the steps of each stage, its recordings, and how many of them are in a batch."""
@@ -148,7 +151,7 @@ class Transcribing:
         random = np.random.default_rng([self.config.seed, step, generator.rows.start])
         recordings = [self._augmented(int(number), random) for number in batch]
         symbols = [self.train.symbols[int(number)] for number in batch]
-        loss = _loss(model, heard(recordings), symbols, device, generator)
+        loss = _loss(model, heard(recordings), symbols, device, generator, self._attends)
         return loss, sum(map(len, symbols)), None
 
     def _augmented(self, number: int, random: np.random.Generator) -> FloatArray:
@@ -185,7 +188,7 @@ class Transcribing:
         total = 0.0
         with torch.inference_mode():
             for batch, symbols in self._scored:
-                total += float(_loss(model, batch, symbols, device, None))
+                total += float(_loss(model, batch, symbols, device, None, self._attends))
         return total / sum(map(len, self.validation.symbols))
 
     @cached_property
@@ -240,6 +243,9 @@ def _loss(
     symbols: list[Tokens],
     device: torch.device,
     generator: DropoutGenerator | None,
+    attends: bool,
 ) -> Tensor:
-    assert isinstance(model, SpeechNetwork)
-    return model.loss(batch.to(device), symbols, generator)
+    """Of a network, or of what several processes wrap it in: nothing but calling it may be asked of that."""
+    batch = batch.to(device)
+    loss: Tensor = model(batch, symbols, generator) if attends else loss_of(model(batch, generator), batch, symbols)
+    return loss

@@ -29,6 +29,9 @@ from recurra.tasks.speech.transcript import fit_temperature
 from recurra.tasks.speech.wakeword.training import detector_spec, scored_detector
 from recurra.training.run import RunResult, RunSpec
 
+SHARED = 16
+"""The steps of a batch are a multiple of this, so that processes can share them."""
+
 
 def train(
     data: str | Path | Sequence[Any],
@@ -78,6 +81,7 @@ def train(
         config = resolve(replace(config, tokens="words" if read.symbols.words else "characters"), read.seconds)
         lengths = lengths_of(read.train, config)
         size = round(required(config.batch_seconds, "batch_seconds") / config.features.step_seconds)
+        size = max(1, size // SHARED) * SHARED
         own = Vocabulary(read.symbols, read.normalization)
         return RunSpec(
             config=config,

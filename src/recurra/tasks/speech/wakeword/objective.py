@@ -17,7 +17,7 @@ from recurra.models.dropout import DropoutGenerator
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.data import log_mel
 from recurra.tasks.speech.features import Normalization, normalized, stacked
-from recurra.tasks.speech.networks import CtcNetwork, Heard
+from recurra.tasks.speech.networks import Heard
 from recurra.tasks.speech.objective import heard, masked, steps_of
 from recurra.tasks.speech.wakeword.detection import WORD, samples_in_step, with_floor
 from recurra.tasks.speech.wakeword.streams import Mixer, Stream
@@ -113,7 +113,6 @@ class Detecting:
 
 
 def _loss(model: nn.Module, batch: Marked, device: torch.device, generator: DropoutGenerator | None) -> Tensor:
-    assert isinstance(model, CtcNetwork)
     log_probs = model(batch.heard.to(device), generator)  # (B, S, 2)
     losses = F.nll_loss(log_probs.transpose(1, 2), batch.targets.to(device), reduction="none")
     return (losses * batch.weights.to(device)).sum()
