@@ -20,7 +20,7 @@ from torch import nn
 from recurra.decoding.sampling import Sampling, sample_tokens
 from recurra.models.architecture import Architecture
 from recurra.models.language_model import LanguageModel
-from recurra.models.packed import PackedLanguageModel
+from recurra.models.packed import pack
 
 VOCABULARY = 65
 LAYERS = 2
@@ -64,7 +64,7 @@ def peer_rate(model: LanguageModel, lstm: nn.LSTM, threads: int) -> float:
 
 def our_rate(model: LanguageModel) -> float:
     """Tokens a second of the packed step and the drawing kernel."""
-    packed = PackedLanguageModel(model)
+    packed = pack(model)
     logits, state = packed.step(0, packed.zero_state())
     drawn = sample_tokens(packed.step, logits, state, Sampling(), np.random.default_rng(0))
     for _ in range(TOKENS // 4):

@@ -102,7 +102,8 @@ def _header(file: BinaryIO) -> tuple[dict[str, Any], int, int]:
 
 
 def _array(raw: np.ndarray[Any, Any], entry: Mapping[str, Any]) -> np.ndarray[Any, Any]:
-    kind, shape = np.dtype(_TYPES[entry["dtype"]]), tuple(entry["shape"])
+    brain = entry["dtype"] == "BF16"  # the upper half of a float32, which NumPy has no type for
+    kind, shape = np.dtype("<u2" if brain else _TYPES[entry["dtype"]]), tuple(entry["shape"])
     begin, end = entry["data_offsets"]
     count = 1
     for length in shape:
@@ -111,7 +112,8 @@ def _array(raw: np.ndarray[Any, Any], entry: Mapping[str, Any]) -> np.ndarray[An
         count *= length
     if not 0 <= begin <= end <= len(raw) or end - begin != count * kind.itemsize:
         raise ValueError("its header does not fit")
-    return raw[begin:end].view(kind).reshape(shape)
+    array = raw[begin:end].view(kind).reshape(shape)
+    return (array.astype(np.uint32) << 16).view(np.float32) if brain else array
 
 
 def damaged(path: Path, error: Exception) -> RecurraError:
