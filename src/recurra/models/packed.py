@@ -11,13 +11,14 @@ from torch import Tensor
 from recurra.arrays import FloatArray
 from recurra.models.cells import State
 from recurra.models.language_model import LanguageModel
+from recurra.runtime.layers import Precision
 from recurra.runtime.packed import PackedLanguageModel
 
 
-def pack(model: LanguageModel) -> PackedLanguageModel:
+def pack(model: LanguageModel, precision: Precision = "float32") -> PackedLanguageModel:
     """A frozen copy of a language model for one token at a time; later changes of the model are not seen."""
     weights = {name: _array(parameter) for name, parameter in model.named_parameters()}
-    return PackedLanguageModel(model.recurrent.cell, weights, model.rules)
+    return PackedLanguageModel(model.recurrent.cell, weights, model.rules, precision)
 
 
 def single_stream(model: LanguageModel) -> tuple[Callable[[int, Any], tuple[FloatArray, Any]], Any]:

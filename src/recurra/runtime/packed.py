@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from recurra.arrays import FloatArray
-from recurra.kernels.recurrence import affine, gru_step, lstm_step, rnn_step
 from recurra.runtime.cells import GATE_COUNTS, CellName
+from recurra.runtime.layers import Layer, LayerState, LayerWeights, Output, Precision, kinds_of
 from recurra.runtime.rules import RuleFeatures
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
-PackedState = tuple[tuple[FloatArray, ...], ...]
+PackedState = tuple[LayerState, ...]
 """A layer's `(h,)` or `(h, c)`, each `(hidden_size,)`, for every layer; then that of the rules, if there is one."""
 
 MAX_TABLE = 2**24
 """Largest number of entries (64 MiB) of the table that stands for the first layer's product with the embedding."""
 
 EMPTY: FloatArray = np.empty(0, dtype=np.float32)
-
-
-class _Layer(NamedTuple):
-    """The weights of a layer: inputs over hidden, `(input_size + hidden_size, gates)`, and the biases `(gates,)`.
-
-    `bias` is all there is to add, but for a GRU, which keeps the hidden state's own apart in `bias_hh`.
-    """
-
-    weight: FloatArray
-    bias: FloatArray
-    bias_hh: FloatArray
 
 
 def shapes_of(
@@ -81,35 +70,39 @@ class PackedLanguageModel:
         cell: of the recurrent layers.
         weights: a language model's, by the names they have in its file, `shapes_of`; later changes are not seen.
         rules: those that it was trained with.
+        precision: of the weights of the layers; with int8 they are rounded.
     """
 
-    def __init__(self, cell: CellName, weights: Arrays, rules: RuleFeatures | None = None) -> None:
+    def __init__(
+        self, cell: CellName, weights: Arrays, rules: RuleFeatures | None = None, precision: Precision = "float32"
+    ) -> None:
+        make_layer, make_output = kinds_of(precision)
         weights = {name: np.asarray(array, np.float32) for name, array in weights.items()}
         embedding = weights["embedding.weight"]
         tied = "output.weight" not in weights
+        layers = _layers(weights)
         self.cell: CellName = cell
-        self.vocabulary_size, features = embedding.shape
-        self._embedding = embedding * np.float32(math.sqrt(features) if tied else 1.0)
-        self._layers = [_layer(cell, weights, index) for index in range(_depth(weights))]
-        self.hidden_size = len(self._layers[0].weight) - features
-        self._table: FloatArray | None = None
+        self.hidden_size = layers[0].weight_hh.shape[1]
+        self.vocabulary_size, size = embedding.shape
+        self._entering = embedding * np.float32(math.sqrt(size) if tied else 1.0)
         self._rules = rules
-        self._rule_table: FloatArray = (
-            weights["rule_embedding.weight"].T.copy() if rules else np.empty((0, 0), np.float32)
-        )
-        first = self._layers[0]
-        if self.vocabulary_size * len(first.bias) <= MAX_TABLE:
+        self._rule_table: FloatArray = np.empty((0, 0), np.float32)
+        if rules:
+            self._rule_table = weights["rule_embedding.weight"].T.copy()
+        self._has_table = self.vocabulary_size * len(layers[0].bias_ih) <= MAX_TABLE
+        if self._has_table:
+            weight = layers[0].weight_ih.T
             with np.errstate(over="ignore", invalid="ignore"):  # huge weights are for who reads the logits to refuse
-                self._table = (self._embedding @ first.weight[:features] + first.bias).astype(np.float32, copy=False)
+                self._entering = self._entering @ weight + layers[0].bias(cell)
                 if rules:
-                    self._rule_table = self._rule_table @ first.weight[:features]
-            self._layers[0] = first._replace(weight=first.weight[features:])
+                    self._rule_table = self._rule_table @ weight
+            layers[0] = layers[0].without_inputs()
+        self._layers: list[Layer] = [make_layer(cell, layer) for layer in layers]
         output = embedding if tied else weights["output.weight"]
         if "projection.weight" in weights:
             with np.errstate(over="ignore", invalid="ignore"):
                 output = output @ weights["projection.weight"]
-        self._output = output.T.copy()
-        self._output_bias = weights["output.bias"].copy()
+        self._output: Output = make_output(output, weights["output.bias"])
 
     def zero_state(self) -> PackedState:
         """The state before any input."""
@@ -127,47 +120,27 @@ class PackedLanguageModel:
         Returns:
             Logits, `(vocabulary_size,)`, and the new state.
         """
-        new: list[tuple[FloatArray, ...]] = []
-        entering = (self._embedding if self._table is None else self._table)[token]
+        new: list[LayerState] = []
+        entering = self._entering[token]
         if self._rules:
             rule_features, after = self._rules.read(np.array([[token]]), state[-1][0][None])
             with np.errstate(over="ignore", invalid="ignore"):
                 entering = entering + self._rule_table[rule_features[0, 0] > 0].sum(axis=0)
         inputs = entering
         for layer, before in zip(self._layers, state, strict=False):
-            if not new and self._table is not None:
-                inputs, layer = EMPTY, layer._replace(bias=entering)
-            new.append(self._layer_step(layer, inputs, before))
+            is_multiplied = self._has_table and not new
+            inputs, bias = (EMPTY, entering) if is_multiplied else (inputs, layer.bias)
+            new.append(layer.step(inputs, bias, before))
             inputs = new[-1][0]
         if self._rules:
             new.append((after[0],))
-        logits = np.empty(self.vocabulary_size, dtype=np.float32)
-        affine(inputs, self._output, self._output_bias, logits)
-        return logits, tuple(new)
-
-    def _layer_step(self, layer: _Layer, inputs: FloatArray, state: tuple[FloatArray, ...]) -> tuple[FloatArray, ...]:
-        h_out = np.empty(self.hidden_size, dtype=np.float32)
-        if self.cell == "lstm":
-            gates, c_out = np.empty(4 * self.hidden_size, dtype=np.float32), np.empty_like(h_out)
-            lstm_step(inputs, state[0], state[1], layer.weight, layer.bias, gates, h_out, c_out)
-            return h_out, c_out
-        if self.cell == "gru":
-            gates = np.empty((2, 3 * self.hidden_size), dtype=np.float32)
-            gru_step(inputs, state[0], layer.weight, layer.bias, layer.bias_hh, gates, h_out)
-            return (h_out,)
-        gates = np.empty(self.hidden_size, dtype=np.float32)
-        rnn_step(inputs, state[0], layer.weight, layer.bias, gates, h_out, self.cell == "rnn-relu")
-        return (h_out,)
+        return self._output(inputs), tuple(new)
 
 
-def _depth(weights: Arrays) -> int:
-    """How many recurrent layers there are."""
-    return sum(".weight_hh_l" in name for name in weights)
-
-
-def _layer(cell: CellName, weights: Arrays, index: int) -> _Layer:
-    """A layer's weights as they are read."""
-    parts = (f"recurrent.layers.{index}.{part}_l0" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-    weight_ih, weight_hh, bias_ih, bias_hh = (weights[name] for name in parts)
-    weight = np.concatenate([weight_ih, weight_hh], axis=1).T.copy()
-    return _Layer(weight, bias_ih.copy() if cell == "gru" else bias_ih + bias_hh, bias_hh.copy())
+def _layers(weights: Arrays) -> list[LayerWeights]:
+    """The recurrent layers, from the bottom."""
+    depth = sum(".weight_hh_l" in name for name in weights)
+    return [
+        LayerWeights(*(weights[f"recurrent.layers.{index}.{part}_l0"] for part in LayerWeights._fields))
+        for index in range(depth)
+    ]

@@ -14,6 +14,7 @@ from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
 from recurra.files import require_suffix, write_text_atomic
 from recurra.progress import note
+from recurra.runtime.layers import Precision
 from recurra.tasks.shared.commands import Several, command, note_unknown, require_given
 from recurra.tasks.shared.output import print_explained, print_json, print_table, stream
 from recurra.tasks.text.config import Config
@@ -68,6 +69,7 @@ def write(
     length: int = LENGTH,
     stop: str | None = None,
     samples: int = 1,
+    precision: Precision = "float32",
     json: bool = False,
     sampling: Sampling = Sampling(),
 ) -> None:
@@ -79,6 +81,7 @@ def write(
         length: Most tokens to write after the prompt; a document may end earlier.
         stop: End the text before this string.
         samples: How many texts to write.
+        precision: Weights as they were trained, or rounded to int8: faster with many units, not quite the same text.
         json: Print one JSON object with the texts and every token's log-probability.
     """
     check_range("length", length, 1, MAX_LENGTH)
@@ -87,7 +90,7 @@ def write(
         raise OptionError(f"`json` keeps all it writes: `length` times `samples` must be at most {MAX_JSON_LENGTH:,}")
     if stop == "":
         raise OptionError("`stop` is empty; give the string to stop at, or leave it out")
-    loaded, sampling = Writer.load(model), sampling.seeded()
+    loaded, sampling = Writer.load(model, precision), sampling.seeded()
     note_unknown(loaded.unknown_in(prompt))
     texts = []
     for number in range(samples):
