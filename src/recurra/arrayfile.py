@@ -96,7 +96,8 @@ def _header(file: BinaryIO) -> tuple[dict[str, Any], int, int]:
     if not isinstance(header, dict):
         raise ValueError("its header is cut off or is not an object")
     size = os.fstat(file.fileno()).st_size - 8 - count
-    if size != max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0):
+    places = [entry["data_offsets"] for name, entry in header.items() if name != "__metadata__"]
+    if size != max((end for _, end in places), default=0) or size != sum(end - begin for begin, end in places):
         raise ValueError("it is cut off, or its header does not fit")
     return header, 8 + count, size
 
