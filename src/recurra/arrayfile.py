@@ -17,7 +17,17 @@ from recurra.files import write_atomic
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
-_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "U8": "u1", "BOOL": "?"}
+_TYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "U16": "<u2",
+    "U8": "u1",
+    "BOOL": "?",
+}
 """The types an array may have, by the names that the format gives them."""
 
 _NAMES = {np.dtype(kind).str: name for name, kind in _TYPES.items()}
