@@ -72,7 +72,7 @@ def test_the_command_writes_what_the_model_writes_and_imports_no_torch(folder: P
     code = f"""
 from recurra.cli import main
 status = main(["text", "write", {str(folder)!r}, "--prompt", "The ", "--length", "30", "--seed", "4", "--json"])
-print(status, sorted({{"torch", "accelerate", "matplotlib", "tokenizers"}} & set(sys.modules)))
+print(status, [name for name in ("torch", "accelerate", "matplotlib", "tokenizers") if sys.modules.get(name)])
 """
     done = without_torch(code)
     answer, rest = done.stdout.splitlines()
