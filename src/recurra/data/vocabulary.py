@@ -29,6 +29,23 @@ class Vocabulary:
 
     tokenizer: Tokenizer
 
+    @classmethod
+    def build(
+        cls,
+        kind: TokenKind,
+        *sides: Sequence[str],
+        limit: int,
+        min_count: int,
+        normalization: Normalization | None = "NFC",
+    ) -> Vocabulary:
+        """Make the vocabulary of sentences; for the arguments, and what is refused, see `VocabularyPair.build`."""
+        between = " " if kind in SPACED else ""
+        # Normalised one by one: one that begins with a mark does not lend it to the one before.
+        whole = ((tokenizers.normalized(sentence, normalization) for sentence in side) for side in sides)
+        blocks = (between + between.join(block) for side in whole for block in batched(side, BLOCK))
+        built = tokenizers.build(kind, blocks, limit, min_count, normalization=None)
+        return cls.from_json(built.to_json() | {"normalization": normalization}, "this vocabulary")
+
     @property
     def start(self) -> int:
         """The token before the first."""
@@ -90,6 +107,15 @@ class Vocabulary:
     def shown(self, tokens: Sequence[int]) -> list[str]:
         """Tokens as a person reads them one by one; a part of a character as its bytes."""
         return [_shown(self.tokenizer.piece(token)) for token in tokens]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to make it again, as JSON values."""
+        return self.tokenizer.to_json()
+
+    @classmethod
+    def from_json(cls, values: object, where: str) -> Vocabulary:
+        """The vocabulary that `to_json` described; `where` names the origin in errors."""
+        return cls(tokenizers.from_json(values, where))
 
     def _spaced(self, sentence: str) -> str:
         return " " + sentence if self.tokenizer.kind in SPACED and sentence else sentence
@@ -169,14 +195,7 @@ class VocabularyPair:
         """
 
         def make(*sides: Sequence[str]) -> Vocabulary:
-            between = " " if kind in SPACED else ""
-            # Normalised one by one: one that begins with a mark does not lend it to the one before.
-            whole = ((tokenizers.normalized(sentence, normalization) for sentence in side) for side in sides)
-            blocks = (between + between.join(block) for side in whole for block in batched(side, BLOCK))
-            built = tokenizers.build(kind, blocks, limit, min_count, normalization=None)
-            return Vocabulary(
-                tokenizers.from_json(built.to_json() | {"normalization": normalization}, "this vocabulary")
-            )
+            return Vocabulary.build(kind, *sides, limit=limit, min_count=min_count, normalization=normalization)
 
         if joint:
             both = make(sources, targets)
@@ -191,16 +210,16 @@ class VocabularyPair:
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make them again, as JSON values; no target if it is the source."""
-        target = {} if self.joint else {"target": self.target.tokenizer.to_json()}
-        return {"source": self.source.tokenizer.to_json()} | target
+        target = {} if self.joint else {"target": self.target.to_json()}
+        return {"source": self.source.to_json()} | target
 
     @classmethod
     def from_json(cls, values: object, where: str) -> VocabularyPair:
         """The vocabularies that `to_json` described; `where` names the origin in errors."""
         match values:
             case {"source": source, "target": target}:
-                return cls(*(Vocabulary(tokenizers.from_json(side, where)) for side in (source, target)))
+                return cls(*(Vocabulary.from_json(side, where) for side in (source, target)))
             case {"source": source}:
-                both = Vocabulary(tokenizers.from_json(source, where))
+                both = Vocabulary.from_json(source, where)
                 return cls(both, both)
         raise RecurraError(f"{where} holds no vocabularies; the file is damaged, copy or train the model again")

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recurra.tasks.speech.config import Config, resolve, with_preset
 from recurra.tasks.speech.ctc import labelling_log_prob
 from recurra.tasks.speech.networks import CtcNetwork, Heard
-from recurra.tasks.speech.objective import heard, masked
+from recurra.tasks.speech.objective import heard, masked, moved
 from recurra.tasks.speech.symbols import BLANK
 
 CONFIG = resolve(
@@ -63,13 +65,13 @@ def test_the_loss_is_the_probability_of_the_labelling() -> None:
     recordings, symbols = [steps(9, 1), steps(14, 2), steps(3, 3)], [[1, 1, 2], [3, 4, 4, 1], [2]]
     model = network()
     batch = heard(recordings)
-    targets = torch.tensor([symbol for each in symbols for symbol in each])
-    loss = model.loss(batch, targets, torch.tensor([len(each) for each in symbols]), None)
+    loss = model.loss(batch, [np.array(each, np.int32) for each in symbols], None)
     log_probs = model(batch).double().detach().numpy()
+    expected = 0.0
     for row, (recording, each) in enumerate(zip(recordings, symbols, strict=True)):
-        expected = -labelling_log_prob(log_probs[row, : len(recording)], each, BLANK)
-        assert loss[row].item() == pytest.approx(expected, abs=1e-4)
-    loss.sum().backward()
+        expected -= labelling_log_prob(log_probs[row, : len(recording)], each, BLANK)
+    assert loss.item() == pytest.approx(expected, abs=1e-4)
+    loss.backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
@@ -84,3 +86,19 @@ def test_masks_are_runs_of_bands_and_of_time() -> None:
         assert np.array_equal(kept != 0, rows[:, None] & columns)
     assert (frames == 1).all()
     assert (masked(frames, Config(mask_bands=0, mask_ms=0.0), np.random.default_rng(0)) == 1).all()
+
+
+@given(st.integers(2, 60), st.integers(0, 10**6))
+def test_frames_are_spread_and_moved_within_bounds(count: int, seed: int) -> None:
+    """A ramp in time stays one from end to end, and a ramp over bands is moved as a whole."""
+    config = Config(stretch=0.2, shift_bands=2)
+    frames = np.linspace(0, 1, count, dtype=np.float32)[:, None] * 100 + np.arange(6, dtype=np.float32)
+    found = moved(frames, config, np.random.default_rng(seed))
+    assert round(count / 1.2) <= len(found) <= round(count * 1.2)
+    shift = round(float(found[0, 3] - 3))
+    assert abs(shift) <= 2
+    bands = (np.arange(6) + shift).clip(0, 5)
+    expected = np.linspace(0, 100, len(found))[:, None] + bands
+    assert np.abs(found - expected).max() <= 50 / (count - 1) + 1e-3, "no frame is further away than half a frame"
+    assert {tuple(row) for row in found} <= {tuple(row) for row in frames[:, bands]}
+    assert np.array_equal(moved(frames, Config(stretch=0.0, shift_bands=0), np.random.default_rng(seed)), frames)

@@ -17,11 +17,12 @@ from recurra.data.buckets import Buckets
 from recurra.data.tokenizer import Tokens
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
+from recurra.tasks.speech.attention_network import SpeechNetwork
 from recurra.tasks.speech.audio import resampled
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.data import Part, frames_in, log_mel, steps_in, steps_needed
 from recurra.tasks.speech.features import Normalization, normalized, stacked
-from recurra.tasks.speech.networks import CtcNetwork, Heard
+from recurra.tasks.speech.networks import Heard
 from recurra.tasks.speech.symbols import BLANK, Symbols
 
 QUIETEST_NOISE = 100.0
@@ -66,6 +67,19 @@ def masked(frames: FloatArray, config: Config, generator: np.random.Generator) -
             begin = int(generator.integers(0, frames.shape[axis] - width + 1))
             frames[(slice(None),) * axis + (slice(begin, begin + width),)] = 0
     return frames
+
+
+def moved(frames: FloatArray, config: Config, generator: np.random.Generator) -> FloatArray:
+    """Frames `(F, M)` spread or pressed in time, and moved by some bands; the band at the edge fills what is left.
+
+    Frames come twice or are left out. A mean of two neighbours would be smoother than any frame of a noisy recording.
+    """
+    most = required(config.shift_bands, "shift_bands")
+    longer = float(np.exp(generator.uniform(-1, 1) * np.log1p(required(config.stretch, "stretch"))))
+    at = np.linspace(0, len(frames) - 1, round(len(frames) * longer))
+    frames = frames[np.rint(at).astype(np.int64)]
+    bands = np.arange(frames.shape[1]) + (int(generator.integers(-most, most + 1)) if most else 0)
+    return frames[:, bands.clip(0, frames.shape[1] - 1)]
 
 
 def heard(recordings: list[FloatArray]) -> Heard:
@@ -148,7 +162,10 @@ class Transcribing:
             frames = normalized(log_mel(other, self.config), self.config.features, self.normalization)
             if self._keeps:
                 self._known[number] = frames
-        return stacked(masked(frames, self.config, random), self.config.features.stack)
+        other = moved(frames, self.config, random)
+        if steps_in(len(other), self.config) < steps_needed(self.train.symbols[number]):
+            other = frames
+        return stacked(masked(other, self.config, random), self.config.features.stack)
 
     @cached_property
     def _known(self) -> dict[int, FloatArray]:
@@ -199,6 +216,9 @@ def batches_of(part: Part, config: Config) -> list[list[int]]:
 
 def guessing(part: Part, symbols: Symbols, config: Config) -> float:
     """Nats a symbol of a network that holds all symbols for equally likely at each step."""
+    if config.network == "attention":  # which has to say where a transcript ends, too
+        count = sum(map(len, part.symbols))
+        return math.log(symbols.size) * (count + len(part)) / count
     total = 0.0
     for steps, numbers in zip(lengths_of(part, config)[:, 0].tolist(), part.symbols, strict=True):
         even = torch.full((steps, 1, symbols.size), -math.log(symbols.size))
@@ -221,7 +241,5 @@ def _loss(
     device: torch.device,
     generator: DropoutGenerator | None,
 ) -> Tensor:
-    targets = torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(device)
-    lengths = torch.tensor([len(each) for each in symbols])
-    assert isinstance(model, CtcNetwork)
-    return model.loss(batch.to(device), targets, lengths, generator).sum()
+    assert isinstance(model, SpeechNetwork)
+    return model.loss(batch.to(device), symbols, generator)
