@@ -28,6 +28,7 @@ from recurra.modelfile import ModelFile, fill, load, restore, save
 from recurra.modelfolder import CARD, CONFIG, FORMAT_VERSION, VOCABULARY, WEIGHTS
 from recurra.models.architecture import Architecture
 from recurra.models.language_model import LanguageModel
+from recurra.runtime import stored
 
 
 def example(seed: int = 0) -> ModelFile:
@@ -72,6 +73,8 @@ def alter(folder: Path, **entries: Any) -> None:
 
 def refusal(folder: Path, task: str | None = None) -> str:
     """The one sentence with which a folder is refused."""
+    with pytest.raises(RecurraError):  # without PyTorch too, if in other words where a library has its own
+        stored.load(folder, task)
     with pytest.raises(RecurraError) as error:
         load(folder, task)
     message = str(error.value)

@@ -85,12 +85,14 @@ def load(path: str | Path, device: DeviceName = "auto", *, task: str | None = No
         task: refuse a model of any other task.
 
     Raises:
-        RecurraError: if the folder is not a model of this version, or anything about it is damaged.
+        RecurraError: if the folder is not a model of this version, anything about it is damaged, or the task's models
+            need PyTorch, which is not installed.
     """
     from recurra import modelfolder
-    from recurra.errors import RecurraError
+    from recurra.errors import RecurraError, pytorch_needed
 
     found = modelfolder.read_config(Path(path), task)["task"]
     if found not in TASKS:
         raise RecurraError(f"{path} is a {found} model, which this version does not know; update recurra")
-    return _get(found).Model.load(path, device)
+    with pytorch_needed(f"a {found} model in Python"):
+        return _get(found).Model.load(path, device)

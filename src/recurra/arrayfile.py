@@ -17,7 +17,17 @@ from recurra.files import write_atomic
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
-_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "U8": "u1", "BOOL": "?"}
+_TYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "U16": "<u2",
+    "U8": "u1",
+    "BOOL": "?",
+}
 """The types an array may have, by the names that the format gives them."""
 
 _NAMES = {np.dtype(kind).str: name for name, kind in _TYPES.items()}
@@ -96,13 +106,15 @@ def _header(file: BinaryIO) -> tuple[dict[str, Any], int, int]:
     if not isinstance(header, dict):
         raise ValueError("its header is cut off or is not an object")
     size = os.fstat(file.fileno()).st_size - 8 - count
-    if size != max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0):
+    places = [entry["data_offsets"] for name, entry in header.items() if name != "__metadata__"]
+    if size != max((end for _, end in places), default=0) or size != sum(end - begin for begin, end in places):
         raise ValueError("it is cut off, or its header does not fit")
     return header, 8 + count, size
 
 
 def _array(raw: np.ndarray[Any, Any], entry: Mapping[str, Any]) -> np.ndarray[Any, Any]:
-    kind, shape = np.dtype(_TYPES[entry["dtype"]]), tuple(entry["shape"])
+    brain = entry["dtype"] == "BF16"  # the upper half of a float32, which NumPy has no type for
+    kind, shape = np.dtype("<u2" if brain else _TYPES[entry["dtype"]]), tuple(entry["shape"])
     begin, end = entry["data_offsets"]
     count = 1
     for length in shape:
@@ -111,7 +123,8 @@ def _array(raw: np.ndarray[Any, Any], entry: Mapping[str, Any]) -> np.ndarray[An
         count *= length
     if not 0 <= begin <= end <= len(raw) or end - begin != count * kind.itemsize:
         raise ValueError("its header does not fit")
-    return raw[begin:end].view(kind).reshape(shape)
+    array = raw[begin:end].view(kind).reshape(shape)
+    return (array.astype(np.uint32) << 16).view(np.float32) if brain else array
 
 
 def damaged(path: Path, error: Exception) -> RecurraError:

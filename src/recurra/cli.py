@@ -14,7 +14,7 @@ from contextlib import suppress
 from cyclopts import App, UnknownOptionError, UnusedCliTokensError
 
 from recurra import __version__
-from recurra.errors import Interrupted, RecurraError, as_typed, explain_os_error
+from recurra.errors import Interrupted, RecurraError, as_typed, explain_os_error, pytorch_needed
 from recurra.tasks import TASKS
 
 GENERAL = {
@@ -63,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _accept_any_text()
     command_line.set(True)
     try:
-        make_app()(sys.argv[1:] if arguments is None else list(arguments), result_action="return_value")
+        with pytorch_needed("this command"):
+            make_app()(sys.argv[1:] if arguments is None else list(arguments), result_action="return_value")
         sys.stdout.flush()
     except UnknownOptionError as error:
         return _fail(_unknown_option(error), 2)

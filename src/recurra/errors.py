@@ -79,6 +79,24 @@ def explain_os_error(error: OSError, doing: str, path: Path | str) -> RecurraErr
     return RecurraError(f"{doing} {path} failed: {remedy}")
 
 
+_TRAINING = ("accelerate", "torch")
+"""The packages that an installation which only uses models may lack."""
+
+
+@contextmanager
+def pytorch_needed(what: str) -> Iterator[None]:
+    """Say in one sentence that an installation lacks PyTorch; `what` needs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in _TRAINING:
+            raise
+        raise RecurraError(
+            f"{what} needs {error.name}, which is not installed here; pip install {' '.join(_TRAINING)}, or use a "
+            "model where they are"
+        ) from error
+
+
 @contextmanager
 def os_errors(doing: str, path: Path | str) -> Iterator[None]:
     """Turn an `OSError` raised inside into one sentence about `path`."""

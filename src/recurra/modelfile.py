@@ -19,6 +19,7 @@ from recurra.config import read_json
 from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.files import write_atomic
 from recurra.modelfolder import CONFIG, VOCABULARY, WEIGHTS
+from recurra.runtime.stored import require_shapes
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
@@ -112,14 +113,8 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
         RecurraError: if they do not.
     """
     wanted = unique_tensors(module)
-    if set(wanted) != set(tensors):
-        raise RecurraError(f"{where} holds the weights of another network; its files do not belong together")
-    for name, tensor in wanted.items():
-        if tensor.shape != tensors[name].shape:
-            raise RecurraError(
-                f"{where}: {name} is {tuple(tensors[name].shape)}, expected {tuple(tensor.shape)}; "
-                "its files do not belong together"
-            )
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    require_shapes(found, {name: tuple(tensor.shape) for name, tensor in wanted.items()}, where)
     with torch.no_grad():
         for name, tensor in wanted.items():
             if not tensor.is_meta:

@@ -9,8 +9,9 @@ import torch
 from recurra.data.tokenizer import Characters
 from recurra.explain.passage import Passage
 from recurra.models.architecture import Architecture
-from recurra.models.cells import CellName
-from recurra.models.language_model import LanguageModel, RuleFeatures
+from recurra.models.language_model import LanguageModel
+from recurra.runtime.cells import CellName
+from recurra.runtime.rules import RuleFeatures
 from recurra.tasks.music import features as music_features
 from recurra.tasks.music.notation import MusicRules, Notation
 from recurra.tasks.music.pieces import Note, Piece, Track

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from recurra.models.attention_loop import AttentionCell, AttentionMemory, attend, attend_reference, attend_step
-from recurra.models.cells import GATE_COUNTS, State, state_parts
+from recurra.models.attention_loop import AttentionMemory, attend, attend_reference, attend_step
+from recurra.models.cells import State
+from recurra.runtime.cells import GATE_COUNTS, AttentionCell, state_parts
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-11)
 identically = partial(torch.testing.assert_close, rtol=0, atol=0)

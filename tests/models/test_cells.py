@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from recurra.models.cells import CELLS, GATE_COUNTS, CellName, Weights, check_choice, state_parts
+from recurra.models.cells import CELLS, Weights, check_choice
+from recurra.runtime.cells import GATE_COUNTS, CellName, state_parts
 
 ORACLES: dict[CellName, Callable[[int, int], nn.RNNCellBase]] = {
     "lstm": nn.LSTMCell,

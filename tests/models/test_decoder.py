@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.attention import attention_scores
-from recurra.models.attention_loop import AttentionCell, AttentionMemory
-from recurra.models.cells import CELLS, State, Weights, state_parts
+from recurra.models.attention_loop import AttentionMemory
+from recurra.models.cells import CELLS, State, Weights
 from recurra.models.decoder import Decoder
 from recurra.models.dropout import DropoutGenerator
+from recurra.runtime.cells import AttentionCell, state_parts
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
 identically = partial(torch.testing.assert_close, rtol=0, atol=0)

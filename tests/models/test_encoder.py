@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from recurra.models.architecture import EncoderDecoderArchitecture
-from recurra.models.attention_loop import AttentionCell
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder import Encoder
 from recurra.models.recurrent import Recurrent
+from recurra.runtime.cells import AttentionCell
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
 each_cell = pytest.mark.parametrize("cell", ["lstm", "gru"])

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from recurra.models.architecture import EncoderDecoderArchitecture
-from recurra.models.attention_loop import AttentionCell
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import EncoderDecoder
+from recurra.runtime.cells import AttentionCell
 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-12)
 AttentionKind = Literal["additive", "multiplicative", "none"]

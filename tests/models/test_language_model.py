@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from recurra import modelfile
 from recurra.errors import OptionError
-from recurra.models import packed as packing
 from recurra.models.architecture import Architecture
-from recurra.models.cells import CELLS, CellName, state_parts
+from recurra.models.cells import CELLS
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.language_model import LanguageModel
-from recurra.models.packed import PackedLanguageModel
+from recurra.models.packed import pack
+from recurra.runtime import packed as packing
+from recurra.runtime.cells import CellName, state_parts
 
 VOCABULARY = 11
 
@@ -64,7 +65,7 @@ def test_step_is_forward(cell: CellName, architecture: Architecture, batch: int,
 @given(architecture=architectures, tokens=st.lists(st.integers(0, 10), min_size=1, max_size=8))
 def test_packed_step_is_step(cell: CellName, architecture: Architecture, tokens: list[int]) -> None:
     model = make(cell, architecture)
-    packed = PackedLanguageModel(model)
+    packed = pack(model)
     state, packed_state = None, packed.zero_state()
     with torch.no_grad():
         for token in tokens:
@@ -81,7 +82,7 @@ def test_packed_step_is_step(cell: CellName, architecture: Architecture, tokens:
 
 @each_cell
 def test_packed_step_changes_neither_the_state_it_is_given_nor_what_it_gave(cell: CellName) -> None:
-    packed = PackedLanguageModel(make(cell, replace(SMALL, num_layers=2)))
+    packed = pack(make(cell, replace(SMALL, num_layers=2)))
     _, state = packed.step(3, packed.zero_state())
     copies = [[part.copy() for part in layer] for layer in state]
     first, _ = packed.step(5, state)
@@ -98,7 +99,7 @@ def test_packed_step_changes_neither_the_state_it_is_given_nor_what_it_gave(cell
 
 def test_packed_weights_are_a_copy() -> None:
     model = make("gru", SMALL)
-    packed = PackedLanguageModel(model)
+    packed = pack(model)
     before, _ = packed.step(1, packed.zero_state())
     with torch.no_grad():
         for parameter in model.parameters():
@@ -260,7 +261,7 @@ def test_with_a_reader_packed_step_is_step(
     model = make_reading(cell, architecture)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "MAX_TABLE", packing.MAX_TABLE if with_table else 0)
-        packed = PackedLanguageModel(model)
+        packed = pack(model)
     state, packed_state = None, packed.zero_state()
     for token in tokens:
         before = packed_state[-1][0].copy()

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from recurra.models.cells import CELLS, GATE_COUNTS, CellName, State, state_parts
+from recurra.models.cells import CELLS, State
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.recurrent import Recurrent
+from recurra.runtime.cells import GATE_COUNTS, CellName, state_parts
 
 MODULES: dict[CellName, Callable[..., nn.RNNBase]] = {
     "lstm": nn.LSTM,

@@ -99,11 +99,17 @@ def rnn_step(
     gates[:] = bias
     _add_product(inputs, weight, 0, gates)
     _add_product(h, weight, inputs.shape[0], gates)
+    rnn_gates(gates, h_out, relu)
+
+
+@jit()
+def rnn_gates(gates: FloatArray, h_out: FloatArray, relu: bool) -> None:
+    """What `rnn_step` makes of its sums `gates`, `(hidden_size,)`."""
     if relu:
-        for j in range(h.shape[0]):
+        for j in range(h_out.shape[0]):
             h_out[j] = max(gates[j], _ZERO)
     else:
-        for j in range(h.shape[0]):
+        for j in range(h_out.shape[0]):
             h_out[j] = tanh(gates[j])
 
 
@@ -144,6 +150,13 @@ def lstm_step(
     gates[:] = bias
     _add_product(inputs, weight, 0, gates)
     _add_product(h, weight, inputs.shape[0], gates)
+    lstm_gates(gates, c, h_out, c_out)
+
+
+@jit()
+def lstm_gates(gates: FloatArray, c: FloatArray, h_out: FloatArray, c_out: FloatArray) -> None:
+    """What `lstm_step` makes of its sums `gates`, `(4 * hidden_size,)`, which are overwritten."""
+    hidden_size = c.shape[0]
     i, f = gates[:hidden_size], gates[hidden_size : 2 * hidden_size]
     g, o = gates[2 * hidden_size : 3 * hidden_size], gates[3 * hidden_size :]
     # The new state goes to g and o first: were it written to the old one's place, the loop could not be vectorised.
@@ -196,6 +209,14 @@ def gru_step(
     from_hidden[:] = bias_hh
     _add_product(inputs, weight, 0, from_inputs)
     _add_product(h, weight, inputs.shape[0], from_hidden)
+    gru_gates(gates, h, h_out)
+
+
+@jit()
+def gru_gates(gates: FloatArray, h: FloatArray, h_out: FloatArray) -> None:
+    """What `gru_step` makes of its two sums `gates`, `(2, 3 * hidden_size)`, which are overwritten."""
+    hidden_size = h.shape[0]
+    from_inputs, from_hidden = gates[0], gates[1]
     r_inputs, r_hidden = from_inputs[:hidden_size], from_hidden[:hidden_size]
     z_inputs, z_hidden = from_inputs[hidden_size : 2 * hidden_size], from_hidden[hidden_size : 2 * hidden_size]
     n_inputs, n_hidden = from_inputs[2 * hidden_size :], from_hidden[2 * hidden_size :]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from recurra.config import Options, Range
-from recurra.models.attention_loop import AttentionCell
-from recurra.models.cells import CellName
+from recurra.runtime.cells import AttentionCell, CellName
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,8 +24,7 @@ from torch.autograd.function import once_differentiable
 from recurra.kernels.scores import scores_backward
 from recurra.models.attention import attention_scores
 from recurra.models.cells import State
-
-AttentionCell = Literal["lstm", "gru"]
+from recurra.runtime.cells import AttentionCell
 
 
 class AttentionMemory(NamedTuple):

@@ -10,15 +10,15 @@ Shapes: B batch, H hidden_size.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
+from recurra.runtime.cells import CellName
+
 State = tuple[Tensor, ...]
 """`(h,)`, or `(h, c)` for an LSTM."""
-
-CellName = Literal["lstm", "gru", "rnn", "rnn-relu"]
 
 
 class Weights(NamedTuple):
@@ -81,9 +81,6 @@ CELLS: dict[CellName, Callable[[Tensor, State, Weights], State]] = {
 }
 """Every cell by the name it has in options and files."""
 
-GATE_COUNTS: dict[CellName, int] = {"lstm": 4, "gru": 3, "rnn": 1, "rnn-relu": 1}
-"""Stacked blocks in each cell's weights."""
-
 
 def check_choice(name: str, value: str, choices: Any) -> None:
     """Refuse a value that is not one of the choices of a `Literal` type.
@@ -93,8 +90,3 @@ def check_choice(name: str, value: str, choices: Any) -> None:
     """
     if value not in get_args(choices):
         raise ValueError(f"{name} is {value!r}, but must be one of: {', '.join(get_args(choices))}")
-
-
-def state_parts(cell: CellName) -> int:
-    """Tensors in the state of a cell."""
-    return 2 if cell == "lstm" else 1

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from recurra.config import required
 from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.attention import Attention
-from recurra.models.attention_loop import AttentionCell, AttentionMemory, attend, attend_step
-from recurra.models.cells import GATE_COUNTS, State, check_choice, state_parts
+from recurra.models.attention_loop import AttentionMemory, attend, attend_step
+from recurra.models.cells import State, check_choice
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.recurrent import Recurrent
+from recurra.runtime.cells import GATE_COUNTS, AttentionCell, state_parts
 
 
 class Decoder(nn.Module):

@@ -4,40 +4,20 @@ Shapes: B batch, T time, E embedding_size, H hidden_size, R rule features.
 """
 
 import math
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recurra.arrays import FloatArray, IntArray
 from recurra.config import required
 from recurra.models.architecture import Architecture
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.recurrent import Recurrent
+from recurra.runtime.rules import RuleFeatures
 
 RULE_FEATURE_STD = 0.3
 """Of the initial weights of rule features: a dozen that are on together weigh as much as the token."""
-
-
-class RuleFeatures(Protocol):
-    """What is known by rule from the tokens read so far: in music, the beat and which notes still sound.
-
-    Attributes:
-        size: rule features it sets for each token.
-        state_size: numbers it keeps from one token to the next; all are zero before the first.
-    """
-
-    size: int
-    state_size: int
-
-    def read(self, tokens: IntArray, state: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Read tokens `(B, T)` on from a state `(B, state_size)`, which is not changed.
-
-        Returns:
-            The rule features after each token, `(B, T, R)`, 0 or 1, and the new state.
-        """
 
 
 class LanguageModel(nn.Module):

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from recurra.models.cells import CELLS, GATE_COUNTS, CellName, State, Weights, check_choice, state_parts
+from recurra.models.cells import CELLS, State, Weights, check_choice
 from recurra.models.dropout import DropoutGenerator
+from recurra.runtime.cells import GATE_COUNTS, CellName, state_parts
 
 _MODULES: dict[CellName, Callable[..., nn.Module]] = {
     "lstm": nn.LSTM,

@@ -178,6 +178,7 @@ class TestUse:
 
     def test_weights_that_give_no_numbers(self, classify_refused: Refused, sentiment_model: Path) -> None:
         file = modelfile.load(sentiment_model)
-        tensors = dict(file.tensors) | {"output.weight": torch.full_like(file.tensors["output.weight"], 3e38)}
+        huge = {name: torch.full_like(file.tensors[name], 3e38) for name in ("output.weight", "output.bias")}
+        tensors = dict(file.tensors) | huge
         modelfile.save(sentiment_model, replace(file, tensors=tensors), "")
         assert "the model's probabilities are not numbers" in classify_refused("good", model=sentiment_model)

@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 import torch
 
-from recurra.tasks.sentiment.model import Label, Model
+from recurra.tasks.sentiment.classifier import Label
+from recurra.tasks.sentiment.model import Model
 
 Command = Callable[..., Any]
 
@@ -126,7 +127,7 @@ class TestPython:
     def test_many_texts_are_as_each_alone(self, model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
         texts = [" ".join(LINES[n % 5].split()[: 1 + n % 4]) for n in range(40)]
         alone = np.concatenate([model.logits([text]) for text in texts])
-        monkeypatch.setattr("recurra.tasks.sentiment.networks.SCORING_SIZE", 20)
+        monkeypatch.setattr("recurra.tasks.sentiment.scoring.SCORING_SIZE", 20)
         np.testing.assert_allclose(model.logits(texts), alone, atol=1e-5)
 
     def test_a_temperature_makes_it_less_sure_and_no_other_answer(self, model: Model, sentiment_model: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from unimported import without_torch
 
 import recurra as package
 from recurra.errors import RecurraError
@@ -55,6 +56,17 @@ def altered(packed: Path, change: Callable[[dict[zipfile.ZipInfo, bytes]], Any])
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_nothing_of_it_needs_pytorch(recurra: Command, trained_folder: Path, tmp_path: Path) -> None:
+    code = f"""
+from recurra.cli import main
+folder, zip, out = {[str(trained_folder), str(tmp_path / "m.zip"), str(tmp_path / "m")]!r}
+print(main(["pack", folder, "--out", zip]), main(["unpack", zip, "--out", out]), main(["info", out]))
+"""
+    done = without_torch(code)
+    assert done.stdout.endswith("\n0 0 0\n"), done
+    assert recurra("info", tmp_path / "m").out in done.stdout
 
 
 class TestInfo:

@@ -9,8 +9,8 @@ import torch
 
 from recurra.errors import OptionError
 from recurra.models.architecture import Architecture
-from recurra.models.cells import CellName
 from recurra.models.language_model import LanguageModel
+from recurra.runtime.cells import CellName
 from recurra.tasks.speech.prefix_search import EXACT, PrefixDecoder, prefix_search_reference
 from recurra.tasks.speech.scorer import LanguageScorer
 

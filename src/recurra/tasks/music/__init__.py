@@ -6,6 +6,7 @@ from recurra.lazy import attach
 
 if TYPE_CHECKING:
     from recurra.decoding.sampling import Sampling as Sampling
+    from recurra.tasks.music.composer import Composer as Composer
     from recurra.tasks.music.config import Config as Config
     from recurra.tasks.music.constraints import Controls as Controls
     from recurra.tasks.music.data import open_pieces as open_pieces
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from recurra.tasks.music.render.output import write_piece as write_piece
     from recurra.tasks.music.training import train as train
 
-__all__ = ["Config", "Controls", "Model", "Piece", "Sampling", "open_pieces", "train", "write_piece"]
+__all__ = ["Composer", "Config", "Controls", "Model", "Piece", "Sampling", "open_pieces", "train", "write_piece"]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
+        "Composer": "recurra.tasks.music.composer",
         "Config": "recurra.tasks.music.config",
         "Controls": "recurra.tasks.music.constraints",
         "Model": "recurra.tasks.music.model",

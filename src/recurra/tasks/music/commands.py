@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from cyclopts import Parameter
 
@@ -13,21 +13,22 @@ from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
 from recurra.files import require_suffix, require_writable_parent
 from recurra.progress import note
+from recurra.tasks.music.composer import AnyComposer, Composer
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls
 from recurra.tasks.music.data import one_piece
 from recurra.tasks.music.harmony import estimate_key
-from recurra.tasks.music.model import Model
 from recurra.tasks.music.novelty import Copy
 from recurra.tasks.music.pieces import Piece, bar_lines
 from recurra.tasks.music.render.output import STRAIGHT, require_known, swing, write_piece
 from recurra.tasks.music.render.roll import draw_roll
 from recurra.tasks.music.render.score import engrave
 from recurra.tasks.music.render.synthesizer import Timing
-from recurra.tasks.music.statistics import Comparison
-from recurra.tasks.music.training import train as train_model
 from recurra.tasks.shared.commands import Several, command, require_given
 from recurra.tasks.shared.output import print_explained, print_json, print_table
+
+if TYPE_CHECKING:
+    from recurra.tasks.music.statistics import Comparison
 
 MAX_SAMPLES = 1000
 """More pieces than this are not composed in one go."""
@@ -53,6 +54,8 @@ def train(
         overwrite: Replace what is in OUT.
         from_model: A trained model to begin from, with its weights and notation.
     """
+    from recurra.tasks.music.training import train as train_model
+
     require_given(pieces, "a music file, a folder or sample:chorales", "validation" if validation else None)
     train_model(pieces, out, config, validation=validation, resume=resume, overwrite=overwrite, from_model=from_model)
 
@@ -162,7 +165,7 @@ def compose(
     timing = swing(playing.swing)
     files = Files(out, roll, score)
     require_known(out, playing.soundfont, timing)
-    loaded = Model.load(model)
+    loaded = Composer.load(model)
     prime = loaded.beginning(_only(start.prime, loaded), start.prime_bars) if start.prime else None
     melody = _only(start.melody, loaded) if start.melody else None
     for path in files.all:
@@ -202,7 +205,7 @@ def compose(
         print_json({"path": made[0]["path"], "pieces": made, "count": len(made)})
 
 
-def _only(path: Path, model: Model) -> Piece:
+def _only(path: Path, model: AnyComposer) -> Piece:
     """The piece in a file, or the first of several."""
     piece, more = one_piece(path, model.config.frame)
     if more:
@@ -226,7 +229,7 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _novelty(piece: Piece, copy: Copy | None, model: Model) -> str:
+def _novelty(piece: Piece, copy: Copy | None, model: AnyComposer) -> str:
     if model.training is None:
         return "the model came without its training pieces, so copies of them cannot be found"
     if copy is None:
@@ -249,6 +252,8 @@ def evaluate(model: Path, data: str, *, json: bool = False) -> None:
         data: A music file, a folder or sample:chorales.
         json: Print one JSON object.
     """
+    from recurra.tasks.music.model import Model
+
     figures = Model.load(model, "auto").evaluate(data)
     (print_json if json else print_table)(figures)
 
@@ -264,6 +269,8 @@ def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = ()
         against: Another model of the same pieces to compare with; may be given again.
         json: Print one JSON object.
     """
+    from recurra.tasks.music.model import Model
+
     require_suffix(out, ".html", ".htm")
     others = [Model.load(folder) for folder in against]
     print_explained(Model.load(model).explain(data, out, against=others), json)
@@ -279,6 +286,8 @@ def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = Fal
         out: Draw the histograms too, a .png.
         json: Print one JSON object.
     """
+    from recurra.tasks.music.model import Model
+
     require_given(pieces, "a music file or a folder")
     if out:
         require_suffix(out, ".png")
@@ -310,6 +319,8 @@ def _print_comparison(comparison: Comparison) -> None:
 
 def demo(out: Path, minutes: float | None) -> None:
     """Train on Bach's chorales, compose one, show it as sound, roll and score; see `recurra demo`."""
+    from recurra.tasks.music.training import train as train_model
+
     model = train_model("sample:chorales", out / "chorales", minutes=minutes or 3.0, overwrite=True)
     piece = model.compose(bars=12, seed=1, temperature=0.7, name="A new chorale")
     files = Files(out / "chorale.mp3", out / "chorale.png", out / "chorale-score.svg")

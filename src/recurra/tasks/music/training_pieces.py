@@ -8,9 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from recurra import modelfile
+from recurra.arrayfile import map_arrays, write_arrays
 from recurra.errors import RecurraError
 from recurra.modelfolder import PIECES
 from recurra.tasks.music.novelty import Index, index_stored
@@ -49,9 +48,8 @@ class TrainingPieces:
         """
         if not path.exists():
             return None
-        tensors = modelfile.read_tensors(path)
+        arrays = map_arrays(path)
         try:
-            arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
             names = tuple(str(name) for name in json.loads(arrays.pop("names").tobytes()))
         except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise RecurraError(f"{path} is damaged ({error}); copy the model again, or delete this file") from error
@@ -61,5 +59,4 @@ class TrainingPieces:
     def save(self, folder: Path) -> None:
         """Write the file into a model folder."""
         names = np.frombuffer(json.dumps(self.names).encode(), dtype=np.uint8).copy()
-        arrays = {**self.arrays, "names": names}
-        modelfile.write_tensors(folder / PIECES, {name: torch.from_numpy(array) for name, array in arrays.items()})
+        write_arrays(folder / PIECES, {**self.arrays, "names": names})

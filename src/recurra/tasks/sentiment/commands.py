@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -15,14 +16,14 @@ from recurra.data.tables import read_lines
 from recurra.errors import OptionError, RecurraError
 from recurra.files import require_suffix, require_writable_parent
 from recurra.progress import in_groups, note
-from recurra.tasks.sentiment.answers import write_answers
+from recurra.tasks.sentiment.classifier import AnyClassifier, Classifier, Label
 from recurra.tasks.sentiment.config import Config
 from recurra.tasks.sentiment.contrast import CONTRAST, Score, draw_contrast
-from recurra.tasks.sentiment.model import Evaluation, Label, Model, contrast_figures, contrast_scores, figures
-from recurra.tasks.sentiment.telling import explained_figures, told
-from recurra.tasks.sentiment.training import train as train_model
 from recurra.tasks.shared.commands import Several, command, note_unknown, require_file_name, require_given
 from recurra.tasks.shared.output import print_json, print_table, stream
+
+if TYPE_CHECKING:
+    from recurra.tasks.sentiment.model import Evaluation
 
 TEXTS = "a table of texts and labels, or sample:moods"
 
@@ -66,6 +67,8 @@ def train(
         overwrite: Replace what is in OUT.
         from_model: A trained model to begin from, with its weights, words and labels.
     """
+    from recurra.tasks.sentiment.training import train as train_model
+
     require_given(texts, TEXTS, "validation" if validation else None)
     train_model(
         texts,
@@ -100,7 +103,7 @@ def classify(
         raise OptionError("a text and --file are given; give one of them")
     if file is None and encoding != "utf-8":
         raise OptionError("`encoding` says how `file` encodes text; leave it out or give the file")
-    loaded = Model.load(model, "auto")
+    loaded = _classifier(model, many=file is not None)
     told: list[dict[str, Any]] = []
     unknown: dict[str, None] = {}
     for group in _lines(text, file, encoding):
@@ -115,6 +118,15 @@ def classify(
         print_json((told[0] if told else {}) | {"texts": told, "count": len(told)})
 
 
+def _classifier(model: Path, many: bool) -> AnyClassifier:
+    """A model that starts at once; for many texts the one that works on a GPU if there is one, where PyTorch is."""
+    if not many or find_spec("torch") is None:
+        return Classifier.load(model)
+    from recurra.tasks.sentiment.model import Model
+
+    return Model.load(model, "auto")
+
+
 def _lines(text: Sequence[str], file: Path | None, encoding: str) -> Iterable[Sequence[str]]:
     if text:
         return [[" ".join(text)]]
@@ -125,7 +137,7 @@ def _lines(text: Sequence[str], file: Path | None, encoding: str) -> Iterable[Se
     return groups(sys.stdin.buffer, GROUP)
 
 
-def _classified(model: Model, lines: Sequence[str]) -> list[Label | None]:
+def _classified(model: AnyClassifier, lines: Sequence[str]) -> list[Label | None]:
     """The answer to each line; of an empty one there is none."""
     found = iter(model.classify([line for line in lines if line.strip()]))
     return [next(found) if line.strip() else None for line in lines]
@@ -158,6 +170,9 @@ def evaluate(
         header: Whether the first line of a table names its columns; judged by its contents if not given.
         json: Print one JSON object.
     """
+    from recurra.tasks.sentiment.answers import write_answers
+    from recurra.tasks.sentiment.model import Model, contrast_figures, contrast_scores, figures
+
     require_given(texts, TEXTS, "against" if against else None)
     contrast = texts == (CONTRAST,)
     if against and not contrast:
@@ -249,6 +264,9 @@ def explain(
         header: Whether the first line of a table of examples names its columns; judged by its contents if not given.
         json: Print one JSON object.
     """
+    from recurra.tasks.sentiment.model import Model
+    from recurra.tasks.sentiment.telling import explained_figures, told
+
     if bool(text) == (file is not None):
         raise OptionError("give either a text to explain or `file`")
     if out is not None:
@@ -269,6 +287,10 @@ def explain(
 
 def demo(out: Path, minutes: float | None) -> None:
     """Train averaged vectors and an LSTM on made-up sentences, compare them, explain an answer; see `recurra demo`."""
+    from recurra.tasks.sentiment.model import contrast_scores
+    from recurra.tasks.sentiment.telling import told
+    from recurra.tasks.sentiment.training import train as train_model
+
     average = train_model("sample:moods", out / "average", model="average", overwrite=True, **_duration(minutes, 0.2))
     # One direction, and its last state: what it makes of a text then is what it makes of the last word.
     lstm = train_model(

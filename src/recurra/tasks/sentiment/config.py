@@ -14,7 +14,7 @@ from recurra.data.buckets import Buckets
 from recurra.data.columns import Header
 from recurra.data.words import WordKind
 from recurra.errors import OptionError
-from recurra.models.cells import CellName
+from recurra.runtime.cells import CellName
 from recurra.training.options import Training, limited
 
 ModelKind = Literal["average", "lstm", "ngrams", "mix"]

@@ -15,7 +15,7 @@ from recurra.arrays import DoubleArray, FloatArray
 from recurra.errors import OptionError, RecurraError
 from recurra.progress import Report, bar, unreported
 from recurra.tasks.sentiment.data import UNKNOWN_WORD, Texts, hasher_of
-from recurra.tasks.sentiment.networks import Average, Recurrent, cut_middle, make_batch, score_texts
+from recurra.tasks.sentiment.networks import Average, Recurrent, make_batch, score_texts
 from recurra.tasks.sentiment.ngrams import Mix, Ngrams, contributions
 from recurra.tasks.sentiment.saliency import (
     MOST_WORDS,
@@ -27,6 +27,7 @@ from recurra.tasks.sentiment.saliency import (
     integrated_gradients,
     nearest,
 )
+from recurra.tasks.sentiment.scoring import cut_middle
 
 if TYPE_CHECKING:
     from recurra.tasks.sentiment.model import Model

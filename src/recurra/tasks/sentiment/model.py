@@ -5,43 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
-import numpy as np
 from torch import nn
 
-from recurra.arrays import DoubleArray, FloatArray
+from recurra.arrays import FloatArray
 from recurra.config import required
 from recurra.data.columns import Header
 from recurra.data.sources import several
-from recurra.errors import NOT_NUMBERS, RecurraError
 from recurra.evaluation.classification import Scores, measure, softmax
 from recurra.progress import Report, bar, note, unreported
+from recurra.tasks.sentiment.classifier import TASK, AnyClassifier, Label
 from recurra.tasks.sentiment.config import Config
 from recurra.tasks.sentiment.contrast import CONTRAST, Score, labelled, score_answers
-from recurra.tasks.sentiment.data import Encoded, Vocabulary, encode, encode_texts, hasher_of, open_texts
+from recurra.tasks.sentiment.data import Encoded, Vocabulary, encode_texts, hasher_of, open_texts
 from recurra.tasks.sentiment.explanation import Explained, explain_texts
 from recurra.tasks.sentiment.networks import Average, Recurrent, score_texts
 from recurra.tasks.sentiment.ngrams import Mix, Ngrams
 from recurra.tasks.shared.card import network_summary
 from recurra.tasks.shared.model import SavedModel
-
-Text = str | Sequence[str]
-"""A text, or the words of one that has been taken apart."""
-
-
-class Label(NamedTuple):
-    """What a text was found to be.
-
-    Attributes:
-        label: the most probable one.
-        probability: its own.
-        probabilities: of every label.
-    """
-
-    label: str
-    probability: float
-    probabilities: dict[str, float]
 
 
 class Evaluation(NamedTuple):
@@ -60,13 +42,13 @@ class Evaluation(NamedTuple):
     scores: Scores
 
 
-class Model(SavedModel[nn.Module, Vocabulary, Config]):
+class Model(SavedModel[nn.Module, Vocabulary, Config], AnyClassifier):
     """A trained sentiment model; `SavedModel` says what it is made of.
 
     Its record holds the `temperature` that logits are divided by, fitted on the validation part.
     """
 
-    task = "sentiment"
+    task = TASK
     config_type = Config
     trained_on = "{data}, {texts:,} texts, {steps:,} steps in {seconds:.0f} s"
     quality = "{validation}: accuracy {accuracy:.1%}, {nats:.4f} nats a text"
@@ -90,23 +72,6 @@ class Model(SavedModel[nn.Module, Vocabulary, Config]):
         network = (Average if config.model == "average" else Recurrent)(vocabulary, config)
         return Mix(network, _ngrams(config, vocabulary)) if config.reads_ngrams else network
 
-    @property
-    def labels(self) -> list[str]:
-        """The classes by name."""
-        return self.vocabulary.labels
-
-    @property
-    def temperature(self) -> float:
-        """What logits are divided by before they become probabilities.
-
-        Raises:
-            RecurraError: if the record, which is a file that can be edited, has none.
-        """
-        match self.record.get("temperature"):
-            case int() | float() as temperature if 0 < temperature < np.inf:
-                return float(temperature)
-        raise RecurraError(f"the record of {self.name} holds no temperature; copy the model again")
-
     def network_words(self) -> str:
         """A few words on what was trained."""
         return self.words_on(self.config)
@@ -122,62 +87,9 @@ class Model(SavedModel[nn.Module, Vocabulary, Config]):
         network = f"{network_summary(config)}{directions}, {config.pooling} pooling"
         return f"{network}, and {_ngram_words(config)}" if config.reads_ngrams else network
 
-    def encode(self, text: Text) -> Encoded:
-        """A text as the network reads it; a sequence of words is taken as it is."""
-        words = self.vocabulary.split(text) if isinstance(text, str) else text
-        return encode(words, self.vocabulary, hasher_of(self.config))
-
-    def unknown_in(self, text: str) -> list[str]:
-        """The words of a text that the model has not seen, each once; none if it reads n-grams, which are hashed."""
-        if self.config.reads_ngrams:
-            return []
-        return [word for word in dict.fromkeys(self.vocabulary.split(text)) if word not in self.vocabulary.index]
-
-    def logits(self, texts: Sequence[Text], report: Report = unreported) -> FloatArray:
-        """The network's own answers to any number of texts, `(texts, labels)`, before the temperature.
-
-        Raises:
-            RecurraError: if they are not numbers: the weights are damaged.
-        """
-        if not texts:
-            return np.empty((0, len(self.labels)), np.float32)
-        return self._logits([self.encode(text) for text in texts], report)
-
-    def _logits(self, texts: Sequence[Encoded], report: Report = unreported) -> FloatArray:
-        logits = score_texts(self.network, texts, self.device, self.config.max_length, report)
-        if not np.isfinite(logits).all():
-            raise RecurraError(NOT_NUMBERS)
-        return logits
-
-    def probabilities(self, texts: Sequence[Text]) -> DoubleArray:
-        """The calibrated probabilities of each label, `(texts, labels)`.
-
-        Args:
-            texts: any number; a sequence of words is taken as it is, a text is split.
-        """
-        return softmax(self.logits(texts) / self.temperature)
-
-    @overload
-    def classify(self, text: str) -> Label: ...  # type: ignore[overload-overlap] # a str is no sequence of texts here
-
-    @overload
-    def classify(self, text: Sequence[Text]) -> list[Label]: ...
-
-    def classify(self, text: str | Sequence[Text]) -> Label | list[Label]:
-        """What a text is, or each of several.
-
-        Args:
-            text: one, or a list of them.
-        """
-        found = self._labels(self.probabilities([text] if isinstance(text, str) else text))
-        return found[0] if isinstance(text, str) else found
-
-    def _labels(self, probabilities: DoubleArray) -> list[Label]:
-        best = probabilities.argmax(axis=1)
-        return [
-            Label(self.labels[number], float(row[number]), dict(zip(self.labels, row.tolist(), strict=True)))
-            for number, row in zip(best.tolist(), probabilities, strict=True)
-        ]
+    def score(self, texts: Sequence[Encoded], report: Report = unreported) -> FloatArray:
+        """The network's logits of at least one text, `(texts, labels)`, unchecked."""
+        return score_texts(self.network, texts, self.device, self.config.max_length, report)
 
     def answers(
         self,

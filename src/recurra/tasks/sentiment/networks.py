@@ -13,19 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recurra.arrays import FloatArray, IntArray
+from recurra.arrays import FloatArray
 from recurra.config import required
-from recurra.data.buckets import Buckets, pad
-from recurra.data.tokenizer import Tokens
+from recurra.data.buckets import pad
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.pretrained import Pretrained
 from recurra.models.recurrent import Recurrent as Stack
 from recurra.progress import Report, unreported
 from recurra.tasks.sentiment.config import Config
 from recurra.tasks.sentiment.data import PADDING, UNKNOWN_WORD, Encoded, Vocabulary
-
-SCORING_SIZE = 20_000
-"""Words read in one call without training; affects memory and speed only."""
+from recurra.tasks.sentiment.scoring import cut_middle, in_batches
 
 INITIAL_STD = 0.3
 """Of word vectors that begin at random."""
@@ -69,14 +66,6 @@ def make_batch(texts: Sequence[Encoded], max_length: int, width: int = 0) -> Bat
         torch.from_numpy(np.concatenate([text.ngrams for text in texts]).astype(np.int64)),
         torch.from_numpy(np.cumsum(counts) - counts),
     )
-
-
-def cut_middle(text: Tokens, max_length: int) -> Tokens:
-    """A text without its middle if it is longer: what people think of a thing they say at the end, or else at once."""
-    if len(text) <= max_length:
-        return text
-    beginning = max_length // 4
-    return np.concatenate([text[:beginning], text[len(text) - (max_length - beginning) :]])
 
 
 class WordVectors(nn.Module):
@@ -224,18 +213,10 @@ def score_texts(
         max_length: words that are read of a text.
         report: told of progress.
     """
-    lengths = np.minimum([len(text.tokens) for text in texts], max_length)
-    buckets = Buckets(np.stack([lengths, lengths], axis=1), SCORING_SIZE)
-    parts: list[tuple[IntArray, FloatArray]] = []
-    done = 0
-    with torch.no_grad():
-        for step in range(buckets.steps_per_epoch):
-            numbers = buckets.batch(step)
-            batch = make_batch([texts[number] for number in numbers], max_length)
-            parts.append((numbers, network(batch.to(device)).float().cpu().numpy()))
-            done += len(numbers)
-            report(done / len(texts))
-    order = np.concatenate([numbers for numbers, _ in parts])
-    logits = np.empty((len(texts), parts[0][1].shape[1]), np.float32)
-    logits[order] = np.concatenate([values for _, values in parts])
-    return logits
+
+    @torch.no_grad()
+    def score(some: Sequence[Encoded]) -> FloatArray:
+        logits: FloatArray = network(make_batch(some, max_length).to(device)).float().cpu().numpy()
+        return logits
+
+    return in_batches(score, texts, max_length, report)

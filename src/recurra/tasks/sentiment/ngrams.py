@@ -18,6 +18,7 @@ from recurra.arrays import DoubleArray, FloatArray, IntArray
 from recurra.models.dropout import DropoutGenerator
 from recurra.tasks.sentiment.data import Labelled
 from recurra.tasks.sentiment.hashing import Hasher
+from recurra.tasks.sentiment.light import PACE
 from recurra.tasks.sentiment.networks import Average, Batch, Recurrent
 
 Counts = NDArray[np.int32]
@@ -30,9 +31,6 @@ MIN_TEXTS = 2
 
 RIDGE = 1e-4
 """Of the squares of a mix's weights, so that texts that can be told apart without error do not make them infinite."""
-
-PACE = 2.0
-"""N-grams learn so much faster than a network at the same learning rate: there is a weight for each, seldom met."""
 
 
 class Ngrams(nn.Module):

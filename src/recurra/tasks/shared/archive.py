@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
-from recurra import modelfile
 from recurra.errors import RecurraError, os_errors
 from recurra.files import replace_folder, require_suffix, require_writable_parent, write_atomic
 from recurra.modelfolder import CARD, CONFIG, FINISHED, PIECES, VOCABULARY, WEIGHTS
+from recurra.runtime import stored
 from recurra.training.history import HISTORY, PICTURE
 
 NEEDED = (CARD, CONFIG, PICTURE, HISTORY, WEIGHTS, VOCABULARY)
@@ -72,7 +72,7 @@ def pack(folder: Path, out: Path, with_pieces: bool = False) -> dict[str, int]:
         RecurraError: if the folder is not a whole model, or writing fails; `out` is then as it was.
     """
     require_suffix(out, ".zip")
-    modelfile.load(folder)
+    stored.load(folder)
     if with_pieces and not (folder / PIECES).is_file():
         raise RecurraError(f"{folder} holds no training pieces; leave out `with_pieces`")
     wanted = (*NEEDED, PIECES) if with_pieces else NEEDED
@@ -122,7 +122,7 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         _extract(archive, new)
         try:
-            modelfile.load(new)
+            stored.load(new)
         except RecurraError as error:  # say it of the archive, which people know, not of the folder being made
             raise RecurraError(str(error).replace(str(new), str(archive))) from error
         replace_folder(new, folder)

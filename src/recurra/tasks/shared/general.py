@@ -6,9 +6,9 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-from recurra import modelfile
 from recurra.errors import OptionError, os_errors
 from recurra.progress import note
+from recurra.runtime import stored
 from recurra.tasks import TASKS
 from recurra.tasks.shared import archive
 from recurra.tasks.shared.commands import command
@@ -23,8 +23,8 @@ def info(model: Path, *, json: bool = False) -> None:
         model: The model folder.
         json: Print one JSON object.
     """
-    file = modelfile.load(model)
-    parameters = sum(tensor.numel() for tensor in file.tensors.values())
+    file = stored.load(model)
+    parameters = sum(array.size for array in file.weights.values())
     sizes = asdict(archive.sizes(model))
     if json:
         facts = {"task": file.task, "parameters": parameters, "bytes": sizes}

@@ -17,10 +17,10 @@ from recurra.config import required
 from recurra.data.tokenizer import Tokens
 from recurra.evaluation.seq2seq import teacher_forced
 from recurra.models.architecture import EncoderDecoderArchitecture
-from recurra.models.attention_loop import AttentionCell
 from recurra.models.decoder import Decoder, Writer
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import Encoded
+from recurra.runtime.cells import AttentionCell
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.networks import CtcNetwork, Heard, loss_of
 from recurra.tasks.speech.symbols import BLANK

@@ -10,7 +10,7 @@ from recurra.config import Range, fill_in, required
 from recurra.data.columns import Header
 from recurra.errors import OptionError
 from recurra.models.architecture import Architecture
-from recurra.models.attention_loop import AttentionCell
+from recurra.runtime.cells import AttentionCell
 from recurra.tasks.speech.features import FeatureOptions
 from recurra.training.options import Training, limited
 

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from recurra.tasks.text.config import Config as Config
     from recurra.tasks.text.model import Model as Model
     from recurra.tasks.text.training import train as train
+    from recurra.tasks.text.writing import Writer as Writer
 
-__all__ = ["Config", "Model", "Sampling", "Texts", "train"]
+__all__ = ["Config", "Model", "Sampling", "Texts", "Writer", "train"]
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -20,6 +21,7 @@ __getattr__, __dir__ = attach(
         "Model": "recurra.tasks.text.model",
         "Sampling": "recurra.decoding.sampling",
         "Texts": "recurra.data.corpus",
+        "Writer": "recurra.tasks.text.writing",
         "train": "recurra.tasks.text.training",
     },
 )

@@ -14,11 +14,11 @@ from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
 from recurra.files import require_suffix, write_text_atomic
 from recurra.progress import note
+from recurra.runtime.layers import Precision
 from recurra.tasks.shared.commands import Several, command, note_unknown, require_given
 from recurra.tasks.shared.output import print_explained, print_json, print_table, stream
 from recurra.tasks.text.config import Config
-from recurra.tasks.text.model import LENGTH, MAX_LENGTH, Model, WrittenToken
-from recurra.tasks.text.training import train as train_model
+from recurra.tasks.text.writing import LENGTH, MAX_LENGTH, Writer, WrittenToken
 
 MAX_JSON_LENGTH = 1_000_000
 """More tokens than this are not kept for one JSON object, in all its samples together."""
@@ -46,6 +46,8 @@ def train(
         from_model: A trained model to begin from, with its weights and vocabulary.
         embeddings: An embeddings model to begin from, for --tokens words.
     """
+    from recurra.tasks.text.training import train as train_model
+
     require_given(corpus, "a text file, a folder or sample:pydocs", "validation" if validation else None)
     train_model(
         corpus,
@@ -67,6 +69,7 @@ def write(
     length: int = LENGTH,
     stop: str | None = None,
     samples: int = 1,
+    precision: Precision = "float32",
     json: bool = False,
     sampling: Sampling = Sampling(),
 ) -> None:
@@ -78,6 +81,7 @@ def write(
         length: Most tokens to write after the prompt; a document may end earlier.
         stop: End the text before this string.
         samples: How many texts to write.
+        precision: Weights as they were trained, or rounded to int8: faster with many units, not quite the same text.
         json: Print one JSON object with the texts and every token's log-probability.
     """
     check_range("length", length, 1, MAX_LENGTH)
@@ -86,7 +90,7 @@ def write(
         raise OptionError(f"`json` keeps all it writes: `length` times `samples` must be at most {MAX_JSON_LENGTH:,}")
     if stop == "":
         raise OptionError("`stop` is empty; give the string to stop at, or leave it out")
-    loaded, sampling = Model.load(model), sampling.seeded()
+    loaded, sampling = Writer.load(model, precision), sampling.seeded()
     note_unknown(loaded.unknown_in(prompt))
     texts = []
     for number in range(samples):
@@ -124,6 +128,8 @@ def evaluate(model: Path, data: str, *, dynamic: bool = False, encoding: str = "
         encoding: How the files encode text.
         json: Print one JSON object.
     """
+    from recurra.tasks.text.model import Model
+
     figures = Model.load(model, "auto").evaluate(data, dynamic=dynamic, encoding=encoding)
     (print_json if json else print_table)(figures)
 
@@ -148,6 +154,8 @@ def explain(
         encoding: How the file encodes text.
         json: Print one JSON object.
     """
+    from recurra.tasks.text.model import Model
+
     require_suffix(out, ".html", ".htm")
     others = [Model.load(folder) for folder in against]
     print_explained(Model.load(model).explain(data, out, against=others, encoding=encoding), json)
@@ -162,6 +170,8 @@ def agreement(model: Path, test: Path, *, json: bool = False) -> None:
         test: The files X.text and X.gold (or .gz): give either, or X; docs/text.md has their format.
         json: Print one JSON object.
     """
+    from recurra.tasks.text.model import Model
+
     result = Model.load(model).agreement(test)
     groups = {"all": result.overall} | {
         "unknown" if number is None else str(number): group for number, group in result.by_attractors.items()
@@ -180,6 +190,8 @@ def agreement(model: Path, test: Path, *, json: bool = False) -> None:
 
 def demo(out: Path, minutes: float | None) -> None:
     """Train on Python's documentation, write a page, draw the pictures; see `recurra demo`."""
+    from recurra.tasks.text.training import train as train_model
+
     sample = samples.pydocs()
     cut = int(0.9 * len(sample))
     corpus, kept = out / "pydocs.txt", out / "pydocs-validation.txt"

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any
 
-import numpy as np
-
-from recurra.config import check_range, with_options
 from recurra.data import tokenizer as tokenizers
 from recurra.data.corpus import Corpus, Source, open_corpus
 from recurra.data.sources import several
 from recurra.data.streams import encode_beginning, write_tokens
 from recurra.data.tokenizer import Tokenizer
-from recurra.decoding.sampling import Sampling, read, sample_tokens
+from recurra.decoding.sampling import TokenStep
 from recurra.errors import RecurraError
 from recurra.evaluation.language_model import score_dynamic, score_tokens
 from recurra.explain.measurements import searched_length
@@ -29,26 +25,13 @@ from recurra.tasks.shared.model import SavedModel
 from recurra.tasks.text import features
 from recurra.tasks.text.agreement import Agreement, agreement
 from recurra.tasks.text.config import Config
-
-LENGTH = 400
-"""Tokens that are written if nothing else is asked for ..."""
-
-MAX_LENGTH = 100_000_000
-"""... and the most that are written in one go."""
+from recurra.tasks.text.writing import TASK, Writing
 
 
-class WrittenToken(NamedTuple):
-    """A token of written text: its text, empty where a character is not complete yet, and its log-probability, nats."""
-
-    text: str
-    token: int
-    log_prob: float
-
-
-class Model(SavedModel[LanguageModel, Tokenizer, Config]):
+class Model(SavedModel[LanguageModel, Tokenizer, Config], Writing):
     """A trained text model; `SavedModel` says what it is made of."""
 
-    task = "text"
+    task = TASK
     config_type = Config
     trained_on = "{data}, {tokens_trained_on:,} tokens read in {steps:,} steps, {seconds:.0f} s"
     quality = "{validation}: {nats:.4f} nats, {bits:.3f} bits a token"
@@ -66,11 +49,6 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         network = LanguageModel(vocabulary.size, config)
         network.embedding.weight.requires_grad_(not config.freeze_embeddings)
         return network
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """Text to tokens and back."""
-        return self.vocabulary
 
     def _read(self, data: Source | Sequence[Source], encoding: str) -> Corpus:
         """Texts, with the documents that the model knows."""
@@ -136,118 +114,6 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         """How often the right form of a verb is the more probable one; see `tasks.text.agreement`."""
         return agreement(self.network, self.tokenizer, Path(test))
 
-    def unknown_in(self, text: str) -> list[str]:
-        """The characters or words of a text that the model has no token for, each once."""
-        return tokenizers.read_prompt(self.tokenizer, text).unknown
-
-    def stream(
-        self, prompt: str = "", *, sampling: Sampling | None = None, number: int = 0, **options: Any
-    ) -> Iterator[WrittenToken]:
-        """Write token by token, going on from a prompt (which is not repeated), to the end of a document.
-
-        What is written is a document from its beginning, if the model was trained on documents. Otherwise it has no
-        end, and begins as after a line end if there is no prompt. The unknown token is never written.
-
-        Args:
-            prompt: what comes before.
-            sampling: how to choose.
-            number: which of the samples of one seed this is.
-            options: fields of `Sampling`, which go before `sampling`: `temperature=0.7`.
-        """
-        sampling = with_options(sampling or Sampling(), options)
-        step, state = single_stream(self.network)
-        start = tokenizers.read_prompt(self.tokenizer, prompt)
-        logits, state = read(step, [int(token) for token in start.tokens], state)
-        unknown = np.array([] if self.tokenizer.unknown is None else [self.tokenizer.unknown], dtype=np.int64)
-        suppressed = itertools.chain([start.suppressed], itertools.repeat(unknown))
-        decode = tokenizers.decoder(len(start.held))
-        generator = sampling.generator(number)
-        for drawn in sample_tokens(step, logits, state, sampling, generator, lambda _: next(suppressed)):
-            if drawn.token == self.tokenizer.boundary:
-                return
-            yield WrittenToken(decode(self.tokenizer.piece(drawn.token)), drawn.token, drawn.log_prob)
-
-    def generate(
-        self,
-        prompt: str = "",
-        *,
-        length: int = LENGTH,
-        stop: str | None = None,
-        sampling: Sampling | None = None,
-        number: int = 0,
-        **options: Any,
-    ) -> Iterator[WrittenToken]:
-        """As `stream`, but at most `length` tokens, ending before the string `stop`."""
-        check_range("length", length, 0, MAX_LENGTH)
-        held: list[WrittenToken] = []
-        for token in itertools.islice(self.stream(prompt, sampling=sampling, number=number, **options), length):
-            held.append(token)
-            text = "".join(item.text for item in held)
-            if stop and stop in text:
-                yield from _cut(held, text.index(stop))
-                return
-            # What may still become the beginning of `stop` is held back.
-            while held and len(text) - len(held[0].text) >= len(stop or "") - 1:
-                text = text[len(held[0].text) :]
-                yield held.pop(0)
-        yield from held
-
-    @overload
-    def write(
-        self,
-        prompt: str = "",
-        *,
-        length: int = ...,
-        stop: str | None = ...,
-        sampling: Sampling | None = ...,
-        **options: Any,
-    ) -> str: ...
-
-    @overload
-    def write(
-        self,
-        prompt: Sequence[str],
-        *,
-        length: int = ...,
-        stop: str | None = ...,
-        sampling: Sampling | None = ...,
-        **options: Any,
-    ) -> list[str]: ...
-
-    def write(
-        self,
-        prompt: str | Sequence[str] = "",
-        *,
-        length: int = LENGTH,
-        stop: str | None = None,
-        sampling: Sampling | None = None,
-        **options: Any,
-    ) -> str | list[str]:
-        """Text that begins with a prompt; of several prompts, one for each, independent of each other.
-
-        Args:
-            prompt: what the text begins with, or several of that.
-            length: most tokens to write after it; the text ends earlier where a document does.
-            stop: end the text before this string.
-            sampling: how to choose.
-            options: fields of `Sampling`: `temperature=0.7, seed=1`.
-        """
-        chosen = with_options(sampling or Sampling(), options).seeded()
-        prompts = [prompt] if isinstance(prompt, str) else prompt
-        texts = [
-            before
-            + "".join(
-                token.text for token in self.generate(before, length=length, stop=stop, sampling=chosen, number=number)
-            )
-            for number, before in enumerate(prompts)
-        ]
-        return texts[0] if isinstance(prompt, str) else texts
-
-
-def _cut(tokens: list[WrittenToken], length: int) -> Iterator[WrittenToken]:
-    """The first tokens, as far as `length` characters go."""
-    for token in tokens:
-        if length <= 0:
-            return
-        yield token._replace(text=token.text[:length])
-        length -= len(token.text)
+    def stream_step(self) -> tuple[TokenStep[Any], Any]:
+        """The network's step for one stream of tokens, where the model is, and its state before any input."""
+        return single_stream(self.network)

@@ -1,0 +1,178 @@
+"""Recurrent layers and output layers for one stream, with weights of 32 bits or of 8."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, Protocol, get_args
+
+import numpy as np
+
+from recurra.arrays import FloatArray
+from recurra.errors import OptionError
+from recurra.kernels.int8 import Int8Matrix, add_scaled_product
+from recurra.kernels.recurrence import affine, gru_gates, gru_step, lstm_gates, lstm_step, rnn_gates, rnn_step
+from recurra.runtime.cells import CellName
+
+Precision = Literal["float32", "int8"]
+"""How many bits the weights have that are multiplied."""
+
+LayerState = tuple[FloatArray, ...]
+"""`(h,)` or `(h, c)`, each `(hidden_size,)`."""
+
+
+class LayerWeights(NamedTuple):
+    """The four weights of one layer, gates stacked as in PyTorch; see `models.cells`."""
+
+    weight_ih: FloatArray
+    weight_hh: FloatArray
+    bias_ih: FloatArray
+    bias_hh: FloatArray
+
+    def bias(self, cell: CellName) -> FloatArray:
+        """All there is to add to the gates, but for a GRU, which keeps the hidden state's own apart in `bias_hh`."""
+        return self.bias_ih.copy() if cell == "gru" else self.bias_ih + self.bias_hh
+
+    def without_inputs(self) -> LayerWeights:
+        """Those of a layer whose inputs have been multiplied already, and come as its bias."""
+        return self._replace(weight_ih=self.weight_ih[:, :0])
+
+
+class Layer(Protocol):
+    """A recurrent layer.
+
+    Attributes:
+        bias: what is added to the gates if a step is not given anything else.
+    """
+
+    bias: FloatArray
+
+    def step(self, inputs: FloatArray, bias: FloatArray, state: LayerState) -> LayerState:
+        """One time step; the state, whose h is the output, is not changed.
+
+        Args:
+            inputs: `(input_size,)`.
+            bias: what is added to the gates of the inputs, `(gates * hidden_size,)`.
+            state: before the step.
+        """
+
+
+class Output(Protocol):
+    """An output layer."""
+
+    def __call__(self, inputs: FloatArray) -> FloatArray:
+        """Logits `(vocabulary_size,)` of a state `(hidden_size,)`."""
+
+
+class Float32Layer:
+    """A layer whose weights are as they were trained.
+
+    Args:
+        cell: its cell.
+        weights: of it; copied.
+    """
+
+    def __init__(self, cell: CellName, weights: LayerWeights) -> None:
+        self.cell: CellName = cell
+        # Inputs over hidden, `(input_size + hidden_size, gates)`: see `kernels.recurrence`.
+        self._weight = np.concatenate([weights.weight_ih, weights.weight_hh], axis=1).T.copy()
+        self.bias = weights.bias(cell)
+        self._bias_hh = weights.bias_hh.copy()
+
+    def step(self, inputs: FloatArray, bias: FloatArray, state: LayerState) -> LayerState:
+        """See `Layer`."""
+        h = state[0]
+        h_out = np.empty_like(h)
+        if self.cell == "lstm":
+            gates, c_out = np.empty_like(bias), np.empty_like(h)
+            lstm_step(inputs, h, state[1], self._weight, bias, gates, h_out, c_out)
+            return h_out, c_out
+        if self.cell == "gru":
+            gru_step(inputs, h, self._weight, bias, self._bias_hh, np.empty((2, len(bias)), np.float32), h_out)
+            return (h_out,)
+        rnn_step(inputs, h, self._weight, bias, np.empty_like(bias), h_out, self.cell == "rnn-relu")
+        return (h_out,)
+
+
+class Int8Layer:
+    """A layer whose weights are rounded to eight bits; states and sums are float32.
+
+    Args:
+        cell: its cell.
+        weights: of it; copied.
+    """
+
+    def __init__(self, cell: CellName, weights: LayerWeights) -> None:
+        self.cell: CellName = cell
+        self._inputs, self._hidden = Int8Matrix.of(weights.weight_ih), Int8Matrix.of(weights.weight_hh)
+        self.bias = weights.bias(cell)
+        self._bias_hh = weights.bias_hh.copy()
+
+    def step(self, inputs: FloatArray, bias: FloatArray, state: LayerState) -> LayerState:
+        """See `Layer`."""
+        h = state[0]
+        h_out = np.empty_like(h)
+        if self.cell == "gru":
+            both = np.stack([bias, self._bias_hh])
+            self._add_inputs(inputs, both[0])
+            add_scaled_product(h, *self._hidden, both[1])
+            gru_gates(both, h, h_out)
+            return (h_out,)
+        gates = bias.copy()
+        self._add_inputs(inputs, gates)
+        add_scaled_product(h, *self._hidden, gates)
+        if self.cell == "lstm":
+            c_out = np.empty_like(h)
+            lstm_gates(gates, state[1], h_out, c_out)
+            return h_out, c_out
+        rnn_gates(gates, h_out, self.cell == "rnn-relu")
+        return (h_out,)
+
+    def _add_inputs(self, inputs: FloatArray, gates: FloatArray) -> None:
+        if len(inputs):
+            add_scaled_product(inputs, *self._inputs, gates)
+
+
+class Float32Output:
+    """An output layer whose weights are as they were trained.
+
+    Args:
+        weight: `(vocabulary_size, hidden_size)`; copied.
+        bias: `(vocabulary_size,)`; copied.
+    """
+
+    def __init__(self, weight: FloatArray, bias: FloatArray) -> None:
+        self._weight, self._bias = weight.T.copy(), bias.copy()
+
+    def __call__(self, inputs: FloatArray) -> FloatArray:
+        """See `Output`."""
+        logits = np.empty_like(self._bias)
+        affine(inputs, self._weight, self._bias, logits)
+        return logits
+
+
+class Int8Output:
+    """An output layer whose weights are rounded to eight bits.
+
+    Args:
+        weight: `(vocabulary_size, hidden_size)`.
+        bias: `(vocabulary_size,)`; copied.
+    """
+
+    def __init__(self, weight: FloatArray, bias: FloatArray) -> None:
+        self._weight, self._bias = Int8Matrix.of(weight), bias.copy()
+
+    def __call__(self, inputs: FloatArray) -> FloatArray:
+        """See `Output`."""
+        logits = self._bias.copy()
+        add_scaled_product(inputs, *self._weight, logits)
+        return logits
+
+
+def kinds_of(precision: Precision) -> tuple[type[Float32Layer | Int8Layer], type[Float32Output | Int8Output]]:
+    """The layers of a precision.
+
+    Raises:
+        OptionError: if there is no such precision.
+    """
+    if precision not in get_args(Precision):
+        raise OptionError(f"`precision` is {precision!r}, but must be one of {', '.join(get_args(Precision))}")
+    return (Int8Layer, Int8Output) if precision == "int8" else (Float32Layer, Float32Output)
