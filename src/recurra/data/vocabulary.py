@@ -209,8 +209,9 @@ class VocabularyPair:
                 tokenizers.from_json(built.to_json() | {"normalization": normalization}, "this vocabulary")
             )
 
-        masked = [placeholders.mask_pair(*pair) for pair in zip(sources, targets, strict=True)]
-        sources, targets = [source for source, _ in masked], [target for _, target in masked]
+        if placeholders.count:
+            masked = [placeholders.mask_pair(*pair) for pair in zip(sources, targets, strict=True)]
+            sources, targets = [source for source, _ in masked], [target for _, target in masked]
         if joint:
             both = make(sources, targets)
             return cls(both, both, placeholders)

@@ -251,7 +251,7 @@ class TestMeasuring:
         assert (figures["exact_match"], figures["count"]) == (1.0, 6)
         assert figures["bleu"] == pytest.approx(100)
         assert "nrefs:2" in figures["signature"]
-        assert model.evaluate([*pairs[:4], ("head", "deah")])["exact_match"] == 1.0
+        assert model.evaluate([*pairs[:4], ("head", "daeh")])["exact_match"] == 1.0
 
     @pytest.mark.parametrize("name", ["scores.tsv", "scores.csv", "scores.jsonl"])
     def test_a_row_for_each_pair(self, trained_translation: Path, recurra: Command, tmp_path: Path, name: str) -> None:

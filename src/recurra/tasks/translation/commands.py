@@ -127,6 +127,8 @@ def translate(
         raise RecurraError("there is no standard input; give a sentence or `file`")
     else:
         lines = _as_they_come(groups(sys.stdin.buffer, GROUP), reader)
+    for path in filter(None, (out, alignments)):
+        require_writable_parent(path)
     made: list[str] = []
     told: list[dict[str, Any]] = []
     aligned: list[str] = []
@@ -209,7 +211,6 @@ def _require_files(file: Path | None, out: Path | None, alignments: Path | None)
     for path, other in ((out, file), (alignments, file), (alignments, out)):
         if path is not None:
             require_file_name(path)
-            require_writable_parent(path)
         if path is not None and other is not None and _is_same_file(path, other):
             raise OptionError(f"{path} is named twice, to read and to write or for two things; name another file")
 
@@ -329,13 +330,15 @@ def evaluate(
     require_given(pairs, PAIRS, "ensemble" if ensemble else None)
     if out is not None:
         require_suffix(out, *ENDINGS)
-        require_writable_parent(out)
         if any(_is_same_file(out, Path(name)) for name in pairs):
             raise OptionError(f"`out` {out} is what is read; name another file")
-    figures = Model.load(model, "auto").evaluate(
+    loaded, others = Model.load(model, "auto"), _members(ensemble)
+    if out is not None:
+        require_writable_parent(out)
+    figures = loaded.evaluate(
         pairs,
         search,
-        ensemble=_members(ensemble),
+        ensemble=others,
         tokenize=tokenize,
         lowercase=lowercase,
         encoding=encoding,
