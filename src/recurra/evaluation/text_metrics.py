@@ -74,7 +74,12 @@ def measure(
 
 def length_of(sentence: str) -> int:
     """Words of a sentence, as spaces part them; each character of a script that is written without spaces is one."""
-    return len(_WORD.findall(sentence))
+    return len(words_of(sentence))
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, see `length_of`."""
+    return _WORD.findall(text)
 
 
 def by_length(

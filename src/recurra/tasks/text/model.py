@@ -18,7 +18,7 @@ from recurra.data.streams import encode_beginning, write_tokens
 from recurra.data.tokenizer import Tokenizer
 from recurra.decoding.sampling import Sampling, read, sample_tokens
 from recurra.errors import RecurraError
-from recurra.evaluation.language_model import score_dynamic, score_tokens
+from recurra.evaluation.language_model import score_dynamic, score_each_token, score_tokens
 from recurra.explain.measurements import searched_length
 from recurra.explain.passage import Subject
 from recurra.explain.report import Explained, explain
@@ -29,12 +29,18 @@ from recurra.tasks.shared.model import SavedModel
 from recurra.tasks.text import features
 from recurra.tasks.text.agreement import Agreement, agreement
 from recurra.tasks.text.config import Config
+from recurra.tasks.text.lines import ScoredLine, by_line
+from recurra.tasks.text.repeats import Repeats
 
 LENGTH = 400
 """Tokens that are written if nothing else is asked for ..."""
 
 MAX_LENGTH = 100_000_000
 """... and the most that are written in one go."""
+
+
+MAX_LINE_TOKENS = 1_000_000
+"""More tokens than this are not measured one by one."""
 
 
 class WrittenToken(NamedTuple):
@@ -109,6 +115,27 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
             "unknown": file.unknown,
         }
 
+    def score_lines(self, data: Source | Sequence[Source], *, encoding: str = "utf-8") -> list[ScoredLine]:
+        """The log-probability of every token of a text, by line; each is predicted from all that is before it.
+
+        Args:
+            data: a file, a folder, `Texts([...])` or a sample, of at most a million tokens.
+            encoding: how the text is encoded.
+
+        Raises:
+            RecurraError: if it has more tokens, or none to predict.
+        """
+        corpus = self._read(data, encoding)
+        tokens = encode_beginning(corpus.blocks(), self.tokenizer, MAX_LINE_TOKENS + 1)
+        if not 2 <= len(tokens) <= MAX_LINE_TOKENS:
+            raise RecurraError(
+                f"{corpus.name} does not have between 2 and {MAX_LINE_TOKENS:,} {self.config.tokens}, which can be "
+                "measured by line; give another text, or a part of it"
+            )
+        with bar("scoring") as shown:
+            log_probs = score_each_token(self.network, tokens, self.device, report=shown.update)
+        return by_line(self.tokenizer, tokens, log_probs)
+
     def explain(
         self,
         data: Source | Sequence[Source],
@@ -136,12 +163,40 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         """How often the right form of a verb is the more probable one; see `tasks.text.agreement`."""
         return agreement(self.network, self.tokenizer, Path(test))
 
+    def candidates(self, prompt: str = "", count: int = 5) -> list[WrittenToken]:
+        """The most probable tokens after a prompt, the most probable first; an end of the document has no text."""
+        step, state = single_stream(self.network)
+        start = tokenizers.read_prompt(self.tokenizer, prompt)
+        logits, _ = read(step, [int(token) for token in start.tokens], state)
+        own = logits.astype(np.float64) - np.logaddexp.reduce(logits.astype(np.float64))
+        own[start.suppressed] = -np.inf
+        best = [int(token) for token in np.argsort(-own, kind="stable")[:count] if np.isfinite(own[token])]
+        decode = [tokenizers.decoder(len(start.held)) for _ in best]
+        return [
+            WrittenToken(after(self.tokenizer.piece(token)), token, float(own[token]))
+            for after, token in zip(decode, best, strict=True)
+        ]
+
+    def never_written(self, text: str) -> list[str]:
+        """The characters of a text that no token has, each once: what holds one is never written."""
+        if self.tokenizer.kind in ("bytes", "subwords"):
+            return []
+        tokens = (token for token in range(self.tokenizer.size) if token != self.tokenizer.unknown)
+        known = set(tokenizers.decode(self.tokenizer, tokens))
+        return [character for character in dict.fromkeys(text) if character not in known]
+
     def unknown_in(self, text: str) -> list[str]:
         """The characters or words of a text that the model has no token for, each once."""
         return tokenizers.read_prompt(self.tokenizer, text).unknown
 
     def stream(
-        self, prompt: str = "", *, sampling: Sampling | None = None, number: int = 0, **options: Any
+        self,
+        prompt: str = "",
+        *,
+        sampling: Sampling | None = None,
+        number: int = 0,
+        no_repeat_ngram_size: int = 0,
+        **options: Any,
     ) -> Iterator[WrittenToken]:
         """Write token by token, going on from a prompt (which is not repeated), to the end of a document.
 
@@ -152,6 +207,8 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
             prompt: what comes before.
             sampling: how to choose.
             number: which of the samples of one seed this is.
+            no_repeat_ngram_size: no run of this many tokens comes twice, the prompt's counted, unless nothing else can
+                come; 0 allows any.
             options: fields of `Sampling`, which go before `sampling`: `temperature=0.7`.
         """
         sampling = with_options(sampling or Sampling(), options)
@@ -160,9 +217,13 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         logits, state = read(step, [int(token) for token in start.tokens], state)
         unknown = np.array([] if self.tokenizer.unknown is None else [self.tokenizer.unknown], dtype=np.int64)
         suppressed = itertools.chain([start.suppressed], itertools.repeat(unknown))
+        repeats = Repeats(no_repeat_ngram_size, start.tokens.tolist(), self.tokenizer.size)
         decode = tokenizers.decoder(len(start.held))
         generator = sampling.generator(number)
-        for drawn in sample_tokens(step, logits, state, sampling, generator, lambda _: next(suppressed)):
+        for drawn in sample_tokens(
+            step, logits, state, sampling, generator, lambda _: repeats.barred(next(suppressed))
+        ):
+            repeats.add(drawn.token)
             if drawn.token == self.tokenizer.boundary:
                 return
             yield WrittenToken(decode(self.tokenizer.piece(drawn.token)), drawn.token, drawn.log_prob)
@@ -175,12 +236,17 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         stop: str | None = None,
         sampling: Sampling | None = None,
         number: int = 0,
+        no_repeat_ngram_size: int = 0,
         **options: Any,
     ) -> Iterator[WrittenToken]:
         """As `stream`, but at most `length` tokens, ending before the string `stop`."""
         check_range("length", length, 0, MAX_LENGTH)
         held: list[WrittenToken] = []
-        for token in itertools.islice(self.stream(prompt, sampling=sampling, number=number, **options), length):
+        check_range("no_repeat_ngram_size", no_repeat_ngram_size, 0, MAX_LENGTH)
+        stream = self.stream(
+            prompt, sampling=sampling, number=number, no_repeat_ngram_size=no_repeat_ngram_size, **options
+        )
+        for token in itertools.islice(stream, length):
             held.append(token)
             text = "".join(item.text for item in held)
             if stop and stop in text:
@@ -200,6 +266,7 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         length: int = ...,
         stop: str | None = ...,
         sampling: Sampling | None = ...,
+        no_repeat_ngram_size: int = ...,
         **options: Any,
     ) -> str: ...
 
@@ -211,6 +278,7 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         length: int = ...,
         stop: str | None = ...,
         sampling: Sampling | None = ...,
+        no_repeat_ngram_size: int = ...,
         **options: Any,
     ) -> list[str]: ...
 
@@ -221,6 +289,7 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
         length: int = LENGTH,
         stop: str | None = None,
         sampling: Sampling | None = None,
+        no_repeat_ngram_size: int = 0,
         **options: Any,
     ) -> str | list[str]:
         """Text that begins with a prompt; of several prompts, one for each, independent of each other.
@@ -230,17 +299,18 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config]):
             length: most tokens to write after it; the text ends earlier where a document does.
             stop: end the text before this string.
             sampling: how to choose.
+            no_repeat_ngram_size: no run of this many tokens comes twice; 0 allows any.
             options: fields of `Sampling`: `temperature=0.7, seed=1`.
         """
         chosen = with_options(sampling or Sampling(), options).seeded()
         prompts = [prompt] if isinstance(prompt, str) else prompt
         texts = [
-            before
-            + "".join(
-                token.text for token in self.generate(before, length=length, stop=stop, sampling=chosen, number=number)
-            )
+            before + "".join(token.text for token in self.generate(
+                before, length=length, stop=stop, sampling=chosen, number=number,
+                no_repeat_ngram_size=no_repeat_ngram_size,
+            ))
             for number, before in enumerate(prompts)
-        ]
+        ]  # fmt: skip
         return texts[0] if isinstance(prompt, str) else texts
 
 
