@@ -96,7 +96,7 @@ def train(
 
 
 def _affordable(config: Config, length: int) -> int:
-    """As many evaluations as are asked for, but no more tokens in them all than are trained on: a third of its time.
+    """As many evaluations as are asked for, but no more tokens in them all than are trained on.
 
     Args:
         config: resolved.
