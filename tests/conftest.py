@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
-from singing import songs, write_recordings
+from singing import short_songs, songs, write_recordings
 
-from recurra import music, sentiment, speech, text, translation
+from recurra import captions, music, sentiment, speech, text, translation
 from recurra.cli import main
+from recurra.tasks.captions.config import Config as CaptionsConfig
+from recurra.tasks.captions.shapes import shapes
 from recurra.tasks.music.config import Config as MusicConfig
 from recurra.tasks.music.io.midi import write_midi
 from recurra.tasks.music.pieces import Meter, Note, Piece, Tempo, Track
@@ -348,4 +350,61 @@ def trained_speech(songs_file: Path, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("trained-speech") / "listener"
     options = TINY_SPEECH | {"steps": 150, "learning_rate": 0.02, "hidden_size": 24, "evaluations": 2}
     speech.train(songs_file, folder, SpeechConfig(**options, bidirectional=False))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def short_songs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of very short texts that are sung; not to be altered."""
+    return write_recordings(tmp_path_factory.mktemp("short-songs") / "sung", short_songs(160))
+
+
+@pytest.fixture(scope="session")
+def trained_speller(short_songs_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model that attends and has learnt the letters that are sung; not to be altered."""
+    folder = tmp_path_factory.mktemp("trained-speller") / "speller"
+    always_the_same = {"gain_db": 0.0, "noise_db": 100.0, "tokens": "characters"}
+    options = TINY_SPEECH | always_the_same | {"steps": 200, "learning_rate": 0.01, "hidden_size": 32, "evaluations": 2}
+    speech.train(short_songs_file, folder, SpeechConfig(**options, network="attention"))
+    return folder
+
+
+TINY_CAPTIONS: dict[str, Any] = {
+    "steps": 4,
+    "hidden_size": 8,
+    "embedding_size": 8,
+    "attention_size": 6,
+    "channels": 8,
+    "image_size": 32,
+    "evaluations": 1,
+    "batch_size": 8,
+    "min_count": 1,
+}
+"""Options of a run of captions that takes a moment."""
+
+
+@pytest.fixture
+def tiny_captions() -> dict[str, Any]:
+    """The options of `TINY_CAPTIONS`, for a `Config`."""
+    return dict(TINY_CAPTIONS)
+
+
+@pytest.fixture(scope="session")
+def scenes_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of drawn scenes, beside their pictures, with two captions of each; not to be altered."""
+    path = tmp_path_factory.mktemp("scenes") / "captions.tsv"
+    lines = ["file\tcaption\n"]
+    for item in shapes(60):
+        item.open().save(path.parent / item.name)
+        lines += [f"{item.name}\t{caption}\n" for caption in item.captions[:2]]
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_captions(scenes_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that has seen drawn scenes and learnt how captions go; not to be altered."""
+    folder = tmp_path_factory.mktemp("trained-captions") / "eyes"
+    options = TINY_CAPTIONS | {"steps": 60, "learning_rate": 0.02, "hidden_size": 16, "evaluations": 2}
+    captions.train(scenes_file, folder, CaptionsConfig(**options))
     return folder

@@ -11,6 +11,7 @@ from recurra.tasks import TASKS
 
 if TYPE_CHECKING:
     from recurra.devices import DeviceName
+    from recurra.tasks import captions as captions
     from recurra.tasks import embeddings as embeddings
     from recurra.tasks import music as music
     from recurra.tasks import sentiment as sentiment
@@ -24,7 +25,7 @@ __version__ = "0.1.0"
 # several times slower than one thread. A shorter spin costs next to nothing. It must be set before torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-__all__ = ["embeddings", "load", "music", "sentiment", "speech", "text", "translation"]
+__all__ = ["captions", "embeddings", "load", "music", "sentiment", "speech", "text", "translation"]
 
 _get, _names = attach("recurra.tasks", dict.fromkeys(TASKS, ""))
 
@@ -60,13 +61,19 @@ def load(path: str | Path, device: DeviceName = ..., *, task: Literal["translati
 
 
 @overload
+def load(path: str | Path, device: DeviceName = ..., *, task: Literal["captions"]) -> captions.Model: ...
+
+
+@overload
 def load(path: str | Path, device: DeviceName = ..., *, task: Literal["speech"]) -> speech.Model: ...
 
 
 @overload
 def load(
     path: str | Path, device: DeviceName = ...
-) -> text.Model | music.Model | embeddings.Model | sentiment.Model | translation.Model | speech.Model: ...
+) -> (
+    text.Model | music.Model | embeddings.Model | sentiment.Model | translation.Model | captions.Model | speech.Model
+): ...
 
 
 def load(path: str | Path, device: DeviceName = "auto", *, task: str | None = None) -> Any:

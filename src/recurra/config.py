@@ -26,6 +26,10 @@ class Range(NamedTuple):
     high: float
 
 
+class Derived:
+    """Marks a field, in its annotation, that follows from the others: it is kept with them, but is no option."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Options of a run or of a verb, in frozen fields whose docstrings are their help.
@@ -133,6 +137,8 @@ def _fits(value: object, hint: Any) -> bool:
         return any(_fits(value, option) for option in typing.get_args(hint))
     if origin is tuple:
         return isinstance(value, tuple | list)
+    if origin is dict:
+        return isinstance(value, dict)
     if origin is typing.Literal:
         return value in typing.get_args(hint)
     if hint is float:

@@ -91,6 +91,22 @@ def require_suffix(path: Path, *suffixes: str) -> None:
         raise OptionError(f"{path}: its name must end in {' or '.join(suffixes)}")
 
 
+def lock(descriptor: int) -> None:
+    """Lock an open file against all other processes that lock it, until it is closed or this process ends.
+
+    Raises:
+        OSError: if another process has it.
+    """
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def followed(path: Path) -> Path:
     """What a link leads to; any other path as it is."""
     return Path(os.path.realpath(path)) if path.is_symlink() else path

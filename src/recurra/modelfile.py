@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -129,17 +129,24 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
 
 def _make_real(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Put weights in the place of those on the device `meta`, which are only shapes; shared ones stay shared."""
-    names = {parameter: name for name, parameter in module.named_parameters() if parameter.is_meta}
-    made = {parameter: nn.Parameter(tensors[name].to(parameter.dtype, copy=True)) for parameter, name in names.items()}
+    names = {tensor: name for name, tensor in named_tensors(module) if tensor.is_meta}
+    made = {tensor: tensors[name].to(tensor.dtype, copy=True) for tensor, name in names.items()}
+    made |= {each: nn.Parameter(made[each], each.requires_grad) for each in made if isinstance(each, nn.Parameter)}
     for part in module.modules():
-        for name, parameter in list(part._parameters.items()):
-            if parameter in made:
-                setattr(part, name, made[parameter])
+        for name, tensor in [*part._parameters.items(), *part._buffers.items()]:
+            if tensor in made:
+                setattr(part, name, made[tensor])
+
+
+def named_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """What a network has learned, with names, shared ones once: parameters, then buffers, such as running means."""
+    yield from module.named_parameters()
+    yield from module.named_buffers()
 
 
 def unique_tensors(module: nn.Module) -> dict[str, Tensor]:
     """A network's weights by name, shared ones once."""
-    return {name: parameter.detach() for name, parameter in module.named_parameters()}
+    return {name: tensor.detach() for name, tensor in named_tensors(module)}
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:

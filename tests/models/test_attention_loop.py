@@ -36,7 +36,7 @@ class Problem(NamedTuple):
 
     def tensors(self) -> list[Tensor]:
         """All that has a gradient."""
-        _, keys, projected_values, _, weight, bias, vector = self.memory
+        _, keys, projected_values, _, weight, bias, vector, _ = self.memory
         return [self.inputs, keys, projected_values, weight, bias, *([] if vector is None else [vector]), *self.state]
 
     def attending_to(self, mask: Tensor) -> Problem:
@@ -159,6 +159,36 @@ def test_gradients_against_differences(cell: AttentionCell, additive: bool) -> N
 @each_loop
 @each_cell
 @each_kind
+@given(time=sizes, batch=sizes, positions=sizes, size=sizes, seed=seeds)
+def test_contexts_put_through_the_gates_weights_are_as_good_as_values_put_through_them(
+    loop: object, cell: AttentionCell, additive: bool, time: int, batch: int, positions: int, size: int, seed: int
+) -> None:
+    case = problem(cell, additive, seed, time, batch, positions, size)
+    values = case.memory.values.requires_grad_()
+    weight = torch.randn(case.memory.projected_values.shape[-1], values.shape[-1]).double().requires_grad_()
+    early = case.memory._replace(projected_values=values @ weight.T)
+    late = case.memory._replace(projected_values=None, context_weight=weight)
+    learned = [case.inputs, case.memory.keys, values, weight, *case.memory[4:6], *case.state]
+    results, grads = [], []
+    for memory in (early, late):
+        results.append(run(loop, case._replace(memory=memory)))
+        grads.append(torch.autograd.grad(weighted_sum(results[-1]), learned))
+    for one, other in zip([*results[0], *grads[0]], [*results[1], *grads[1]], strict=True):
+        exactly(one, other)
+
+    rows = torch.arange(batch).repeat_interleave(2)
+    inputs, state = case.inputs[0][rows], tuple(part[rows] for part in case.state)
+    steps = [attend_step(cell, inputs, state, memory, rows) for memory in (early, late)]
+    for one, other in zip([*steps[0][0], *steps[0][1:]], [*steps[1][0], *steps[1][1:]], strict=True):
+        exactly(one, other)
+    chosen = [attend_step(cell, inputs, state, memory.select(rows)) for memory in (early, late)]
+    for one, other in zip(chosen[0][0], chosen[1][0], strict=True):
+        exactly(one, other)
+
+
+@each_loop
+@each_cell
+@each_kind
 @given(positions=sizes, seed=seeds, garbage=st.sampled_from([7.0, -1e6, 1e30, -1e100]))
 def test_weights_sum_to_one_and_padding_has_none_whatever_stands_there(
     loop: object, cell: AttentionCell, additive: bool, positions: int, seed: int, garbage: float
@@ -198,7 +228,7 @@ def test_it_is_pytorchs_cell_fed_with_input_and_context(
     module = (nn.LSTMCell if cell == "lstm" else nn.GRUCell)(input_size + value_size, hidden).double()
     tokens, values = torch.randn(time, batch, input_size).double(), torch.randn(batch, positions, value_size).double()
     of_input, of_context = module.weight_ih.split([input_size, value_size], dim=1)
-    _, keys, _, mask, weight, _, vector = case.memory
+    _, keys, _, mask, weight, _, vector, _ = case.memory
     memory = AttentionMemory(
         values,
         keys,

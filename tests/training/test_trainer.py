@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -82,6 +83,44 @@ def test_the_course_of_plain_adamw_is_followed(tmp_path: Path) -> None:
         nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step()
     assert float(ours.model.weight.detach()) == pytest.approx(float(model.weight.detach()), abs=1e-6)
+
+
+class Slope(Line):
+    """A number to learn beside another that is frozen, and one that is learned slowly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frozen = nn.Parameter(torch.tensor([2.0]), requires_grad=False)
+        self.slow = nn.Module()
+        self.slow.weight = nn.Parameter(torch.tensor([1.0]))
+
+
+class Both(Parabola):
+    """Minimise (weight - 3)^2 + (frozen * slow - 10)^2."""
+
+    def loss(self, model: nn.Module, *rest: Any) -> tuple[Tensor, int, State | None]:
+        loss, rows, state = super().loss(model, *rest)
+        return loss + rows * (model.frozen * model.slow.weight - 10).square().sum(), rows, state
+
+
+def test_parameters_have_the_rates_that_are_given_and_frozen_ones_stay_and_are_kept_once(tmp_path: Path) -> None:
+    training = replace(SMALL, warmup=0.0, steps=1, average=1.0)
+    made = Trainer(Slope(), Both(), training, tmp_path, {}, make_workers(training), rates={"slow.": 0.1})
+    order: list[str] = []
+    outcome = made.run(lambda: order.append("checkpoint" if (tmp_path / runfolder.CHECKPOINT).exists() else "nothing"))
+    assert order == ["checkpoint"]
+    # AdamW's first step moves every weight by the learning rate that it has.
+    assert float(outcome.best["weight"]) == pytest.approx(0.05, rel=1e-3)
+    assert float(outcome.best["slow.weight"]) == pytest.approx(1.005, abs=1e-5)
+    assert float(outcome.best["frozen"]) == 2
+    groups, _ = checkpoint.load(tmp_path)
+    assert set(groups["model"]) == {"weight", "frozen", "slow.weight"}
+    assert set(groups["best"]) == {"weight", "slow.weight"}
+    again = Slope()
+    again.frozen.data.fill_(7.0)
+    restored = Trainer(again, Both(), training, tmp_path, {}, make_workers(training))
+    restored.restore()
+    assert float(restored.best["frozen"]) == float(again.frozen) == 2
 
 
 def test_the_best_weights_are_kept_not_the_last(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ SAMPLES = {
     "text": {"pydocs": "recurra.data.samples:pydocs"},
     "music": {"chorales": "recurra.tasks.music.chorales:chorales"},
     "sample of labelled texts": {"moods": "recurra.tasks.sentiment.moods:moods"},
+    "sample of pictures": {"shapes": "recurra.tasks.captions.shapes:shapes"},
     "sample of recordings": {"morse": "recurra.tasks.speech.morse:morse"},
     "sample of sentence pairs": {"dates": "recurra.tasks.translation.dates:dates"},
 }

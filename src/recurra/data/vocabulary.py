@@ -30,6 +30,23 @@ class Vocabulary:
 
     tokenizer: Tokenizer
 
+    @classmethod
+    def build(
+        cls,
+        kind: TokenKind,
+        *sides: Sequence[str],
+        limit: int,
+        min_count: int,
+        normalization: Normalization | None = "NFC",
+    ) -> Vocabulary:
+        """Make the vocabulary of sentences; for the arguments, and what is refused, see `VocabularyPair.build`."""
+        between = " " if kind in SPACED else ""
+        # Normalised one by one: one that begins with a mark does not lend it to the one before.
+        whole = ((tokenizers.normalized(sentence, normalization) for sentence in side) for side in sides)
+        blocks = (between + between.join(block) for side in whole for block in batched(side, BLOCK))
+        built = tokenizers.build(kind, blocks, limit, min_count, normalization=None)
+        return cls.from_json(built.to_json() | {"normalization": normalization}, "this vocabulary")
+
     @property
     def start(self) -> int:
         """The token before the first."""
@@ -108,6 +125,15 @@ class Vocabulary:
     def shown(self, tokens: Sequence[int]) -> list[str]:
         """Tokens as a person reads them one by one; a part of a character as its bytes."""
         return [_shown(self.tokenizer.piece(token)) for token in tokens]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to make it again, as JSON values."""
+        return self.tokenizer.to_json()
+
+    @classmethod
+    def from_json(cls, values: object, where: str) -> Vocabulary:
+        """The vocabulary that `to_json` described; `where` names the origin in errors."""
+        return cls(tokenizers.from_json(values, where))
 
     def _spaced(self, sentence: str) -> str:
         return " " + sentence if self.tokenizer.kind in SPACED and sentence else sentence
@@ -200,14 +226,7 @@ class VocabularyPair:
         """
 
         def make(*sides: Sequence[str]) -> Vocabulary:
-            between = " " if kind in SPACED else ""
-            # Normalised one by one: one that begins with a mark does not lend it to the one before.
-            whole = ((tokenizers.normalized(sentence, normalization) for sentence in side) for side in sides)
-            blocks = (between + between.join(block) for side in whole for block in batched(side, BLOCK))
-            built = tokenizers.build(kind, blocks, limit, min_count, normalization=None)
-            return Vocabulary(
-                tokenizers.from_json(built.to_json() | {"normalization": normalization}, "this vocabulary")
-            )
+            return Vocabulary.build(kind, *sides, limit=limit, min_count=min_count, normalization=normalization)
 
         if placeholders.count:
             masked = [placeholders.mask_pair(*pair) for pair in zip(sources, targets, strict=True)]
@@ -233,17 +252,17 @@ class VocabularyPair:
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make them again, as JSON values; no target if it is the source."""
-        target = {} if self.joint else {"target": self.target.tokenizer.to_json()}
+        target = {} if self.joint else {"target": self.target.to_json()}
         kept = {"placeholders": self.placeholders.to_json()} if self.placeholders.count else {}
-        return {"source": self.source.tokenizer.to_json()} | target | kept
+        return {"source": self.source.to_json()} | target | kept
 
     @classmethod
     def from_json(cls, values: object, where: str) -> VocabularyPair:
         """The vocabularies that `to_json` described; `where` names the origin in errors."""
         match values:
             case {"source": source, **rest}:
-                first = Vocabulary(tokenizers.from_json(source, where))
-                second = Vocabulary(tokenizers.from_json(rest["target"], where)) if "target" in rest else first
+                first = Vocabulary.from_json(source, where)
+                second = Vocabulary.from_json(rest["target"], where) if "target" in rest else first
                 kept = rest.get("placeholders")
                 return cls(first, second, NO_PLACEHOLDERS if kept is None else Placeholders.from_json(kept, where))
         raise RecurraError(f"{where} holds no vocabularies; the file is damaged, copy or train the model again")

@@ -2,9 +2,10 @@
 
 It is the one part of an encoder-decoder that cannot be a product over the whole sequence. What can be taken out of it
 is: the inputs' share of query and gates is worked out before it for all steps, the memory goes through the gates'
-weights once (so that a step adds up rows of the result instead of multiplying the context), query and recurrence
-share one product a step, and the gradients of all weights are one product each after the loop, for which the backward
-pass is written out here. `attend_reference` is the same by automatic differentiation, and what it is tested against.
+weights once (so that a step adds up rows of the result instead of multiplying the context; where there are many more
+positions than steps the context is multiplied after all), query and recurrence share one product a step, and the
+gradients of all weights are one product each after the loop, for which the backward pass is written out here.
+`attend_reference` is the same by automatic differentiation, and what it is tested against.
 
 Shapes: B batch, T time, S positions of the memory, A attention_size, H hidden_size, V value_size, G gates: 4 H for an
 LSTM, 3 H for a GRU. In a single step N rows attend to B memories; several rows may share one.
@@ -33,24 +34,27 @@ class AttentionMemory(NamedTuple):
     Attributes:
         values: the annotations, of which contexts are made, `(B, S, V)`.
         keys: what queries are compared with, `(B, S, A)`.
-        projected_values: the values through the gates' weights, `(B, S, G)`.
+        projected_values: the values through the gates' weights, `(B, S, G)`; None if contexts go through them.
         mask: `(B, S)`, True for what is there.
         recurrent_weight: from the previous state to query and gates, `(A + G, H)`; input by input (`weight_layout`).
         recurrent_bias: likewise, `(A + G,)`.
         vector: v of additive attention, `(A,)`; None for multiplicative.
+        context_weight: from a context to the gates, `(G, V)`; None if the values are projected.
     """
 
     values: Tensor
     keys: Tensor
-    projected_values: Tensor
+    projected_values: Tensor | None
     mask: Tensor
     recurrent_weight: Tensor
     recurrent_bias: Tensor
     vector: Tensor | None
+    context_weight: Tensor | None = None
 
     def select(self, indices: Tensor) -> AttentionMemory:
         """The memories of some of the batch."""
-        values, keys, projected_values, mask = (part[indices] for part in self[:4])
+        values, keys, mask = (part[indices] for part in (self.values, self.keys, self.mask))
+        projected_values = None if self.projected_values is None else self.projected_values[indices]
         return self._replace(values=values, keys=keys, projected_values=projected_values, mask=mask)
 
 
@@ -155,8 +159,11 @@ def attend_step(
     queries = groups.group(queries, len(memory.keys)) if groups else queries[:, None]  # (B, rows of a memory, A)
     scores = attention_scores(queries, memory.keys, memory.vector)  # (B, rows of a memory, S)
     weights = torch.softmax(scores.masked_fill_(~memory.mask[:, None], -math.inf), dim=-1)
-    grouped = (weights @ memory.projected_values, weights @ memory.values, weights)  # (B, rows of a memory, G | V | S)
-    projected, context, weights = (groups.ungroup(part) if groups else part[:, 0] for part in grouped)  # (N, G | V | S)
+    read = memory.values if memory.projected_values is None else memory.projected_values  # (B, S, V | G)
+    grouped = (weights @ read, weights @ memory.values, weights)  # (B, rows of a memory, V | G, V, S)
+    projected, context, weights = (groups.ungroup(part) if groups else part[:, 0] for part in grouped)  # (N, ...)
+    if memory.context_weight is not None:
+        projected = context @ memory.context_weight.T  # (N, G)
     return _FORWARD[cell](inputs[:, size:] + projected, product[:, size:], state)[0], context, weights
 
 
@@ -202,9 +209,10 @@ def attend(cell: AttentionCell, inputs: Tensor, state: State, memory: AttentionM
 
     All of it is worked out in the precision of the weights, under autocast too: gradients come back outside of that.
     """
-    _, keys, projected_values, *others = memory
     dtype = memory.recurrent_weight.dtype
-    tensors = (inputs.to(dtype), keys.to(dtype), projected_values.to(dtype), *others)
+    read = memory.values if memory.projected_values is None else memory.projected_values
+    weights_of_steps = (memory.recurrent_weight, memory.recurrent_bias, memory.vector, memory.context_weight)
+    tensors = (inputs.to(dtype), memory.keys.to(dtype), read.to(dtype), memory.mask, *weights_of_steps)
     with torch.autocast(inputs.device.type, enabled=False):
         keep = torch.is_grad_enabled()
         outputs, weights, *end = _Loop.apply(  # type: ignore[no-untyped-call]
@@ -214,9 +222,10 @@ def attend(cell: AttentionCell, inputs: Tensor, state: State, memory: AttentionM
 
 
 class _Loop(torch.autograd.Function):
-    """Takes cell, whether to keep what the backward pass needs, inputs, an `AttentionMemory` but its values, the state.
+    """Takes cell, whether to keep what the backward pass needs, inputs, the parts of an `AttentionMemory`, the state.
 
-    Gives outputs, attention weights, and an LSTM's c at the end. `dx` is the gradient of x.
+    What is read of the memory are its projected values; the values themselves, if there is a context weight. Gives
+    outputs, attention weights, and an LSTM's c at the end. `dx` is the gradient of x.
     """
 
     @staticmethod
@@ -226,11 +235,12 @@ class _Loop(torch.autograd.Function):
         keep: bool,
         inputs: Tensor,
         keys: Tensor,
-        projected_values: Tensor,
+        read: Tensor,
         mask: Tensor,
         recurrent_weight: Tensor,
         recurrent_bias: Tensor,
         vector: Tensor | None,
+        context_weight: Tensor | None,
         *state: Tensor,
     ) -> tuple[Tensor, ...]:
         time, batch = inputs.shape[:2]
@@ -241,6 +251,7 @@ class _Loop(torch.autograd.Function):
         weights = keys.new_empty(time, batch, positions)  # (T, B, S)
         queries = keys.new_empty(time, batch, size)  # (T, B, A)
         features = None if vector is None else keys.new_empty(time if keep else 1, *keys.shape)  # (T or 1, B, S, A)
+        contexts = None if context_weight is None else keys.new_empty(time, batch, read.shape[-1])  # (T, B, V)
         saved = []
         for t in range(time):
             product = torch.addmm(recurrent_bias, state[0], recurrent_weight.T)  # (B, A + G)
@@ -250,24 +261,29 @@ class _Loop(torch.autograd.Function):
             else:
                 scores = torch.add(keys, query[:, None], out=features[t if keep else 0]).tanh_() @ vector  # (B, S)
             step_weights = torch.softmax(scores.add_(mask_bias), dim=-1, out=weights[t])  # (B, S)
-            gates = torch.baddbmm(inputs[t, :, None, size:], step_weights[:, None], projected_values)[:, 0]  # (B, G)
+            if context_weight is None or contexts is None:
+                gates = torch.baddbmm(inputs[t, :, None, size:], step_weights[:, None], read)[:, 0]  # (B, G)
+            else:
+                contexts[t] = torch.bmm(step_weights[:, None], read)[:, 0]  # (B, V)
+                gates = torch.addmm(inputs[t, :, size:], contexts[t], context_weight.T)  # (B, G)
             state, kept = _FORWARD[cell](gates, product[:, size:], state)  # (B, H) each
             if keep:
                 saved.append(kept)
             states[t + 1] = state[0]
-        ctx.save_for_backward(keys, projected_values, recurrent_weight, vector, states, weights, queries)
-        ctx.cell, ctx.features, ctx.saved = cell, features, saved
+        ctx.save_for_backward(keys, read, recurrent_weight, vector, context_weight, states, weights, queries)
+        ctx.cell, ctx.features, ctx.contexts, ctx.saved = cell, features, contexts, saved
         return states[1:], weights, *state[1:]
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, doutputs: Tensor, dweights: Tensor, *dend: Tensor) -> tuple[Any, ...]:
-        keys, projected_values, recurrent_weight, vector, states, weights, queries = ctx.saved_tensors
+        keys, read, recurrent_weight, vector, context_weight, states, weights, queries = ctx.saved_tensors
         time, batch, size = queries.shape
         recurrent_weight = recurrent_weight.contiguous()  # (A + G, H); a step's product reads it from the other side
-        dproducts = keys.new_empty(time, batch, size + projected_values.shape[-1])  # (T, B, A + G)
+        dproducts = keys.new_empty(time, batch, len(recurrent_weight))  # (T, B, A + G)
         # The gates of an LSTM are made of a sum, those of a GRU are not.
         dinputs = dproducts if ctx.cell == "lstm" else torch.empty_like(dproducts)  # (T, B, A + G)
+        dcontexts = None if context_weight is None else torch.empty_like(ctx.contexts)  # (T, B, V)
         dscores = torch.empty_like(weights)  # (T, B, S)
         dkeys = keys.new_zeros(keys.shape)  # (B, S, A)
         dvector = None if vector is None else torch.zeros_like(vector)  # (A,)
@@ -275,7 +291,8 @@ class _Loop(torch.autograd.Function):
         for t in range(time - 1, -1, -1):
             dstate = (dstate[0] + doutputs[t], *dstate[1:])
             dgates, drecurrent, dstate = _BACKWARD[ctx.cell](ctx.saved[t], dstate)  # (B, G), (B, G), (B, H) each
-            dcontext_weights = torch.bmm(dgates[:, None], projected_values.transpose(1, 2))[:, 0]  # (B, S)
+            dread = dgates if dcontexts is None else torch.mm(dgates, context_weight, out=dcontexts[t])  # (B, G | V)
+            dcontext_weights = torch.bmm(dread[:, None], read.transpose(1, 2))[:, 0]  # (B, S)
             dscores[t] = ds = _softmax_backward(weights[t], dweights[t] + dcontext_weights)  # (B, S)
             dproduct = dproducts[t]  # (B, A + G)
             dproduct[:, size:] = drecurrent
@@ -292,10 +309,12 @@ class _Loop(torch.autograd.Function):
             dkeys = torch.bmm(dscores.permute(1, 2, 0), queries.transpose(0, 1)) / math.sqrt(size)  # (B, S, A)
         else:
             dkeys *= vector
-        dprojected = torch.bmm(weights.permute(1, 2, 0), dinputs[:, :, size:].transpose(0, 1))  # (B, S, G)
+        dgates = dinputs[:, :, size:]  # (T, B, G)
+        dread = torch.bmm(weights.permute(1, 2, 0), (dgates if dcontexts is None else dcontexts).transpose(0, 1))
+        dcontext_weight = None if dcontexts is None else dgates.flatten(0, 1).T @ ctx.contexts.flatten(0, 1)  # (G, V)
         flat = dproducts.flatten(0, 1)  # (T * B, A + G)
         dweight = flat.T @ states[:-1].flatten(0, 1)  # (A + G, H)
-        dmemory = (dkeys, dprojected, None, dweight, flat.sum(dim=0), dvector)
+        dmemory = (dkeys, dread, None, dweight, flat.sum(dim=0), dvector, dcontext_weight)
         return None, None, dinputs, *dmemory, *dstate
 
 

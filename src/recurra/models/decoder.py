@@ -34,13 +34,20 @@ class Decoder(nn.Module):
         scale: what its vectors are multiplied by.
         value_size: features of an annotation, and of the summary.
         architecture: a resolved one.
+        project_values: put all values through the gates' weights once instead of the context in each step; pays where
+            there are not many more positions than steps.
 
     Raises:
         ValueError: if the cell or the attention is not one of the choices, or the architecture is not resolved.
     """
 
     def __init__(
-        self, embedding: nn.Embedding, scale: float, value_size: int, architecture: EncoderDecoderArchitecture
+        self,
+        embedding: nn.Embedding,
+        scale: float,
+        value_size: int,
+        architecture: EncoderDecoderArchitecture,
+        project_values: bool = True,
     ) -> None:
         super().__init__()
         cell, tied = architecture.cell, required(architecture.tied, "tied")
@@ -48,6 +55,7 @@ class Decoder(nn.Module):
         hidden_size, size = required(architecture.hidden_size, "hidden_size"), embedding.embedding_dim
         self.embedding = embedding
         self.scale = scale
+        self.project_values = project_values
         self.cell = cell
         self.hidden_size = hidden_size
         self.num_layers = required(architecture.num_layers, "num_layers")
@@ -58,7 +66,8 @@ class Decoder(nn.Module):
         self.attention: Attention | None = None
         upper, upper_inputs = self.num_layers, size
         if architecture.attention != "none":
-            self.attention = Attention(architecture.attention, hidden_size, value_size, hidden_size)
+            attention_size = architecture.attention_size or hidden_size
+            self.attention = Attention(architecture.attention, hidden_size, value_size, attention_size)
             gates = GATE_COUNTS[cell] * hidden_size
             self.inputs = nn.Linear(size, self.attention.attention_size + gates)
             self.context = nn.Linear(value_size, gates, bias=False)
@@ -115,11 +124,13 @@ class Decoder(nn.Module):
         if not bool(mask.any(dim=1).all()):
             raise ValueError("a row of the mask is empty: there is nothing to attend to")
         keys = self.attention.key(values)  # (B, S, A)
-        projected_values = self.context(values)  # (B, S, G)
         # Input by input, as in `weight_layout`.
         weight = torch.cat([self.attention.query.weight.T, self.hidden.weight.T], dim=1).T  # (A + G, H)
-        bias = torch.cat([self.hidden.bias.new_zeros(self.hidden_size), self.hidden.bias])  # (A + G,)
-        return AttentionMemory(values, keys, projected_values, mask, weight, bias, self.attention.score)
+        bias = torch.cat([self.hidden.bias.new_zeros(self.attention.attention_size), self.hidden.bias])  # (A + G,)
+        memory = AttentionMemory(values, keys, None, mask, weight, bias, self.attention.score)
+        if self.project_values:
+            return memory._replace(projected_values=self.context(values))  # (B, S, G)
+        return memory._replace(context_weight=self.context.weight.T.contiguous().T)  # (G, V)
 
     def forward(
         self, tokens: Tensor, state: State, memory: AttentionMemory | None, generator: DropoutGenerator | None = None

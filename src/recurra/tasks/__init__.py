@@ -63,11 +63,21 @@ TASKS = {
             "explain": "Show how a sentence is translated: its attention map, its beam tree, its runners-up.",
         },
     ),
+    "captions": Task(
+        "Say what is in a picture.",
+        {
+            "train": "Train a model on pictures with captions, or sample:shapes.",
+            "describe": "Describe a picture, several, or a folder of them.",
+            "explain": "Show where a model looked at each word of its captions.",
+            "evaluate": "Measure captions: BLEU, ROUGE-L, CIDEr; on drawn scenes whether they are true.",
+        },
+    ),
     "speech": Task(
         "Write down what is said in recordings, or keyed in Morse code.",
         {
             "train": "Train a model on recordings with transcripts, a folder for each word, or sample:morse.",
             "transcribe": "Write down what recordings say, or what a microphone hears.",
+            "detect": "Find a word in recordings, or as a microphone hears it.",
             "evaluate": "Measure transcripts: word and character error rates, the worst of them.",
             "explain": "Show what was heard: spectrogram, probabilities of the symbols and text, to be played.",
         },

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +21,7 @@ from recurra.training.history import Measurement
 from recurra.training.options import Training
 from recurra.training.run_folder import SavedRun
 from recurra.training.trainer import Objective, Outcome, Trainer
-from recurra.training.workers import make_workers
+from recurra.training.workers import Workers, make_workers
 
 ConfigT = TypeVar("ConfigT", bound=Training)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -41,6 +42,9 @@ class RunSpec(Generic[ConfigT, NetworkT, DataT]):
         notes: lines for a person, on the data.
         network: a few words for a person, on the network.
         guessing: the validation loss of guessing evenly, nats.
+        rates: of the learning rate, what parameters have whose names begin so; all of it if there is none.
+        ready: called with the network, its weights as the run begins, the run's folder and the device, once there is
+            something to go on from and before the clock starts; of several processes in one after another.
     """
 
     config: ConfigT
@@ -52,6 +56,8 @@ class RunSpec(Generic[ConfigT, NetworkT, DataT]):
     notes: tuple[str, ...]
     network: str
     guessing: float
+    rates: Mapping[str, float] = field(default_factory=dict)
+    ready: Callable[[NetworkT, Path, torch.device], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -162,13 +168,24 @@ def run_training(
         note("\n".join((*spec.notes, f"{spec.network}; {count:,} parameters")))
         workers.wait_for_everyone()
         about = {"config": asdict(spec.config), "data": spec.digest, "begun_from": begun_from}
-        trainer = Trainer(network, spec.objective, spec.config, work, about, workers, on_point)
+        trainer = Trainer(network, spec.objective, spec.config, work, about, workers, on_point, spec.rates)
         if run:
             trainer.restore()
-        outcome = trainer.run()
+        ready = partial(_in_turn, spec.ready, network, work, workers) if spec.ready else None
+        outcome = trainer.run(ready)
         network = network.to(trainer.device)
         modelfile.fill(network, outcome.best, "the run")
         finish(RunResult(network, spec, outcome, begun_from, trainer.device), work if main else None)
+
+
+def _in_turn(
+    ready: Callable[[NetworkT, Path, torch.device], None], network: NetworkT, work: Path, workers: Workers
+) -> None:
+    """Call `ready` in one process after another: what the first has made, the others find."""
+    for index in range(workers.num_processes):
+        if index == workers.process_index:
+            ready(network, work, workers.device)
+        workers.wait_for_everyone()
 
 
 def gone_on_with(run: SavedRun, given: ConfigT) -> ConfigT:

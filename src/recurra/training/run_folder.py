@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from recurra import arrayfile, modelfolder
 from recurra.config import Options, from_dict
 from recurra.errors import OptionError, RecurraError, os_errors
-from recurra.files import require_writable_parent, write_text_atomic
+from recurra.files import lock, require_writable_parent, write_text_atomic
 from recurra.modelfolder import FINISHED, VOCABULARY
 from recurra.training.history import PICTURE
 
@@ -89,7 +89,7 @@ def _locked(work: Path, out: Path) -> Iterator[None]:
         file = open(path, "a+b")  # noqa: SIM115 (closed below: what goes wrong in between is not about it)
     with file:
         try:
-            _lock(file.fileno())
+            lock(file.fileno())
             ours = os.path.samestat(os.fstat(file.fileno()), os.stat(path))  # not one that was just taken away
         except OSError:
             ours = False
@@ -99,17 +99,6 @@ def _locked(work: Path, out: Path) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
-
-
-def _lock(descriptor: int) -> None:
-    if os.name == "nt":
-        import msvcrt
-
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _require_place(out: Path, resume: bool, overwrite: bool) -> None:

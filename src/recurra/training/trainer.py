@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, Self
 
 import torch
@@ -122,6 +123,7 @@ class Trainer:
         config: kept in the checkpoint, to tell whether a resumed run is the same.
         workers: the processes that train together.
         on_point: called with each point of the loss curve, in the first process.
+        rates: of the learning rate, what parameters have whose names begin so; all of it if there is none.
     """
 
     def __init__(
@@ -133,6 +135,7 @@ class Trainer:
         config: Mapping[str, Any],
         workers: Workers,
         on_point: Callable[[Measurement], None] | None = None,
+        rates: Mapping[str, float] = MappingProxyType({}),
     ) -> None:
         self.objective = objective
         self.training = training
@@ -151,8 +154,9 @@ class Trainer:
                 "choose a multiple"
             )
         self.names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
+        self.frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
         decay = required(training.weight_decay, "weight_decay")
-        self.optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), weight_decay=decay, fused=True)
+        self.optimizer = torch.optim.AdamW(_groups(model, rates), betas=(0.9, 0.99), weight_decay=decay, fused=True)
         self.best = self._weights()
         self.average = self._weights()
         self.state: State | None = None
@@ -161,8 +165,11 @@ class Trainer:
         self._evaluation_cost = 0.0
         self.runner = workers.prepare(self.model)
 
-    def run(self) -> Outcome:
+    def run(self, ready: Callable[[], None] | None = None) -> Outcome:
         """Train to the end.
+
+        Args:
+            ready: called once there is a checkpoint to go on from, before the clock starts.
 
         Raises:
             Interrupted: at SIGINT or SIGTERM, with everything saved.
@@ -170,6 +177,8 @@ class Trainer:
         """
         if self.trainer_state.step == 0:
             self._save()
+        if ready:
+            ready()
         with caught_signals() as caught, bar("training") as shown:
             reason = self._loop(caught, shown)
         if math.isinf(self.trainer_state.best):  # the run ended before its first evaluation
@@ -233,7 +242,7 @@ class Trainer:
         if not math.isfinite(float(norm)):
             self._give_up()
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["rate"]
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.state = None if state is None else tuple(part.detach() for part in state)
@@ -290,7 +299,7 @@ class Trainer:
         run = self.trainer_state
         run.averaged = run.averaged + 1 if progress > 1 - self.training.average else 0
         if run.averaged:
-            for name, weights in self._weights().items():
+            for name, weights in self._learned(self._weights()).items():
                 self.average[name].lerp_(weights, 1 / run.averaged)
 
     def _consider_average(self) -> None:
@@ -323,7 +332,13 @@ class Trainer:
         return row
 
     def _weights(self) -> dict[str, Tensor]:
-        return {name: parameter.detach().clone() for parameter, name in self.names.items()}
+        """All weights by name, copied; those that are frozen are the network's own."""
+        found = modelfile.unique_tensors(self.model)
+        return {name: tensor if name in self.frozen else tensor.clone() for name, tensor in found.items()}
+
+    def _learned(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Without those that are frozen, which are the same at any time."""
+        return {name: tensor for name, tensor in weights.items() if name not in self.frozen}
 
     def _bar_text(self) -> str:
         run = self.trainer_state
@@ -346,8 +361,8 @@ class Trainer:
             return
         groups = {
             "model": self._weights(),
-            "best": self.best,
-            "average": self.average if self.trainer_state.averaged else {},
+            "best": self._learned(self.best),
+            "average": self._learned(self.average) if self.trainer_state.averaged else {},
             "optimizer": checkpoint.optimizer_tensors(self.optimizer, self.names),
             "state": {str(number): part for number, part in enumerate(state)},
         }
@@ -368,8 +383,10 @@ class Trainer:
         try:
             self.trainer_state = TrainerState.from_json(figures["trainer_state"])
             with torch.no_grad():
-                for parameter, name in self.names.items():
-                    parameter.copy_(groups["model"][name])
+                for name, tensor in modelfile.unique_tensors(self.model).items():
+                    tensor.copy_(groups["model"][name])
+                    if name in self.frozen:
+                        continue
                     self.best[name].copy_(groups["best"][name])
                     if self.trainer_state.averaged:
                         self.average[name].copy_(groups["average"][name])
@@ -381,6 +398,15 @@ class Trainer:
         if "state" in groups:
             parts = [groups["state"][str(number)] for number in range(len(groups["state"]))]
             self.state = tuple(part[:, self.rows].contiguous().to(self.device) for part in parts)
+
+
+def _groups(model: nn.Module, rates: Mapping[str, float]) -> list[dict[str, Any]]:
+    """The parameters as the optimiser takes them: those of each rate together, see `Trainer`."""
+    together: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        rate = next((rate for start, rate in rates.items() if name.startswith(start)), 1.0)
+        together.setdefault(rate, []).append(parameter)
+    return [{"params": parameters, "rate": rate} for rate, parameters in together.items()]
 
 
 def _write_tensorboard(row: Measurement, folder: Path) -> None:

@@ -23,7 +23,14 @@ from recurra.tasks.shared.output import print_table, readable_size
 Command = Callable[..., Any]
 Refused = Callable[..., str]
 
-MODELS = ("trained_folder", "trained_music", "trained_sentiment", "trained_translation", "trained_speech")
+MODELS = (
+    "trained_folder",
+    "trained_music",
+    "trained_sentiment",
+    "trained_translation",
+    "trained_captions",
+    "trained_speech",
+)
 
 
 @pytest.fixture

@@ -15,25 +15,26 @@ import pytest
 import torch
 
 import recurra as package
-from recurra import modelfile, music, sentiment, speech, text, translation
+from recurra import captions, modelfile, music, sentiment, speech, text, translation
 from recurra.errors import Interrupted, OptionError, RecurraError
 from recurra.tasks import TASKS
 from recurra.training import run_folder
 from recurra.training.history import Measurement
 
 Command = Callable[..., Any]
-CASES = ["text", "music", "sentiment", "translation", "speech"]
+CASES = ["text", "music", "sentiment", "translation", "captions", "speech"]
 
 
 @pytest.fixture
 def data(
-    corpus_file: Path, music_folder: Path, opinions_file: Path, pairs_file: Path, songs_file: Path
+    corpus_file: Path, music_folder: Path, opinions_file: Path, pairs_file: Path, scenes_file: Path, songs_file: Path
 ) -> dict[str, Path]:
     return {
         "text": corpus_file,
         "music": music_folder,
         "sentiment": opinions_file,
         "translation": pairs_file,
+        "captions": scenes_file,
         "speech": songs_file,
     }
 
@@ -44,6 +45,7 @@ def folders(
     trained_music: Path,
     trained_sentiment: Path,
     trained_translation: Path,
+    trained_captions: Path,
     trained_speech: Path,
 ) -> dict[str, Path]:
     return {
@@ -51,6 +53,7 @@ def folders(
         "music": trained_music,
         "sentiment": trained_sentiment,
         "translation": trained_translation,
+        "captions": trained_captions,
         "speech": trained_speech,
     }
 
@@ -71,8 +74,9 @@ def test_a_model_begins_from_a_trained_one_and_keeps_what_makes_it_up(
     model = train(task, data[task], tmp_path / "m", from_model=folders[task], steps=1, learning_rate=1e-12)
     assert model.vocabulary.to_json() == start.vocabulary.to_json()
     assert model.config.hidden_size == start.config.hidden_size
-    for name, tensor in weights(start).items():
-        torch.testing.assert_close(weights(model)[name], tensor, rtol=0, atol=1e-6)
+    learned = dict(model.network.named_parameters())
+    for name, parameter in start.network.named_parameters():
+        torch.testing.assert_close(learned[name], parameter, rtol=0, atol=1e-6)
     assert model.record["begun_from"] == start.name
     assert f"begun from {start.name}" in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
     with pytest.raises(OptionError, match=r"`hidden_size` is 9, but .*, from which this model begins, has"):
@@ -200,17 +204,24 @@ def test_a_run_that_is_stopped_says_what_is_kept_of_it(corpus_file: Path, tmp_pa
 
 @pytest.mark.parametrize("task", CASES)
 def test_all_names_after_validation_are_validated_on(
-    task: str, data: dict[str, Path], tmp_path: Path, recurra: Command, music_folder: Path, songs_file: Path
+    task: str,
+    data: dict[str, Path],
+    tmp_path: Path,
+    recurra: Command,
+    music_folder: Path,
+    scenes_file: Path,
+    songs_file: Path,
 ) -> None:
     kept = {
         "text": sorted(tmp_path / name for name in ("a.txt", "b.txt")),
         "music": sorted(music_folder.iterdir())[:2],
         "sentiment": sorted(tmp_path / name for name in ("a.tsv", "b.tsv")),
         "translation": sorted(tmp_path / name for name in ("a.tsv", "b.tsv")),
+        "captions": [scenes_file, scenes_file],
         "speech": [songs_file, songs_file],
     }[task]
     for path in kept:
-        if task not in ("music", "speech"):
+        if task not in ("music", "captions", "speech"):
             path.write_text(("ab\tpositive\n" if task == "sentiment" else "ab\tba\n") * 40)
     options = ["--steps", 1, "--hidden-size", 8]
     assert recurra(task, "train", data[task], "--out", tmp_path / "m", "--validation", *kept, *options).status == 0
@@ -251,7 +262,14 @@ def test_the_tasks_that_may_not_import_each_other_are_all_of_them() -> None:
 
 @pytest.mark.parametrize("task", CASES)
 def test_a_task_shows_what_a_user_needs(task: str, folders: dict[str, Path]) -> None:
-    module = {"text": text, "music": music, "sentiment": sentiment, "translation": translation, "speech": speech}[task]
+    module = {
+        "text": text,
+        "music": music,
+        "sentiment": sentiment,
+        "translation": translation,
+        "captions": captions,
+        "speech": speech,
+    }[task]
     assert {"train", "Config", "Model"} <= set(dir(module)) == set(module.__all__)
     assert all(getattr(module, name) is not None for name in module.__all__)
     model = package.load(folders[task], "cpu")

@@ -21,7 +21,7 @@ from singing import sung
 from recurra.errors import OptionError, RecurraError
 from recurra.tasks.speech.audio import read_sound
 from recurra.tasks.speech.ctc import greedy
-from recurra.tasks.speech.explanation import Explanation, passage
+from recurra.tasks.speech.explanation import Explanation, best_path, passage
 from recurra.tasks.speech.figure import peaks
 from recurra.tasks.speech.model import Model
 from recurra.tasks.speech.page import _points, page_parts
@@ -72,23 +72,25 @@ def test_log_probabilities_are_those_of_pytorch(model: Model, recording: Path, e
         lengths = torch.tensor([len(log_probs)]), torch.tensor([target.shape[1]])
         loss = torch.nn.functional.ctc_loss(log_probs, target, *lengths, BLANK, "sum")
         assert log_prob == pytest.approx(-float(loss), abs=1e-4)
-    ranked = [log_prob for _, log_prob in explanation.alternatives]
-    assert ranked == sorted(ranked, reverse=True)
+    assert explanation.alternatives[0].log_prob == max(log_prob for _, log_prob in explanation.alternatives)
 
 
 def test_the_path_merges_to_the_greedy_text(model: Model, recording: Path, explanation: Explanation) -> None:
-    path = explanation.path
+    assert explanation.probabilities is not None
+    path = best_path(explanation.probabilities)
     merged = path[np.diff(path, prepend=-1) != 0]
     expected = greedy(model.log_probs(recording), BLANK).symbols
     assert merged[merged != BLANK].tolist() == expected.tolist()
 
 
 def test_each_symbol_of_the_text_has_its_peak(explanation: Explanation) -> None:
-    symbols, found = explanation.labelling.symbols.tolist(), peaks(explanation)
+    probabilities = explanation.probabilities
+    assert probabilities is not None
+    symbols, found = explanation.labelling.symbols.tolist(), peaks(probabilities, explanation.labelling)
     assert [peak.symbol for peak in found if peak.symbol in symbols] == symbols
     for peak, start, stop in zip(found, explanation.labelling.starts, explanation.labelling.stops, strict=True):
         assert start <= peak.step < stop
-        assert peak.probability == explanation.probabilities[start:stop, peak.symbol].max()
+        assert peak.probability == probabilities[start:stop, peak.symbol].max()
 
 
 def test_level_stretches_of_a_line_are_two_points() -> None:
@@ -111,10 +113,12 @@ def test_the_page_holds_all_it_needs(model: Model, tmp_path: Path, explanation: 
     assert np.abs(samples - shown.samples).max() < 1e-4
     data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
     assert [word[0] for word in data["words"]] == ["bade"]
-    assert len(data["best"]) == len(shown.probabilities)
-    for best, told in zip(data["best"], data["probabilities"], strict=True):
+    assert shown.probabilities is not None
+    assert len(data["told"]) == len(shown.probabilities)
+    for step in data["told"]:
+        told = [probability for _, probability in step]
         assert told == sorted(told, reverse=True)
-        assert len(set(best)) == 3
+        assert len({symbol for symbol, _ in step}) == 3
     assert text.count('class="said"') == text.count('class="word"') == 1
     picture = (tmp_path / "page.png").read_bytes()
     assert picture[:8] == b"\x89PNG\r\n\x1a\n"
@@ -176,3 +180,21 @@ def test_too_short(model: Model, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "short.wav", sung("b")[:10], RATE)
     with pytest.raises(RecurraError, match="does not fill a window"):
         model.explain(tmp_path / "short.wav")
+
+
+def test_a_model_that_attends(trained_speller: Path, tmp_path: Path) -> None:
+    """A row of weights for each symbol in place of probabilities; the letters go from left to right."""
+    soundfile.write(tmp_path / "song.wav", sung("ba"), RATE)
+    model = Model.load(trained_speller)
+    shown = model.explain(tmp_path / "song.wav", tmp_path / "page.html")
+    attended = model.attention(tmp_path / "song.wav")
+    assert shown.transcript == attended.transcript
+    assert shown.weights is not None
+    assert np.array_equal(shown.weights, attended.weights)
+    text = (tmp_path / "page.html").read_text()
+    assert text.count('class="letter"') == len(attended.symbols) > 0
+    assert "attended to" in text
+    assert "polyline class" not in text
+    assert (tmp_path / "page.png").stat().st_size > 10_000
+    soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
+    assert model.explain(tmp_path / "silent.wav", tmp_path / "page.html").transcript.text == ""

@@ -65,13 +65,13 @@ def test_the_loss_is_the_probability_of_the_labelling() -> None:
     recordings, symbols = [steps(9, 1), steps(14, 2), steps(3, 3)], [[1, 1, 2], [3, 4, 4, 1], [2]]
     model = network()
     batch = heard(recordings)
-    targets = torch.tensor([symbol for each in symbols for symbol in each])
-    loss = model.loss(batch, targets, torch.tensor([len(each) for each in symbols]), None)
+    loss = model.loss(batch, [np.array(each, np.int32) for each in symbols], None)
     log_probs = model(batch).double().detach().numpy()
+    expected = 0.0
     for row, (recording, each) in enumerate(zip(recordings, symbols, strict=True)):
-        expected = -labelling_log_prob(log_probs[row, : len(recording)], each, BLANK)
-        assert loss[row].item() == pytest.approx(expected, abs=1e-4)
-    loss.sum().backward()
+        expected -= labelling_log_prob(log_probs[row, : len(recording)], each, BLANK)
+    assert loss.item() == pytest.approx(expected, abs=1e-4)
+    loss.backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
@@ -99,5 +99,6 @@ def test_frames_are_spread_and_moved_within_bounds(count: int, seed: int) -> Non
     assert abs(shift) <= 2
     bands = (np.arange(6) + shift).clip(0, 5)
     expected = np.linspace(0, 100, len(found))[:, None] + bands
-    assert found == pytest.approx(expected, abs=1e-3)
+    assert np.abs(found - expected).max() <= 50 / (count - 1) + 1e-3, "no frame is further away than half a frame"
+    assert {tuple(row) for row in found} <= {tuple(row) for row in frames[:, bands]}
     assert np.array_equal(moved(frames, Config(stretch=0.0, shift_bands=0), np.random.default_rng(seed)), frames)

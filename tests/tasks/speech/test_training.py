@@ -15,6 +15,7 @@ from recurra.data.buckets import Buckets
 from recurra.errors import RecurraError
 from recurra.tasks.speech.config import Config, resolve, with_preset
 from recurra.tasks.speech.data import read_data, steps_needed
+from recurra.tasks.speech.evaluation import hear
 from recurra.tasks.speech.objective import Transcribing, lengths_of, played, steps_of
 from recurra.tasks.speech.symbols import BLANK
 
@@ -108,5 +109,5 @@ def test_a_model_that_has_learned_only_blanks_says_so(
             model.network.output.bias.zero_()
             model.network.output.bias[symbol] = 100.0
         capsys.readouterr()
-        model.hear(read.validation)
+        hear(model, read.validation)
         assert ("learned only blanks" in capsys.readouterr().err) == said

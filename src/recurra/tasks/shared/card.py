@@ -47,6 +47,10 @@ class Described:
         more = {"time": f"`minutes` {2 * max(1, round(last.seconds / 60))}", "steps": f"`steps` {2 * last.step}"}
         return more.get(reason, "")
 
+    def told(self) -> tuple[str, str, str]:
+        """`quality`, `manner` and `use` of this model, where not every model of a task has the same."""
+        return self.quality, self.manner, self.use
+
     def facts(self) -> dict[str, str]:
         """What a person wants to know of the model, label to text.
 
@@ -56,7 +60,7 @@ class Described:
         begun = self.record.get("begun_from")
         return {
             "trained on": modelfolder.tell(self.record, self.trained_on) + (f", begun from {begun}" if begun else ""),
-            "validation": modelfolder.tell(self.record, self.quality),
+            "validation": modelfolder.tell(self.record, self.told()[0]),
             "network": self.network_words(),
         }
 
@@ -65,7 +69,8 @@ class Described:
         facts = "\n".join(f"- {label}: {text}" for label, text in self.facts().items())
         made_with = f"made with Recurra {self.record.get('recurra', recurra.__version__)}"
         title = f"# {name}\n\n{modelfolder.model_of(self.task).capitalize()} {made_with}."
-        return f"{title}\n\n{facts}\n\n{self.manner}\n\n    recurra {self.task} {self.use.format(name=name)}\n"
+        _, manner, use = self.told()
+        return f"{title}\n\n{facts}\n\n{manner}\n\n    recurra {self.task} {use.format(name=name)}\n"
 
 
 def closing(model: Described, out: Path, reason: str) -> str:
@@ -79,7 +84,7 @@ def closing(model: Described, out: Path, reason: str) -> str:
     lines = [
         f"{out}: {ended}; validation: {model.facts()['validation']}",
         f"loss curve: {out / PICTURE}",
-        f"next: recurra {model.task} {model.use.format(name=out)}",
+        f"next: recurra {model.task} {model.told()[2].format(name=out)}",
     ]
     scored = [row for row in model.history if row.validation_loss is not None]
     best = min((row.validation_loss for row in scored if row.validation_loss is not None), default=0.0)

@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar
 from cyclopts import Group, Parameter
 from docstring_parser import parse_from_object
 
-from recurra.config import Options, hints_of
+from recurra.config import Derived, Options, hints_of
 from recurra.errors import OptionError
 from recurra.progress import note
 
@@ -100,6 +100,7 @@ def _fields_of(kind: type[Options], default: Options) -> list[inspect.Parameter]
             ],
         )
         for name, hint in hints_of(kind).items()
+        if Derived not in typing.get_args(hint)
     ]
 
 

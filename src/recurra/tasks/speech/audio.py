@@ -150,14 +150,19 @@ def resampled(samples: FloatArray, source: int, target: int) -> FloatArray:
 
 def fault(samples: FloatArray) -> str | None:
     """Why a recording is not one to learn from; None if it is."""
-    if not len(samples):
-        return "it has no samples"
-    if float(np.abs(samples).max()) < SILENCE:
-        return "it is silent"
+    if reason := unheard(samples):
+        return reason
     full = np.abs(samples) >= FULL
     runs = full[2:] & full[1:-1] & full[:-2]
     share = float(runs.mean()) if len(runs) else 0.0
     return f"{share:.0%} of it is clipped" if share > CLIPPED_SHARE else None
+
+
+def unheard(samples: FloatArray) -> str | None:
+    """Why nothing can be heard in a recording; None if something can."""
+    if not len(samples):
+        return "it has no samples"
+    return "it is silent" if float(np.abs(samples).max()) < SILENCE else None
 
 
 def _opened(path: Path) -> Any:

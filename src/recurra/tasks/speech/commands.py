@@ -18,16 +18,19 @@ from recurra.tasks.shared.output import print_json, print_table, stream
 from recurra.tasks.speech.accuracy import measure
 from recurra.tasks.speech.audio import MAX_SECONDS, write_sound
 from recurra.tasks.speech.config import Config
+from recurra.tasks.speech.evaluation import figures
 from recurra.tasks.speech.explanation import LONGEST
 from recurra.tasks.speech.listening import Listener
 from recurra.tasks.speech.live import microphone
-from recurra.tasks.speech.model import Model, figures
+from recurra.tasks.speech.model import Model
 from recurra.tasks.speech.morse import RATE, Conditions, morse
 from recurra.tasks.speech.prefix_search import PrefixSearch
+from recurra.tasks.speech.search import Search, chosen
 from recurra.tasks.speech.subtitles import SUBTITLES, subtitles
 from recurra.tasks.speech.threshold import threshold_decode
 from recurra.tasks.speech.training import train as train_model
 from recurra.tasks.speech.transcript import Transcript
+from recurra.tasks.speech.wakeword.detection import Detection, Detector
 
 HOT_WEIGHT = 2.0
 """Nats that a hot word brings if its line says nothing else."""
@@ -77,7 +80,7 @@ def transcribe(
     hot_words: Path | None = None,
     language_model: Path | None = None,
     json: bool = False,
-    search: PrefixSearch = PrefixSearch(),
+    search: Search = Search(),
 ) -> None:
     """Write down what is said in recordings, or what a microphone hears.
 
@@ -95,7 +98,8 @@ def transcribe(
     if live:
         if recordings or out or json:
             raise OptionError("`live` listens to the microphone; leave recordings, `out` and `json` out")
-        _listen(loaded.listen(search, favoured, language_model), loaded)
+        wanted = chosen(PrefixSearch, None, search.given())
+        _listen(loaded.listen(wanted, favoured, language_model), loaded)
         return
     require_given([str(path) for path in recordings], "a sound file, or `live` for the microphone")
     if out:
@@ -105,7 +109,7 @@ def transcribe(
             raise OptionError(f"`out` {out} takes the subtitles of one recording; give one, or a .txt for several")
     found = {}
     for path in recordings:
-        found[str(path)] = loaded.transcribe(path, search=search, hot_words=favoured, language_model=language_model)
+        found[str(path)] = loaded.transcribe(path, hot_words=favoured, language_model=language_model, **search.given())
         if not json and not out:
             print(f"{path}\t{found[str(path)].text}" if len(recordings) > 1 else found[str(path)].text)
     if out:
@@ -141,6 +145,67 @@ def _listen(listener: Listener, model: Model) -> None:
             stream(said and said + model.symbols.between)
     except KeyboardInterrupt:
         stream(model.symbols.text(listener.finish().settled.symbols.tolist()) + "\n")
+
+
+@command
+def detect(
+    model: Path,
+    *recordings: Path,
+    live: bool = False,
+    threshold: float | None = None,
+    out: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Find a detector's word in recordings, or as a microphone hears it.
+
+    Args:
+        model: The model folder.
+        recordings: Sound files of any length: WAV, FLAC, MP3, OGG.
+        live: Listen to the microphone until interrupted.
+        threshold: The least probability of a detection; the one that was chosen in training if not given.
+        out: A table of the detections, .tsv.
+        json: Print one JSON object.
+    """
+    loaded = Model.load(model, "auto")
+    if live:
+        if recordings or out or json:
+            raise OptionError("`live` listens to the microphone; leave recordings, `out` and `json` out")
+        _listen_for(loaded.detector(threshold), loaded.config.features.rate)
+        return
+    require_given([str(path) for path in recordings], "a sound file, or `live` for the microphone")
+    if out:
+        require_suffix(out, ".tsv")
+        require_writable_parent(out)
+    rows: list[dict[str, Any]] = []
+    for path in recordings:
+        found = loaded.detect(path, threshold)
+        rows += [{"path": str(path)} | _detected(detection) for detection in found]
+        if not json and not out:
+            for detection in found:
+                print(f"{path}\t{_row(detection)}" if len(recordings) > 1 else _row(detection))
+    if out:
+        lines = ("\t".join(map(str, row.values())) + "\n" for row in rows)
+        write_text_atomic(out, "path\tword\tseconds\tprobability\n" + "".join(lines))
+    if json:
+        print_json({"word": loaded.symbols.names[0], "detections": rows, "count": len(recordings)})
+
+
+def _listen_for(detector: Detector, rate: int) -> None:
+    """Write down when the microphone hears the word, until interrupted."""
+    try:
+        for samples in microphone(rate):
+            for detection in detector.feed(samples):
+                stream(_row(detection) + "\n")
+    except KeyboardInterrupt:
+        stream("".join(_row(detection) + "\n" for detection in detector.finish()))
+
+
+def _detected(detection: Detection) -> dict[str, Any]:
+    return detection._asdict() | {"probability": round(detection.probability, 5)}
+
+
+def _row(detection: Detection) -> str:
+    return f"{detection.seconds:.2f}\t{detection.probability:.4f}\t{detection.word}"
 
 
 def _told(transcript: Transcript) -> dict[str, Any]:
@@ -179,9 +244,11 @@ def evaluate(
     encoding: str = "utf-8",
     out: Path | None = None,
     json: bool = False,
-    search: PrefixSearch = PrefixSearch(),
+    search: Search = Search(),
 ) -> None:
     """Measure transcripts: word and character error rates, the worst of them, what is taken for what.
+
+    Of a detector: words missed, and false alarms an hour, with what so much sound can prove.
 
     Args:
         model: The model folder.
@@ -191,21 +258,27 @@ def evaluate(
         columns: Columns or keys of a table to read as file,transcript.
         header: Whether the first line of a table names its columns.
         encoding: How tables encode text.
-        out: A table of all recordings with what was said and heard, .tsv.
+        out: A table of all recordings with what was said and heard, .tsv; not of a detector.
         json: Print one JSON object.
     """
     require_given(recordings, "a table, a folder or sample:morse")
     if out:
         require_suffix(out, ".tsv")
         require_writable_parent(out)
-    found = Model.load(model, "auto").answers(
+    loaded = Model.load(model, "auto")
+    if loaded.config.detect:
+        if out or hot_words:
+            raise OptionError(f"{model} is a detector, which writes no text; leave `out` and `hot_words` out")
+        _print_rates(loaded.alarms(recordings, encoding=encoding, columns=columns, header=header), json)
+        return
+    found = loaded.answers(
         recordings,
-        search=search,
         hot_words=_hot_words(hot_words),
         language_model=language_model,
         encoding=encoding,
         columns=columns,
         header=header,
+        **search.given(),
     )
     heard = [transcript.text for transcript in found.heard]
     errors = found.accuracy.errors.tolist()
@@ -226,6 +299,17 @@ def evaluate(
             print(f"  said   {found.said[number]}\n  heard  {heard[number]}")
 
 
+def _print_rates(found: dict[str, Any], json: bool) -> None:
+    """What a detector missed, and its false alarms."""
+    proved, (low, high) = found.pop("proved"), found["misses_interval"]
+    if json:
+        print_json(found)
+        return
+    del found["misses_interval"]
+    print_table(found | {"misses 95 % interval": f"{low:.4f} to {high:.4f}"})
+    print(f"\n{proved}")
+
+
 def _print_confusions(confusions: Sequence[dict[str, Any]]) -> None:
     if confusions:
         print("\nsaid                 heard                times")
@@ -244,7 +328,7 @@ def explain(
     hot_words: Path | None = None,
     language_model: Path | None = None,
     json: bool = False,
-    search: PrefixSearch = PrefixSearch(),
+    search: Search = Search(),
 ) -> None:
     """Show what was heard: spectrogram, probabilities of the symbols and the text over one time axis, to be played.
 
@@ -266,9 +350,9 @@ def explain(
         out,
         start=start,
         seconds=seconds,
-        search=search,
         hot_words=_hot_words(hot_words),
         language_model=language_model,
+        **search.given(),
     )
     if json:
         others = [each._asdict() for each in found.alternatives]

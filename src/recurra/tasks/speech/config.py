@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from recurra.config import Range, fill_in, required
 from recurra.data.columns import Header
+from recurra.errors import OptionError
 from recurra.models.architecture import Architecture
+from recurra.models.attention_loop import AttentionCell
 from recurra.tasks.speech.features import FeatureOptions
 from recurra.training.options import Training, limited
 
 MAX_EPOCHS = 200
 """More passes over the recordings than this only make a model learn them by heart."""
 
-Preset = Literal["speech", "morse"]
+Preset = Literal["speech", "morse", "detector"]
 
 Tokens = Literal["characters", "words"]
 
@@ -29,6 +31,11 @@ _PRESETS: dict[Preset, dict[str, Any]] = {
         **dict(rate=4000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
         **dict(speed=0.0, gain_db=0.0, noise_db=100.0, stretch=0.15, shift_bands=3, mask_bands=0, mask_ms=0.0),
         **dict(batch_seconds=32.0, hidden_size=96, learning_rate=0.01, dropout=0.1, curriculum=2.5),
+    ),
+    "detector": dict(
+        **dict(rate=16_000, window_ms=25.0, mel_bands=40, low_hz=20.0, high_hz=0.0, stack=3),
+        **dict(speed=0.15, gain_db=6.0, noise_db=5.0, stretch=0.0, shift_bands=0, mask_bands=4, mask_ms=0.0),
+        **dict(batch_seconds=48.0, hidden_size=64, learning_rate=5e-3, curriculum=0.0),
     ),
 }
 """What an ear hears; or a carrier and the noise beside it, with nothing masked: a dot is as short as a mask."""
@@ -63,16 +70,41 @@ class SpeechTraining(Training):
     """Neighbouring bands that are masked twice in each recording, at most (SpecAugment)."""
     mask_ms: Annotated[float | None, Range(0.0, 10_000.0)] = None
     """Stretches of time that are masked twice in each recording, at most, in milliseconds (SpecAugment)."""
+    ctc_weight: Annotated[float | None, Range(0.0, 0.99)] = None
+    """Share of the loss of CTC in that of --network attention, if it does not find out where to attend; 0."""
+    label_smoothing: Annotated[float | None, Range(0.0, 0.9)] = None
+    """Share of the target probability that --network attention spreads evenly over all symbols; 0.1."""
 
 
 @dataclass(frozen=True)
-class Config(Architecture, SpeechTraining):
+class SpeechArchitecture(Architecture):
+    """What a speech model is made of."""
+
+    group: ClassVar[str] = "network"
+
+    network: Literal["ctc", "attention"] = "ctc"
+    """A symbol at each step, merged (ctc), or a decoder that writes and attends to what was heard (attention)."""
+    decoder_layers: Annotated[int | None, Range(1, 32)] = None
+    """Recurrent layers of the decoder of --network attention; 1."""
+
+
+_OF_ATTENTION: dict[str, Any] = dict(ctc_weight=0.0, label_smoothing=0.1, decoder_layers=1)
+"""What only a network that attends has, and what it is if not given."""
+
+
+@dataclass(frozen=True)
+class Config(SpeechArchitecture, SpeechTraining):
     """Everything that can be chosen about a speech model."""
 
     group: ClassVar[str] = "data"
+    may_be_none: ClassVar[frozenset[str]] = SpeechTraining.may_be_none | _OF_ATTENTION.keys()
 
     preset: Preset | None = None
-    """Defaults for speech, or for Morse code; by the data if not given."""
+    """Defaults for speech, for Morse code, or for a detector of speech; by the data and --detect if not given."""
+    detect: str = ""
+    """Train a detector of this word instead of a recogniser."""
+    false_alarms: Annotated[float, Range(0.0, 1e6)] = 1.0
+    """False alarms an hour that the threshold of a detector is chosen for."""
     rate: Annotated[int | None, Range(1000, 192_000)] = None
     """Samples a second that recordings are brought to."""
     window_ms: Annotated[float | None, Range(1.0, 1000.0)] = None
@@ -90,7 +122,8 @@ class Config(Architecture, SpeechTraining):
     memory_seconds: Annotated[float, Range(0.0, 1000.0)] = 3.0
     """How long the running mean remembers that is taken off each band; 0 takes off the training mean only."""
     bidirectional: bool = True
-    """Read recordings from both ends; --no-bidirectional for a model that transcribes while it listens."""
+    """Read recordings from both ends; --no-bidirectional for a model that transcribes while it listens. A detector
+    is always a GRU that reads from one end."""
     lowercase: bool = True
     """Bring transcripts to small letters."""
     tokens: Tokens | None = None
@@ -106,6 +139,21 @@ class Config(Architecture, SpeechTraining):
     """Whether the first line of a table names its columns; judged by its contents if not given."""
     encoding: str = "utf-8"
     """How tables encode text."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.network == "attention":
+            if self.cell not in get_args(AttentionCell):
+                raise OptionError(f"`cell` is {self.cell}, but a decoder that attends is an lstm or a gru; give one")
+            return
+        for name in _OF_ATTENTION:
+            if getattr(self, name) is not None:
+                raise OptionError(f"`{name}` does nothing for `network` ctc; leave it out, or take attention")
+
+    @property
+    def by_ctc(self) -> bool:
+        """Whether CTC has a part in training: transcripts must then fit into the steps."""
+        return self.network == "ctc" or self.ctc_weight != 0
 
     @property
     def features(self) -> FeatureOptions:
@@ -127,8 +175,9 @@ def with_preset(config: Config, sample: bool) -> Config:
         config: as the user gave it.
         sample: whether the recordings are keyed Morse code.
     """
-    preset: Preset = config.preset or ("morse" if sample else "speech")
-    return fill_in(replace(config, preset=preset), **_PRESETS[preset])
+    preset: Preset = config.preset or ("morse" if sample else "detector" if config.detect else "speech")
+    further = _OF_ATTENTION if config.network == "attention" else {}
+    return fill_in(replace(config, preset=preset), **_PRESETS[preset], **further)
 
 
 def resolve(config: Config, seconds: float) -> Config:
@@ -139,4 +188,8 @@ def resolve(config: Config, seconds: float) -> Config:
         seconds: of the recordings to learn from, all together.
     """
     config = fill_in(config, **_RECIPE)
+    if config.detect:  # which has to answer while it listens
+        if config.network != "ctc":
+            raise OptionError(f"a detector has no attention; leave `network` {config.network} or `detect` out")
+        config = replace(config, cell="gru", bidirectional=False, tokens="words")
     return limited(config, math.ceil(MAX_EPOCHS * seconds / required(config.batch_seconds, "batch_seconds")))

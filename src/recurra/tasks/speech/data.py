@@ -15,7 +15,7 @@ from recurra.arrays import FloatArray, IntArray
 from recurra.data.tokenizer import Tokens
 from recurra.errors import OptionError, RecurraError
 from recurra.progress import bar
-from recurra.tasks.speech.audio import fault
+from recurra.tasks.speech.audio import fault, unheard
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.features import FilterBank, Normalization, RunningMean
 from recurra.tasks.speech.recordings import Recording, Recordings, Sounds, open_recordings, require_none
@@ -129,8 +129,8 @@ def read_data(
         rest, kept = _divided(found, config.seed)
     seen = rest.items if validation else found.items
     symbols = vocabulary[0] if vocabulary else _symbols([item.text for item in seen], config)
-    train = _part(rest, symbols, config, folder / "train.bin")
-    held = _part(kept, symbols, config, folder / "validation.bin")
+    train = read_part(rest, symbols, config, folder / "train.bin")
+    held = read_part(kept, symbols, config, folder / "validation.bin")
     return Data(
         train=train,
         validation=held,
@@ -138,7 +138,7 @@ def read_data(
         normalization=vocabulary[1] if vocabulary else measure(train.sounds, config),
         seconds=sum(item.seconds for item in rest.items),
         skipped=[*rest.skipped, *(kept.skipped if validation else [])],
-        digest=_digest(train, held),
+        digest=digest_of(train, held),
     )
 
 
@@ -168,9 +168,23 @@ def _divided(found: Recordings, seed: int) -> tuple[Recordings, Recordings]:
     return Recordings(found.name, rest, found.skipped), Recordings(name, kept, [])
 
 
-def _part(recordings: Recordings, symbols: Symbols, config: Config, path: Path) -> Part:
-    """Recordings on disk, checked."""
-    numbers = [symbols.encode(item.text) for item in recordings.items]
+def read_part(
+    recordings: Recordings, symbols: Symbols, config: Config, path: Path, labels: list[Tokens] | None = None
+) -> Part:
+    """Recordings on disk, checked.
+
+    Args:
+        recordings: to be read.
+        symbols: of their transcripts.
+        config: with its features.
+        path: where the samples go.
+        labels: what stands for each transcript, if not its symbols; then it need not fit the recording, which may be
+            clipped.
+
+    Raises:
+        RecurraError: if recordings cannot be read or learned from; these are named together.
+    """
+    numbers = [symbols.encode(item.text) for item in recordings.items] if labels is None else labels
     faults: list[str] = []
     frames: list[int] = []
 
@@ -183,7 +197,10 @@ def _part(recordings: Recordings, symbols: Symbols, config: Config, path: Path) 
                     faults.append(str(error))
                     loaded = np.zeros(0, np.float32)
                 else:
-                    reason = _fault(item, loaded, numbers[number], symbols, config)
+                    if labels is None:
+                        reason = fault(loaded) or _fault(item, loaded, numbers[number], symbols, config)
+                    else:
+                        reason = unheard(loaded)
                     faults.extend([f"{item.name}: {reason}"] if reason else [])
                 frames.append(frames_in(len(loaded), config))
                 shown.update((number + 1) / len(recordings.items), f"{number + 1:,} recordings")
@@ -195,15 +212,13 @@ def _part(recordings: Recordings, symbols: Symbols, config: Config, path: Path) 
 
 
 def _fault(item: Recording, samples: FloatArray, numbers: Tokens, symbols: Symbols, config: Config) -> str | None:
-    """Why a recording cannot be learned from; None if it can."""
-    if reason := fault(samples):
-        return reason
+    """Why the transcript of a recording cannot be learned; None if it can."""
     if unknown := symbols.unknown_in(item.text):
         return f"its transcript has {unknown[0]!r}, which the model has no symbol for"
     if not len(numbers):
         return "its transcript is empty"
     steps = steps_in(frames_in(len(samples), config), config)
-    needed = steps_needed(numbers)
+    needed = steps_needed(numbers) if config.by_ctc else 1
     if steps < needed:
         return (
             f"it is too short for its transcript: {steps} steps of {1000 * config.features.step_seconds:.0f} ms, and "
@@ -217,7 +232,7 @@ def log_mel(samples: FloatArray, config: Config) -> FloatArray:
     return FilterBank(config.features).feed(samples)
 
 
-def measure(sounds: Sounds, config: Config) -> Normalization:
+def measure(sounds: Sequence[FloatArray], config: Config) -> Normalization:
     """Mean of each band over (the first of) the recordings, and variance after the running mean is taken off."""
     count = min(len(sounds), MEASURED)
     frames = [log_mel(sounds[number], config) for number in range(count)]
@@ -227,7 +242,8 @@ def measure(sounds: Sounds, config: Config) -> Normalization:
     return Normalization(mean, np.maximum(std, 1e-3))
 
 
-def _digest(*parts: Part) -> str:
+def digest_of(*parts: Part) -> str:
+    """Tells whether the same recordings and transcripts are read again."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(np.ascontiguousarray(part.frames).tobytes())

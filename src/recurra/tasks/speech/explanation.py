@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from recurra.arrays import FloatArray, IntArray
+from recurra.decoding.beam_search import BeamSearch
 from recurra.errors import OptionError, RecurraError
 from recurra.tasks.speech.audio import SILENCE, sound_blocks
 from recurra.tasks.speech.ctc import Labelling, align, empty_labelling, joined, labelling_log_prob
@@ -55,8 +56,9 @@ class Explanation:
         frame_seconds: from a frame to the next.
         step_seconds: from a step of the network to the next.
         names: of the symbols as they are written; the blank's is empty, `(V,)`.
-        probabilities: of the symbols at each step, `(S, V)`.
-        labelling: the symbols of the text with the steps of each, by its most probable path.
+        probabilities: of the symbols at each step, `(S, V)`; None of a network that attends, ...
+        weights: ... which instead has those of its attention, of each symbol of the text over the steps, `(length, S)`.
+        labelling: the symbols of the text with the steps of each: by its most probable path, or its weights.
         transcript: the text, its words.
         alternatives: the best texts with the log-probability of each, the first that of the transcript.
     """
@@ -69,7 +71,8 @@ class Explanation:
     frame_seconds: float
     step_seconds: float
     names: Sequence[str]
-    probabilities: FloatArray
+    probabilities: FloatArray | None
+    weights: FloatArray | None
     labelling: Labelling
     transcript: Transcript
     alternatives: Sequence[Alternative]
@@ -79,17 +82,11 @@ class Explanation:
         """How long the passage is."""
         return len(self.samples) / self.rate
 
-    @property
-    def path(self) -> IntArray:
-        """The best symbol of each step, `(S,)`: what becomes text by merging repeats and taking blanks out."""
-        best: IntArray = self.probabilities.argmax(axis=1)
-        return best
 
-    @property
-    def shown(self) -> list[int]:
-        """The symbols that are drawn: those of the text and of the best path, in the order they come in; no blank."""
-        seen = [*self.labelling.symbols.tolist(), *self.path.tolist()]
-        return [symbol for symbol in dict.fromkeys(seen) if symbol != BLANK]
+def best_path(probabilities: FloatArray) -> IntArray:
+    """The best symbol of each step, `(S,)`: what becomes text by merging repeats and taking blanks out."""
+    best: IntArray = probabilities.argmax(axis=1)
+    return best
 
 
 def passage(path: Path, rate: int, begin: float, seconds: float) -> FloatArray:
@@ -119,10 +116,10 @@ def explain(
     begin: float,
     decoder: PrefixDecoder,
 ) -> Explanation:
-    """What a model hears in a passage.
+    """What a model under CTC hears in a passage.
 
     Args:
-        model: under CTC.
+        model: its network gives each symbol a probability at each step.
         source: what a person would call the recording.
         samples: of the passage, `(samples,)`.
         begin: where that begins in the recording, seconds.
@@ -131,9 +128,9 @@ def explain(
     Raises:
         RecurraError: if the passage is too short to be heard.
     """
-    options, log_probs = model.config.features, model.log_probs(samples)
+    log_probs = model.log_probs(samples)
     if not len(log_probs):
-        raise RecurraError(f"{source} is too short: it does not fill a window of {options.window_ms:g} ms")
+        raise _too_short(source, model)
     settled, state = decoder.advance(log_probs, decoder.start())
     silent = float(np.abs(samples).max()) < SILENCE
     found = [] if silent else [joined(settled, each.labelling) for each in decoder.finish(state)]
@@ -141,6 +138,48 @@ def explain(
     for each in found:
         texts.setdefault(model.symbols.read(each.symbols.tolist()), _log_prob(log_probs, each))
     best = found[0] if found else empty_labelling()
+    labelling = align(log_probs, best.symbols, BLANK) if len(best.symbols) else best
+    transcript = model.transcript(best, next(iter(texts.values()), 0.0), len(log_probs))
+    alternatives = tuple(starmap(Alternative, texts.items()))
+    return _explanation(model, source, samples, begin, np.exp(log_probs), None, labelling, transcript, alternatives)
+
+
+def explain_attention(
+    model: Model, source: str, samples: FloatArray, begin: float, search: BeamSearch | None
+) -> Explanation:
+    """What a model that attends hears in a passage, and where it attends while it writes each symbol.
+
+    Args:
+        model: its network attends.
+        source: what a person would call the recording.
+        samples: of the passage, `(samples,)`.
+        begin: where that begins in the recording, seconds.
+        search: how to search; None for the defaults.
+
+    Raises:
+        RecurraError: if the passage is too short to be heard.
+    """
+    if not len(log_mel(samples, model.config)):
+        raise _too_short(source, model)
+    attended = model.attention(samples, search=search)
+    transcript, middles = attended.transcript, attended.weights.argmax(axis=1)
+    labelling = Labelling(attended.symbols, middles, middles + 1, np.zeros(len(middles)))
+    alternatives = (Alternative(transcript.text, transcript.log_prob),) if len(middles) else ()
+    return _explanation(model, source, samples, begin, None, attended.weights, labelling, transcript, alternatives)
+
+
+def _explanation(
+    model: Model,
+    source: str,
+    samples: FloatArray,
+    begin: float,
+    probabilities: FloatArray | None,
+    weights: FloatArray | None,
+    labelling: Labelling,
+    transcript: Transcript,
+    alternatives: Sequence[Alternative],
+) -> Explanation:
+    options = model.config.features
     return Explanation(
         source=source,
         begin=begin,
@@ -150,11 +189,17 @@ def explain(
         frame_seconds=options.step_ms / 1000,
         step_seconds=options.step_seconds,
         names=("", *model.symbols.names),
-        probabilities=np.exp(log_probs),
-        labelling=align(log_probs, best.symbols, BLANK) if len(best.symbols) else best,
-        transcript=model.transcript(best, next(iter(texts.values()), 0.0), len(log_probs)),
-        alternatives=tuple(starmap(Alternative, texts.items())),
+        probabilities=probabilities,
+        weights=weights,
+        labelling=labelling,
+        transcript=transcript,
+        alternatives=alternatives,
     )
+
+
+def _too_short(source: str, model: Model) -> RecurraError:
+    window = model.config.features.window_ms
+    return RecurraError(f"{source} is too short: it does not fill a window of {window:g} ms")
 
 
 def _log_prob(log_probs: FloatArray, labelling: Labelling) -> float:

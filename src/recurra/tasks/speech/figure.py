@@ -10,7 +10,8 @@ import numpy as np
 from recurra.arrays import FloatArray
 from recurra.explain.lettering import font_of_word, printable
 from recurra.explain.pictures import LINE_COLOURS, save
-from recurra.tasks.speech.explanation import Explanation
+from recurra.tasks.speech.ctc import Labelling
+from recurra.tasks.speech.explanation import Explanation, best_path
 from recurra.tasks.speech.symbols import BLANK
 
 if TYPE_CHECKING:
@@ -49,19 +50,24 @@ def scaled(spectrogram: FloatArray) -> FloatArray:
     return clipped
 
 
-def peaks(explanation: Explanation) -> list[Peak]:
+def peaks(probabilities: FloatArray, labelling: Labelling) -> list[Peak]:
     """The highest step of each run of a symbol on the best path, and of each symbol of the text."""
-    path, found = explanation.path, set()
+    path, found = best_path(probabilities), set()
     starts = np.flatnonzero(np.diff(path, prepend=-1))
     runs = list(zip(starts.tolist(), [*starts[1:].tolist(), len(path)], path[starts].tolist(), strict=True))
-    labelling = explanation.labelling
     runs += list(zip(labelling.starts.tolist(), labelling.stops.tolist(), labelling.symbols.tolist(), strict=True))
     for start, stop, symbol in runs:
         if symbol != BLANK:
-            step = start + int(explanation.probabilities[start:stop, symbol].argmax())
+            step = start + int(probabilities[start:stop, symbol].argmax())
             found.add((step, symbol))
-    each = (Peak(step, symbol, float(explanation.probabilities[step, symbol])) for step, symbol in sorted(found))
+    each = (Peak(step, symbol, float(probabilities[step, symbol])) for step, symbol in sorted(found))
     return [peak for peak in each if peak.probability >= PEAK]
+
+
+def drawn_symbols(probabilities: FloatArray, labelling: Labelling) -> list[int]:
+    """The symbols that have a line: those of the text and of the best path, in the order they come in; no blank."""
+    seen = [*labelling.symbols.tolist(), *best_path(probabilities).tolist()]
+    return [symbol for symbol in dict.fromkeys(seen) if symbol != BLANK]
 
 
 def colour_of(symbol: int) -> str:
@@ -85,7 +91,11 @@ def draw(explanation: Explanation, path: Path) -> None:
     figure = Figure(figsize=(width, 5.6), layout="constrained")
     above, middle, below = figure.subplots(3, 1, sharex=True, height_ratios=(3, 3, 1.1))
     _draw_spectrogram(above, explanation)
-    _draw_peaks(middle, explanation)
+    if explanation.probabilities is not None:
+        _draw_peaks(middle, explanation, explanation.probabilities)
+        _draw_path(below, explanation, explanation.probabilities)
+    elif explanation.weights is not None:
+        _draw_weights(middle, explanation, explanation.weights)
     _draw_text(below, explanation)
     title, font = _lettering(f"{explanation.source}: {explanation.transcript.text or '(no text)'}")
     above.set_title(title, fontsize=10, loc="left", parse_math=False, fontproperties=font)
@@ -114,13 +124,13 @@ def _draw_spectrogram(axes: Axes, explanation: Explanation) -> None:
     axes.set_ylabel("mel band")
 
 
-def _draw_peaks(axes: Axes, explanation: Explanation) -> None:
-    steps = explanation.begin + (np.arange(len(explanation.probabilities)) + 0.5) * explanation.step_seconds
-    axes.fill_between(steps, explanation.probabilities[:, BLANK], color="#00000012", linewidth=0)
-    axes.plot(steps, explanation.probabilities[:, BLANK], color=FAINT, linewidth=0.8, linestyle=":")
-    for symbol in explanation.shown:
-        axes.plot(steps, explanation.probabilities[:, symbol], color=colour_of(symbol), linewidth=1.5)
-    for peak in peaks(explanation):
+def _draw_peaks(axes: Axes, explanation: Explanation, probabilities: FloatArray) -> None:
+    steps = explanation.begin + (np.arange(len(probabilities)) + 0.5) * explanation.step_seconds
+    axes.fill_between(steps, probabilities[:, BLANK], color="#00000012", linewidth=0)
+    axes.plot(steps, probabilities[:, BLANK], color=FAINT, linewidth=0.8, linestyle=":")
+    for symbol in drawn_symbols(probabilities, explanation.labelling):
+        axes.plot(steps, probabilities[:, symbol], color=colour_of(symbol), linewidth=1.5)
+    for peak in peaks(probabilities, explanation.labelling):
         name, font = _lettering(explanation.names[peak.symbol].replace(" ", SPACE))
         axes.annotate(name, (steps[peak.step], peak.probability), (0, 2), textcoords="offset points", ha="center",
                       color=colour_of(peak.symbol), fontsize=10, fontproperties=font, parse_math=False)  # fmt: skip
@@ -130,20 +140,43 @@ def _draw_peaks(axes: Axes, explanation: Explanation) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_text(axes: Axes, explanation: Explanation) -> None:
-    """The best symbol of each step above, what that is merged to below."""
-    half = explanation.step_seconds / 2
-    for step, symbol in enumerate(explanation.path.tolist()):
-        left = explanation.begin + step * explanation.step_seconds
+def _draw_weights(axes: Axes, explanation: Explanation, weights: FloatArray) -> None:
+    """A row for each symbol of the text, the first above."""
+    end = explanation.begin + weights.shape[1] * explanation.step_seconds
+    axes.set_ylabel("attention")
+    axes.set_yticks([])
+    if not len(weights):
+        return
+    axes.imshow(weights, aspect="auto", cmap="Blues", vmin=0, interpolation="nearest",
+                extent=(explanation.begin, end, len(weights) - 0.5, -0.5))  # fmt: skip
+    axes.set_yticks(range(len(weights)))
+    for label, symbol in zip(axes.set_yticklabels([""] * len(weights)), explanation.labelling.symbols, strict=True):
+        text, font = _lettering(explanation.names[symbol].replace(" ", SPACE))
+        label.set(text=text, fontproperties=font, fontsize=min(10, 150 / len(weights)), parse_math=False)
+
+
+def _draw_path(axes: Axes, explanation: Explanation, probabilities: FloatArray) -> None:
+    """The best symbol of each step."""
+    width = explanation.step_seconds
+    for step, symbol in enumerate(best_path(probabilities).tolist()):
         colour = "#e4e7ea" if symbol == BLANK else colour_of(symbol)
-        axes.barh(1.5, 2 * half, left=left, height=0.7, color=colour, edgecolor="white", linewidth=0.4)
+        left = explanation.begin + step * width
+        axes.barh(1.5, width, left=left, height=0.7, color=colour, edgecolor="white", linewidth=0.4)
+
+
+def _draw_text(axes: Axes, explanation: Explanation) -> None:
+    """The words, below the best path if there is one."""
     for word in explanation.transcript.words:
         left, right = explanation.begin + word.start, explanation.begin + word.end
         axes.plot([left, right], [0.86, 0.86], color="#222222", linewidth=1.2)
         text, font = _lettering(word.text)
         axes.text((left + right) / 2, 0.42, text, ha="center", va="center", fontsize=10, clip_on=True,
                   parse_math=False, fontproperties=font)  # fmt: skip
-    axes.set_ylim(0, 2)
-    axes.set_yticks([0.5, 1.5], ["text", "best path"])
+    if explanation.probabilities is None:
+        axes.set_ylim(0, 1)
+        axes.set_yticks([0.5], ["text"])
+    else:
+        axes.set_ylim(0, 2)
+        axes.set_yticks([0.5, 1.5], ["text", "best path"])
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(left=False)

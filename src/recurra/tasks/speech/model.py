@@ -5,39 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 
 from recurra import load
-from recurra.arrays import BoolArray, DoubleArray, FloatArray
-from recurra.config import with_options
+from recurra.arrays import FloatArray
 from recurra.data.columns import Header
 from recurra.data.sources import several
+from recurra.decoding.beam_search import BeamSearch
 from recurra.errors import OptionError, RecurraError
-from recurra.evaluation.classification import calibration_error, reliability
-from recurra.progress import bar, in_groups, note
+from recurra.progress import in_groups, note
 from recurra.tasks.shared.model import SavedModel
-from recurra.tasks.speech.accuracy import Accuracy, measure, right_words
+from recurra.tasks.speech.attending import GROUP, Attended, Reach, Speller, told, weights_of
+from recurra.tasks.speech.attention_network import AttentionNetwork, SpeechNetwork
 from recurra.tasks.speech.audio import SILENCE, sound_blocks
 from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.ctc import Labelling, empty_labelling, greedy, joined
-from recurra.tasks.speech.data import Part
-from recurra.tasks.speech.explanation import ALTERNATIVES, LONGEST, Explanation, explain, passage
+from recurra.tasks.speech.ctc import Labelling, empty_labelling, joined
+from recurra.tasks.speech.evaluation import Evaluation, alarms, compare, figures
+from recurra.tasks.speech.explanation import ALTERNATIVES, LONGEST, Explanation, explain, explain_attention, passage
 from recurra.tasks.speech.features import Normalization
 from recurra.tasks.speech.hot_words import compile_hot_words
 from recurra.tasks.speech.language import TextModel, text_scorer
 from recurra.tasks.speech.listening import Listener, log_probs_of
 from recurra.tasks.speech.networks import CtcNetwork
-from recurra.tasks.speech.objective import batches_of, heard, steps_of
 from recurra.tasks.speech.page import write_page
 from recurra.tasks.speech.prefix_search import PrefixDecoder, PrefixSearch
 from recurra.tasks.speech.recordings import open_recordings
+from recurra.tasks.speech.search import chosen
 from recurra.tasks.speech.symbols import BLANK, Symbols
 from recurra.tasks.speech.transcript import Transcript, spoken
+from recurra.tasks.speech.wakeword.data import of_word_or_not
+from recurra.tasks.speech.wakeword.detection import Detection, Detector, ProbabilityStream
 
 DEFAULT_SEARCH = PrefixSearch()
+
+GREEDY = BeamSearch(beam_size=1)
 
 LanguageModel = TextModel | str | Path | None
 """A text model, its folder, or none."""
@@ -74,25 +77,7 @@ class Vocabulary:
         raise RecurraError(f"{where} holds no symbols or no features' mean; copy or train the model again")
 
 
-class Evaluation(NamedTuple):
-    """How good a model is on recordings.
-
-    Attributes:
-        names: of the recordings.
-        said: what is said in each.
-        heard: what the model heard.
-        accuracy: how they compare.
-        calibration_error: of the confidences of words (ECE), see `recurra.evaluation.classification`.
-    """
-
-    names: list[str]
-    said: list[str]
-    heard: list[Transcript]
-    accuracy: Accuracy
-    calibration_error: float
-
-
-class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
+class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
     """A trained speech model; `SavedModel` says what it is made of."""
 
     task = "speech"
@@ -104,9 +89,17 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         "makes something too."
     )
     use = "transcribe {name} RECORDING"
+    detector_told = (
+        "{validation}: {missed} of {words} words missed (95 % interval {misses_low:.1%} to {misses_high:.1%}) at "
+        "threshold {threshold:.4g}; {proved}; {nats:.4f} nats a step",
+        "It marks when its word has just ended. How often it does so without the word, in other rooms and other speech "
+        "than it was\nmeasured on, nobody knows: measure it on hours of your own sound.",
+        "detect {name} RECORDING",
+    )
     free_options = (
         *SavedModel.free_options,
         *("batch_seconds", "curriculum", "speed", "gain_db", "noise_db", "mask_bands", "mask_ms", "min_count"),
+        *("ctc_weight", "label_smoothing", "false_alarms"),
     )
 
     @staticmethod
@@ -115,14 +108,34 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         return Vocabulary.from_json(values, where)
 
     @staticmethod
-    def build(config: Config, vocabulary: Vocabulary) -> CtcNetwork:
+    def build(config: Config, vocabulary: Vocabulary) -> SpeechNetwork:
         """The network of a resolved configuration, with its first weights."""
-        return CtcNetwork(vocabulary.symbols.size, config)
+        kind = AttentionNetwork if config.network == "attention" else CtcNetwork
+        return kind(vocabulary.symbols.size, config)
+
+    def network_words(self) -> str:
+        """A few words on what was trained."""
+        words = super().network_words()
+        return f"{words}, attending" if self.config.network == "attention" else words
+
+    def told(self) -> tuple[str, str, str]:
+        """See `Described.told`."""
+        return self.detector_told if self.config.detect else super().told()
 
     @property
     def symbols(self) -> Symbols:
         """What transcripts are made of."""
         return self.vocabulary.symbols
+
+    def _by_ctc(self, what: str) -> CtcNetwork:
+        """The network, for what only one under CTC can do.
+
+        Raises:
+            OptionError: if it is another.
+        """
+        if isinstance(self.network, AttentionNetwork):
+            raise OptionError(f"{what} is for `network` ctc, and {self.name} attends; leave it out or train another")
+        return self.network
 
     def decoder(
         self,
@@ -139,7 +152,11 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
 
         Raises:
             OptionError: if a hot word has a symbol that the model does not write.
+            RecurraError: if the model is a detector.
         """
+        if self.config.detect:
+            raise RecurraError(f"{self.name} only detects {self.config.detect!r} and writes no text; use `detect`")
+        self._by_ctc("a search over prefixes")
         encoded = {}
         for word, weight in (hot_words or {}).items():
             if unknown := self.symbols.unknown_in(word):
@@ -162,13 +179,57 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         Raises:
             RecurraError: if the model reads recordings from both ends.
         """
+        network = self._by_ctc("transcribing while it listens")
         if self.config.bidirectional:
             raise RecurraError(
                 f"{self.name} reads recordings from both ends and cannot transcribe while it listens; train one with "
                 "`bidirectional` off"
             )
         decoder = self.decoder(search, hot_words, language_model)
-        return Listener(self.network, self.config, self.vocabulary.normalization, decoder)
+        return Listener(network, self.config, self.vocabulary.normalization, decoder)
+
+    def detector(self, threshold: float | None = None) -> Detector:
+        """A detector for sound as it comes.
+
+        Args:
+            threshold: the least probability of a detection, above 0; the one that was chosen in training if None.
+
+        Raises:
+            OptionError: if it is not a probability.
+            RecurraError: if the model is a recogniser.
+        """
+        least = self._threshold(threshold)
+        word, step_seconds = self.symbols.names[0], self.config.features.step_seconds
+        return Detector(self.probability_stream(), word, least, step_seconds)
+
+    def probability_stream(self) -> ProbabilityStream:
+        """Sound as it comes to the probability that the word has just ended.
+
+        Raises:
+            RecurraError: if the model is a recogniser.
+        """
+        if not self.config.detect:
+            raise RecurraError(f"{self.name} transcribes and detects no word; train a detector with `detect`")
+        return ProbabilityStream(self._by_ctc("a detector"), self.config, self.vocabulary.normalization)
+
+    def _threshold(self, given: float | None) -> float:
+        if given is not None and not 0 < given <= 1:
+            raise OptionError(f"`threshold` is {given}, but must be a probability above 0")
+        return float(self.record.get("threshold", 0.5)) if given is None else given
+
+    def detect(self, recording: str | Path | FloatArray, threshold: float | None = None) -> list[Detection]:
+        """When the model's word ends in a recording.
+
+        Args:
+            recording: a file of any length, or samples at the model's rate, `(samples,)`, from -1 to 1.
+            threshold: see `detector`.
+
+        Raises:
+            RecurraError: if the file is not sound, or the model is a recogniser.
+        """
+        detector = self.detector(threshold)
+        found = [detection for block in self._blocks(recording) for detection in detector.feed(block)]
+        return found + detector.finish()
 
     def log_probs(self, recording: str | Path | FloatArray) -> FloatArray:
         """Log-probabilities of the symbols at each step, `(steps, symbols)`, the blank first.
@@ -176,7 +237,8 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         Args:
             recording: a file, or samples at the model's rate, `(samples,)`, from -1 to 1.
         """
-        pieces = log_probs_of(self._blocks(recording), self.network, self.config, self.vocabulary.normalization)
+        network = self._by_ctc("a probability at each step")
+        pieces = log_probs_of(self._blocks(recording), network, self.config, self.vocabulary.normalization)
         return np.concatenate([np.zeros((0, self.symbols.size), np.float32), *pieces])
 
     def _blocks(self, recording: str | Path | FloatArray) -> Iterable[FloatArray]:
@@ -189,7 +251,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         self,
         recording: str | Path | FloatArray,
         *,
-        search: PrefixSearch | None = None,
+        search: PrefixSearch | BeamSearch | None = None,
         hot_words: Mapping[str, float] | None = None,
         language_model: LanguageModel = None,
         **options: Any,
@@ -201,15 +263,19 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
             search: how to search.
             hot_words: words and phrases to favour, and by how many nats each.
             language_model: a text model, or its folder, whose opinion counts too.
-            options: fields of `PrefixSearch`: `beam_size=10`.
+            options: fields of `PrefixSearch`, or `BeamSearch` of a network that attends: `beam_size=10`.
 
         Raises:
+            OptionError: if an option is for the other network.
             RecurraError: if the file is not sound.
         """
-        chosen = with_options(search or DEFAULT_SEARCH, options)
-        return self._transcribed(recording, self.decoder(chosen, hot_words, language_model))
+        wanted = self._search(search, hot_words, language_model, options)
+        if isinstance(wanted, BeamSearch):
+            return self._spelled([recording], wanted)[0]
+        return self._transcribed(recording, self.decoder(wanted, hot_words, language_model))
 
     def _transcribed(self, recording: str | Path | FloatArray, decoder: PrefixDecoder) -> Transcript:
+        network = self._by_ctc("a search over prefixes")
         state, found, steps = decoder.start(), empty_labelling(), 0
         loudest = 0.0
 
@@ -219,13 +285,65 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
                 loudest = max(loudest, float(np.abs(block).max(initial=0)))
                 yield block
 
-        for piece in log_probs_of(heard_blocks(), self.network, self.config, self.vocabulary.normalization):
+        for piece in log_probs_of(heard_blocks(), network, self.config, self.vocabulary.normalization):
             settled, state = decoder.advance(piece, state)
             found, steps = joined(found, settled), steps + len(piece)
         if loudest < SILENCE:  # of which a network makes something, too
             return self.transcript(empty_labelling(), 0.0, steps)
         best = decoder.finish(state)[0]
         return self.transcript(joined(found, best.labelling), best.log_prob, steps)
+
+    def attention(
+        self, recording: str | Path | FloatArray, *, search: BeamSearch | None = None, **options: Any
+    ) -> Attended:
+        """What is said in a recording, and where the decoder attended while it wrote that down.
+
+        Args:
+            recording: see `transcribe`.
+            search: how to search.
+            options: fields of `BeamSearch`.
+
+        Raises:
+            OptionError: if the model has another network.
+            RecurraError: if the file is not sound, or it is too long.
+        """
+        found = self.speller().write([self._blocks(recording)], chosen(BeamSearch, search, options), keep_weights=True)
+        transcript = self.transcript(found[0].labelling, found[0].log_prob, found[0].steps)
+        return Attended(found[0].labelling.symbols, weights_of(found[0]), transcript)
+
+    def speller(self) -> Speller:
+        """What writes recordings down, of a network that attends.
+
+        Raises:
+            OptionError: if the model has another network.
+        """
+        if not isinstance(self.network, AttentionNetwork):
+            raise OptionError(f"attention is for `network` attention, and {self.name} has ctc; train another model")
+        reach = Reach.from_record(self.record)
+        return Speller(self.network, self.config, self.vocabulary.normalization, self.symbols.space, reach)
+
+    def _search(
+        self,
+        search: PrefixSearch | BeamSearch | None,
+        hot_words: Mapping[str, float] | None,
+        language_model: LanguageModel,
+        options: Mapping[str, Any],
+    ) -> PrefixSearch | BeamSearch:
+        """The options of the network's search, which are refused if they are for the other one."""
+        for name, given in (("hot_words", hot_words), ("language_model", language_model)):
+            if given:
+                self._by_ctc(f"`{name}`")
+        if isinstance(self.network, AttentionNetwork):
+            return chosen(BeamSearch, search, options)
+        return chosen(PrefixSearch, search, options)
+
+    def _spelled(self, recordings: Sequence[str | Path | FloatArray], search: BeamSearch) -> list[Transcript]:
+        """What is said in recordings, by a network that attends."""
+        speller = self.speller()
+        found = speller.write(map(self._blocks, recordings), search)
+        for sentence in told(found, speller.longest):
+            note(sentence)
+        return [self.transcript(each.labelling, each.log_prob, each.steps) for each in found]
 
     def transcript(self, labelling: Labelling, log_prob: float, steps: int) -> Transcript:
         """A labelling as it is read."""
@@ -241,7 +359,7 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         *,
         start: float = 0.0,
         seconds: float = LONGEST,
-        search: PrefixSearch | None = None,
+        search: PrefixSearch | BeamSearch | None = None,
         hot_words: Mapping[str, float] | None = None,
         language_model: LanguageModel = None,
         **options: Any,
@@ -256,15 +374,19 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
             search: how to search; None for the defaults.
             hot_words: words and phrases to favour, and by how many nats each.
             language_model: a text model, or its folder, whose opinion counts too.
-            options: fields of `PrefixSearch`, which go before `search`.
+            options: fields of `PrefixSearch`, or `BeamSearch` of a network that attends, which go before `search`.
 
         Raises:
             RecurraError: if the recording cannot be read or is too short, or the page cannot be written.
         """
+        wanted = self._search(search, hot_words, language_model, options)
         samples = passage(Path(recording), self.config.features.rate, start, seconds)
-        chosen = with_options(search or DEFAULT_SEARCH, options)
-        chosen = replace(chosen, n_best=min(ALTERNATIVES, chosen.beam_size), lag=None)
-        explanation = explain(self, str(recording), samples, start, self.decoder(chosen, hot_words, language_model))
+        if isinstance(wanted, BeamSearch):
+            explanation = explain_attention(self, str(recording), samples, start, wanted)
+        else:
+            wanted = replace(wanted, n_best=min(ALTERNATIVES, wanted.beam_size), lag=None)
+            decoder = self.decoder(wanted, hot_words, language_model)
+            explanation = explain(self, str(recording), samples, start, decoder)
         if out is not None:
             write_page(Path(out), self.name, explanation)
         return explanation
@@ -281,34 +403,11 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
                 return float(temperature)
         raise RecurraError(f"the record of {self.name} holds no temperature; copy the model again")
 
-    def hear(self, part: Part) -> list[Transcript]:
-        """The greedy transcripts of recordings."""
-        transcripts: dict[int, Transcript] = {}
-        with bar("scoring") as shown:
-            for batch in batches_of(part, self.config):
-                steps = [steps_of(part.sounds[n], self.config, self.vocabulary.normalization) for n in batch]
-                with torch.inference_mode():
-                    log_probs = self.network(heard(steps).to(self.device)).cpu().numpy()
-                for row, number in enumerate(batch):
-                    labelling = greedy(log_probs[row, : len(steps[row])], BLANK)
-                    transcripts[number] = self.transcript(labelling, 0.0, len(steps[row]))
-                shown.update(len(transcripts) / len(part))
-        if not any(transcript.text for transcript in transcripts.values()):
-            note("the model has learned only blanks; train longer, with short recordings too, or from another model")
-        return [transcripts[number] for number in range(len(part))]
-
-    def confidences(self, heard: Sequence[Transcript], said: Sequence[str]) -> tuple[DoubleArray, BoolArray]:
-        """How sure the model is of each word that it heard, and whether that is right, `(words,)` both."""
-        split = self.symbols.split if self.symbols.space is None else str.split
-        words = [[word.text for word in transcript.words] for transcript in heard]
-        sure = [word.confidence for transcript in heard for word in transcript.words]
-        return np.array(sure), right_words(words, [split(text) for text in said])
-
     def answers(
         self,
         data: str | Path | Sequence[Any],
         *,
-        search: PrefixSearch | None = None,
+        search: PrefixSearch | BeamSearch | None = None,
         hot_words: Mapping[str, float] | None = None,
         language_model: LanguageModel = None,
         encoding: str = "utf-8",
@@ -317,41 +416,55 @@ class Model(SavedModel[CtcNetwork, Vocabulary, Config]):
         **options: Any,
     ) -> Evaluation:
         """Transcribe recordings and compare with what is said in them; see `evaluate`."""
+        wanted = self._search(search, hot_words, language_model, options)
         found = open_recordings(several(data), encoding, columns, header)
         for reason in found.skipped:
             note(f"left out: {reason}")
         said = [self.symbols.clean(item.text) for item in found.items]
-        decoder = self.decoder(with_options(search or DEFAULT_SEARCH, options), hot_words, language_model)
-        transcripts = []
-        for group in in_groups(found.items, 1, "transcribing"):
-            transcripts.append(self._transcribed(group[0].load(self.config.features.rate), decoder))
-        accuracy = measure([transcript.text for transcript in transcripts], said)
-        error = calibration_error(reliability(*self.confidences(transcripts, said)))
-        return Evaluation([item.name for item in found.items], said, transcripts, accuracy, error)
+        transcripts: list[Transcript] = []
+        if isinstance(wanted, BeamSearch):
+            for group in in_groups(found.items, GROUP, "transcribing"):
+                transcripts += self._spelled([item.load(self.config.features.rate) for item in group], wanted)
+        else:
+            decoder = self.decoder(wanted, hot_words, language_model)
+            for group in in_groups(found.items, 1, "transcribing"):
+                transcripts.append(self._transcribed(group[0].load(self.config.features.rate), decoder))
+        return compare(self, [item.name for item in found.items], said, transcripts)
+
+    def alarms(
+        self,
+        data: str | Path | Sequence[Any],
+        *,
+        threshold: float | None = None,
+        encoding: str = "utf-8",
+        columns: str = "",
+        header: Header = "auto",
+    ) -> dict[str, Any]:
+        """Words missed and false alarms of a detector, on recordings one after another as one stream; see `evaluate`.
+
+        Args:
+            data: what `train` takes; those of the word must have nothing else for a transcript.
+            threshold: see `detector`.
+            encoding: how tables encode text.
+            columns: which columns of a table hold file and transcript.
+            header: whether the first line of a table names its columns.
+        """
+        found = of_word_or_not(open_recordings(several(data), encoding, columns, header, noise=True), self.symbols)
+        for reason in found.skipped:
+            note(f"left out: {reason}")
+        return alarms(self, found.items, self._threshold(threshold))
 
     def evaluate(self, data: str | Path | Sequence[Any], **options: Any) -> dict[str, Any]:
         """Transcribe recordings and compare with what is said in them.
 
         Args:
             data: what `train` takes.
-            options: those of `answers`.
+            options: those of `answers`; of a detector those of `alarms`.
 
         Returns:
             `wer`, `cer`, `wer_interval`, `exact_match`, `ece` (of the confidences of words), `count`, and
-            `confusions`: the ten most frequent.
+            `confusions`: the ten most frequent. Of a detector those of `Rates.to_json`, `threshold` and `count`.
         """
+        if self.config.detect:
+            return self.alarms(data, **options)
         return figures(self.answers(data, **options))
-
-
-def figures(evaluation: Evaluation) -> dict[str, Any]:
-    """An evaluation as JSON values."""
-    accuracy = evaluation.accuracy
-    return {
-        "wer": accuracy.wer,
-        "cer": accuracy.cer,
-        "wer_interval": list(accuracy.interval),
-        "exact_match": accuracy.exact_match,
-        "ece": evaluation.calibration_error,
-        "count": accuracy.count,
-        "confusions": [{"said": a, "heard": b, "count": times} for a, b, times in accuracy.confusions[:10]],
-    }

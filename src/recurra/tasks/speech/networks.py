@@ -5,13 +5,16 @@ Shapes: B batch, S steps, I features of a step, V symbols, the blank among them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recurra.config import required
+from recurra.data.tokenizer import Tokens
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.recurrent import Recurrent
@@ -67,9 +70,15 @@ class CtcNetwork(nn.Module):
             heard: the recordings.
             generator: where dropout comes from; None for no dropout.
         """
+        return self.log_probs(self.annotate(heard, generator))
+
+    def annotate(self, heard: Heard, generator: DropoutGenerator | None = None) -> Tensor:
+        """What the stack makes of each step, `(B, S, D * H)`, zero after each recording's end."""
         outputs = self.recurrent.annotate(heard.steps, heard.mask(), generator)  # (B, S, D * H)
-        if generator:
-            outputs = generator.drop_units(outputs, self.dropout)
+        return generator.drop_units(outputs, self.dropout) if generator else outputs
+
+    def log_probs(self, outputs: Tensor) -> Tensor:
+        """Log-probabilities of the symbols, `(B, S, V)`, from the stack's outputs."""
         return F.log_softmax(self.output(outputs).float(), dim=-1)
 
     def advance(self, steps: Tensor, state: State | None) -> tuple[Tensor, State]:
@@ -81,17 +90,22 @@ class CtcNetwork(nn.Module):
         if self.recurrent.directions == 2:
             raise ValueError("a bidirectional network cannot go on from a state: its outputs depend on later steps")
         outputs, state = self.recurrent(steps, state)
-        return F.log_softmax(self.output(outputs).float(), dim=-1), state
+        return self.log_probs(outputs), state
 
-    def loss(self, heard: Heard, targets: Tensor, target_lengths: Tensor, generator: DropoutGenerator | None) -> Tensor:
-        """-log p of each recording's symbols, `(B,)`, nats (Graves et al. 2006, equation 12).
+    def loss(self, heard: Heard, symbols: Sequence[Tokens], generator: DropoutGenerator | None) -> Tensor:
+        """-log p of the recordings' symbols, summed, nats (Graves et al. 2006, equation 12).
 
         Args:
             heard: the recordings.
-            targets: all their symbols, one recording after another.
-            target_lengths: of each, `(B,)`.
+            symbols: of each.
             generator: where dropout comes from; None for no dropout.
         """
-        log_probs = self(heard, generator).transpose(0, 1)  # (S, B, V)
-        loss: Tensor = F.ctc_loss(log_probs, targets, heard.lengths, target_lengths, BLANK, "none")
+        return self.loss_of(self(heard, generator), heard, symbols)
+
+    @staticmethod
+    def loss_of(log_probs: Tensor, heard: Heard, symbols: Sequence[Tokens]) -> Tensor:
+        """As `loss`, from log-probabilities `(B, S, V)`."""
+        targets = torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(log_probs.device)
+        lengths = torch.tensor([len(each) for each in symbols])
+        loss: Tensor = F.ctc_loss(log_probs.transpose(0, 1), targets, heard.lengths, lengths, BLANK, "sum")
         return loss

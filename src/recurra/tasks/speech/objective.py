@@ -17,11 +17,12 @@ from recurra.data.buckets import Buckets
 from recurra.data.tokenizer import Tokens
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
+from recurra.tasks.speech.attention_network import SpeechNetwork
 from recurra.tasks.speech.audio import resampled
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.data import Part, frames_in, log_mel, steps_in, steps_needed
 from recurra.tasks.speech.features import Normalization, normalized, stacked
-from recurra.tasks.speech.networks import CtcNetwork, Heard
+from recurra.tasks.speech.networks import Heard
 from recurra.tasks.speech.symbols import BLANK, Symbols
 
 QUIETEST_NOISE = 100.0
@@ -69,16 +70,14 @@ def masked(frames: FloatArray, config: Config, generator: np.random.Generator) -
 
 
 def moved(frames: FloatArray, config: Config, generator: np.random.Generator) -> FloatArray:
-    """Frames `(F, M)` spread or pressed in time, and moved by some bands; the band at the edge fills what is left."""
+    """Frames `(F, M)` spread or pressed in time, and moved by some bands; the band at the edge fills what is left.
+
+    Frames come twice or are left out. A mean of two neighbours would be smoother than any frame of a noisy recording.
+    """
     most = required(config.shift_bands, "shift_bands")
     longer = float(np.exp(generator.uniform(-1, 1) * np.log1p(required(config.stretch, "stretch"))))
-    count = round(len(frames) * longer)
-    if count != len(frames):
-        at = np.linspace(0, len(frames) - 1, count)
-        before = at.astype(np.int64)
-        after = np.minimum(before + 1, len(frames) - 1)
-        share = (at - before).astype(np.float32)[:, None]
-        frames = (1 - share) * frames[before] + share * frames[after]
+    at = np.linspace(0, len(frames) - 1, round(len(frames) * longer))
+    frames = frames[np.rint(at).astype(np.int64)]
     bands = np.arange(frames.shape[1]) + (int(generator.integers(-most, most + 1)) if most else 0)
     return frames[:, bands.clip(0, frames.shape[1] - 1)]
 
@@ -217,6 +216,9 @@ def batches_of(part: Part, config: Config) -> list[list[int]]:
 
 def guessing(part: Part, symbols: Symbols, config: Config) -> float:
     """Nats a symbol of a network that holds all symbols for equally likely at each step."""
+    if config.network == "attention":  # which has to say where a transcript ends, too
+        count = sum(map(len, part.symbols))
+        return math.log(symbols.size) * (count + len(part)) / count
     total = 0.0
     for steps, numbers in zip(lengths_of(part, config)[:, 0].tolist(), part.symbols, strict=True):
         even = torch.full((steps, 1, symbols.size), -math.log(symbols.size))
@@ -239,7 +241,5 @@ def _loss(
     device: torch.device,
     generator: DropoutGenerator | None,
 ) -> Tensor:
-    targets = torch.from_numpy(np.concatenate(symbols).astype(np.int64)).to(device)
-    lengths = torch.tensor([len(each) for each in symbols])
-    assert isinstance(model, CtcNetwork)
-    return model.loss(batch.to(device), targets, lengths, generator).sum()
+    assert isinstance(model, SpeechNetwork)
+    return model.loss(batch.to(device), symbols, generator)

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from recurra.arrays import FloatArray
 from recurra.explain.html import embed, fill
 from recurra.explain.page import short
 from recurra.files import require_writable_parent, write_text_atomic
-from recurra.tasks.speech.explanation import Explanation
-from recurra.tasks.speech.figure import SPACE, colour_of, draw, peaks, scaled
+from recurra.tasks.speech.explanation import Explanation, best_path
+from recurra.tasks.speech.figure import SPACE, colour_of, draw, drawn_symbols, peaks, scaled
 from recurra.tasks.speech.symbols import BLANK
 
 SPECTROGRAM, CURVES, PATH, WORDS, AXIS = 150, 170, 22, 40, 26
@@ -36,6 +37,14 @@ TICK = 70
 
 TOLD = 3
 """Symbols of a step that are told where one points."""
+
+
+PROBABILITIES = (
+    "the probability of each symbol at each step (dotted: the blank, “nothing new”); the most probable symbol of each "
+    "step; and the text. Repeats of a symbol are merged, then blanks are taken out."
+)
+WEIGHTS = "what was attended to while each symbol was written, a row for each, the first above; and the text."
+"""What is below the spectrogram."""
 
 
 def write_page(path: Path, name: str, explanation: Explanation) -> None:
@@ -64,6 +73,7 @@ def page_parts(name: str, explanation: Explanation) -> Mapping[str, str]:
         "sound": _sound(explanation),
         "words": _words(explanation),
         "figure": _figure(explanation),
+        "middle": PROBABILITIES if explanation.weights is None else WEIGHTS,
         "texts": "".join(
             f'<tr><td class="text">{escape(text) or "(no text)"}</td><td>{log_prob:.2f}</td></tr>'
             for text, log_prob in explanation.alternatives
@@ -74,19 +84,25 @@ def page_parts(name: str, explanation: Explanation) -> Mapping[str, str]:
 
 def _data(explanation: Explanation) -> dict[str, Any]:
     """What the page's script tells of a moment, as JSON values."""
-    best = np.argsort(-explanation.probabilities, axis=1, kind="stable")[:, :TOLD]
     return {
         "names": [name.replace(" ", SPACE) or "blank" for name in explanation.names],
-        "best": best.tolist(),
-        "probabilities": [
-            [short(value) for value in row] for row in np.take_along_axis(explanation.probabilities, best, axis=1)
-        ],
+        "told": [] if explanation.probabilities is None else _told(explanation.probabilities),
         "step": explanation.step_seconds,
         "begin": explanation.begin,
         "seconds": explanation.seconds,
         "width": _width(explanation),
         "words": [[word.text, word.start, word.end, short(word.confidence)] for word in explanation.transcript.words],
     }
+
+
+def _told(probabilities: FloatArray) -> list[list[list[float | None]]]:
+    """The best symbols of each step, each with its probability."""
+    best = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOLD]
+    values = np.take_along_axis(probabilities, best, axis=1)
+    return [
+        [[symbol, short(value)] for symbol, value in zip(symbols, row, strict=True)]
+        for symbols, row in zip(best.tolist(), values, strict=True)
+    ]
 
 
 def _sound(explanation: Explanation) -> str:
@@ -118,38 +134,67 @@ def _figure(explanation: Explanation) -> str:
     return (
         f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="spectrogram, probabilities of the symbols and the text over time">'
-        f"{_spectrogram(explanation, scale)}{_curves(explanation, scale)}{_path(explanation, scale)}"
+        f"{_spectrogram(explanation, scale)}{_middle(explanation, scale)}"
         f"{_text(explanation, scale)}{_axis(explanation, scale, height)}"
         f'<line class="cursor" x1="0" x2="0" y1="0" y2="{height - AXIS}"/></svg>'
     )
 
 
 def _spectrogram(explanation: Explanation, scale: float) -> str:
+    values = scaled(explanation.spectrogram).T[::-1]
+    return _image(values, "magma", 0, SPECTROGRAM, values.shape[1] * explanation.frame_seconds * scale)
+
+
+def _image(values: FloatArray, colours: str, top: int, height: int, width: float) -> str:
+    """Values from 0 to 1 as an image in a data URL, the first row above."""
     from matplotlib.image import imsave
 
     file = io.BytesIO()
-    imsave(file, scaled(explanation.spectrogram).T, cmap="magma", origin="lower", vmin=0, vmax=1, format="png")
-    image = base64.b64encode(file.getvalue()).decode()
-    width = len(explanation.spectrogram) * explanation.frame_seconds * scale
+    imsave(file, values, cmap=colours, vmin=0, vmax=1, format="png")
     return (
-        f'<image x="0" y="0" width="{width:.1f}" height="{SPECTROGRAM}" preserveAspectRatio="none" '
-        f'href="data:image/png;base64,{image}"/>'
+        f'<image x="0" y="{top}" width="{width:.1f}" height="{height}" preserveAspectRatio="none" '
+        f'href="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"/>'
     )
 
 
-def _curves(explanation: Explanation, scale: float) -> str:
+def _middle(explanation: Explanation, scale: float) -> str:
+    """The probabilities of the symbols and the best path, or the weights of the attention."""
+    if explanation.probabilities is not None:
+        return _curves(explanation, explanation.probabilities, scale) + _path(
+            explanation, explanation.probabilities, scale
+        )
+    return "" if explanation.weights is None else _weights(explanation, explanation.weights, scale)
+
+
+def _weights(explanation: Explanation, weights: FloatArray, scale: float) -> str:
+    """A row for each symbol of the text; its letter stands where the most is attended to."""
+    if not len(weights):
+        return ""
+    height = CURVES / len(weights)
+    image = _image(
+        weights / weights.max(), "Blues", SPECTROGRAM, CURVES, weights.shape[1] * explanation.step_seconds * scale
+    )
+    letters = []
+    for row, (weight, symbol) in enumerate(zip(weights, explanation.labelling.symbols.tolist(), strict=True)):
+        x, y = (int(weight.argmax()) + 0.5) * explanation.step_seconds * scale, SPECTROGRAM + (row + 0.5) * height + 5
+        name = escape(explanation.names[symbol].replace(" ", SPACE))
+        letters.append(f'<text class="letter" style="fill: {colour_of(symbol)}" x="{x:.1f}" y="{y:.1f}">{name}</text>')
+    return "".join([image, *letters])
+
+
+def _curves(explanation: Explanation, probabilities: FloatArray, scale: float) -> str:
     """A line for each symbol, its letter over each peak."""
     bottom, room = SPECTROGRAM + CURVES, CURVES - 30
-    steps = (np.arange(len(explanation.probabilities)) + 0.5) * explanation.step_seconds * scale
+    steps = (np.arange(len(probabilities)) + 0.5) * explanation.step_seconds * scale
     lines = [
         f'<polyline class="{"blank" if symbol == BLANK else "symbol"}" style="stroke: {colour_of(symbol)}" '
-        f'points="{_points(steps, bottom - room * explanation.probabilities[:, symbol])}"/>'
-        for symbol in (BLANK, *explanation.shown)
+        f'points="{_points(steps, bottom - room * probabilities[:, symbol])}"/>'
+        for symbol in (BLANK, *drawn_symbols(probabilities, explanation.labelling))
     ]
     letters = [
         f'<text class="letter" style="fill: {colour_of(symbol)}" x="{steps[step]:.1f}" '
         f'y="{bottom - room * probability - 4:.1f}">{escape(explanation.names[symbol].replace(" ", SPACE))}</text>'
-        for step, symbol, probability in peaks(explanation)
+        for step, symbol, probability in peaks(probabilities, explanation.labelling)
     ]
     return "".join([*lines, *letters])
 
@@ -162,13 +207,13 @@ def _points(x: Sequence[float] | np.ndarray, y: np.ndarray) -> str:
     return " ".join(f"{a:.1f},{b:.1f}" for a, b, left in zip(x, heights, level, strict=True) if not left)
 
 
-def _path(explanation: Explanation, scale: float) -> str:
+def _path(explanation: Explanation, probabilities: FloatArray, scale: float) -> str:
     """The best symbol of each step as a row of cells."""
     width, top = explanation.step_seconds * scale, SPECTROGRAM + CURVES + 3
     return "".join(
         f'<rect class="cell" x="{step * width:.1f}" y="{top}" width="{width:.2f}" height="{PATH - 6}" '
         f'style="fill: {colour_of(symbol)}"/>'
-        for step, symbol in enumerate(explanation.path.tolist())
+        for step, symbol in enumerate(best_path(probabilities).tolist())
         if symbol != BLANK
     )
 

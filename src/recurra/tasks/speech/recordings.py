@@ -88,7 +88,11 @@ class Recordings:
 
 
 def open_recordings(
-    data: Sequence[Any], encoding: str = "utf-8", columns: str = "", header: Header = "auto"
+    data: Sequence[Any],
+    encoding: str = "utf-8",
+    columns: str = "",
+    header: Header = "auto",
+    noise: bool = False,
 ) -> Recordings:
     """Find recordings and their transcripts.
 
@@ -98,6 +102,7 @@ def open_recordings(
         encoding: how tables encode text.
         columns: which columns of a table hold file and transcript, see `parse_columns`.
         header: whether the first line of a table names its columns.
+        noise: whether the recordings of a folder `_background_noise_` are wanted, with empty transcripts.
 
     Raises:
         RecurraError: if there is nothing, or files are missing; these are named together.
@@ -107,7 +112,7 @@ def open_recordings(
         return _given(data)
     if sample := sample_named(names, "sample of recordings"):
         return Recordings(names[0], sample(), [])
-    parts = [_opened(Path(name), encoding, columns, header) for name in names]
+    parts = [_opened(Path(name), encoding, columns, header, noise) for name in names]
     items = [item for part in parts for item in part.items]
     if not items:
         raise RecurraError("there are no recordings; name a table, or a folder with a folder for each word")
@@ -126,14 +131,14 @@ def _given(data: Sequence[Any]) -> Recordings:
     return _found(table.name, Path(), table.columns[0], table.columns[1], table.skipped)
 
 
-def _opened(path: Path, encoding: str, columns: str, header: Header) -> Recordings:
+def _opened(path: Path, encoding: str, columns: str, header: Header, noise: bool) -> Recordings:
     with os_errors("reading", path):
         if not path.exists():
             raise RecurraError(f"there is no file or folder {str(path)!r}; check the name")
         is_folder = path.is_dir()
     if is_folder:
         metadata = path / "metadata.csv"
-        return _opened(metadata, encoding, columns, header) if metadata.is_file() else _folder(path)
+        return _opened(metadata, encoding, columns, header, noise) if metadata.is_file() else _folder(path, noise)
     if rows := _ljspeech(path, encoding):
         files, texts = zip(*rows, strict=True)
         return _found(path.absolute().parent.name, path.parent, files, texts, [])
@@ -151,7 +156,7 @@ def _ljspeech(path: Path, encoding: str) -> list[tuple[str, str]] | None:
     return [(cells[0], cells[-1] or cells[1]) for cells in lines]
 
 
-def _folder(folder: Path) -> Recordings:
+def _folder(folder: Path, noise: bool) -> Recordings:
     """A folder with a folder of recordings for each word, as Speech Commands has them."""
     files, texts, others = [], [], 0
     with os_errors("reading", folder):
@@ -159,9 +164,9 @@ def _folder(folder: Path) -> Recordings:
             for path in sorted(inner.iterdir()):
                 if path.suffix.lower() not in SUFFIXES:
                     others += 1
-                elif not inner.name.startswith("_"):  # _background_noise_
+                elif noise or not inner.name.startswith("_"):
                     files.append(str(path.relative_to(folder)))
-                    texts.append(inner.name)
+                    texts.append("" if inner.name.startswith("_") else inner.name)  # _background_noise_
     if not files:
         raise RecurraError(f"{folder} holds no folders with recordings; name a table of files and transcripts")
     skipped = [f"{folder}: {others} file(s) that are not sound"] if others else []

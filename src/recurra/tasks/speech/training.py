@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from recurra.config import required, with_options
 from recurra.data.buckets import Buckets
 from recurra.data.sources import PREFIX, several
@@ -15,12 +17,16 @@ from recurra.tasks.shared.begin import Progress
 from recurra.tasks.shared.card import network_summary
 from recurra.tasks.shared.run import train_model
 from recurra.tasks.speech.accuracy import measure
+from recurra.tasks.speech.attending import Reach
+from recurra.tasks.speech.attention_network import AttentionNetwork, SpeechNetwork
 from recurra.tasks.speech.config import Config, resolve, with_preset
 from recurra.tasks.speech.data import Data, describe, read_data
+from recurra.tasks.speech.evaluation import confidences, hear
 from recurra.tasks.speech.model import Model, Vocabulary
 from recurra.tasks.speech.networks import CtcNetwork
 from recurra.tasks.speech.objective import Transcribing, guessing, lengths_of
 from recurra.tasks.speech.transcript import fit_temperature
+from recurra.tasks.speech.wakeword.training import detector_spec, scored_detector
 from recurra.training.run import RunResult, RunSpec
 
 
@@ -46,7 +52,8 @@ def train(
         validation: the same, not trained on, to choose the best weights; a part is drawn if not given.
         resume: go on with the run that was stopped or has ended in `out`.
         overwrite: replace what is in `out`.
-        from_model: a trained model, or its folder, to begin from: its weights and its symbols.
+        from_model: a trained model, or its folder, to begin from: its weights and its symbols. A model that attends
+            may begin from one under CTC, which becomes its listener.
         progress: show progress; False for silence, or a function that is called with each point of the loss curve.
         options: fields of `Config`, which go before `config`: `minutes=2, hidden_size=128`.
 
@@ -54,12 +61,17 @@ def train(
         RecurraError: if data or options are at fault, or the machine is.
         Interrupted: at SIGINT or SIGTERM, with everything saved.
     """
+    config = with_options(config or Config(), options)
+    if from_model is not None and config.network == "attention":
+        from_model = _attending(from_model, config)
     given = several(data)
     sample = len(given) == 1 and str(given[0]).startswith(f"{PREFIX}morse")
 
-    def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, CtcNetwork, Data]:
+    def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, SpeechNetwork, Data]:
         known = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
         config = with_preset(config, sample)
+        if config.detect:
+            return detector_spec(given, several(validation), config, known, folder)
         read = read_data(
             given, several(validation), config, folder, (known.symbols, known.normalization) if known else None
         )
@@ -81,14 +93,14 @@ def train(
             digest=read.digest,
             vocabulary=own.to_json(),
             notes=describe(read),
-            network=f"{network_summary(config)}; steps of {1000 * config.features.step_seconds:g} ms",
+            network=f"{config.network}, {network_summary(config)}; steps of {1000 * config.features.step_seconds:g} ms",
             guessing=guessing(read.validation, read.symbols, config),
         )
 
     return train_model(
         Model,
         out,
-        with_options(config or Config(), options),
+        config,
         prepare,
         _scored,
         resume=resume,
@@ -98,14 +110,31 @@ def train(
     )
 
 
-def _scored(result: RunResult[Config, CtcNetwork, Data]) -> Model:
+def _attending(start: str | Path | Model, config: Config) -> Model:
+    """A trained model to begin from, with a decoder that has learned nothing yet if it is one under CTC."""
+    model = start if isinstance(start, Model) else Model.load(start)
+    if not isinstance(model.network, CtcNetwork):
+        return model
+    resolved = replace(model.config, network="attention", decoder_layers=config.decoder_layers)
+    # Without the learning rate, of which a model that begins from another would take a part: the decoder is new.
+    resolved = replace(with_preset(resolved, sample=False), learning_rate=None)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(config.seed)
+        network = AttentionNetwork(model.symbols.size, resolved)
+    network.encoder = model.network
+    return Model(network, model.vocabulary, resolved, model.record, model.name)
+
+
+def _scored(result: RunResult[Config, SpeechNetwork, Data]) -> Model:
+    if result.spec.config.detect:
+        return scored_detector(result)
     data = result.spec.data
     vocabulary = Vocabulary(data.symbols, data.normalization)
-    model = Model(result.network, vocabulary, result.spec.config, {})
-    heard = model.hear(data.validation)
+    model = Model(result.network, vocabulary, result.spec.config, Reach.of(data.train, result.spec.config).to_record())
+    heard = hear(model, data.validation)
     figures = measure([transcript.text for transcript in heard], data.validation.texts)
-    confidences, right = model.confidences(heard, data.validation.texts)
-    model.record = {
+    sure, right = confidences(model, heard, data.validation.texts)
+    model.record |= {
         "data": data.train.name,
         "recordings": len(data.train),
         "minutes": round(data.seconds / 60, 2),
@@ -114,6 +143,6 @@ def _scored(result: RunResult[Config, CtcNetwork, Data]) -> Model:
         "nats": result.outcome.state.best,
         "wer": figures.wer,
         "cer": figures.cer,
-        "temperature": fit_temperature(confidences, right) if len(right) else 1.0,
+        "temperature": fit_temperature(sure, right) if len(right) else 1.0,
     }
     return model

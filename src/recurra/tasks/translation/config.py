@@ -99,5 +99,6 @@ def resolve(config: Config, pairs: Sequences) -> Config:
     recipe |= dict(tied=not config.freeze_target_embeddings)
     recipe |= dict(batch_size=1000, max_ratio=math.ceil(10 * ratio) / 10)
     config = fill_in(config, **recipe | _RECIPES[config.tokens])
+    config = fill_in(config, attention_size=config.hidden_size)
     buckets = Buckets(lengths, required(config.batch_size, "batch_size"))
     return limited(config, MAX_EPOCHS * buckets.steps_per_epoch)
