@@ -38,5 +38,5 @@ def _goes_on(before: str, end: str) -> bool:
         return False
     last = _LAST_WORD.search(before)
     word = last.group() if last else ""
-    initial = len(word) == 1 and word.isupper()
+    initial = len(word) == 1 and word.isalpha()
     return word.lower() in ABBREVIATIONS or initial or (word.isdecimal() and word == before.strip())

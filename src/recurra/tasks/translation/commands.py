@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from recurra.data.columns import Header
 from recurra.data.lines import groups
 from recurra.data.sentences import split_sentences as split_into_sentences
-from recurra.data.tables import TABLES, ending, read_lines
+from recurra.data.tables import ending, read_lines
 from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.sampling import Sampling
@@ -24,6 +24,7 @@ from recurra.progress import in_groups, note
 from recurra.tasks.shared.commands import Several, command, note_unknown, require_file_name, require_given
 from recurra.tasks.shared.output import print_json, print_table, stream
 from recurra.tasks.translation.config import Config
+from recurra.tasks.translation.data import ENDINGS as PAIR_ENDINGS
 from recurra.tasks.translation.data import Sentence
 from recurra.tasks.translation.glossary import Glossary
 from recurra.tasks.translation.model import GROUP, Model
@@ -49,7 +50,7 @@ def train(
     """Train a model on sentence pairs.
 
     Args:
-        pairs: Tables with two columns (.tsv, .csv, .jsonl, .json), two parallel files, or sample:dates.
+        pairs: Tables with two columns (.tsv, .csv, .jsonl, .json), TMX, PO, two parallel files, or sample:dates.
         out: The model folder to make.
         validation: The same, not trained on, to choose the best weights; a tenth is drawn if not given.
         resume: Go on with the run that was stopped, or has ended, in OUT.
@@ -203,7 +204,7 @@ class _Reader(NamedTuple):
 
 def _require_files(file: Path | None, out: Path | None, alignments: Path | None) -> None:
     """Refuse a table to translate, and files to write that are none or would replace what is read."""
-    if file is not None and ending(file) in TABLES:
+    if file is not None and ending(file) in PAIR_ENDINGS:
         raise OptionError(
             f"{file} is a table by its name, but `file` has a sentence a line, with nothing else in it; write the "
             "column to a .txt file, or measure the model on the table with `recurra translation evaluate`"

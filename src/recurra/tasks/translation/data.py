@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra.config import fill_in, required
+from recurra.data import memories
 from recurra.data.columns import Header, Wanted
 from recurra.data.placeholders import MARKUP, NUMBERS, Placeholders, fit
 from recurra.data.sources import find_files, sample_named
@@ -47,6 +48,9 @@ WANTED = Wanted(
     ),
     ", or two parallel files",
 )
+
+ENDINGS = (*TABLES, *memories.ENDINGS)
+"""How the names of files end that hold both sides of pairs."""
 
 MIN_PAIRS = 10
 """Fewer pairs are refused: there is nothing to learn from them, and nothing to validate on."""
@@ -113,7 +117,7 @@ def open_pairs(data: Sequence[Any], encoding: str = "utf-8", columns: str = "", 
         pairs = Pairs(names[0], list(written), list(answers), [])
     else:
         paths = _files(names)
-        if len(paths) != 2 or ending(paths[0]) in TABLES:
+        if len(paths) != 2 or ending(paths[0]) in ENDINGS:
             return _pairs(read_tables(paths, WANTED, columns, header, encoding))
         pairs = _parallel(paths[0], paths[1], encoding)
     if columns or header != "auto":
@@ -146,8 +150,8 @@ def _files(names: Sequence[str]) -> list[Path]:
         with os_errors("reading", name):
             if name and Path(name).is_dir():
                 raise RecurraError(f"{name} is a folder; name tables or two parallel files in it")
-    paths, _ = find_files(names, TABLES)
-    others = [path for path in paths if ending(path) not in TABLES]
+    paths, _ = find_files(names, ENDINGS)
+    others = [path for path in paths if ending(path) not in ENDINGS]
     if not paths or (others and len(paths) > 2):
         raise RecurraError(f"{len(paths)} files are given for sentence pairs; give tables or two parallel files")
     if len(others) == 1 and len(paths) == 2:
