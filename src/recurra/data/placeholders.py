@@ -43,6 +43,9 @@ AUTO, NONE = "auto", "none"
 MIN_SHARE, MIN_COUNT = 0.95, 20
 """A kind of text is kept without being asked for if it stands there so often, and this share of it on both sides."""
 
+MAX_JUDGED = 50_000
+"""More pairs than this are not looked at to see what is kept."""
+
 MIN_PAIRS = 10
 """A placeholder that fewer pairs need is not used: nothing is learned about it."""
 
@@ -225,7 +228,9 @@ def fit(keep: str, copy_words: bool, sources: Sequence[str], targets: Sequence[s
 
 def _kept_by(sources: Sequence[str], targets: Sequence[str]) -> str:
     """What these pairs keep, numbers or not; markup that does not occur is kept where numbers are."""
-    shares = {pattern: _share(compile_pattern(pattern), sources, targets) for pattern in (MARKUP, NUMBERS)}
+    step = -(-len(sources) // MAX_JUDGED) or 1
+    some, others = sources[::step], targets[::step]
+    shares = {pattern: _share(compile_pattern(pattern), some, others) for pattern in (MARKUP, NUMBERS)}
     kept = [p for p, (count, share) in shares.items() if count >= MIN_COUNT and share >= MIN_SHARE]
     if kept and MARKUP not in kept and shares[MARKUP][0] == 0:
         kept.insert(0, MARKUP)
@@ -258,6 +263,7 @@ def compile_pattern(pattern: str) -> Any:
         OptionError: if it is none, or finds nothing at all everywhere.
     """
     try:
+        regex.compile(pattern)  # alone: messages give places in it
         compiled = regex.compile("|".join(filter(None, [pattern, f"[{PLACEHOLDERS}]"])))
     except regex.error as error:
         raise OptionError(f"`keep` {pattern[:60]!r} is no regular expression ({error}); correct it") from error

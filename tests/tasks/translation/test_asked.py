@@ -108,6 +108,17 @@ class TestCopying:
         assert "9876" in page
         assert not set(page) & set(PLACEHOLDERS)
 
+    def test_what_is_kept_is_told_and_a_pattern_is_checked(self, recurra: Command, tmp_path: Path) -> None:
+        (tmp_path / "p.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in sales(NAMES, 40, 0)))
+        train = ["translation", "train", tmp_path / "p.tsv", "--out", tmp_path / "m", "--tokens", "words", "--steps", 1]
+        small = ["--hidden-size", 8, "--embedding-size", 8, "--overwrite"]
+        assert "up to 1 in a sentence: markup and addresses, numbers (--keep)" in recurra(*train, *small).err
+        assert "what red finds (--keep)" not in recurra(*train, *small, "--keep", "red").err  # nothing in both sides
+        assert "copied as they are" not in recurra(*train, *small, "--keep", "none").err
+        answer = recurra(*train, *small, "--keep", "(")
+        assert answer.status == 2
+        assert "--keep '(' is no regular expression (missing ) at position 1)" in answer.err
+
     def test_words_that_are_unknown_are_copied_from_where_they_are_attended_to(self) -> None:
         """Each name stands in one pair only, so that the unknown token is learned."""
         names = [f"{first}{last}" for first in ("Ana", "Bo", "Ce", "Du", "Eli") for last in "bcdfghjklmnpqrstvwxz"]
