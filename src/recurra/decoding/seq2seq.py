@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
+from torch import Tensor
 
 from recurra.data.buckets import pad
 from recurra.data.tokenizer import Tokens
@@ -17,7 +18,7 @@ from recurra.decoding.ensemble import ensemble, join
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.sampling import Sampling
 from recurra.decoding.sequence_sampling import sample_sequences
-from recurra.decoding.step import DecoderStep
+from recurra.decoding.step import DecoderStep, StepOutput
 from recurra.errors import OptionError
 from recurra.models.cells import State
 from recurra.models.decoder import Writer
@@ -69,6 +70,7 @@ class Request(NamedTuple):
         limits: the longest output of each source, in tokens.
         prefixes: forced beginning of each output.
         required: what must be in each output; None for nothing.
+        suppressed: tokens that each output must not have; None for those of the target only.
     """
 
     networks: Sequence[Writer]
@@ -78,6 +80,7 @@ class Request(NamedTuple):
     limits: Sequence[int]
     prefixes: Sequence[Sequence[int]]
     required: Sequence[Required] | None = None
+    suppressed: Sequence[Sequence[int]] | None = None
 
     def problem(self, batch: Sequence[int]) -> DecodingProblem:
         """What is to be written for some of the sources."""
@@ -204,6 +207,22 @@ def _first_step(request: Request, batch: Sequence[int]) -> tuple[DecoderStep, St
             step, state = decoder_step(network.decoder, request.encode(network, batch))
             steps.append(step)
             states.append(state)
-    if len(steps) == 1:
-        return steps[0], states[0]
-    return ensemble(steps, [len(state) for state in states]), join(states)
+    step = steps[0] if len(steps) == 1 else ensemble(steps, [len(state) for state in states])
+    if request.suppressed is not None and any(request.suppressed):
+        step = _without(step, [request.suppressed[index] for index in batch])
+    return step, join(states)
+
+
+def _without(step: DecoderStep, suppressed: Sequence[Sequence[int]]) -> DecoderStep:
+    """The same step, but some tokens cannot come in the outputs of each source; see `decoder_step` for its state."""
+
+    def stepped(tokens: Tensor, state: State) -> StepOutput:
+        found = step(tokens, state)
+        barred = [(row, token) for row, source in enumerate(state[-1][0].tolist()) for token in suppressed[source]]
+        if not barred:
+            return found
+        index = torch.tensor(barred, device=found.log_probs.device).unbind(dim=1)
+        never = torch.tensor(-torch.inf, dtype=found.log_probs.dtype, device=found.log_probs.device)
+        return found._replace(log_probs=found.log_probs.index_put(index, never))
+
+    return stepped

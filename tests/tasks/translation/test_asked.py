@@ -14,6 +14,7 @@ from translating import lines_of, log_probs, translated
 
 from recurra import translation
 from recurra.data.tokenizer import PLACEHOLDERS
+from recurra.decoding.beam_search import BeamSearch
 from recurra.errors import OptionError
 from recurra.tasks.translation.glossary import Glossary
 from recurra.tasks.translation.model import Model
@@ -107,6 +108,22 @@ class TestCopying:
         assert "Zelda" in page
         assert "9876" in page
         assert not set(page) & set(PLACEHOLDERS)
+
+    def test_no_other_placeholders_are_written_than_the_source_has(self) -> None:
+        """An untrained model would write any: what is behind none would be a hole in the text."""
+        pairs = [(f"{n} and {n + 1} and {n + 2}", f"{n} und {n + 1} und {n + 2}") for n in range(10, 60)]
+        model = translation.train(pairs, None, tokens="words", steps=1, hidden_size=8, embedding_size=8, progress=False)
+        assert model.vocabularies.placeholders.count == 3
+        sources = ["77", "and", "77 and 78"]
+        found = model.hypotheses(sources, BeamSearch(beam_size=30, n_best=30, max_length=4))
+        for source, hypotheses in zip(sources, found, strict=True):
+            numbers = {word for word in source.split() if word != "and"}
+            allowed = set(PLACEHOLDERS[: len(numbers)])
+            for hypothesis in hypotheses:
+                written = set(model.vocabularies.target.decode(hypothesis.tokens))
+                assert written & set(PLACEHOLDERS) == allowed
+                assert numbers == set(model.text_of(hypothesis, source).split()) - {"und"}
+        assert any("und" in model.text_of(hypothesis, "and") for hypothesis in found[1])
 
     def test_what_is_kept_is_told_and_a_pattern_is_checked(self, recurra: Command, tmp_path: Path) -> None:
         (tmp_path / "p.tsv").write_text("".join(f"{a}\t{b}\n" for a, b in sales(NAMES, 40, 0)))

@@ -27,6 +27,7 @@ from recurra.tasks.translation.data import Pairs, Sentence, encode_pairs, encode
 from recurra.tasks.translation.glossary import Glossary
 from recurra.tasks.translation.page import MOST_LISTED, Explanation, write_translation_page
 from recurra.tasks.translation.pair_scores import write_pair_scores
+from recurra.tasks.translation.reading import foreign_placeholders
 from recurra.tasks.translation.word_alignment import Pairs as WordPairs
 from recurra.tasks.translation.word_alignment import align_words, words_of
 
@@ -151,6 +152,7 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
             [self.limit(len(source.tokens), search) for source in sources],
             [self._forced(prefix) for prefix in prefixes or [""] * len(sources)],
             [source.required for source in sources],
+            [foreign_placeholders(source.reading.text, self.vocabularies) for source in sources],
         )
 
     def _require_copies(self) -> None:

@@ -92,3 +92,10 @@ def required_placeholders(text: str, vocabularies: VocabularyPair) -> Required:
     symbols = set(text) & set(vocabularies.placeholders.symbols)
     runs = [vocabularies.target.runs_of(symbol) for symbol in sorted(symbols)]
     return [forms for forms in runs if forms]
+
+
+def foreign_placeholders(text: str, vocabularies: VocabularyPair) -> list[int]:
+    """The tokens that are placeholders which a sentence does not have: nothing could be put in their place."""
+    foreign = set(vocabularies.placeholders.symbols) - set(text)
+    runs = [run for symbol in sorted(foreign) for run in vocabularies.target.runs_of(symbol)]
+    return [run[0] for run in runs if len(run) == 1]
