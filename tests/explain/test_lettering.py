@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.explain.lettering import Cell, colour_grid, lay_out, printable, width_of
+from recurra.explain.lettering import Cell, colour_grid, lay_out, not_drawn, printable, width_of
 
 
 def test_rows_by_hand() -> None:
@@ -42,3 +42,11 @@ def test_grid_has_each_cell_in_its_colour_and_nothing_elsewhere() -> None:
 
 def test_what_the_standard_font_lacks_is_not_printed() -> None:
     assert printable("a\u0378\n") == "a??"
+
+
+def test_characters_without_a_font_are_told_once() -> None:
+    assert not_drawn(["ab", "é ", "\n", ""]) == []
+    # A character that Unicode has assigned and fonts do not have; where one does, nothing is missing.
+    rare = "\N{OLD SOUTH ARABIAN LETTER HE}"
+    assert not_drawn([rare, "a" + rare]) in ([rare], [])
+    assert not_drawn(["\U000e0041", "\x07"]) == []

@@ -10,6 +10,7 @@ from PIL import Image
 
 from recurra.errors import RecurraError
 from recurra.explain import measurements as measuring
+from recurra.explain import report as reporting
 from recurra.explain.measurements import measure, searched_length
 from recurra.explain.passage import Passage, Subject
 from recurra.explain.report import explain
@@ -33,6 +34,20 @@ def test_page_and_pictures_are_written(make_model, text_passage: Passage, tmp_pa
     assert [model["name"] for model in data["context"]] == ["LSTM", "RNN"]
     assert result.measured.findings.trackers
     assert len(data["labels"]) == len(text_passage)
+
+
+def test_what_no_font_has_is_told(
+    make_model,
+    text_passage: Passage,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(reporting, "not_drawn", lambda labels: [chr(0x1F600 + number) for number in range(12)])
+    subject = Subject("a", make_model(int(text_passage.tokens.max()) + 1, "lstm"))
+    reporting.explain([subject], text_passage, tmp_path / "p.html")
+    assert "no installed font has \N{GRINNING FACE}" in (told := capsys.readouterr().err)
+    assert "and 2 more" in told
 
 
 def test_music_is_drawn_as_a_roll(music_network, music_passage: Passage, tmp_path: Path, monkeypatch) -> None:

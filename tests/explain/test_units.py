@@ -1,5 +1,7 @@
 """Finding units, against counting pairs by hand and units planted to be found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra.explain import units as neurons
-from recurra.explain.units import activations, auc, find_trackers
+from recurra.explain.units import MARGIN, Findings, activations, auc, find_trackers
 
 
 def counted_auc(values: np.ndarray, holds: np.ndarray) -> float:
@@ -136,3 +138,17 @@ def test_what_a_model_is_given_is_what_its_reader_shows(make_model, music_networ
         shown, state = music_network.rules.read(np.array([[token]]), state)
         assert rule_features[place].tolist() == shown[0, 0].tolist()
     assert neurons.given(make_model(), tokens) is None
+
+
+def test_only_what_the_token_does_not_tell_is_a_discovery() -> None:
+    """One unit knows what came before, which no token tells; the other only passes on the present token."""
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(0, 4, 2000)
+    before = np.r_[0, tokens[:-1]] == 1
+    here = tokens == 2
+    values = np.stack([before + 0.1 * rng.standard_normal(2000), here + 0.1 * rng.standard_normal(2000)], axis=1)
+    findings = find_trackers(values.astype(np.float32), tokens, {"after 1": before, "is 2": here})
+    assert [(tracker.feature, tracker.unit) for tracker in findings.discoveries] == [("after 1", 0)]
+    assert [tracker.feature for tracker in findings.trackers] == ["after 1", "is 2"]
+    told = replace(findings.trackers[0], token_auc=findings.trackers[0].auc - MARGIN / 2)
+    assert Findings((told,), ()).discoveries == ()

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
 from recurra.decoding.beam_search import BeamResult, BeamSearch, DecodingProblem, Hypothesis, beam_search
+from recurra.decoding.constraints import Constraints, Required, fewest_tokens, holds
 from recurra.decoding.sampling import Sampling
 from recurra.decoding.sequence_sampling import sample_sequences
 from recurra.decoding.step import StepOutput
+from recurra.errors import RecurraError
 
 MODELS = 24
 """In a case; each is the model of one sentence of the batch."""
@@ -96,6 +98,13 @@ class Case:
     limits: list[int]
     prefixes: list[list[int]]
     suppressed: list[int]
+    required: list[Required] | None = None
+
+    def limit(self, number: int) -> int:
+        """The longest output of a sentence: what it begins with and what is required have room in it."""
+        if self.required is None:
+            return self.limits[number]
+        return max(self.limits[number], len(self.prefixes[number]) + fewest_tokens(self.required[number]))
 
     def find(self, numbers: Sequence[int] | None = None, **changed: Any) -> list[BeamResult]:
         """What is found for some of the sentences, in one batch."""
@@ -111,6 +120,7 @@ class Case:
                 positions=[self.models.positions[number] for number in numbers],
                 prefixes=[self.prefixes[number] for number in numbers],
                 suppressed=self.suppressed,
+                required=None if self.required is None else [self.required[number] for number in numbers],
             ),
             replace(self.options, **changed),
             stop_early=stop_early,
@@ -122,7 +132,7 @@ class Case:
         options, prefix = self.options, self.prefixes[number]
         if len(tokens) < len(prefix):
             return [prefix[len(tokens)]]
-        if len(tokens) >= self.limits[number]:
+        if len(tokens) >= self.limit(number):
             return [END]
         log_probs, _ = self.models.say(number, tokens)
         found = []
@@ -138,8 +148,13 @@ class Case:
                 found.append(token)
         return found or [END]
 
+    def admitted(self, number: int) -> list[tuple[int, ...]]:
+        """Every output of a sentence that is admitted and has what is required."""
+        required = () if self.required is None else self.required[number]
+        return [tokens for tokens in self.outputs(number) if holds(tokens, required)]
+
     def outputs(self, number: int, tokens: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
-        """Every output of a sentence that is admitted."""
+        """Every output of a sentence that would be admitted if nothing were required."""
         for token in self.follow(number, tokens):
             if token == END:
                 yield tokens
@@ -382,3 +397,85 @@ def test_frequencies_of_what_is_drawn() -> None:
         assert abs(frequencies[tokens] - draws * probability) < 4 * deviation
         mass += probability
     assert mass == pytest.approx(1)
+
+
+def make_requirements(case: Case, seed: int) -> Case:
+    """The same case with what must be in its outputs: up to three requirements of one or two short runs, or nothing."""
+    rng = np.random.default_rng(seed)
+    others = [token for token in range(case.models.size) if token != END and token not in case.suppressed]
+    required: list[Required] = []
+    for number in range(MODELS):
+        room = (4 if case.models.size > 3 else DEPTH) - len(case.prefixes[number])
+        each: list[list[list[int]]] = []
+        for _ in range(rng.integers(0, 4)):
+            forms = [rng.choice(others, size=rng.integers(1, 4)).tolist() for _ in range(rng.integers(1, 3))]
+            if fewest_tokens([*each, forms]) <= room:
+                each.append(forms)
+        required.append(each)
+    return replace(case, required=required)
+
+
+demanding = st.builds(make_requirements, cases, st.integers(0, 2**62))
+
+
+def free(case: Case) -> Case:
+    """A case in which every token may come anywhere, so that whatever is required can be had."""
+    possible = bool(torch.isfinite(case.models.log_probs).all())
+    assume(possible and not case.options.no_repeat_ngram_size)
+    return case
+
+
+@many
+@given(case=demanding.map(lambda case: replace(case, options=replace(case.options, no_repeat_ngram_size=0))),
+       n_best=st.sampled_from([1, 3, 1000]))  # fmt: skip
+def test_the_best_with_what_is_required_by_enumeration(case: Case, n_best: int, tried: Counter[str]) -> None:
+    for number, found in enumerate(free(case).find(beam_size=1000, n_best=n_best)):
+        scores = {tokens: case.score(number, tokens) for tokens in case.admitted(number)}
+        assert [each.score for each in found.hypotheses] == close(sorted(scores.values(), reverse=True)[:n_best])
+        assert [each.score for each in found.hypotheses] == close([scores[each.tokens] for each in found.hypotheses])
+        tried["beam search, models: what is required is there, and the full width is exhaustive with it"] += 1
+
+
+@many
+@given(case=demanding)
+def test_what_is_required_is_in_every_output_however_narrow_the_beam(case: Case) -> None:
+    case = replace(free(case), options=replace(case.options, n_best=case.options.beam_size))
+    assert case.required is not None
+    together = case.find(trees=True)
+    for number, found in enumerate(together):
+        assert found.hypotheses
+        for hypothesis in found.hypotheses:
+            assert holds(hypothesis.tokens, case.required[number])
+            assert hypothesis.tokens[: len(case.prefixes[number])] == tuple(case.prefixes[number])
+            assert len(hypothesis.tokens) <= case.limit(number)
+            assert hypothesis.score == close(case.score(number, hypothesis.tokens))
+        # Neither stopping early, trees, how many are asked for, nor batch mates change anything.
+        if number % 4:
+            continue
+        (alone,) = case.find([number], stop_early=number % 8 == 0, n_best=1)
+        assert all_same(alone.hypotheses, found.hypotheses[:1])
+
+
+@many
+@given(case=demanding)
+def test_nothing_is_found_only_where_there_is_nothing_or_the_beam_is_narrow(case: Case) -> None:
+    """With tokens that cannot come or must not repeat, what is required may be out of reach: then it is refused."""
+    for number in range(0, MODELS, 6):
+        scores = [case.score(number, tokens) for tokens in case.admitted(number)]
+        if scores:
+            (found,) = case.find([number], beam_size=1000)
+            assert found.hypotheses[0].score == close(max(scores))
+        else:
+            with pytest.raises(RecurraError, match="no output that has all that is required is found"):
+                case.find([number], beam_size=1000)
+
+
+def test_nothing_that_is_required_changes_nothing() -> None:
+    case = make_case(7)
+    for found, other in zip(case.find(), replace(case, required=[[] for _ in range(MODELS)]).find(), strict=True):
+        assert all_same(found.hypotheses, other.hypotheses)
+
+
+def test_an_empty_run_is_refused() -> None:
+    with pytest.raises(ValueError, match="a run of no tokens is required"):
+        Constraints([[[[]]]])

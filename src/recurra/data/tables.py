@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
+from recurra.data import memories
 from recurra.data.columns import (
     SAMPLE,
     Groups,
@@ -96,7 +97,8 @@ def read_tables(
 
     Args:
         paths: .tsv or any other ending (a tab between the columns; nothing is quoted), .csv (a comma, semicolon or
-            tab; quotes), .jsonl, .ndjson or .json (objects in lines or in one array). All may be packed.
+            tab; quotes), .jsonl, .ndjson or .json (objects in lines or in one array), .tmx (translation memories), .po
+            (gettext's catalogues). All may be packed.
         wanted: what to look for.
         columns: names or numbers, see `parse_columns`; of JSON the keys, with dots for nested ones. Of the messages of
             a chat, `messages.user` is what the user says, and `messages.0.content` the first. Chosen by what they
@@ -115,6 +117,8 @@ def read_tables(
         text = _read(path, encoding)
         if ending(path) in (".jsonl", ".ndjson", ".json"):
             tables.append(_json_table(path, text, wanted, asked))
+        elif ending(path) in memories.ENDINGS:
+            tables.append(_memory_table(path, text, wanted, asked))
         else:
             tables.append(_text_table(path, text, wanted, asked, header))
     if len(tables) == 1:
@@ -300,6 +304,19 @@ def _delimiter(text: str) -> str:
 
     # Of two the one less often before a space: sentences have commas and semicolons of their own.
     return max((",", ";", "\t"), key=lambda delimiter: (agreeing(delimiter), -beginning.count(delimiter + " ")))
+
+
+def _memory_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | None) -> Table:
+    """The wanted languages of a translation memory, or both sides of a catalogue."""
+    names, rows = memories.read_memory(text, ending(path), str(path))
+    sample, told = _sample(rows), list[str]()
+    if asked and sample:
+        groups = find_columns(asked, names, sample, str(path))
+    else:
+        groups, others = choose_columns(names, sample, wanted, str(path))
+        told = [others] if others else []
+    taken: list[Row] = [(number, cells if isinstance(cells, str) else _taken(cells, groups)) for number, cells in rows]
+    return collect(path.name, str(path), wanted, taken, told, "unit")
 
 
 def _json_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | None) -> Table:

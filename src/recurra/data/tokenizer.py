@@ -39,13 +39,18 @@ MAX_UNKNOWN_SHARE = 0.5
 MAX_CHARACTER_PERPLEXITY = 4000
 """So too if a character alone is harder to guess than one of this many; Chinese poems have 650, random ones 20,000."""
 
-# As in GPT-2 (Radford et al. 2019), but marks and joiners stay with their letter, and a line end is alone.
+PLACEHOLDERS = "".join(map(chr, range(0xE9A0, 0xE9AA)))
+"""Characters of Unicode's private use area that stand for what is not translated, see `placeholders`."""
+
+# As in GPT-2 (Radford et al. 2019), but marks and joiners stay with their letter, and a line end and
+# a placeholder are alone.
 _JOINED = r"[\p{M}\x{200C}\x{200D}]"
 _SUBWORD_LIMITS = (
     rf"['\x{{2019}}](?:s|t|re|ve|m|ll|d)(?!{_JOINED})"
     rf"| ?\p{{L}}(?:\p{{L}}|{_JOINED})*"
     rf"| ?\p{{N}}(?:\p{{N}}|{_JOINED})*"
-    r"| ?[^\s\p{L}\p{N}]+"
+    rf"|[{PLACEHOLDERS}]"
+    rf"| ?[^\s\p{{L}}\p{{N}}{PLACEHOLDERS}]+"
     r"|\n|[^\S\n]+(?!\S)|[^\S\n]+"
 )
 """What no subword reaches beyond."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from recurra.arrays import IntArray
 from recurra.data import tokenizer as tokenizers
+from recurra.data.placeholders import NO_PLACEHOLDERS, Placeholders
 from recurra.data.tokenizer import SPACED, Normalization, Tokenizer, TokenKind, Tokens
 from recurra.errors import RecurraError
 
@@ -77,6 +78,12 @@ class Vocabulary:
         """The parts of a sentence that `encode` looks up, in order, without the end."""
         return self.tokenizer.split(self._spaced(sentence))
 
+    def runs_of(self, symbol: str) -> list[list[int]]:
+        """The tokens that a character without letters is, at the beginning of a word and within; none if unknown."""
+        forms = (symbol, " " + symbol) if self.tokenizer.kind == "words" else (symbol,)
+        runs = [self.tokenizer.encode(form).tolist() for form in forms]
+        return [run for run in runs if self.tokenizer.unknown not in run]
+
     def unknown_in(self, sentence: str, tokens: Tokens | None = None) -> list[str]:
         """The characters or words of a sentence that there is no token for, each once.
 
@@ -99,9 +106,20 @@ class Vocabulary:
             return 0.0
         return float((np.concatenate(sequences) == self.tokenizer.unknown).mean())
 
-    def decode(self, tokens: Iterable[int]) -> str:
-        """The sentence of tokens without start and end."""
-        text = tokenizers.decode(self.tokenizer, tokens)
+    def decode(self, tokens: Iterable[int], unknown: Sequence[str] = ()) -> str:
+        """The sentence of tokens without start and end.
+
+        Args:
+            tokens: what was written.
+            unknown: what the unknown ones among them stand for, in order; if not given, U+FFFD.
+        """
+        if unknown:
+            texts = iter(unknown)
+            own = self.tokenizer.unknown
+            pieces = (next(texts).encode() if token == own else self.tokenizer.piece(int(token)) for token in tokens)
+            text = b"".join(pieces).decode("utf-8", "replace")
+        else:
+            text = tokenizers.decode(self.tokenizer, tokens)
         return text[1:] if self.tokenizer.kind in SPACED and text.startswith(" ") else text
 
     def shown(self, tokens: Sequence[int]) -> list[str]:
@@ -135,6 +153,15 @@ def _shown(piece: bytes) -> str:
         return "".join(f"<{byte:02X}>" for byte in piece)
 
 
+class _EncodedPair(NamedTuple):
+    source: Tokens
+    target: Tokens
+
+    def fits(self, longest: int) -> bool:
+        """Whether neither side has more tokens, the end not counted."""
+        return max(len(self.source), len(self.target)) <= longest + 1
+
+
 class Sequences(NamedTuple):
     """Sentence pairs as tokens.
 
@@ -158,10 +185,12 @@ class VocabularyPair:
     Attributes:
         source: of what is read.
         target: of what is written; the source's own if they share one vocabulary.
+        placeholders: what is not translated but copied.
     """
 
     source: Vocabulary
     target: Vocabulary
+    placeholders: Placeholders = NO_PLACEHOLDERS
 
     @property
     def joint(self) -> bool:
@@ -178,6 +207,7 @@ class VocabularyPair:
         limit: int,
         min_count: int,
         normalization: Normalization | None = "NFC",
+        placeholders: Placeholders = NO_PLACEHOLDERS,
     ) -> VocabularyPair:
         """Make the vocabularies of sentence pairs.
 
@@ -189,6 +219,7 @@ class VocabularyPair:
             limit: largest number of tokens in a vocabulary.
             min_count: what a side has less often becomes the unknown token.
             normalization: the Unicode normal form that sentences are brought to, see `tokenizer.build`.
+            placeholders: what is not translated but copied.
 
         Raises:
             RecurraError: if most of a side would be unknown, or it puts no spaces between the words that are asked for.
@@ -197,29 +228,41 @@ class VocabularyPair:
         def make(*sides: Sequence[str]) -> Vocabulary:
             return Vocabulary.build(kind, *sides, limit=limit, min_count=min_count, normalization=normalization)
 
+        if placeholders.count:
+            masked = [placeholders.mask_pair(*pair) for pair in zip(sources, targets, strict=True)]
+            sources, targets = [source for source, _ in masked], [target for _, target in masked]
         if joint:
             both = make(sources, targets)
-            return cls(both, both)
-        return cls(make(sources), make(targets))
+            return cls(both, both, placeholders)
+        return cls(make(sources), make(targets), placeholders)
 
     def encode(self, sources: Sequence[str], targets: Sequence[str], longest: int) -> tuple[Sequences, int]:
         """Pairs as tokens, but for those with more than `longest` on a side; and how many these are."""
-        pairs = zip(map(self.source.encode, sources), map(self.target.encode, targets), strict=True)
-        kept = [pair for pair in pairs if max(map(len, pair)) <= longest + 1]
-        return Sequences([source for source, _ in kept], [target for _, target in kept]), len(sources) - len(kept)
+        pairs = [self._encoded(*pair) for pair in zip(sources, targets, strict=True)]
+        kept = [pair for pair in pairs if pair.fits(longest)]
+        return Sequences([pair.source for pair in kept], [pair.target for pair in kept]), len(pairs) - len(kept)
+
+    def fitting(self, sources: Sequence[str], targets: Sequence[str], longest: int) -> list[bool]:
+        """Which pairs `encode` keeps."""
+        return [self._encoded(*pair).fits(longest) for pair in zip(sources, targets, strict=True)]
+
+    def _encoded(self, source: str, target: str) -> _EncodedPair:
+        source, target = self.placeholders.mask_pair(source, target)
+        return _EncodedPair(self.source.encode(source), self.target.encode(target))
 
     def to_json(self) -> dict[str, Any]:
         """Everything needed to make them again, as JSON values; no target if it is the source."""
         target = {} if self.joint else {"target": self.target.to_json()}
-        return {"source": self.source.to_json()} | target
+        kept = {"placeholders": self.placeholders.to_json()} if self.placeholders.count else {}
+        return {"source": self.source.to_json()} | target | kept
 
     @classmethod
     def from_json(cls, values: object, where: str) -> VocabularyPair:
         """The vocabularies that `to_json` described; `where` names the origin in errors."""
         match values:
-            case {"source": source, "target": target}:
-                return cls(*(Vocabulary.from_json(side, where) for side in (source, target)))
-            case {"source": source}:
-                both = Vocabulary.from_json(source, where)
-                return cls(both, both)
+            case {"source": source, **rest}:
+                first = Vocabulary.from_json(source, where)
+                second = Vocabulary.from_json(rest["target"], where) if "target" in rest else first
+                kept = rest.get("placeholders")
+                return cls(first, second, NO_PLACEHOLDERS if kept is None else Placeholders.from_json(kept, where))
         raise RecurraError(f"{where} holds no vocabularies; the file is damaged, copy or train the model again")

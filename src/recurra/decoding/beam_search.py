@@ -9,14 +9,16 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from recurra.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recurra.config import Options, Range
 from recurra.decoding.candidates import IMPOSSIBLE, Candidates, DecodingProblem, OutputRules
+from recurra.decoding.constraints import Constraints
 from recurra.decoding.hypothesis import Ended, History, Hypothesis
 from recurra.decoding.search_tree import Node, NodeState, Tree, rooted
 from recurra.decoding.step import DecoderStep, select_rows
-from recurra.errors import OptionError
+from recurra.errors import OptionError, RecurraError
 from recurra.models.cells import State
 
 __all__ = [
@@ -116,6 +118,9 @@ def beam_search(
     admitted. What takes its place in the beam has no larger sum, and is given up as well; so the result is the same.
     A sentence of which nothing is left takes no further part in the steps.
 
+    Where something is required of an output (`DecodingProblem.required`), it ends only once it has all of that, and
+    the `beam_size` best are kept of each bank: of the continuations that lack equally many tokens.
+
     Args:
         step: the decoder.
         state: before the first token, one row a sentence.
@@ -129,7 +134,7 @@ def beam_search(
 
     Raises:
         OptionError: if there is a coverage penalty, but no attention.
-        RecurraError: if the step gives NaN.
+        RecurraError: if the step gives NaN, or no output that has all that is required is found.
     """
     if options.max_length is not None:
         problem = replace(problem, limits=[options.max_length] * len(problem.limits))
@@ -137,7 +142,7 @@ def beam_search(
     grown = [rooted(problem.start) for _ in problem.limits] if trees else None
     history = History(problem.positions)
     ranking = _Ranking(rules, options, problem.positions, stop_early)
-    beam = _first_beam(problem, options, trees)
+    beam = _first_beam(problem, options, trees, rules.constraints)
     device = state[0].device if state else torch.device("cpu")
     length = 0
     with torch.no_grad():
@@ -145,8 +150,7 @@ def beam_search(
             stepped = step(torch.from_numpy(beam.tokens).to(device), state)
             beam = beam._replace(covered=_cover(beam.covered, history.record_weights(stepped.weights)))
             wanted = 2 * options.beam_size if trees else options.beam_size
-            candidates = rules.candidates(stepped.log_probs, beam.sentences, length, beam.written, wanted)
-            chosen = _choose(candidates, beam, wanted)
+            chosen = _continue(stepped.log_probs, beam, length, rules, wanted)
             if grown:
                 chosen = _grow(grown, chosen, beam, options.beam_size, rules.end)
             kept = ranking.finish(chosen, beam, length)
@@ -155,8 +159,12 @@ def beam_search(
             left = chosen.select(kept)
             history.extend(left.parents, left.tokens, left.log_probs)
             state = _follow(stepped.state, left.parents)
-            beam = _next_beam(beam, left)
+            beam = _next_beam(beam, left, rules.constraints)
             length += 1
+    if not all(ranking.ranked):
+        raise RecurraError(
+            "no output that has all that is required is found; require less, or take a larger `beam_size`"
+        )
     return [
         BeamResult([history.read(ended, sentence) for ended in ranked], grown[sentence] if grown else None)
         for sentence, ranked in enumerate(ranking.ranked)
@@ -173,6 +181,7 @@ class _Beam(NamedTuple):
         covered: sums of weights, `(rows, positions)`; None where they do not count.
         written: all tokens, `(rows, length)`; None where they do not count.
         nodes: indices in their trees, `(rows,)`; None without trees.
+        progress: with what is required, see `Constraints`; None where nothing is.
     """
 
     sentences: IntArray
@@ -181,9 +190,10 @@ class _Beam(NamedTuple):
     covered: DoubleArray | None
     written: IntArray | None
     nodes: IntArray | None
+    progress: IntArray | None
 
 
-def _first_beam(problem: DecodingProblem, options: BeamSearch, trees: bool) -> _Beam:
+def _first_beam(problem: DecodingProblem, options: BeamSearch, trees: bool, constraints: Constraints | None) -> _Beam:
     count = len(problem.limits)
     return _Beam(
         np.arange(count),
@@ -192,6 +202,7 @@ def _first_beam(problem: DecodingProblem, options: BeamSearch, trees: bool) -> _
         np.zeros((count, 1)) if options.coverage_penalty else None,
         np.empty((count, 0), dtype=np.int64) if options.no_repeat_ngram_size else None,
         np.zeros(count, dtype=np.int64) if trees else None,
+        constraints.first() if constraints else None,
     )
 
 
@@ -222,12 +233,14 @@ class _Continuations(NamedTuple):
         )
 
 
-def _next_beam(beam: _Beam, left: _Continuations) -> _Beam:
-    written = None
+def _next_beam(beam: _Beam, left: _Continuations, constraints: Constraints | None) -> _Beam:
+    sentences, written, progress = beam.sentences[left.parents], None, None
     if beam.written is not None:
         written = np.concatenate([beam.written[left.parents], left.tokens[:, None]], axis=1)
     covered = None if beam.covered is None else beam.covered[left.parents]
-    return _Beam(beam.sentences[left.parents], left.tokens, left.totals, covered, written, left.nodes)
+    if constraints and beam.progress is not None:
+        progress = constraints.advance(beam.progress[left.parents], sentences, left.tokens[:, None])[:, 0]
+    return _Beam(sentences, left.tokens, left.totals, covered, written, left.nodes, progress)
 
 
 def _follow(state: State, parents: IntArray) -> State:
@@ -245,6 +258,43 @@ def _cover(covered: DoubleArray | None, weights: FloatArray | None) -> DoubleArr
     if weights is None:
         raise OptionError("`coverage_penalty` needs attention, which this model does not have; leave it out")
     return covered + weights
+
+
+def _continue(log_probs: Tensor, beam: _Beam, length: int, rules: OutputRules, count: int) -> _Continuations:
+    """The `count` best continuations of each sentence, or of each bank of each sentence, by their sums."""
+    constraints, sentences = rules.constraints, beam.sentences
+    if constraints is None or beam.progress is None:
+        return _choose(rules.candidates(log_probs, sentences, length, beam.written, count), beam, count)
+    met = constraints.met(beam.progress, sentences)
+    candidates = rules.candidates(log_probs, sentences, length, beam.written, count, met)
+    advanced = constraints.advance(beam.progress, sentences, candidates.tokens)
+    return _choose_by_bank(candidates, beam, count, constraints.lacking(advanced, sentences))
+
+
+def _choose_by_bank(candidates: Candidates, beam: _Beam, count: int, banks: IntArray) -> _Continuations:
+    """The `count` best candidates of each bank of each sentence; ranked in their bank, in the order of their sums.
+
+    Args:
+        candidates: of each row.
+        beam: the rows.
+        count: how many.
+        banks: of the candidates, `(rows, columns)`.
+    """
+    totals = beam.totals[:, None] + np.maximum(candidates.log_probs, IMPOSSIBLE)
+    parents, columns = np.nonzero(candidates.allowed)
+    total, bank, sentence = totals[parents, columns], banks[parents, columns], beam.sentences[parents]
+    order = np.lexsort([-total, bank, sentence])
+    begins = np.ones(len(order), dtype=np.bool_)
+    begins[1:] = (np.diff(bank[order]) != 0) | (np.diff(sentence[order]) != 0)
+    first = np.flatnonzero(begins)
+    ranks = np.arange(len(order)) - first[np.cumsum(begins) - 1]
+    order, ranks = order[ranks < count], ranks[ranks < count]
+    together = np.lexsort([-total[order], sentence[order]])
+    order, ranks = order[together], ranks[together]
+    parents, columns = parents[order], columns[order]
+    return _Continuations(
+        parents, candidates.tokens[parents, columns], candidates.log_probs[parents, columns], total[order], ranks
+    )
 
 
 def _choose(candidates: Candidates, beam: _Beam, count: int) -> _Continuations:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from recurra.arrays import BoolArray, DoubleArray, FloatArray, IntArray
+from recurra.decoding.constraints import Constraints, Required
 from recurra.errors import NOT_NUMBERS, RecurraError
 
 BLOCK = 64
@@ -23,11 +24,13 @@ IMPOSSIBLE = -1e6
 class Candidates(NamedTuple):
     """Possible next tokens of each row, `(rows, columns)`: the end or what is forced first, then the most probable.
 
+    What occurs in what is required comes between these.
+
     Attributes:
         tokens: their numbers.
         log_probs: the model's own, nats.
-        allowed: whether it may come. At least one of each row may, and its log-probability is -inf only where it is
-            forced or nothing else is left.
+        allowed: whether it may come. At least one of each row may, unless the row lacks what is required and cannot
+            get it; its log-probability is -inf only where it is forced or nothing else is left.
     """
 
     tokens: IntArray
@@ -46,10 +49,12 @@ class DecodingProblem:
         positions: how many positions of each sentence are real, the rest being padding; None where all are.
         prefixes: forced beginning of each sentence's output, which no other rule applies to; None for none.
         suppressed: tokens that are never written, such as padding.
+        required: what must be in each sentence's output, see `constraints`; where it needs more tokens than the limit
+            leaves after the prefix, the limit is raised. None for nothing.
 
     Raises:
-        ValueError: if the numbers of limits, positions and prefixes differ, a limit is below 0, or a prefix holds the
-            end.
+        ValueError: if the numbers of limits, positions, prefixes and what is required differ, a limit is below 0, or a
+            prefix holds the end.
     """
 
     start: int
@@ -58,9 +63,11 @@ class DecodingProblem:
     positions: Sequence[int] | None = None
     prefixes: Sequence[Sequence[int]] | None = None
     suppressed: Sequence[int] = ()
+    required: Sequence[Required] | None = None
 
     def __post_init__(self) -> None:
-        for name, given in (("positions", self.positions), ("prefixes", self.prefixes)):
+        lists = {"positions": self.positions, "prefixes": self.prefixes, "lists of what is required": self.required}
+        for name, given in lists.items():
             if given is not None and len(given) != len(self.limits):
                 raise ValueError(f"there are {len(self.limits)} limits, but {len(given)} {name}")
         if any(limit < 0 for limit in self.limits):
@@ -87,8 +94,10 @@ class OutputRules:
         # By token; the last entry stands for all that are larger.
         self._is_excluded = np.zeros(self.excluded[-1] + 2, dtype=np.bool_)
         self._is_excluded[self.excluded] = True
+        self.constraints = Constraints(problem.required) if problem.required and any(problem.required) else None
         lengths = np.array([len(prefix) for prefix in prefixes], dtype=np.int64)
-        self.limits: IntArray = np.maximum(np.array(problem.limits, dtype=np.int64), lengths)
+        needed = lengths if self.constraints is None else lengths + self.constraints.fewest
+        self.limits: IntArray = np.maximum(np.array(problem.limits, dtype=np.int64), needed)
         # One column more than the longest prefix, so that there is one to read after it.
         self._prefixes = np.full((len(lengths), int(lengths.max(initial=0)) + 1), -1, dtype=np.int64)
         for row, prefix in zip(self._prefixes, prefixes, strict=True):
@@ -122,7 +131,13 @@ class OutputRules:
         return log_probs.index_put([part.to(log_probs.device) for part in index], never)
 
     def candidates(
-        self, log_probs: Tensor, sentences: IntArray, length: int, written: IntArray | None, count: int
+        self,
+        log_probs: Tensor,
+        sentences: IntArray,
+        length: int,
+        written: IntArray | None,
+        count: int,
+        met: BoolArray | None = None,
     ) -> Candidates:
         """The most probable tokens that may come next, and the end if it may.
 
@@ -131,7 +146,8 @@ class OutputRules:
             sentences: number of each row's, `(rows,)`.
             length: tokens so far in every row.
             written: the tokens so far, `(rows, length)`, for `without_repeats`.
-            count: how many, beside the end, are certain to be among them.
+            count: how many, beside the end and what occurs in what is required, are certain to be among them.
+            met: whether each row has all that is required, `(rows,)`: others do not end. None where nothing is.
 
         Raises:
             RecurraError: if the log-probabilities are not numbers.
@@ -139,18 +155,30 @@ class OutputRules:
         forced = self.forced(sentences, length)
         first = np.where(forced < 0, self.end, forced)[:, None]
         own = log_probs.gather(1, torch.from_numpy(first).to(log_probs.device))
-        columns = min(count + len(self.excluded), log_probs.shape[1])
-        top, indices = most_probable(self.without_repeats(log_probs, written), columns)
-        tokens = np.concatenate([first, indices.cpu().numpy()], axis=1)
-        values = torch.cat([own, top], dim=1).to("cpu", torch.float64).numpy()
+        possible = self.without_repeats(log_probs, written)
+        named = np.empty((len(first), 0), dtype=np.int64) if met is None else self._named(sentences)
+        columns = min(count + len(self.excluded) + named.shape[1], log_probs.shape[1])
+        top, indices = most_probable(possible, columns)
+        most = indices.cpu().numpy()
+        tokens = np.concatenate([first, named, most], axis=1)
+        of_named = possible.gather(1, torch.from_numpy(np.maximum(named, 0)).to(log_probs.device))
+        values = torch.cat([own, of_named, top], dim=1).to("cpu", torch.float64).numpy()
         check_numbers(values)
 
         allowed = values > -np.inf
-        barred = self._is_excluded[np.minimum(tokens[:, 1:], len(self._is_excluded) - 1)]
+        barred = self._is_excluded[np.minimum(tokens[:, 1:], len(self._is_excluded) - 1)] | (tokens[:, 1:] < 0)
+        barred[:, named.shape[1] :] |= (most[:, :, None] == named[:, None]).any(axis=2)  # they are there already
         allowed[:, 1:] &= (forced < 0)[:, None] & ~barred
         allowed[:, 0] &= length >= self.min_length
         allowed[:, 0] |= (forced >= 0) | ~allowed[:, 1:].any(axis=1)
+        if met is not None:
+            allowed[:, 0] &= met | (first[:, 0] != self.end)
         return Candidates(tokens, values, allowed)
+
+    def _named(self, sentences: IntArray) -> IntArray:
+        """The tokens that occur in what is required of each row, -1 for none."""
+        assert self.constraints is not None
+        return self.constraints.tokens[sentences]
 
 
 def most_probable(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recurra.arrays import DoubleArray
 from recurra.data.tokenizer import Tokens
 from recurra.errors import NOT_NUMBERS, RecurraError
 from recurra.models.cells import State
@@ -65,6 +67,28 @@ def score_tokens(
         RecurraError: if the model's probabilities are not numbers.
     """
     return _checked(sum_tokens(model, tokens, device, streams, report))
+
+
+def score_each_token(
+    model: LanguageModel, tokens: Tokens, device: torch.device, report: Report = unreported
+) -> DoubleArray:
+    """The log-probability of every token but the first, given all before it, nats, `(length - 1,)`.
+
+    Raises:
+        RecurraError: if the model's probabilities are not numbers.
+    """
+    found: list[DoubleArray] = []
+    state: State | None = None
+    with torch.no_grad():
+        for inputs, targets in _windows(tokens, 1, SCORING_LENGTH, device):
+            logits, state = model(inputs, state)
+            losses = F.cross_entropy(logits.flatten(0, 1).float(), targets.reshape(-1), reduction="none")
+            found.append(-losses.double().cpu().numpy())
+            report(sum(map(len, found)) / (len(tokens) - 1))
+    log_probs: DoubleArray = np.concatenate(found)
+    if not np.isfinite(log_probs).all():
+        raise RecurraError(NOT_NUMBERS)
+    return log_probs
 
 
 def sum_tokens(

@@ -41,19 +41,58 @@ def score_pairs(
         others: models that predict together with this one, by the mean of their probabilities.
         report: told of progress.
     """
-    models = (model, *others)
-    total, count, tokens = 0.0, 0, sum(map(len, pairs.targets))
-    with torch.no_grad():
-        for batch in _batches(pairs):
+    total, count = 0.0, 0
+    for _, log_probs in _scored((model, *others), pairs, start, device, report):
+        total -= float(log_probs.sum())
+        count += len(log_probs)
+    return Score(total, count)
+
+
+class TargetScore(NamedTuple):
+    """How probable a target is given its source.
+
+    Attributes:
+        log_prob: of all its tokens and its end, nats.
+        tokens: how many these are.
+    """
+
+    log_prob: float
+    tokens: int
+
+
+def score_each_pair(
+    model: nn.Module,
+    pairs: Sequences,
+    start: int,
+    device: torch.device,
+    others: Iterable[nn.Module] = (),
+    report: Report = unreported,
+) -> list[TargetScore]:
+    """As `score_pairs`, but for each pair, in their order."""
+    scores: dict[int, TargetScore] = {}
+    for batch, log_probs in _scored((model, *others), pairs, start, device, report):
+        lengths = [len(pairs.targets[number]) for number in batch]
+        sums = np.add.reduceat(log_probs.double().cpu().numpy(), np.cumsum([0, *lengths[:-1]]))
+        for number, total, length in zip(batch.tolist(), sums.tolist(), lengths, strict=True):
+            scores[number] = TargetScore(total, length)
+    return [scores[number] for number in range(len(pairs.targets))]
+
+
+def _scored(
+    models: Sequence[nn.Module], pairs: Sequences, start: int, device: torch.device, report: Report
+) -> Iterator[tuple[IntArray, Tensor]]:
+    """The pairs of each batch, and the log-probabilities of their tokens, pair by pair, `(tokens,)`."""
+    count, tokens = 0, sum(map(len, pairs.targets))
+    for batch in _batches(pairs):
+        with torch.no_grad():
             each = []
             for member in models:
                 logits, right = predict(member, pairs, batch, start, device, None)
                 each.append(F.cross_entropy(logits.float(), right, reduction="none").neg())
             together = torch.stack(each).logsumexp(dim=0) - math.log(len(models))
-            total -= float(together.sum())
-            count += len(together)
-            report(count / tokens)
-    return Score(total, count)
+        yield batch, together
+        count += len(together)
+        report(count / tokens)
 
 
 def _batches(pairs: Sequences) -> Iterator[IntArray]:

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import Any, Literal
 
 from recurra.errors import RecurraError
@@ -39,14 +40,18 @@ class Quality:
     signature: str
 
 
+References = Sequence[str | Sequence[str]]
+"""What is right for each output: a text, or several."""
+
+
 def measure(
-    outputs: Sequence[str], references: Sequence[str], tokenize: Tokenize = "13a", lowercase: bool = False
+    outputs: Sequence[str], references: References, tokenize: Tokenize = "13a", lowercase: bool = False
 ) -> Quality:
-    """Compare outputs with one reference each.
+    """Compare outputs with one reference each, or with several.
 
     Args:
         outputs: detokenised, unless `tokenize` is "none".
-        references: as many, at least one.
+        references: as many, at least one. Of several texts any is an exact match.
         tokenize: how to split into words for BLEU.
         lowercase: whether capital letters count as small ones in BLEU and chrF.
 
@@ -57,21 +62,29 @@ def measure(
     if not outputs:
         raise ValueError("there are no outputs to compare")
     bleu, chrf = _scorers(tokenize, lowercase)
-    exact = sum(output == reference for output, reference in zip(outputs, references, strict=True))
-    bleu_score = bleu.corpus_score(list(outputs), [list(references)])
-    chrf_score = chrf.corpus_score(list(outputs), [list(references)])
+    answers = [[each] if isinstance(each, str) else list(each) for each in references]
+    exact = sum(output in right for output, right in zip(outputs, answers, strict=True))
+    # One list for all first references, one for all second ones; None where there is none.
+    streams = list(map(list, zip_longest(*answers)))
+    bleu_score = bleu.corpus_score(list(outputs), streams)
+    chrf_score = chrf.corpus_score(list(outputs), streams)
     signature = f"BLEU|{bleu.get_signature()} chrF2|{chrf.get_signature()}"
     return Quality(bleu_score.score, chrf_score.score, exact / len(outputs), len(outputs), signature)
 
 
 def length_of(sentence: str) -> int:
     """Words of a sentence, as spaces part them; each character of a script that is written without spaces is one."""
-    return len(_WORD.findall(sentence))
+    return len(words_of(sentence))
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, see `length_of`."""
+    return _WORD.findall(text)
 
 
 def by_length(
     outputs: Sequence[str],
-    references: Sequence[str],
+    references: References,
     lengths: Sequence[int],
     tokenize: Tokenize = "13a",
     lowercase: bool = False,
@@ -95,7 +108,7 @@ def by_length(
     above = [length for length in ordered if length > ordered[0]]
     wanted = {max(ordered[len(ordered) * part // parts], above[0]) for part in range(1, parts)} if above else set()
     borders = sorted(wanted)
-    groups: list[list[tuple[str, str, int]]] = [[] for _ in range(len(borders) + 1)]
+    groups: list[list[tuple[str, str | Sequence[str], int]]] = [[] for _ in range(len(borders) + 1)]
     for row in zip(outputs, references, lengths, strict=True):
         groups[bisect_right(borders, row[2])].append(row)
     rows = []
@@ -105,6 +118,11 @@ def by_length(
         figures.pop("signature")
         rows.append({"shortest": min(some_lengths), "longest": max(some_lengths)} | figures)
     return rows
+
+
+def sentence_chrf(output: str, references: Sequence[str], lowercase: bool = False) -> float:
+    """chrF2 of one output, in points of a hundred."""
+    return float(_scorers("none", lowercase)[1].sentence_score(output, list(references)).score)
 
 
 def _scorers(tokenize: Tokenize, lowercase: bool) -> tuple[Any, Any]:

@@ -156,10 +156,16 @@ def font_of(character: str, only_first: bool = False) -> FontProperties | None:
     """The first font that has a character; None if there is none, so that matplotlib never has to warn."""
     from matplotlib.font_manager import FontProperties
 
-    for path in _font_files()[:1] if only_first else _font_files():
+    for path in _font_files()[:1] if only_first else (*_font_files(), *_other_font_files()):
         if ord(character) in _characters(path):
             return FontProperties(fname=path)
     return None
+
+
+def not_drawn(labels: Sequence[str]) -> list[str]:
+    """The characters of labels that no installed font has, each once: emoji, often, and rare scripts."""
+    characters = dict.fromkeys(character for label in labels for character in label if character.isprintable())
+    return [character for character in characters if not character.isspace() and font_of(character) is None]
 
 
 @cache
@@ -182,7 +188,21 @@ def _font_files() -> tuple[str, ...]:
 
 
 @cache
+def _other_font_files() -> tuple[str, ...]:
+    """All other fonts that are installed, but for one that has a box for every character there is."""
+    from matplotlib.font_manager import fontManager
+
+    files = dict.fromkeys(entry.fname for entry in fontManager.ttflist if "LastResort" not in entry.name)
+    return tuple(sorted(file for file in files if file not in _font_files()))
+
+
+@cache
 def _characters(path: str) -> frozenset[int]:
+    """What a font has; nothing if it is made of pictures, which matplotlib cannot draw, or cannot be read."""
     from matplotlib.ft2font import FT2Font
 
-    return frozenset(FT2Font(path).get_charmap())
+    try:
+        font = FT2Font(path)
+    except (OSError, RuntimeError):
+        return frozenset()
+    return frozenset(font.get_charmap()) if font.scalable else frozenset()

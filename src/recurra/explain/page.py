@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recurra.explain.html import embed
 from recurra.explain.measurements import Measured
 from recurra.explain.pictures import LINE_COLOURS, surprisal_scale
+from recurra.explain.units import MARGIN
 from recurra.files import write_text_atomic
 
 DATA, SCRIPT = "{{data}}", "{{script}}"
@@ -68,6 +69,7 @@ def _neurons(measured: Measured) -> dict[str, Any]:
                 "auc": short(tracker.auc, 4),
                 "chosen_auc": short(tracker.chosen_auc, 4),
                 "token_auc": short(tracker.token_auc, 4),
+                "discovery": tracker.own >= MARGIN,
                 "given_auc": None if tracker.given_auc is None else short(tracker.given_auc, 4),
                 "holds": "".join("01"[int(held)] for held in holds[tracker.feature][: measured.shown]),
             }

@@ -100,7 +100,10 @@ def draw_units(passage: Passage, values: FloatArray, trackers: Sequence[Tracker]
     shown = trackers[:UNITS_SHOWN]
     figure = _figure(0.2 + CELL[0] * COLUMNS, 0.1 + (0.3 + CELL[1] * STRIP_ROWS) * max(1, len(shown)))
     if not shown:
-        figure.text(0.5, 0.5, "no feature is frequent enough here to look for", ha="center")
+        figure.set_size_inches(figure.get_figwidth(), 1.5)
+        figure.text(
+            0.5, 0.5, "no unit knows more of a feature that is frequent here than the token alone tells", ha="center"
+        )
         return save(figure, path)
     strips = np.atleast_1d(figure.subplots(len(shown), 1))
     for axes, tracker in zip(strips, shown, strict=True):

@@ -31,6 +31,10 @@ MIN_EXAMPLES = 20
 """A feature must hold, and fail to hold, at least this often in each part to be looked for."""
 
 
+MARGIN = 0.02
+"""A unit is a discovery if its AUC is above that of the present token, and of the best rule feature, by this much."""
+
+
 @dataclass(frozen=True)
 class Tracker:
     """The unit that tracks a feature best.
@@ -74,6 +78,11 @@ class Findings:
 
     trackers: tuple[Tracker, ...]
     rare: tuple[str, ...]
+
+    @property
+    def discoveries(self) -> tuple[Tracker, ...]:
+        """Those that know more than the token or a rule feature tells alone, by `MARGIN` on the part for measuring."""
+        return tuple(tracker for tracker in self.trackers if tracker.own >= MARGIN)
 
 
 def activations(model: LanguageModel, tokens: Tokens, device: torch.device | None = None) -> FloatArray:

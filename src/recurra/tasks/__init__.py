@@ -19,6 +19,7 @@ TASKS = {
             "evaluate": "Measure how well a model predicts a text.",
             "explain": "Show what a model sees: its neurons, its effective context, its surprisal.",
             "agreement": "Measure number agreement: how often the right verb form is the more probable.",
+            "compare": "Say how much of a written text is copied from a corpus.",
         },
     ),
     "music": Task(

@@ -22,7 +22,7 @@ from recurra.data.tables import MAX_CHARACTERS
 from recurra.data.tokenizer import TokenKind
 from recurra.data.vocabulary import VocabularyPair
 from recurra.errors import OptionError, RecurraError
-from recurra.tasks.translation.data import Pairs, Sentence, open_pairs, split_validation, too_long
+from recurra.tasks.translation.data import Pairs, encode_sentence, open_pairs, split_validation, too_long
 from recurra.tasks.translation.dates import dates
 
 PAIRS = [
@@ -416,12 +416,13 @@ def test_columns_of_what_is_no_table_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["characters", "words", "subwords", "bytes"])
 def test_sentences_are_encoded_once_for_all_that_asks(kind: TokenKind) -> None:
     texts = ["the cat was full", "dogs", "the cat"] * 4
-    vocabulary = VocabularyPair.build(kind, texts, texts, True, 300, 1).source
+    vocabularies = VocabularyPair.build(kind, texts, texts, True, 300, 1)
+    vocabulary = vocabularies.source
     for text in (" the  cat\n", "", "春 the 春 z", "z" * 1000, "z" * 1001):
-        sentence = Sentence(text.strip(), vocabulary.encode(text.strip()))
+        sentence = encode_sentence(text, vocabularies)
         assert sentence.text == text.strip()
         assert sentence.tokens.tolist() == vocabulary.encode(text.strip()).tolist()
-        assert vocabulary.unknown_in(*sentence) == vocabulary.unknown_in(text.strip())
+        assert vocabulary.unknown_in(sentence.text, sentence.tokens) == vocabulary.unknown_in(text.strip())
         assert bool(too_long(sentence, kind)) == (len(sentence.tokens) > 1001)
     assert vocabulary.unknown_in("春 the 春 z") == ([] if kind in ("subwords", "bytes") else ["春", "z"])
 

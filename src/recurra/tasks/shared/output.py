@@ -46,13 +46,20 @@ def print_explained(explained: Explained, json: bool) -> None:
     contexts = {
         subject.name: context.effective for subject, context in zip(measured.subjects, measured.contexts, strict=True)
     }
-    units = [{"feature": t.feature, "unit": t.unit, "auc": round(t.auc, 4)} for t in measured.findings.trackers]
+    findings = measured.findings
+    units = [
+        {"feature": t.feature, "unit": t.unit, "auc": round(t.auc, 4), "discovery": t in findings.discoveries}
+        for t in findings.trackers
+    ]
     files = [str(file) for file in explained.files]
     if json:
         print_json({"path": files[0], "files": files, "effective_context": contexts, "units": units})
         return
-    for unit in units:
-        print(f"{unit['feature']:<24} unit {unit['unit']:>5}   AUC {unit['auc']:.3f}")
+    for tracker in findings.discoveries:
+        print(f"{tracker.feature:<24} unit {tracker.unit:>5}   AUC {tracker.auc:.3f}")
+    plain = [tracker.feature for tracker in findings.trackers if tracker not in findings.discoveries]
+    if plain:
+        print(f"no unit knows more than the {measured.passage.unit} alone tells: {', '.join(plain)}")
     for name, length in contexts.items():
         print(f"{name} makes use of about {length} {measured.passage.unit}s of context")
     print("\n".join(files))

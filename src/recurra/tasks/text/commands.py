@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -17,8 +19,13 @@ from recurra.progress import note
 from recurra.runtime.layers import Precision
 from recurra.tasks.shared.commands import Several, command, note_unknown, require_given
 from recurra.tasks.shared.output import print_explained, print_json, print_table, stream
+from recurra.tasks.text import novelty as novelties
 from recurra.tasks.text.config import Config
+from recurra.tasks.text.prompts import read_prompts, require_output, write_texts
 from recurra.tasks.text.writing import LENGTH, MAX_LENGTH, Writer, WrittenToken
+
+if TYPE_CHECKING:
+    from recurra.tasks.text.lines import ScoredLine
 
 MAX_JSON_LENGTH = 1_000_000
 """More tokens than this are not kept for one JSON object, in all its samples together."""
@@ -66,10 +73,15 @@ def write(
     model: Path,
     *,
     prompt: str = "",
+    prompt_file: Path | None = None,
+    without_prompt: bool = False,
     length: int = LENGTH,
     stop: str | None = None,
+    no_repeat_ngram_size: int = 0,
     samples: int = 1,
     precision: Precision = "float32",
+    show_candidates: int = 0,
+    out: Path | None = None,
     json: bool = False,
     sampling: Sampling = Sampling(),
 ) -> None:
@@ -78,24 +90,50 @@ def write(
     Args:
         model: The model folder.
         prompt: What the text begins with.
+        prompt_file: Several prompts: a line each, or JSONL with the key "prompt"; a text is written for each.
+        without_prompt: Give what comes after the prompt only.
         length: Most tokens to write after the prompt; a document may end earlier.
         stop: End the text before this string.
-        samples: How many texts to write.
+        no_repeat_ngram_size: No run of this many tokens is written twice, the prompt's counted; 0 allows any.
+        samples: How many texts to write for each prompt.
         precision: Weights as they were trained, or rounded to int8: faster with many units, not quite the same text.
+        show_candidates: Write nothing; show so many of the most probable next tokens, with their probabilities.
+        out: The file to write the texts to; .jsonl for an object each, with its prompt.
         json: Print one JSON object with the texts and every token's log-probability.
     """
     check_range("length", length, 1, MAX_LENGTH)
     check_range("samples", samples, 1, 10_000)
-    if json and length * samples > MAX_JSON_LENGTH:
+    check_range("show_candidates", show_candidates, 0, 1000)
+    if prompt and prompt_file:
+        raise OptionError("`prompt` and `prompt_file` are given; give one of them")
+    prompts = [prompt] if prompt_file is None else read_prompts(prompt_file)
+    if json and length * samples * len(prompts) > MAX_JSON_LENGTH:
         raise OptionError(f"`json` keeps all it writes: `length` times `samples` must be at most {MAX_JSON_LENGTH:,}")
     if stop == "":
         raise OptionError("`stop` is empty; give the string to stop at, or leave it out")
+    require_output(out, prompt_file)
     loaded, sampling = Writer.load(model, precision), sampling.seeded()
-    note_unknown(loaded.unknown_in(prompt))
+    note_unknown(list(dict.fromkeys(part for each in prompts for part in loaded.unknown_in(each))))
+    if stop and (never := loaded.never_written(stop)):
+        note(f"no text will end at `stop`: the model has never seen {never[0]!r}, and does not write it")
+    if show_candidates:
+        if json and len(prompts) > 1:
+            raise OptionError("`show_candidates` with `json` is for one prompt; leave out `prompt_file`")
+        _show_candidates(loaded, prompts, show_candidates, json)
+        return
     texts = []
-    for number in range(samples):
-        tokens = loaded.generate(prompt, length=length, stop=stop, sampling=sampling, number=number)
-        texts.append(_collect(prompt, tokens) if json else _show(prompt, tokens, last=number == samples - 1))
+    total = len(prompts) * samples
+    for number in range(total):
+        start = prompts[number // samples]
+        tokens = loaded.generate(
+            start, length=length, stop=stop, sampling=sampling, number=number, no_repeat_ngram_size=no_repeat_ngram_size
+        )
+        before = "" if without_prompt else start
+        last = number == total - 1
+        text = _collect(before, tokens) if json or out else _show(before, tokens, last)
+        texts.append({"prompt": start, **text} if prompt_file else text)
+    if out:
+        write_texts(out, texts)
     if json:
         print_json({"text": texts[0]["text"], "seed": sampling.seed, "samples": texts, "count": len(texts)})
 
@@ -117,21 +155,98 @@ def _collect(prompt: str, tokens: Iterator[WrittenToken]) -> dict[str, Any]:
     }
 
 
+def _show_candidates(model: Writer, prompts: Sequence[str], count: int, json: bool) -> None:
+    """The most probable next tokens after each prompt."""
+    found = [model.candidates(prompt, count) for prompt in prompts]
+    boundary = model.tokenizer.boundary
+    if json:
+        rows = [
+            {"text": each.text, "end": each.token == boundary, "probability": round(math.exp(each.log_prob), 6)}
+            for candidates in found[:1]
+            for each in candidates
+        ]
+        print_json({"candidates": rows, "count": len(rows)})
+        return
+    for prompt, candidates in zip(prompts, found, strict=True):
+        if len(prompts) > 1:
+            print(f"after {prompt!r}:")
+        for each in candidates:
+            shown = "the end of the document" if each.token == boundary else repr(each.text)
+            print(f"{math.exp(each.log_prob):9.4%}  {shown}")
+
+
 @command
-def evaluate(model: Path, data: str, *, dynamic: bool = False, encoding: str = "utf-8", json: bool = False) -> None:
+def evaluate(
+    model: Path, data: str, *, dynamic: bool = False, lines: bool = False, encoding: str = "utf-8", json: bool = False
+) -> None:
     """Measure how well a model predicts a text: nats, bits and perplexity a token.
 
     Args:
         model: The model folder.
         data: A text file (plain or packed), a folder or sample:pydocs.
         dynamic: Let the model learn from the text as it goes (Krause et al. 2018).
+        lines: Give the figures of every line; with --json those of every token too.
         encoding: How the files encode text.
         json: Print one JSON object.
     """
     from recurra.tasks.text.model import Model
 
-    figures = Model.load(model, "auto").evaluate(data, dynamic=dynamic, encoding=encoding)
+    if lines and dynamic:
+        raise OptionError("`lines` are measured by the model as it is; leave out `dynamic`")
+    loaded = Model.load(model, "auto")
+    if lines:
+        _print_lines(loaded.score_lines(data, encoding=encoding), json)
+        return
+    figures = loaded.evaluate(data, dynamic=dynamic, encoding=encoding)
     (print_json if json else print_table)(figures)
+
+
+def _print_lines(lines: Sequence[ScoredLine], json: bool) -> None:
+    """The figures of each line, and of all together."""
+    total, count = sum(line.nats for line in lines), sum(len(line.log_probs) for line in lines)
+    if json:
+        rows = [
+            {
+                "line": line.number,
+                "nats": line.nats / max(len(line.log_probs), 1),
+                "count": len(line.log_probs),
+                "tokens": line.pieces,
+                "log_probs": [round(value, 6) for value in line.log_probs],
+            }
+            for line in lines
+        ]
+        print_json({"nats": total / count, "count": count, "lines": rows})
+        return
+    print("  line  tokens    nats  text")
+    for line in lines:
+        each = line.nats / max(len(line.log_probs), 1)
+        text = "".join(line.pieces).rstrip("\n")
+        print(f"{line.number:>6} {len(line.log_probs):>7} {each:>7.4f}  {text[:60]}{'...' if len(text) > 60 else ''}")
+
+
+@command
+def compare(written: Path, *corpus: str, encoding: str = "utf-8", json: bool = False) -> None:
+    """Say how much of a written text is copied from a corpus: the longest passages, and what share of it is new.
+
+    Args:
+        written: A text file.
+        corpus: What the model was trained on: text files, folders or sample:pydocs.
+        encoding: How the files encode text.
+        json: Print one JSON object.
+    """
+    from recurra.tasks.text.data import text_of
+
+    require_given(corpus, "the text the model was trained on")
+    texts = ((name, text_of(name, encoding)) for name in corpus)
+    novelty = novelties.compare(text_of(str(written), encoding), texts)
+    if json:
+        print_json(asdict(novelty))
+        return
+    print(f"copied in passages of at least {novelties.LEAST} characters: {novelty.copied:.1%} of {novelty.count:,}")
+    for size, share in novelty.new.items():
+        print(f"new n-grams of {size} word(s): {share:.1%}")
+    for passage in novelty.passages:
+        print(f"\n{len(passage.text):,} characters from {passage.begin:,} on, as in {passage.source}:\n{passage.text}")
 
 
 @command

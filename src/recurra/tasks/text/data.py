@@ -13,6 +13,7 @@ from recurra.data.corpus import Corpus, Source, open_corpus
 from recurra.data.streams import TokenFile, write_tokens
 from recurra.data.tokenizer import Tokenizer, Tokens, WithBoundary
 from recurra.errors import RecurraError
+from recurra.progress import note
 from recurra.tasks.text.config import VOCABULARY_SIZES, Config
 
 MIN_TOKENS = 1000
@@ -98,3 +99,11 @@ def describe(data: Data, kind: str) -> tuple[str, ...]:
         f"{data.corpus.name}: {len(data.train):,} {kind} to train on, {len(data.validation):,} for validation, "
         f"{data.tokenizer.size:,} distinct" + (f"; {data.file.documents:,} documents" if data.file.documents else ""),
     )
+
+
+def text_of(source: str, encoding: str = "utf-8") -> str:
+    """A whole corpus as one text; what is left out is told."""
+    corpus = open_corpus([source], encoding)
+    for reason in corpus.skipped:
+        note(f"left out: {reason}")
+    return "".join(corpus.text())

@@ -14,7 +14,7 @@ from recurra.data.streams import encode_beginning, write_tokens
 from recurra.data.tokenizer import Tokenizer
 from recurra.decoding.sampling import TokenStep
 from recurra.errors import RecurraError
-from recurra.evaluation.language_model import score_dynamic, score_tokens
+from recurra.evaluation.language_model import score_dynamic, score_each_token, score_tokens
 from recurra.explain.measurements import searched_length
 from recurra.explain.passage import Subject
 from recurra.explain.report import Explained, explain
@@ -25,7 +25,11 @@ from recurra.tasks.shared.model import SavedModel
 from recurra.tasks.text import features
 from recurra.tasks.text.agreement import Agreement, agreement
 from recurra.tasks.text.config import Config
+from recurra.tasks.text.lines import ScoredLine, by_line
 from recurra.tasks.text.writing import TASK, Writing
+
+MAX_LINE_TOKENS = 1_000_000
+"""More tokens than this are not measured one by one."""
 
 
 class Model(SavedModel[LanguageModel, Tokenizer, Config], Writing):
@@ -86,6 +90,27 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config], Writing):
             "count": figure.count,
             "unknown": file.unknown,
         }
+
+    def score_lines(self, data: Source | Sequence[Source], *, encoding: str = "utf-8") -> list[ScoredLine]:
+        """The log-probability of every token of a text, by line; each is predicted from all that is before it.
+
+        Args:
+            data: a file, a folder, `Texts([...])` or a sample, of at most a million tokens.
+            encoding: how the text is encoded.
+
+        Raises:
+            RecurraError: if it has more tokens, or none to predict.
+        """
+        corpus = self._read(data, encoding)
+        tokens = encode_beginning(corpus.blocks(), self.tokenizer, MAX_LINE_TOKENS + 1)
+        if not 2 <= len(tokens) <= MAX_LINE_TOKENS:
+            raise RecurraError(
+                f"{corpus.name} does not have between 2 and {MAX_LINE_TOKENS:,} {self.config.tokens}, which can be "
+                "measured by line; give another text, or a part of it"
+            )
+        with bar("scoring") as shown:
+            log_probs = score_each_token(self.network, tokens, self.device, report=shown.update)
+        return by_line(self.tokenizer, tokens, log_probs)
 
     def explain(
         self,

@@ -25,7 +25,7 @@ from recurra.tasks.shared.run import train_model
 from recurra.tasks.text.config import Config, resolve
 from recurra.tasks.text.data import Data, describe, read_data
 from recurra.tasks.text.model import Model
-from recurra.training.language_modeling import NextToken
+from recurra.training.language_modeling import MONITOR_TOKENS, NextToken
 from recurra.training.run import RunResult, RunSpec
 
 
@@ -67,6 +67,7 @@ def train(
         vectors = None if embeddings is None else word_vectors(embeddings, read.tokenizer)
         config = vectors.fit(config) if vectors else config
         config = resolve(replace(config, documents=read.corpus.documents), len(read.train), read.tokenizer.size)
+        config = replace(config, evaluations=_affordable(config, len(read.validation)))
         rows, steps = required(config.batch_size, "batch_size"), required(config.sequence_length, "sequence_length")
         return RunSpec(
             config=config,
@@ -92,6 +93,20 @@ def train(
         from_model=from_model,
         progress=progress,
     )
+
+
+def _affordable(config: Config, length: int) -> int:
+    """As many evaluations as are asked for, but no more tokens in them all than are trained on.
+
+    Args:
+        config: resolved.
+        length: of the validation part, in tokens.
+    """
+    if config.steps is None:
+        return config.evaluations
+    rows, steps = required(config.batch_size, "batch_size"), required(config.sequence_length, "sequence_length")
+    trained = config.steps * rows * steps
+    return max(1, min(config.evaluations, trained // max(1, min(length, MONITOR_TOKENS))))
 
 
 def _built(config: Config, tokenizer: Tokenizer, vectors: Pretrained | None) -> LanguageModel:

@@ -18,6 +18,7 @@ from recurra.runtime.layers import Precision
 from recurra.runtime.packed import PackedLanguageModel
 from recurra.tasks.shared.light import packed_language_model
 from recurra.tasks.text.config import Config
+from recurra.tasks.text.repeats import Repeats
 
 TASK = "text"
 
@@ -58,8 +59,36 @@ class Writing:
         """The characters or words of a text that the model has no token for, each once."""
         return tokenizers.read_prompt(self.tokenizer, text).unknown
 
+    def candidates(self, prompt: str = "", count: int = 5) -> list[WrittenToken]:
+        """The most probable tokens after a prompt, the most probable first; an end of the document has no text."""
+        step, state = self.stream_step()
+        start = tokenizers.read_prompt(self.tokenizer, prompt)
+        logits, _ = read(step, [int(token) for token in start.tokens], state)
+        own = logits.astype(np.float64) - np.logaddexp.reduce(logits.astype(np.float64))
+        own[start.suppressed] = -np.inf
+        best = [int(token) for token in np.argsort(-own, kind="stable")[:count] if np.isfinite(own[token])]
+        decode = [tokenizers.decoder(len(start.held)) for _ in best]
+        return [
+            WrittenToken(after(self.tokenizer.piece(token)), token, float(own[token]))
+            for after, token in zip(decode, best, strict=True)
+        ]
+
+    def never_written(self, text: str) -> list[str]:
+        """The characters of a text that no token has, each once: what holds one is never written."""
+        if self.tokenizer.kind in ("bytes", "subwords"):
+            return []
+        tokens = (token for token in range(self.tokenizer.size) if token != self.tokenizer.unknown)
+        known = set(tokenizers.decode(self.tokenizer, tokens))
+        return [character for character in dict.fromkeys(text) if character not in known]
+
     def stream(
-        self, prompt: str = "", *, sampling: Sampling | None = None, number: int = 0, **options: Any
+        self,
+        prompt: str = "",
+        *,
+        sampling: Sampling | None = None,
+        number: int = 0,
+        no_repeat_ngram_size: int = 0,
+        **options: Any,
     ) -> Iterator[WrittenToken]:
         """Write token by token, going on from a prompt (which is not repeated), to the end of a document.
 
@@ -70,6 +99,8 @@ class Writing:
             prompt: what comes before.
             sampling: how to choose.
             number: which of the samples of one seed this is.
+            no_repeat_ngram_size: no run of this many tokens comes twice, the prompt's counted, unless nothing else can
+                come; 0 allows any.
             options: fields of `Sampling`, which go before `sampling`: `temperature=0.7`.
         """
         sampling = with_options(sampling or Sampling(), options)
@@ -78,9 +109,13 @@ class Writing:
         logits, state = read(step, [int(token) for token in start.tokens], state)
         unknown = np.array([] if self.tokenizer.unknown is None else [self.tokenizer.unknown], dtype=np.int64)
         suppressed = itertools.chain([start.suppressed], itertools.repeat(unknown))
+        repeats = Repeats(no_repeat_ngram_size, start.tokens.tolist(), self.tokenizer.size)
         decode = tokenizers.decoder(len(start.held))
         generator = sampling.generator(number)
-        for drawn in sample_tokens(step, logits, state, sampling, generator, lambda _: next(suppressed)):
+        for drawn in sample_tokens(
+            step, logits, state, sampling, generator, lambda _: repeats.barred(next(suppressed))
+        ):
+            repeats.add(drawn.token)
             if drawn.token == self.tokenizer.boundary:
                 return
             yield WrittenToken(decode(self.tokenizer.piece(drawn.token)), drawn.token, drawn.log_prob)
@@ -93,12 +128,17 @@ class Writing:
         stop: str | None = None,
         sampling: Sampling | None = None,
         number: int = 0,
+        no_repeat_ngram_size: int = 0,
         **options: Any,
     ) -> Iterator[WrittenToken]:
         """As `stream`, but at most `length` tokens, ending before the string `stop`."""
         check_range("length", length, 0, MAX_LENGTH)
+        check_range("no_repeat_ngram_size", no_repeat_ngram_size, 0, MAX_LENGTH)
         held: list[WrittenToken] = []
-        for token in itertools.islice(self.stream(prompt, sampling=sampling, number=number, **options), length):
+        stream = self.stream(
+            prompt, sampling=sampling, number=number, no_repeat_ngram_size=no_repeat_ngram_size, **options
+        )
+        for token in itertools.islice(stream, length):
             held.append(token)
             text = "".join(item.text for item in held)
             if stop and stop in text:
@@ -118,6 +158,7 @@ class Writing:
         length: int = ...,
         stop: str | None = ...,
         sampling: Sampling | None = ...,
+        no_repeat_ngram_size: int = ...,
         **options: Any,
     ) -> str: ...
 
@@ -129,6 +170,7 @@ class Writing:
         length: int = ...,
         stop: str | None = ...,
         sampling: Sampling | None = ...,
+        no_repeat_ngram_size: int = ...,
         **options: Any,
     ) -> list[str]: ...
 
@@ -139,6 +181,7 @@ class Writing:
         length: int = LENGTH,
         stop: str | None = None,
         sampling: Sampling | None = None,
+        no_repeat_ngram_size: int = 0,
         **options: Any,
     ) -> str | list[str]:
         """Text that begins with a prompt; of several prompts, one for each, independent of each other.
@@ -148,17 +191,22 @@ class Writing:
             length: most tokens to write after it; the text ends earlier where a document does.
             stop: end the text before this string.
             sampling: how to choose.
+            no_repeat_ngram_size: no run of this many tokens comes twice; 0 allows any.
             options: fields of `Sampling`: `temperature=0.7, seed=1`.
         """
         chosen = with_options(sampling or Sampling(), options).seeded()
         prompts = [prompt] if isinstance(prompt, str) else prompt
-        texts = [
-            before
-            + "".join(
-                token.text for token in self.generate(before, length=length, stop=stop, sampling=chosen, number=number)
+        texts = []
+        for number, before in enumerate(prompts):
+            tokens = self.generate(
+                before,
+                length=length,
+                stop=stop,
+                sampling=chosen,
+                number=number,
+                no_repeat_ngram_size=no_repeat_ngram_size,
             )
-            for number, before in enumerate(prompts)
-        ]
+            texts.append(before + "".join(token.text for token in tokens))
         return texts[0] if isinstance(prompt, str) else texts
 
 

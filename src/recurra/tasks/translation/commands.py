@@ -6,13 +6,14 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
 from recurra.data.columns import Header
 from recurra.data.lines import groups
-from recurra.data.tables import read_lines
+from recurra.data.sentences import split_sentences as split_into_sentences
+from recurra.data.tables import ending, read_lines
 from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.sampling import Sampling
@@ -23,9 +24,13 @@ from recurra.progress import in_groups, note
 from recurra.tasks.shared.commands import Several, command, note_unknown, require_file_name, require_given
 from recurra.tasks.shared.output import print_json, print_table, stream
 from recurra.tasks.translation.config import Config
+from recurra.tasks.translation.data import ENDINGS as PAIR_ENDINGS
 from recurra.tasks.translation.data import Sentence
+from recurra.tasks.translation.glossary import Glossary
 from recurra.tasks.translation.model import GROUP, Model
+from recurra.tasks.translation.pair_scores import ENDINGS
 from recurra.tasks.translation.training import train as train_model
+from recurra.tasks.translation.word_alignment import pharaoh
 
 PAIRS = "a table, two files or sample:dates"
 
@@ -45,7 +50,7 @@ def train(
     """Train a model on sentence pairs.
 
     Args:
-        pairs: Tables with two columns (.tsv, .csv, .jsonl, .json), two parallel files, or sample:dates.
+        pairs: Tables with two columns (.tsv, .csv, .jsonl, .json), TMX, PO, two parallel files, or sample:dates.
         out: The model folder to make.
         validation: The same, not trained on, to choose the best weights; a tenth is drawn if not given.
         resume: Go on with the run that was stopped, or has ended, in OUT.
@@ -76,6 +81,11 @@ def translate(
     encoding: str = "utf-8",
     out: Path | None = None,
     prefix: str = "",
+    glossary: Path | None = None,
+    copy_unknown: bool = False,
+    split_sentences: bool = False,
+    line_numbers: bool = False,
+    alignments: Path | None = None,
     ensemble: Annotated[tuple[Path, ...], Several] = (),
     sample: bool = False,
     json: bool = False,
@@ -91,6 +101,11 @@ def translate(
         encoding: How FILE encodes text; standard input is UTF-8, and so is what is written to OUT.
         out: The file to write, a line for each; with --n-best several, each with its score and a tab before it.
         prefix: What every translation must begin with.
+        glossary: A table of terms and translations; whenever a term is read, one of its translations is written.
+        copy_unknown: Write words the model does not know as they are in the source, where it attends to them.
+        split_sentences: Translate the sentences of each line one by one, and put them together again.
+        line_numbers: Put the number of the line, from 1, and a tab before each translation.
+        alignments: A file to write, with the pairs of words that belong together, 0-0 1-2, for each translation.
         ensemble: Further models with the same vocabularies, which translate together with this one.
         sample: Draw a translation of each sentence at random instead of searching for the best.
         json: Print one JSON object with scores, tokens, their log-probabilities and attention weights.
@@ -99,48 +114,118 @@ def translate(
         raise OptionError("a sentence and --file are given; give one of them")
     if file is None and encoding != "utf-8":
         raise OptionError("`encoding` says how `file` encodes text; leave it out or give the file")
-    _require_use(sample, search, sampling)
+    _require_use(sample, search, sampling, glossary)
+    if split_sentences and (json or alignments or search.n_best > 1):
+        raise OptionError("`split_sentences` gives one text for each line; leave out --n-best, --json and --alignments")
+    _require_files(file, out, alignments)
     loaded, others = Model.load(model, "auto"), _members(ensemble)
+    reader = _Reader(loaded, search, loaded.glossary(glossary) if glossary else None, split_sentences)
     if sentence:
-        lines: Iterable[Sequence[Sentence]] = [[loaded.source(" ".join(sentence), search)]]
+        lines: Iterable[Sequence[Line]] = [[reader.read(" ".join(sentence))]]
     elif file is not None:
-        lines = in_groups(_sources_of(file, encoding, loaded, search), GROUP, "translating")
+        lines = in_groups(_lines_of(file, encoding, reader), GROUP, "translating")
     elif sys.stdin is None:
         raise RecurraError("there is no standard input; give a sentence or `file`")
     else:
-        lines = _as_they_come(groups(sys.stdin.buffer, GROUP), loaded, search)
-    if out:
-        require_file_name(out)
-        require_writable_parent(out)
+        lines = _as_they_come(groups(sys.stdin.buffer, GROUP), reader)
+    for path in filter(None, (out, alignments)):
+        require_writable_parent(path)
     made: list[str] = []
     told: list[dict[str, Any]] = []
+    aligned: list[str] = []
     unknown: dict[str, None] = {}
     drawing = sampling.seeded() if sample else None
-    done = 0
+    done = sentences = 0
     for group in lines:
-        found = loaded.hypotheses(group, search, ensemble=others, prefix=prefix, sampling=drawing, first=done)
-        for source, hypotheses in zip(group, found, strict=True):
+        sources = [source for line in group for source, _ in line]
+        found = iter(
+            loaded.hypotheses(
+                sources, search, ensemble=others, prefix=prefix, sampling=drawing, first=sentences,
+                copy_unknown=copy_unknown,
+            )
+        )  # fmt: skip
+        sentences += len(sources)
+        for source in sources:
             unknown.update(dict.fromkeys(loaded.unknown_in(source)))
-            shown = "".join(_shown(loaded, hypothesis, search.n_best) + "\n" for hypothesis in hypotheses) or "\n"
+        for line in group:
+            done += 1
+            answers = [(source, next(found), after) for source, after in line]
+            shown = _shown(loaded, answers, search.n_best, f"{done}\t" if line_numbers else "")
             if out:
                 made.append(shown)
+            if alignments:
+                aligned += _aligned(loaded, answers)
             if json:
-                told.append(_told(loaded, source.text, hypotheses))
+                told.append(_told(loaded, *answers[0][:2]))
             elif not out:
                 stream(shown)
-        done += len(group)
+    if copy_unknown:
+        unknown = {}
     note_unknown(unknown)
     if json:
         print_json({"text": told[0]["text"] if told else "", "translations": told, "count": len(told)})
+    if alignments:
+        write_text_atomic(alignments, "".join(line + "\n" for line in aligned))
     if out:
         write_text_atomic(out, "".join(made))
         note(f"{out}: {done:,} lines")
 
 
-def _require_use(sample: bool, search: BeamSearch, sampling: Sampling) -> None:
+Line = Sequence[tuple[Sentence, str]]
+"""The sentences of a line, and what stands between each and the next."""
+
+Answers = Sequence[tuple[Sentence, Sequence[Hypothesis], str]]
+"""The sentences of a line, their translations, and what stands between each and the next."""
+
+
+class _Reader(NamedTuple):
+    """Makes sentences of lines."""
+
+    model: Model
+    search: BeamSearch
+    glossary: Glossary | None
+    split: bool
+
+    def read(self, line: str, where: str = "") -> Line:
+        """The sentences of a line; `where` names it in errors."""
+        try:
+            if not self.split:
+                return [(self._sentence(line), "")]
+            parts = split_into_sentences(line.strip())
+            return [(self._sentence(part), part[len(part.rstrip()) :]) for part in parts]
+        except RecurraError as error:
+            if not where:
+                raise
+            raise RecurraError(f"{where}: {error}") from error
+
+    def _sentence(self, text: str) -> Sentence:
+        return self.model.source(text, self.search, self.glossary)
+
+
+def _require_files(file: Path | None, out: Path | None, alignments: Path | None) -> None:
+    """Refuse a table to translate, and files to write that are none or would replace what is read."""
+    if file is not None and ending(file) in PAIR_ENDINGS:
+        raise OptionError(
+            f"{file} is a table by its name, but `file` has a sentence a line, with nothing else in it; write the "
+            "column to a .txt file, or measure the model on the table with `recurra translation evaluate`"
+        )
+    for path, other in ((out, file), (alignments, file), (alignments, out)):
+        if path is not None:
+            require_file_name(path)
+        if path is not None and other is not None and _is_same_file(path, other):
+            raise OptionError(f"{path} is named twice, to read and to write or for two things; name another file")
+
+
+def _is_same_file(path: Path, other: Path) -> bool:
+    return path.absolute() == other.absolute() or (path.exists() and other.exists() and path.samefile(other))
+
+
+def _require_use(sample: bool, search: BeamSearch, sampling: Sampling, glossary: Path | None) -> None:
     """Refuse options that would do nothing."""
     if not sample and sampling != Sampling():
         raise OptionError("--temperature, --top-k, --seed and the like are for drawing at random; give --sample too")
+    if sample and glossary:
+        raise OptionError("what is drawn at random keeps to no `glossary`; leave out `sample`")
     if sample and replace(search, min_length=0, max_length=None, no_repeat_ngram_size=0) != BeamSearch():
         raise OptionError(
             "--sample draws one output of each sentence and ranks none; leave out --beam-size, --n-best, "
@@ -148,35 +233,25 @@ def _require_use(sample: bool, search: BeamSearch, sampling: Sampling) -> None:
         )
 
 
-def _sources_of(file: Path, encoding: str, model: Model, search: BeamSearch) -> list[Sentence]:
+def _lines_of(file: Path, encoding: str, reader: _Reader) -> list[Line]:
     """The lines of a file, all of which can be translated."""
-    return [
-        _source(model, line, search, f"{file}, line {number:,}")
-        for number, line in enumerate(read_lines(file, encoding), 1)
-    ]
+    return [reader.read(line, f"{file}, line {number:,}") for number, line in enumerate(read_lines(file, encoding), 1)]
 
 
-def _as_they_come(groups: Iterable[list[str]], model: Model, search: BeamSearch) -> Iterator[list[Sentence]]:
+def _as_they_come(groups: Iterable[list[str]], reader: _Reader) -> Iterator[list[Line]]:
     """Groups of lines of standard input, up to the first that cannot be translated; then what is wrong with it."""
     done = 0
     for group in groups:
-        sources: list[Sentence] = []
+        lines: list[Line] = []
         try:
             for line in group:
-                sources.append(_source(model, line, search, f"standard input, line {done + len(sources) + 1:,}"))
+                lines.append(reader.read(line, f"standard input, line {done + len(lines) + 1:,}"))
         except RecurraError:
-            if sources:
-                yield sources
+            if lines:
+                yield lines
             raise
-        yield sources
+        yield lines
         done += len(group)
-
-
-def _source(model: Model, line: str, search: BeamSearch, where: str) -> Sentence:
-    try:
-        return model.source(line, search)
-    except RecurraError as error:
-        raise RecurraError(f"{where}: {error}") from error
 
 
 def _members(ensemble: Sequence[Path]) -> list[Model]:
@@ -190,24 +265,35 @@ def _members(ensemble: Sequence[Path]) -> list[Model]:
     return [Model.load(folder, "auto") for folder in ensemble]
 
 
-def _shown(model: Model, hypothesis: Hypothesis, n_best: int) -> str:
-    text = model.text_of(hypothesis)
-    return text if n_best == 1 else f"{hypothesis.score:.4f}\t{text}"
+def _shown(model: Model, answers: Answers, n_best: int, before: str) -> str:
+    """What is printed for a line: its translation, or several of its only sentence, each with its score."""
+    if n_best > 1 and answers[0][1]:
+        source, hypotheses, _ = answers[0]
+        texts = [f"{hypothesis.score:.4f}\t{model.text_of(hypothesis, source)}" for hypothesis in hypotheses]
+    else:
+        texts = ["".join(model.text_of(best[0], source) + after if best else "" for source, best, after in answers)]
+    return "".join(f"{before}{text}\n" for text in texts)
 
 
-def _told(model: Model, line: str, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
+def _aligned(model: Model, answers: Answers) -> list[str]:
+    """The pairs of words of each translation; an empty line for an empty line."""
+    (source, hypotheses, _), *_ = answers
+    return [pharaoh(model.alignment(hypothesis, source)) for hypothesis in hypotheses] or [""]
+
+
+def _told(model: Model, source: Sentence, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
     target = model.vocabularies.target
     best = [
         {
-            "text": model.text_of(hypothesis),
+            "text": model.text_of(hypothesis, source),
             "score": hypothesis.score,
-            "tokens": target.shown(hypothesis.tokens),
+            "tokens": model.shown(target, source, hypothesis.tokens),
             "log_probs": [round(value, 6) for value in hypothesis.log_probs],
             "attention": None if hypothesis.weights is None else hypothesis.weights.round(6).tolist(),
         }
         for hypothesis in hypotheses
     ]
-    return {"source": line, "text": best[0]["text"] if best else "", "n_best": best}
+    return {"source": source.text, "text": best[0]["text"] if best else "", "n_best": best}
 
 
 @command
@@ -220,6 +306,9 @@ def evaluate(
     encoding: str = "utf-8",
     columns: str = "",
     header: Header = "auto",
+    glossary: Path | None = None,
+    copy_unknown: bool = False,
+    out: Path | None = None,
     json: bool = False,
     search: BeamSearch = BeamSearch(),
 ) -> None:
@@ -234,18 +323,31 @@ def evaluate(
         encoding: How the files encode text.
         columns: Columns or keys of a table to read as source,target: names or numbers, joined with a plus.
         header: Whether the first line of a table names its columns; judged by its contents if not given.
+        glossary: A table of terms and translations; whenever a term is read, one of its translations is written.
+        copy_unknown: Write words the model does not know as they are in the source, where it attends to them.
+        out: A table to write (.tsv, .csv or .jsonl): for each pair what is made of it, and its scores.
         json: Print one JSON object.
     """
     require_given(pairs, PAIRS, "ensemble" if ensemble else None)
-    figures = Model.load(model, "auto").evaluate(
+    if out is not None:
+        require_suffix(out, *ENDINGS)
+        if any(_is_same_file(out, Path(name)) for name in pairs):
+            raise OptionError(f"`out` {out} is what is read; name another file")
+    loaded, others = Model.load(model, "auto"), _members(ensemble)
+    if out is not None:
+        require_writable_parent(out)
+    figures = loaded.evaluate(
         pairs,
         search,
-        ensemble=_members(ensemble),
+        ensemble=others,
         tokenize=tokenize,
         lowercase=lowercase,
         encoding=encoding,
         columns=columns,
         header=header,
+        glossary=glossary,
+        copy_unknown=copy_unknown,
+        out=out,
     )
     if json:
         print_json(figures)

@@ -11,6 +11,7 @@ import numpy as np
 from recurra.config import Range, fill_in, required
 from recurra.data.buckets import Buckets
 from recurra.data.columns import Header
+from recurra.data.placeholders import AUTO
 from recurra.data.tokenizer import TokenKind
 from recurra.data.vocabulary import Sequences
 from recurra.models.architecture import EncoderDecoderArchitecture
@@ -67,6 +68,10 @@ class Config(EncoderDecoderArchitecture, PairTraining):
     """Pairs with more tokens than this on a side are not trained on."""
     max_ratio: Annotated[float | None, Range(0.0, 1000.0)] = None
     """Longest output, in tokens for each source token, plus 20; chosen by the pairs if not given."""
+    keep: str = AUTO
+    """What is copied as it is, a regular expression; auto: numbers, %s, {name}, tags, URLs if the pairs do; none."""
+    copy_words: bool = False
+    """Copy words that were never seen too; learned by hiding a part of the words that both sides share."""
     encoding: str = "utf-8"
     """How the files of pairs encode text."""
     columns: str = ""

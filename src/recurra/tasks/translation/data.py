@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from recurra.config import fill_in, required
+from recurra.data import memories
 from recurra.data.columns import Header, Wanted
+from recurra.data.placeholders import MARKUP, NUMBERS, Placeholders, fit
 from recurra.data.sources import find_files, sample_named
 from recurra.data.tables import TABLES, Row, Table, collect, ending, read_lines, read_tables
 from recurra.data.text import require_encoding
 from recurra.data.tokenizer import TokenKind, Tokens
 from recurra.data.vocabulary import Sequences, VocabularyPair
+from recurra.decoding.constraints import Required
 from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.tasks.translation.alignment import parting
 from recurra.tasks.translation.config import MAX_TOKENS, Config
+from recurra.tasks.translation.glossary import Glossary
+from recurra.tasks.translation.reading import Reading, read_sentence, required_placeholders
 
 WANTED = Wanted(
     (
@@ -43,6 +48,9 @@ WANTED = Wanted(
     ),
     ", or two parallel files",
 )
+
+ENDINGS = (*TABLES, *memories.ENDINGS)
+"""How the names of files end that hold both sides of pairs."""
 
 MIN_PAIRS = 10
 """Fewer pairs are refused: there is nothing to learn from them, and nothing to validate on."""
@@ -78,6 +86,13 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.sources)
 
+    def answers(self) -> dict[str, list[str]]:
+        """The different targets of each source, sources and targets in their first order."""
+        found: dict[str, dict[str, None]] = {}
+        for source, target in zip(self.sources, self.targets, strict=True):
+            found.setdefault(source, {})[target] = None
+        return {source: list(targets) for source, targets in found.items()}
+
 
 def open_pairs(data: Sequence[Any], encoding: str = "utf-8", columns: str = "", header: Header = "auto") -> Pairs:
     """Read sentence pairs; lines without a pair are left out and told in `Pairs.skipped`.
@@ -102,7 +117,7 @@ def open_pairs(data: Sequence[Any], encoding: str = "utf-8", columns: str = "", 
         pairs = Pairs(names[0], list(written), list(answers), [])
     else:
         paths = _files(names)
-        if len(paths) != 2 or ending(paths[0]) in TABLES:
+        if len(paths) != 2 or ending(paths[0]) in ENDINGS:
             return _pairs(read_tables(paths, WANTED, columns, header, encoding))
         pairs = _parallel(paths[0], paths[1], encoding)
     if columns or header != "auto":
@@ -135,8 +150,8 @@ def _files(names: Sequence[str]) -> list[Path]:
         with os_errors("reading", name):
             if name and Path(name).is_dir():
                 raise RecurraError(f"{name} is a folder; name tables or two parallel files in it")
-    paths, _ = find_files(names, TABLES)
-    others = [path for path in paths if ending(path) not in TABLES]
+    paths, _ = find_files(names, ENDINGS)
+    others = [path for path in paths if ending(path) not in ENDINGS]
     if not paths or (others and len(paths) > 2):
         raise RecurraError(f"{len(paths)} files are given for sentence pairs; give tables or two parallel files")
     if len(others) == 1 and len(paths) == 2:
@@ -276,9 +291,13 @@ def read_data(
     size = _vocabulary_size(kind, len(train))
     config = fill_in(config, joint=kind in ("subwords", "bytes"), vocabulary_size=size)
     if vocabularies is None:
+        placeholders = fit(config.keep, config.copy_words, train.sources, train.targets, config.min_count)
         limit, joint = required(config.vocabulary_size, "vocabulary_size"), required(config.joint, "joint")
-        vocabularies = VocabularyPair.build(kind, train.sources, train.targets, joint, limit, config.min_count)
-    learned, long = encode_pairs(train, vocabularies, config.longest)
+        sources, targets = placeholders.hide(train.sources, train.targets)
+        vocabularies = VocabularyPair.build(
+            kind, sources, targets, joint, limit, config.min_count, placeholders=placeholders
+        )
+    learned, long = encode_pairs(_hidden(train, vocabularies), vocabularies, config.longest)
     kept, other_long = encode_pairs(other, vocabularies, MAX_TOKENS)
     left_out = [*pairs.skipped, *(other.skipped if validation else ())]
     if long:
@@ -286,6 +305,12 @@ def read_data(
     if other_long:
         left_out.append(f"{other_long:,} validation pair(s) of more than {MAX_TOKENS} {kind} a side")
     return Data(pairs.name, config, vocabularies, learned, kept, name, left_out)
+
+
+def _hidden(pairs: Pairs, vocabularies: VocabularyPair) -> Pairs:
+    """The pairs with some words that both sides share behind placeholders, if that is to be learned."""
+    sources, targets = vocabularies.placeholders.hide(pairs.sources, pairs.targets)
+    return replace(pairs, sources=sources, targets=targets)
 
 
 def encode_pairs(pairs: Pairs, vocabularies: VocabularyPair, longest: int) -> tuple[Sequences, int]:
@@ -298,15 +323,28 @@ def encode_pairs(pairs: Pairs, vocabularies: VocabularyPair, longest: int) -> tu
 
 
 class Sentence(NamedTuple):
-    """A sentence to translate, encoded once for all that asks about it.
+    """A sentence to translate, read and encoded once for all that asks about it.
 
     Attributes:
         text: without white space around it.
+        reading: as the network reads it.
         tokens: its tokens, the end at last.
+        required: what must be in its translation.
     """
 
     text: str
+    reading: Reading
     tokens: Tokens
+    required: Required
+
+
+def encode_sentence(sentence: str, vocabularies: VocabularyPair, glossary: Glossary | None = None) -> Sentence:
+    """A sentence as it is translated."""
+    text = sentence.strip()
+    terms = glossary.terms_in(text) if glossary else []
+    reading = read_sentence(text, vocabularies, {part.casefold() for term in terms for part in term.parts})
+    required = [*(term.runs for term in terms), *required_placeholders(reading.text, vocabularies)]
+    return Sentence(text, reading, vocabularies.source.encode(reading.text), required)
 
 
 def too_long(sentence: Sentence, kind: TokenKind) -> str:
@@ -329,7 +367,21 @@ def describe(config: Config, data: Data) -> tuple[str, ...]:
         *(f"left out: {reason}" for reason in data.left_out),
         f"{data.name}: {len(data.train.sources):,} pairs with {tokens:,} target {config.tokens} to train on, "
         f"{len(data.validation.sources):,} for validation, vocabulary {sizes}",
+        *_kept(vocabularies.placeholders),
         *_unknown(config, data),
+    )
+
+
+def _kept(placeholders: Placeholders) -> tuple[str, ...]:
+    """What is copied; nothing if nothing is."""
+    if not placeholders.count:
+        return ()
+    names = {"markup and addresses": MARKUP, "numbers": NUMBERS}
+    kept = [name for name, pattern in names.items() if pattern in placeholders.pattern]
+    own = [] if kept or not placeholders.pattern else [f"what {placeholders.pattern[:60]} finds"]
+    words = [] if placeholders.words is None else ["words never seen"]
+    return (
+        f"copied as they are, up to {placeholders.count} in a sentence: {', '.join([*kept, *own, *words])} (`keep`)",
     )
 
 
