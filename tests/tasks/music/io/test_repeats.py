@@ -151,7 +151,7 @@ def strains(draw: Any) -> tuple[list[BarMarks], list[int]]:
             long = [BarMarks(endings=group) for _ in range(draw(st.integers(1, 2)))]
             if len(rounds) not in group or draw(st.booleans()):
                 long[-1].times = 2
-            played_in |= dict.fromkeys(group, list(range(len(marks), len(marks) + len(long))))
+            played_in |= {round_: list(range(len(marks), len(marks) + len(long))) for round_ in group}
             marks += long
         order += [place for round_ in sorted(rounds) for place in places + played_in[round_]]
     return marks, order

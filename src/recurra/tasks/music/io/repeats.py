@@ -71,7 +71,7 @@ _JUMPS: Mapping[str, str] = {
 
 
 def sign_of(text: str) -> str:
-    """Which sign a text such as "D.C. al Fine" is: capo, segno (D.S.), leave (To Coda), fine, coda, segno sign, or ""."""
+    """The sign that a text such as "D.C. al Fine" is: capo, segno (D.S.), leave (To Coda), fine, coda, segno sign."""
     words = " ".join(text.lower().split()).strip(" .!()^_<>@")
     for pattern, sign in _JUMPS.items():
         tail = r"(?:\W*(?:al|e|poi)?\W*(?:fine|coda|segno|la|\W)*)?" if sign in ("capo", "segno") else r"\W*"

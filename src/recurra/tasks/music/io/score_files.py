@@ -18,20 +18,13 @@ from typing import Any
 from xml.parsers import expat
 
 from recurra.errors import RecurraError, os_errors
-from recurra.tasks.music.io.score_lengths import XmlLengths, check_abc_meters, check_abc_notes, check_kern
+from recurra.tasks.music.io.score_lengths import XmlLengths, check_kern
 
 MAX_BYTES = 32 * 2**20
 """The largest score that is read, unpacked."""
 
 MAX_DEPTH = 64
 """Elements of XML within each other."""
-
-ABC_SUM = re.compile(r"(?<=M:)([\d+ ()]*\+[\d+ ()]*)(?=/)")
-"""The beats of a metre such as 3+2+2/8, which music21 takes for 322/8."""
-
-ABC_FIELD = re.compile(r"[A-Za-z]:|%")
-"""How a line of ABC begins that is not music."""
-
 
 def open_scores(path: Path, left_out: Counter[str], reasons: list[str]) -> Iterator[tuple[str, Any]]:
     """The scores in a file as music21's, each with its name.
@@ -46,12 +39,19 @@ def open_scores(path: Path, left_out: Counter[str], reasons: list[str]) -> Itera
         Exception: of any kind, from music21, if it makes no sense; see `explain`.
     """
     suffix = path.suffix.lower()
-    if suffix == ".abc":
-        yield from _abc_tunes(_decode(_read(path)), path.name, left_out, reasons)
-    elif suffix == ".krn":
+    if suffix == ".krn":
         yield path.name, _kern(_decode(_read(path)), left_out)
     else:
         yield path.name, _musicxml(musicxml_text(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in whatever encoding.
+
+    Raises:
+        RecurraError: if it cannot be read or is too large.
+    """
+    return _decode(_read(path))
 
 
 def musicxml_text(path: Path) -> str:
@@ -169,43 +169,6 @@ def _check_xml(text: str) -> None:
         parser.Parse(text.encode("utf-8", "replace"), True)
     except expat.ExpatError as error:
         raise ValueError(f"is not MusicXML ({error})") from error
-
-
-def _abc_tunes(text: str, name: str, left_out: Counter[str], reasons: list[str]) -> Iterator[tuple[str, Any]]:
-    """The tunes of an ABC file, each with what stands before the first."""
-    from music21 import abcFormat
-    from music21.abcFormat import translate
-
-    to_score: Any = translate.abcToStreamScore
-    # music21 takes :|: for a dotted bar line and drops what follows some ::, but knows :||: for what both are.
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    text = "\n".join(line if ABC_FIELD.match(line) else re.sub(r":\|?:", ":||:", line) for line in lines)
-    text = ABC_SUM.sub(lambda beats: str(sum(int(number[-9:]) for number in re.findall(r"\d+", beats[0]))), text)
-    head, *tunes = re.split(r"^(?=X:)", text, flags=re.MULTILINE)
-    # Free text may stand between tunes; a header of the file is made of fields and comments.
-    fields = "".join(line for line in head.splitlines(keepends=True) if ABC_FIELD.match(line))
-    line = 1 + (head.count("\n") if tunes else 0)
-    for number, tune in enumerate(tunes or [head], 1):
-        first_line, line = line, line + tune.count("\n")
-        try:
-            check_abc_meters(tune, first_line)
-            # Of a file that does not say its version music21 forgets accidentals after one note, not after the bar.
-            handler = abcFormat.ABCHandler(abcVersion=(2, 1, 0))
-            handler.process(fields + tune if tunes else tune)
-            check_abc_notes(handler.tokens, tune, first_line)
-            title = re.search(r"^T:\s*(.*\S)", tune, flags=re.MULTILINE)
-            index = f" #{number}" if len(tunes) > 1 else ""
-            if re.search(r"\A(?:(?!K:).*\n)*P:", tune):
-                left_out["orders of sections"] += 1
-            if not handler.definesMeasures():  # of one or two bars, music21 makes no bars, and no repeats
-                left_out["repeats"] += sum(len(re.findall(r":\||::", line)) for line in tune.split("\n")[1:])
-            with contextlib.redirect_stderr(io.StringIO()):  # remarks on beams, of no use here
-                score = to_score(handler)
-        except Exception as error:
-            left_out.clear()
-            reasons.append(explain(error))
-            continue
-        yield f"{name}{index}" + (f" ({title[1]})" if title else ""), score
 
 
 def _kern(text: str, left_out: Counter[str]) -> Any:
