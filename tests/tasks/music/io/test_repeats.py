@@ -195,3 +195,9 @@ def test_very_many_bars_take_no_long_time() -> None:
     assert play_order(many, left_out) == list(range(30_000))
     assert left_out["repeats"] == 60_000
     assert play_order(many[:15_000], left_out) == list(range(15_000))
+
+
+def test_an_order_without_labels_is_told() -> None:
+    left_out: Counter[str] = Counter()
+    assert play_order(bars("A B:|"), left_out, "AB") == [0, 1, 0, 1]
+    assert left_out == {"orders of sections": 1}

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 from recurra.errors import RecurraError
@@ -178,7 +179,9 @@ class _Timed:
 
     def _main(self, voice: Voice) -> PlayedTrack:
         """The track of a voice that is no overlay."""
-        return max(self.owned.get(voice.number, self.tracks[:1]), key=lambda track: len(self._marks(track, BAR_CHANNEL)))
+        return max(
+            self.owned.get(voice.number, self.tracks[:1]), key=lambda track: len(self._marks(track, BAR_CHANNEL))
+        )
 
     def _bars(self) -> list[WrittenBar]:
         """The bars of the voice that says most about their order."""
@@ -207,7 +210,9 @@ class _Timed:
     def _timed(self, begin: int, end: int, marks: BarMarks) -> WrittenBar:
         """A bar with its metre and tempos."""
         meters = [(self._units(tick), (above, below)) for track in self.tracks for tick, above, below in track.meters]
-        _, meter = max((meter for meter in meters if meter[0] <= begin), default=(0, (4, 4)), key=lambda meter: meter[0])
+        _, meter = max(
+            (meter for meter in meters if meter[0] <= begin), default=(0, (4, 4)), key=lambda meter: meter[0]
+        )
         tempos = [(self._units(tick), pace) for track in self.tracks for tick, pace in track.tempos]
         inside = [(at - begin, pace) for at, pace in tempos if begin <= at < end and self.tune.has_tempo]
         return WrittenBar(end - begin, meter, inside, marks)
@@ -222,7 +227,7 @@ class _Timed:
         for track in self.owned.get(voice.number, ()):
             for note in track.notes:
                 begin, end = self._units(note.begin), self._units(note.end + 1)
-                check_length(end // UNITS, voice.lines[-1] if voice.lines else 1)
+                check_length(Fraction(end - begin, UNITS), voice.lines[-1] if voice.lines else 1)
                 velocity = max((change for change in changes if change[0] <= begin), default=(0, MIDDLE_VELOCITY))[1]
                 found.append(Sounding(begin, end, note.pitch, velocity))
         return sorted(found)

@@ -87,9 +87,7 @@ def _run(texts: Sequence[str]) -> list[bytes]:
             command = ["/bin/sh", "-c", LIMITED, "sh", *command]
         silent, limit = subprocess.DEVNULL, None if posix else SECONDS
         with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(
-                command, cwd=folder, stdin=silent, stdout=silent, stderr=silent, timeout=limit, check=False
-            )
+            subprocess.run(command, cwd=folder, stdin=silent, stdout=silent, stderr=silent, timeout=limit, check=False)
         files = [Path(folder, f"tune{number}.mid") for number in range(1, len(texts) + 1)]
         return [file.read_bytes() if file.is_file() else b"" for file in files]
 

@@ -1,7 +1,7 @@
 """A tune of ABC (standard 2.1, and what older files have) made plain for abc2midi.
 
-abc2midi gets notes, rests, chords, bar lines, keys, metres and tempos, and nothing else: repeats, endings, chord symbols
-and the rest are kept here, and marks in the music say at what time each stood. A mark is a change of instrument on a
+abc2midi gets notes, rests, chords, bar lines, keys, metres and tempos, and nothing else: repeats, endings, chord
+symbols and the rest are kept here, and marks in the music say at what time each stood. A mark is a change of instrument on a
 channel that no voice uses; abc2midi gives those the right time, after rests and in overlays too.
 """
 
@@ -30,6 +30,7 @@ _NOTE = rf"(?P<sign>[\^_=]*(?:\d*/\d*(?=[A-Ga-g]))?)(?P<letter>[A-Ga-g][,']*)(?P
 _TOKEN = re.compile(
     rf"""
     (?P<text>"[^"]*"?)
+  | \+(?P<old_chord>(?!f+\+)[A-Ga-g,']{{2,20}})\+(?P<old_length>{_LENGTH})
   | (?P<decoration>![^!|\n]{{1,40}}!|\+[a-zA-Z0-9.<>()]{{1,40}}\+)
   | (?P<field>\[[A-Za-z]:[^\]]*\]?)
   | (?P<grace>\{{[^}}]*\}}?)
@@ -126,6 +127,7 @@ class PlainTune:
 
     @property
     def voices(self) -> list[Voice]:
+        """In the order of their numbers."""
         return list(self._voices.values())
 
     def _read_line(self, line: str) -> None:
@@ -217,10 +219,11 @@ class PlainTune:
             for key, quoted, plain in re.findall(r'([\w-]+)\s*=\s*(?:"([^"]*)"|([^\s"]+))', rest)
         }
         voice.name = properties.get("name") or properties.get("nm") or voice.name
-        bare = re.search(rf'(?:^|\s)({_CLEFS})(?=\s|$)', re.sub(r'"[^"]*"', "", rest))
-        clef = re.fullmatch(_CLEFS, properties.get("clef", bare[1] if bare else ""))
-        voice.drums |= bool(clef) and clef[0].startswith("perc")
-        made = f"V:{voice.number}" + (f" clef={clef[0]}" if clef and not voice.drums else "")
+        bare = re.search(rf"(?:^|\s)({_CLEFS})(?=\s|$)", re.sub(r'"[^"]*"', "", rest))
+        clef = properties.get("clef") or (bare[1] if bare else "")
+        known = re.fullmatch(_CLEFS, clef) is not None
+        voice.drums |= known and clef.startswith("perc")
+        made = f"V:{voice.number}" + (f" clef={clef}" if known and not voice.drums else "")
         for key in ("octave", "transpose"):
             if re.fullmatch(r"[+-]?\d{1,2}", properties.get(key, "")):
                 made += f" {key}={properties[key]}"
@@ -282,7 +285,9 @@ class PlainTune:
     def _other(self, token: re.Match[str]) -> str:
         kind = token.lastgroup
         if token["chord"] is not None:
-            return self._chord(token)
+            return self._chord(token["chord"], token["chord_length"], bool(token["chord_tie"]))
+        if token["old_chord"]:
+            return self._chord(token["old_chord"], token["old_length"], tied=False)
         if token["text"]:
             return self._text(token["text"].strip('"'))
         if token["decoration"]:
@@ -305,15 +310,15 @@ class PlainTune:
             self._left_out["signs that mean nothing"] += 1
         return " " if kind == "space" else ""
 
-    def _chord(self, token: re.Match[str]) -> str:
+    def _chord(self, inside: str, length: str, tied: bool) -> str:
+        """A chord, each note tied for itself."""
         notes = []
-        for found in _IN_CHORD.finditer(token["chord"]):
+        for found in _IN_CHORD.finditer(inside):
             if found["letter"]:
                 self._check(found["length"])
-                tied = found["tie"] or token["chord_tie"]
-                notes.append(self._pitch(found).rstrip("-") + ("-" if tied else ""))
-        self._check(token["chord_length"])
-        return self._begin() + f"[{''.join(notes)}]{_plain_length(token['chord_length'])}" if notes else ""
+                notes.append(self._pitch(found).rstrip("-") + ("-" if found["tie"] or tied else ""))
+        self._check(length)
+        return self._begin() + f"[{''.join(notes)}]{_plain_length(length)}" if notes else ""
 
     def _text(self, text: str) -> str:
         voice = self._current()
@@ -330,8 +335,6 @@ class PlainTune:
         voice = self._current()
         if name in DYNAMICS:
             return _mark(DYNAMIC_CHANNEL, LOUDNESS.index(name))
-        if re.fullmatch(r"[A-Ga-g,']{2,}", name):  # +CEG+ is a chord in old files
-            return self._begin() + f"[{name}]"
         sign = {"segno": "segno sign", "dacoda": "leave"}.get(name.lower()) or sign_of(name)
         if sign == "segno sign" and voice.begun:
             sign = ""

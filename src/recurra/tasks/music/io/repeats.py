@@ -147,7 +147,7 @@ def sections_of(text: str) -> list[str]:
 def _sections(bars: Sequence[BarMarks], sections: Sequence[str]) -> list[tuple[int, int]] | None:
     """From where to where each section of an order reaches, or nothing if one is not written."""
     begins = [place for place, bar in enumerate(bars) if bar.label]
-    reach = {bars[begin].label: (begin, end) for begin, end in zip(begins, [*begins[1:], len(bars)], strict=True)}
+    reach = {bars[begin].label: (begin, end) for begin, end in zip(begins, [*begins[1:], len(bars)], strict=False)}
     if not all(label in reach for label in sections) or len(sections) > MAX_SECTIONS:
         return None
     lead = [(0, begins[0])] if begins and begins[0] else []

@@ -6,18 +6,18 @@ others may write to, and reads that copy the next time: unpickling runs whatever
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
 from xml.parsers import expat
 
 from recurra.errors import RecurraError, os_errors
+from recurra.tasks.music.io.musicxml_signs import bar_signs, name_drums
+from recurra.tasks.music.io.repeats import BarMarks
 from recurra.tasks.music.io.score_lengths import XmlLengths, check_kern
 
 MAX_BYTES = 32 * 2**20
@@ -26,23 +26,35 @@ MAX_BYTES = 32 * 2**20
 MAX_DEPTH = 64
 """Elements of XML within each other."""
 
-def open_scores(path: Path, left_out: Counter[str], reasons: list[str]) -> Iterator[tuple[str, Any]]:
-    """The scores in a file as music21's, each with its name.
+
+class OpenScore(NamedTuple):
+    """A score as music21's, and what music21 does not tell of it.
+
+    Attributes:
+        score: a stream of music21's.
+        signs: of each measure, about the order of bars; None where music21 has them.
+        drums: the parts, by the name they have in the file, whose pitches are drums.
+    """
+
+    score: Any
+    signs: list[BarMarks] | None = None
+    drums: frozenset[str] = frozenset()
+
+
+def open_score(path: Path, left_out: Counter[str]) -> OpenScore:
+    """The score in a file.
 
     Args:
-        path: its suffix says what it is: .abc, .krn, else MusicXML.
-        left_out: counts what the next score to come will lack, by kind; the caller empties it between two.
-        reasons: takes one for each tune that cannot be read.
+        path: its suffix says what it is: .krn, else MusicXML.
+        left_out: counts what the score lacks, by kind.
 
     Raises:
         RecurraError: if the file cannot be read.
         Exception: of any kind, from music21, if it makes no sense; see `explain`.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".krn":
-        yield path.name, _kern(_decode(_read(path)), left_out)
-    else:
-        yield path.name, _musicxml(musicxml_text(path))
+    if path.suffix.lower() == ".krn":
+        return OpenScore(_kern(_decode(_read(path))))
+    return _musicxml(musicxml_text(path), left_out)
 
 
 def read_text(path: Path) -> str:
@@ -130,14 +142,19 @@ def _decode(data: bytes) -> str:
         raise ValueError(f"names an encoding that does not exist ({error})") from error
 
 
-def _musicxml(text: str) -> Any:
+def _musicxml(text: str, left_out: Counter[str]) -> OpenScore:
     from music21.musicxml import xmlToM21
 
     _check_xml(text)
+    root = ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
+    if root.tag != "score-partwise":
+        raise ValueError(f"cannot be read (it holds <{root.tag[:40]}>, not <score-partwise>)")
+    signs = bar_signs(root)
+    drums = name_drums(root, left_out)
     importer: Any = xmlToM21.MusicXMLImporter()
-    importer.xmlText = text
-    importer.parseXMLText()
-    return importer.stream
+    importer.xmlRoot = root
+    importer.xmlRootToScore(root, importer.stream)
+    return OpenScore(importer.stream, signs, frozenset(drums))
 
 
 def _check_xml(text: str) -> None:
@@ -171,11 +188,9 @@ def _check_xml(text: str) -> None:
         raise ValueError(f"is not MusicXML ({error})") from error
 
 
-def _kern(text: str, left_out: Counter[str]) -> Any:
+def _kern(text: str) -> Any:
     from music21.humdrum.spineParser import HumdrumDataCollection
 
-    if re.search(r"^\*>\[", text, flags=re.MULTILINE):
-        left_out["orders of sections"] += 1
     check_kern(text)
     collection = HumdrumDataCollection(text)
     collection.parse()

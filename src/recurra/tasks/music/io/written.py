@@ -91,7 +91,7 @@ def to_piece(score: WrittenScore, left_out: Counter[str], expand: bool = True) -
         ValueError: see `grid.assemble`.
     """
     bars = score.bars
-    order = range(len(bars))
+    order: Sequence[int] = range(len(bars))
     if expand:
         order = play_order([bar.marks for bar in bars], left_out, score.sections)
     begins = list(accumulate((bars[place].length for place in order), initial=0))
