@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,6 +119,8 @@ def test_the_order_of_bars(read: Read, music: str, wanted: str) -> None:
 def test_orders_of_sections(read: Read) -> None:
     (piece,) = read("P:A\nC4:|\nP:B\nE4|", "P:BA2\nM:4/4\nL:1/4\nK:C")
     assert "".join(NAMES[note.pitch % 12] for note in piece.notes) == "ECCCC"
+    (piece,) = read("P:A\n%%MIDI program 5\nP:B\nC4|\nP:C\nE4|", "P:CABC\nM:4/4\nL:1/4\nK:C")
+    assert "".join(NAMES[note.pitch % 12] for note in piece.notes) == "ECE"
 
 
 def test_an_ending_in_the_middle_of_a_bar(read: Read) -> None:
@@ -229,6 +232,12 @@ def test_strangers_cannot_make_it_read_other_files_or_run_for_ever(read: Read, m
     assert given[0].replace("[I:MIDI=program", "").count("I:") == 0
     assert "%%" not in given[0]
     assert "passwd" not in given[0]
+
+
+def test_a_missing_package(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "symusic", None)
+    with pytest.raises(RecurraError, match=r"pip install 'recurra\[music\]'"):
+        read("C4|")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits are those of a POSIX shell")

@@ -6,6 +6,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -216,6 +217,30 @@ def test_ties_in_tuplets_are_one_note(read) -> None:
     long = note("G", 4, 2, '<tie type="stop"/><type>16th</type>' + third)
     (piece,) = read(musicxml(note("C", 4, 9) + short + long + note("F", 4, 24)))
     assert [played[:3] for played in piece.notes] == [(0, 9, 60), (9, 3, 67), (12, 24, 65)]
+
+
+def test_what_is_written_measure_by_measure(read) -> None:
+    text = musicxml(note("C", 4, 36) + "|" + note("D", 4, 36), note("E", 3, 36) + "|" + note("F", 3, 36))
+    root = ElementTree.fromstring(text.partition("?>")[2])
+    turned = ElementTree.Element("score-timewise")
+    turned.append(root[0])
+    for measures in zip(*(part.findall("measure") for part in root.findall("part")), strict=True):
+        measure = ElementTree.SubElement(turned, "measure", measures[0].attrib)
+        for number, own in enumerate(measures):
+            ElementTree.SubElement(measure, "part", id=f"P{number}").extend(own)
+    assert read(ElementTree.tostring(turned), "song.musicxml") == read(text)
+
+
+def test_hairpins_are_counted(read) -> None:
+    wedge = '<direction><direction-type><wedge type="{}"/></direction-type></direction>'
+    (piece,) = read(musicxml(wedge.format("crescendo") + note("C", 4, 36) + wedge.format("stop")))
+    assert piece.left_out == {"crescendos and diminuendos": 1}
+    kern = "**kern\t**dynam\n*staff1\t*staff1\n*M2/4\t*M2/4\n=1\t=1\n4c\tp\n4d\t[\n=2\t=2\n4e\t.\n*-\t*-\n"
+    (piece,) = read(kern, "song.krn")
+    assert [played.velocity for played in piece.notes] == [49, 49, 49]
+    assert piece.left_out == {"crescendos and diminuendos": 1}
+    (piece,) = read(kern.replace("*staff1\t*staff1\n", ""), "song.krn")
+    assert piece.left_out == {"dynamics of staves without a number": 1}
 
 
 def drum(extra: str, place: str = "C5", chord: str = "") -> str:

@@ -1,8 +1,8 @@
 """A tune of ABC (standard 2.1, and what older files have) made plain for abc2midi.
 
 abc2midi gets notes, rests, chords, bar lines, keys, metres and tempos, and nothing else: repeats, endings, chord
-symbols and the rest are kept here, and marks in the music say at what time each stood. A mark is a change of instrument on a
-channel that no voice uses; abc2midi gives those the right time, after rests and in overlays too.
+symbols and the rest are kept here, and marks in the music say at what time each stood. A mark is a change of
+instrument on a channel that no voice uses; abc2midi gives those the right time, after rests and in overlays too.
 """
 
 from __future__ import annotations
@@ -248,11 +248,12 @@ class PlainTune:
             self._left_out["orders of sections"] += not self.sections and bool(value)
             return
         voice = self._current()
-        label = value[:1]
         if voice.begun:
-            voice.label = label
-        else:
-            voice.bars[-1].label = label
+            voice.label = value[:1]
+            return
+        empty = voice.bars[-1].label  # a section without music, which an order may name
+        self.sections = [label for label in self.sections if label != empty or not empty]
+        voice.bars[-1].label = value[:1]
 
     def _music(self, line: str) -> str:
         made: list[str] = []

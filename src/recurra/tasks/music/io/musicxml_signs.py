@@ -18,6 +18,20 @@ _STEPS = {0: ("C", 0), 1: ("C", 1), 2: ("D", 0), 3: ("D", 1), 4: ("E", 0), 5: ("
           6: ("F", 1), 7: ("G", 0), 8: ("G", 1), 9: ("A", 0), 10: ("A", 1), 11: ("B", 0)}  # fmt: skip
 
 
+def partwise(root: Element) -> Element:
+    """A score that is written measure by measure, part by part instead."""
+    turned = Element("score-partwise", root.attrib)
+    turned.extend(element for element in root if element.tag != "measure")
+    parts: dict[str, Element] = {}
+    for measure in root.findall("measure"):
+        for part in measure.findall("part"):
+            name = part.get("id", "")
+            if name not in parts:
+                parts[name] = SubElement(turned, "part", id=name)
+            SubElement(parts[name], "measure", measure.attrib).extend(part)
+    return turned
+
+
 def bar_signs(root: Element) -> list[BarMarks]:
     """The signs of each measure, as the part with the most measures has them; those of all parts, if it has none."""
     parts = [_part_signs(part) for part in root.findall("part")]

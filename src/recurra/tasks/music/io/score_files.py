@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from recurra.errors import RecurraError, os_errors
-from recurra.tasks.music.io.musicxml_signs import bar_signs, name_drums
+from recurra.tasks.music.io.musicxml_signs import bar_signs, name_drums, partwise
 from recurra.tasks.music.io.repeats import BarMarks
 from recurra.tasks.music.io.score_lengths import XmlLengths, check_kern
 
@@ -53,7 +53,7 @@ def open_score(path: Path, left_out: Counter[str]) -> OpenScore:
         Exception: of any kind, from music21, if it makes no sense; see `explain`.
     """
     if path.suffix.lower() == ".krn":
-        return OpenScore(_kern(_decode(_read(path))))
+        return OpenScore(_kern(_decode(_read(path)), left_out))
     return _musicxml(musicxml_text(path), left_out)
 
 
@@ -147,8 +147,13 @@ def _musicxml(text: str, left_out: Counter[str]) -> OpenScore:
 
     _check_xml(text)
     root = ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
+    if root.tag == "score-timewise":
+        root = partwise(root)
     if root.tag != "score-partwise":
         raise ValueError(f"cannot be read (it holds <{root.tag[:40]}>, not <score-partwise>)")
+    left_out["crescendos and diminuendos"] += sum(
+        wedge.get("type") in ("crescendo", "diminuendo") for wedge in root.iter("wedge")
+    )
     signs = bar_signs(root)
     drums = name_drums(root, left_out)
     importer: Any = xmlToM21.MusicXMLImporter()
@@ -188,10 +193,14 @@ def _check_xml(text: str) -> None:
         raise ValueError(f"is not MusicXML ({error})") from error
 
 
-def _kern(text: str) -> Any:
+def _kern(text: str, left_out: Counter[str]) -> Any:
+    from music21.dynamics import Dynamic
     from music21.humdrum.spineParser import HumdrumDataCollection
 
     check_kern(text)
     collection = HumdrumDataCollection(text)
     collection.parse()
+    spines = len(re.findall(r"\*\*dynam\b", text))
+    if spines and not any(collection.stream.recurse().getElementsByClass(Dynamic)):
+        left_out["dynamics of staves without a number"] += spines  # music21 does not know which they are for
     return collection.stream

@@ -149,8 +149,9 @@ def _levels(staves: Sequence[list[Any]], count: int, left_out: Counter[str]) -> 
             for sign in _flat(measure).getElementsByClass(Dynamic):
                 if sign.value in DYNAMICS or sign.value in ACCENTS:
                     found.append((_units(sign.offset), sign.value))
-                else:
-                    left_out["dynamics"] += 1
+                else:  # music21 has brackets for the hairpins of kern
+                    hairpin = not sign.value.strip("[]<>()")
+                    left_out["crescendos and diminuendos" if hairpin else "dynamics"] += 1
     return [sorted(found) for found in levels]
 
 
