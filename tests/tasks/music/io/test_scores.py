@@ -151,6 +151,11 @@ def test_kern(read) -> None:
     assert piece.meters == (Meter(0, 3, 4),)
 
 
+def test_signs_that_music21_does_not_know_leave_no_remarks(read, capfd: pytest.CaptureFixture[str]) -> None:
+    assert len(read("**kern\n*MX\n=1\n4c\n4d\n*-\n", "song.krn")[0].notes) == 2
+    assert capfd.readouterr() == ("", "")
+
+
 def test_the_order_of_sections_in_kern(read) -> None:
     lines = ["**kern", "*>[A,A,B,A]", "*>norep[A,B]", "*>A", "*M2/4", "=1", "2C", "=2:|!", "*>B", "2D", "==", "*-", ""]
     (piece,) = read("\n".join(lines), "song.krn")

@@ -325,7 +325,9 @@ class PlainTune:
         voice = self._current()
         if sign := sign_of(text):
             put_sign(voice.bars[-1], sign, voice.begun)
-        elif text and text[0] not in "^_<>@":
+        elif text in DYNAMICS:
+            return _mark(DYNAMIC_CHANNEL, LOUDNESS.index(text))
+        elif re.match(r"\(?[A-G]|N\.?C", text):
             voice.chords.append(text)
             return _mark(CHORD_CHANNEL, len(voice.chords) - 1)
         else:

@@ -66,7 +66,7 @@ _JUMPS: Mapping[str, str] = {
     r"to\W*coda|da\W*coda|al\W*coda": "leave",
     r"fine": "fine",
     r"coda": "coda",
-    r"segno": "segno sign",
+    r"segno|sign": "segno sign",
 }
 
 

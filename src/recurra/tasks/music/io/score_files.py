@@ -6,6 +6,8 @@ others may write to, and reads that copy the next time: unpickling runs whatever
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
 import zipfile
 import zlib
@@ -198,8 +200,9 @@ def _kern(text: str, left_out: Counter[str]) -> Any:
     from music21.humdrum.spineParser import HumdrumDataCollection
 
     check_kern(text)
-    collection = HumdrumDataCollection(text)
-    collection.parse()
+    with contextlib.redirect_stderr(io.StringIO()):  # remarks on signs it does not know
+        collection = HumdrumDataCollection(text)
+        collection.parse()
     spines = len(re.findall(r"\*\*dynam\b", text))
     if spines and not any(collection.stream.recurse().getElementsByClass(Dynamic)):
         left_out["dynamics of staves without a number"] += spines  # music21 does not know which they are for
