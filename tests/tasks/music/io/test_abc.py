@@ -169,7 +169,7 @@ def test_dynamics_become_velocities(read: Read) -> None:
 
 def test_chord_symbols_are_held_by_a_track_of_their_own(read: Read) -> None:
     (piece,) = read('z4|"Am"C2 "C/e"D2|E4:|"N.C."F4|"Dm"G"Dx"A2|')
-    assert piece.tracks == (Track(), Track("Chords"))
+    assert piece.tracks == (Track(), Track("Chords", 24))
     chords = [(note.onset // 12, note.duration // 12, note.pitch) for note in piece.notes if note.track == 1]
     assert chords == [
         (4, 2, 57), (4, 2, 60), (4, 2, 64), (6, 6, 40), (6, 6, 48), (6, 6, 55),

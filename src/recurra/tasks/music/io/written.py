@@ -23,8 +23,8 @@ from recurra.tasks.music.pieces import MIDDLE_VELOCITY, TICKS, Note, Piece, Trac
 UNITS = 10_080
 """In a quarter: divisible by all tuplets up to 10."""
 
-CHORD_TRACK = Track("Chords")
-"""Who plays the chord symbols."""
+CHORD_TRACK = Track("Chords", 24)
+"""Who plays the chord symbols: a guitar, so that no voice for piano is taken for it."""
 
 CHORD_ROOT = 48
 """Chord symbols sound from the octave of this pitch on."""
