@@ -331,8 +331,8 @@ class TestMissingPackages:
 
     def test_music21(self, train_refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         hide(monkeypatch, "music21")
-        (tmp_path / "a.abc").write_text("X:1\nK:C\nCDEF|")
-        assert self.REMEDY in train_refused(tmp_path / "a.abc")
+        (tmp_path / "a.krn").write_text("**kern\n4c\n*-\n")
+        assert self.REMEDY in train_refused(tmp_path / "a.krn")
         assert self.REMEDY in train_refused("sample:chorales")
 
     def test_soundfile(self, compose_refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

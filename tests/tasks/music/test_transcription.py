@@ -317,3 +317,17 @@ def test_nottingham_comes_back(tmp_path: Path) -> None:
     collection = open_pieces([tmp_path])
     assert len(collection.pieces) == 1034
     assert kept_share(list(collection.pieces)) >= 0.99
+
+
+def test_rare_drums_stay_and_instruments_beyond_the_last_track_are_told() -> None:
+    families = [Track(program=8 * family) for family in range(16)]
+    notes = tuple(Note(0, 12, 60 + number, track=number) for number in range(16))
+    whole = Piece("whole", tuple(families), notes, 48)
+    with_drums = Piece("drums", (families[0], Track("Kit", 0, True)), (Note(0, 12, 60), Note(0, 12, 36, track=1)), 48)
+    notation = suit([whole, whole, with_drums], "notes", 12, True, False)
+    assert len(notation.tracks) == 16
+    assert notation.tracks[-1].drums
+    tokens, lost = encode(with_drums, notation)
+    assert +lost == {}
+    assert [note.pitch for note in decode(tokens, notation, "again").notes] == [60, 36]
+    assert +encode(whole, notation)[1] == {"tracks that play as another instrument": 1}

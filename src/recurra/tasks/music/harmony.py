@@ -167,6 +167,14 @@ class Chord(NamedTuple):
     bars: Fraction
 
 
+class ChordTones(NamedTuple):
+    """What a chord symbol says: the pitch class of its root, semitones above it, the pitch class of another bass."""
+
+    root: int
+    intervals: tuple[int, ...]
+    bass: int | None
+
+
 class Key(NamedTuple):
     """A key: `tonic` is a pitch class, `mode` "major" or "minor"."""
 
@@ -219,9 +227,21 @@ def parse_chord(symbol: str) -> PitchClasses:
     Raises:
         OptionError: if it is not known.
     """
+    tones = chord_tones(symbol)
+    if tones is None:
+        return ANY
+    return _above(tones.root, tones.intervals) | _above(0, [] if tones.bass is None else [tones.bass])
+
+
+def chord_tones(symbol: str) -> ChordTones | None:
+    """What one chord symbol says; nothing of "N.C.".
+
+    Raises:
+        OptionError: if it is not known.
+    """
     written = symbol.translate(_ACCIDENTALS)
     if written.upper() in SILENCES:
-        return ANY
+        return None
     match = _CHORD.fullmatch(written)
     if match is None:
         raise OptionError(f"{symbol[:40]!r} is not a chord: it begins with its root, a capital letter from A to G")
@@ -234,8 +254,8 @@ def parse_chord(symbol: str) -> PitchClasses:
         raise OptionError(
             f"{symbol[:40]!r} is not a chord: after the root may come nothing, {known}, or a bass as in C/E"
         )
-    bass = [LETTERS[match[4]] + _SHIFTS[match[5]]] if match[4] else []
-    return _above(LETTERS[match[1]] + _SHIFTS[match[2]], CHORDS[quality]) | _above(0, bass)
+    bass = (LETTERS[match[4]] + _SHIFTS[match[5]]) % 12 if match[4] else None
+    return ChordTones((LETTERS[match[1]] + _SHIFTS[match[2]]) % 12, CHORDS[quality], bass)
 
 
 def parse_progression(text: str) -> tuple[Chord, ...]:

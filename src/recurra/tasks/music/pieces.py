@@ -13,6 +13,15 @@ MIDDLE_VELOCITY = 80
 """Of notes for which none is known."""
 
 
+DRUM_PLACES = {
+    35: ("E", 4, ""), 36: ("F", 4, ""), 38: ("C", 5, ""), 40: ("C", 5, ""), 37: ("C", 5, "x"), 39: ("C", 5, "x"),
+    41: ("G", 4, ""), 43: ("A", 4, ""), 45: ("B", 4, ""), 47: ("D", 5, ""), 48: ("E", 5, ""), 50: ("E", 5, ""),
+    42: ("G", 5, "x"), 44: ("D", 4, "x"), 46: ("G", 5, "circle-x"), 49: ("A", 5, "x"), 57: ("A", 5, "x"),
+    51: ("F", 5, "x"), 53: ("F", 5, "diamond"), 59: ("F", 5, "x"), 52: ("B", 5, "x"), 55: ("B", 5, "x"),
+}  # fmt: skip
+"""Line or space of each drum on a percussion staff, as a treble clef would call it, and its head."""
+
+
 class Note(NamedTuple):
     """A note: `onset` and `duration` (at least 1) in ticks, `pitch` a MIDI number (60 is middle C).
 

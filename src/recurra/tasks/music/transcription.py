@@ -101,7 +101,8 @@ def _tracks(pieces: Sequence[Piece]) -> tuple[Track, ...]:
         for position, role in enumerate(roles(piece.tracks)):
             indices[role].append(position)
             players[role][piece.tracks[position]] += 1
-    common = sorted(indices, key=lambda role: (-len(indices[role]), role))[:MAX_TRACKS]
+    # Drums can play as nothing else, so they stay, however rare.
+    common = sorted(indices, key=lambda role: (role != Role(DRUMS, 0), -len(indices[role]), role))[:MAX_TRACKS]
     # A second track of a family only makes sense beside the first.
     common = [role for role in common if all(Role(role.family, before) in common for before in range(role.ordinal))]
     common.sort(key=lambda role: (role.family == DRUMS, float(np.mean(indices[role])), role))
@@ -192,7 +193,7 @@ def _frames(piece: Piece, notation: Notation, lost: Counter[str]) -> dict[int, l
 
 def _moments(piece: Piece, notation: Notation, lost: Counter[str]) -> dict[int, list[int]]:
     """Tokens by the tick at which they begin."""
-    indices = _places(piece, notation)
+    indices = _places(piece, notation, lost)
     begun: defaultdict[int, dict[tuple[bool, int, int], Note]] = defaultdict(dict)
     for note in piece.notes:
         drums = piece.tracks[note.track].drums
@@ -225,7 +226,7 @@ def _moment(notes: Mapping[tuple[bool, int, int], Note], notation: Notation, los
     return out
 
 
-def _places(piece: Piece, notation: Notation) -> list[int | None]:
+def _places(piece: Piece, notation: Notation, lost: Counter[str]) -> list[int | None]:
     """Where each of a piece's tracks is in `notation.tracks`: by its role, else one of its family, else the first."""
     if not notation.tracks:
         return [0] * len(piece.tracks)
@@ -235,6 +236,7 @@ def _places(piece: Piece, notation: Notation) -> list[int | None]:
         alike = [position for other, position in known.items() if other.family == role.family]
         fallback = None if role.family == DRUMS else 0
         indices.append(known.get(role, alike[-1] if alike else fallback))
+        lost["tracks that play as another instrument"] += role not in known and not alike and role.family != DRUMS
     return indices
 
 

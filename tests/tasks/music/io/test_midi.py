@@ -280,6 +280,28 @@ def test_many_tracks_become_few(read) -> None:
     assert different.left_out["notes in tracks beyond 64"] == 36
 
 
+GS_RHYTHM = bytes([0xF0, 10, 0x41, 0x10, 0x42, 0x12, 0x40, 0x11, 0x15, 0x01, 0x19, 0xF7])
+GS_RESET = bytes([0xF0, 10, 0x41, 0x10, 0x42, 0x12, 0x40, 0x00, 0x7F, 0x00, 0x41, 0xF7])
+
+
+@pytest.mark.parametrize(
+    ("before", "drums"),
+    [
+        ([bytes([0xB0, 0, 127])], True),  # XG
+        ([bytes([0xB0, 0, 120])], True),  # GM2
+        ([bytes([0xB0, 0, 1])], False),
+        ([bytes([0xB0, 0, 127]), bytes([0xB0, 0, 0])], False),
+        ([GS_RHYTHM], True),
+        ([GS_RHYTHM.replace(b"\x11\x15", b"\x12\x15")], False),  # of another channel
+        ([GS_RESET, bytes([0xB0, 0, 127])], False),
+    ],
+)
+def test_drum_kits_on_other_channels(read, before: list[bytes], drums: bool) -> None:
+    events = [(0, event) for event in [*before, bytes([0xC0, 0]), on(36)]]
+    piece = read(file(track(*events, (QUARTER, off(36)))))
+    assert [(one.drums, note.pitch) for one, note in zip(piece.tracks, piece.notes, strict=True)] == [(drums, 36)]
+
+
 def test_what_has_no_place_is_counted(read) -> None:
     words = [(0, b"\xff\x05\x02la"), (0, b"\xff\x06\x01A"), (0, b"\xff\x59\x02\x01\0"), (0, b"\xff\x01\x02by")]
     piece = read(file(track(*words, (0, b"\xb0\x40\x7f"), (0, b"\xf0\x02\x01\xf7")), track(*A_QUARTER)))

@@ -32,6 +32,15 @@ META_LENGTHS = {0x03: 0, 0x2F: 0, 0x51: 3, 0x58: 2}
 NOTES_AND_PROGRAMS = (0x8, 0x9, 0xC)
 """First halves of the status bytes of channel events that are read."""
 
+DRUM_CHANNEL = 9
+"""Where General MIDI has its drums, from 0."""
+
+DRUM_BANKS = {"XG": (126, 127), "GM2": (120,)}
+"""Banks (the first byte of their number) whose programs are drum kits."""
+
+GS_RESET = b"\x42\x12\x40\x00\x7f"
+"""Part of the message that says a file is for Roland's GS, in which bank 127 holds no drums."""
+
 NOTHING = b"\xff\x7f\x00"
 """An event without meaning, to keep time."""
 
@@ -159,6 +168,7 @@ def _check(data: bytes) -> _Contents:
     if ticks == 0 or ticks >= 0x8000:
         raise ValueError("counts time in frames, not in quarters")
     at, count, left_out = 14, 0, Counter[str]()
+    kits = _Kits(DRUM_BANKS["GM2"] if GS_RESET in data else sum(DRUM_BANKS.values(), ()))
     kept: list[bytes] = []
     while at < len(data):
         name, end = data[at : at + 4], at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
@@ -167,7 +177,7 @@ def _check(data: bytes) -> _Contents:
         if at + 8 > len(data) or end > len(data):
             raise ValueError(f"is damaged or cut off (in its {len(data)} bytes, byte {at} begins what has no end)")
         if name == b"MTrk":
-            plain, notes = _plain_track(data, at + 8, end, left_out)
+            plain, notes = _plain_track(data, at + 8, end, left_out, kits)
             kept.append(b"MTrk" + struct.pack(">I", len(plain)) + plain)
             count += notes
         at = end
@@ -179,7 +189,37 @@ def _check(data: bytes) -> _Contents:
     return _Contents(header + b"".join(kept), count, left_out)
 
 
-def _plain_track(data: bytes, at: int, end: int, left_out: Counter[str]) -> tuple[bytes, int]:
+class _Kits:
+    """Which channels play drums, as XG, GS and GM2 say it.
+
+    Args:
+        banks: that hold drum kits.
+    """
+
+    def __init__(self, banks: tuple[int, ...]) -> None:
+        self._banks = banks
+        self._channels: set[int] = set()
+
+    def see(self, status: int, body: bytes) -> None:
+        """Take note of a change of bank, or of GS's message "use for rhythm part"."""
+        if status >> 4 == 0xB and len(body) == 2 and body[0] == 0:
+            self._set(status & 15, body[1] in self._banks)
+        elif status == 0xF0 and body[:1] == b"\x41" and body[2:5] == b"\x42\x12\x40" and body[6:7] == b"\x15":
+            part = body[5] & 15  # 0 is the tenth channel, 1 to 9 the first nine
+            self._set(part if part > 9 else (part or 10) - 1, len(body) > 7 and body[7] > 0)
+
+    def _set(self, channel: int, drums: bool) -> None:
+        if drums:
+            self._channels.add(channel)
+        else:
+            self._channels.discard(channel)
+
+    def placed(self, status: int) -> int:
+        """A status with drums on the channel where they are looked for."""
+        return status & 0xF0 | DRUM_CHANNEL if status & 15 in self._channels else status
+
+
+def _plain_track(data: bytes, at: int, end: int, left_out: Counter[str], kits: _Kits) -> tuple[bytes, int]:
     """One track with nothing in it but what a `Piece` can hold, each event with its status; and its count of notes."""
     plain = bytearray()
     count = running = time = 0
@@ -194,12 +234,15 @@ def _plain_track(data: bytes, at: int, end: int, left_out: Counter[str]) -> tupl
             running, body, at = status, at, at + (1 if 0xC0 <= status < 0xE0 else 2)
             if at <= end and max(data[body:at]) >= 0x80:
                 raise ValueError(f"is damaged (byte {begin} begins an event with impossible values)")
-            event = bytes([status]) + data[body:at] if status >> 4 in NOTES_AND_PROGRAMS else NOTHING
+            kits.see(status, data[body:at])
+            event = bytes([kits.placed(status)]) + data[body:at] if status >> 4 in NOTES_AND_PROGRAMS else NOTHING
             count += status >> 4 == 0x9 and event[-1] > 0
         elif status in (0xF0, 0xF7, 0xFF):
             kind = data[at] if status == 0xFF and at < end else 0
             length, body = _number(data, at + (status == 0xFF), end)
             event, at = data[at - 1 : body + length] if kind in META_LENGTHS else NOTHING, body + length
+            if status == 0xF0:
+                kits.see(status, data[body : body + length])
             if length < META_LENGTHS.get(kind, 0):
                 raise ValueError(f"is damaged (byte {begin} begins an event that is too short)")
             if kind in UNPLACED:

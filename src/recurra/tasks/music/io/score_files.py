@@ -12,13 +12,15 @@ import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
 from xml.parsers import expat
 
 from recurra.errors import RecurraError, os_errors
-from recurra.tasks.music.io.score_lengths import XmlLengths, check_abc_meters, check_abc_notes, check_kern
+from recurra.tasks.music.io.musicxml_signs import bar_signs, name_drums, partwise
+from recurra.tasks.music.io.repeats import BarMarks
+from recurra.tasks.music.io.score_lengths import XmlLengths, check_kern
 
 MAX_BYTES = 32 * 2**20
 """The largest score that is read, unpacked."""
@@ -26,32 +28,44 @@ MAX_BYTES = 32 * 2**20
 MAX_DEPTH = 64
 """Elements of XML within each other."""
 
-ABC_SUM = re.compile(r"(?<=M:)([\d+ ()]*\+[\d+ ()]*)(?=/)")
-"""The beats of a metre such as 3+2+2/8, which music21 takes for 322/8."""
 
-ABC_FIELD = re.compile(r"[A-Za-z]:|%")
-"""How a line of ABC begins that is not music."""
+class OpenScore(NamedTuple):
+    """A score as music21's, and what music21 does not tell of it.
+
+    Attributes:
+        score: a stream of music21's.
+        signs: of each measure, about the order of bars; None where music21 has them.
+        drums: the parts, by the name they have in the file, whose pitches are drums.
+    """
+
+    score: Any
+    signs: list[BarMarks] | None = None
+    drums: frozenset[str] = frozenset()
 
 
-def open_scores(path: Path, left_out: Counter[str], reasons: list[str]) -> Iterator[tuple[str, Any]]:
-    """The scores in a file as music21's, each with its name.
+def open_score(path: Path, left_out: Counter[str]) -> OpenScore:
+    """The score in a file.
 
     Args:
-        path: its suffix says what it is: .abc, .krn, else MusicXML.
-        left_out: counts what the next score to come will lack, by kind; the caller empties it between two.
-        reasons: takes one for each tune that cannot be read.
+        path: its suffix says what it is: .krn, else MusicXML.
+        left_out: counts what the score lacks, by kind.
 
     Raises:
         RecurraError: if the file cannot be read.
         Exception: of any kind, from music21, if it makes no sense; see `explain`.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".abc":
-        yield from _abc_tunes(_decode(_read(path)), path.name, left_out, reasons)
-    elif suffix == ".krn":
-        yield path.name, _kern(_decode(_read(path)), left_out)
-    else:
-        yield path.name, _musicxml(musicxml_text(path))
+    if path.suffix.lower() == ".krn":
+        return OpenScore(_kern(_decode(_read(path)), left_out))
+    return _musicxml(musicxml_text(path), left_out)
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in whatever encoding.
+
+    Raises:
+        RecurraError: if it cannot be read or is too large.
+    """
+    return _decode(_read(path))
 
 
 def musicxml_text(path: Path) -> str:
@@ -130,14 +144,24 @@ def _decode(data: bytes) -> str:
         raise ValueError(f"names an encoding that does not exist ({error})") from error
 
 
-def _musicxml(text: str) -> Any:
+def _musicxml(text: str, left_out: Counter[str]) -> OpenScore:
     from music21.musicxml import xmlToM21
 
     _check_xml(text)
+    root = ElementTree.fromstring(re.sub(r"^\s*<\?xml[^>]*\?>", "", text))
+    if root.tag == "score-timewise":
+        root = partwise(root)
+    if root.tag != "score-partwise":
+        raise ValueError(f"cannot be read (it holds <{root.tag[:40]}>, not <score-partwise>)")
+    left_out["crescendos and diminuendos"] += sum(
+        wedge.get("type") in ("crescendo", "diminuendo") for wedge in root.iter("wedge")
+    )
+    signs = bar_signs(root)
+    drums = name_drums(root, left_out)
     importer: Any = xmlToM21.MusicXMLImporter()
-    importer.xmlText = text
-    importer.parseXMLText()
-    return importer.stream
+    importer.xmlRoot = root
+    importer.xmlRootToScore(root, importer.stream)
+    return OpenScore(importer.stream, signs, frozenset(drums))
 
 
 def _check_xml(text: str) -> None:
@@ -171,49 +195,15 @@ def _check_xml(text: str) -> None:
         raise ValueError(f"is not MusicXML ({error})") from error
 
 
-def _abc_tunes(text: str, name: str, left_out: Counter[str], reasons: list[str]) -> Iterator[tuple[str, Any]]:
-    """The tunes of an ABC file, each with what stands before the first."""
-    from music21 import abcFormat
-    from music21.abcFormat import translate
-
-    to_score: Any = translate.abcToStreamScore
-    # music21 takes :|: for a dotted bar line and drops what follows some ::, but knows :||: for what both are.
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    text = "\n".join(line if ABC_FIELD.match(line) else re.sub(r":\|?:", ":||:", line) for line in lines)
-    text = ABC_SUM.sub(lambda beats: str(sum(int(number[-9:]) for number in re.findall(r"\d+", beats[0]))), text)
-    head, *tunes = re.split(r"^(?=X:)", text, flags=re.MULTILINE)
-    # Free text may stand between tunes; a header of the file is made of fields and comments.
-    fields = "".join(line for line in head.splitlines(keepends=True) if ABC_FIELD.match(line))
-    line = 1 + (head.count("\n") if tunes else 0)
-    for number, tune in enumerate(tunes or [head], 1):
-        first_line, line = line, line + tune.count("\n")
-        try:
-            check_abc_meters(tune, first_line)
-            # Of a file that does not say its version music21 forgets accidentals after one note, not after the bar.
-            handler = abcFormat.ABCHandler(abcVersion=(2, 1, 0))
-            handler.process(fields + tune if tunes else tune)
-            check_abc_notes(handler.tokens, tune, first_line)
-            title = re.search(r"^T:\s*(.*\S)", tune, flags=re.MULTILINE)
-            index = f" #{number}" if len(tunes) > 1 else ""
-            if re.search(r"\A(?:(?!K:).*\n)*P:", tune):
-                left_out["orders of sections"] += 1
-            if not handler.definesMeasures():  # of one or two bars, music21 makes no bars, and no repeats
-                left_out["repeats"] += sum(len(re.findall(r":\||::", line)) for line in tune.split("\n")[1:])
-            with contextlib.redirect_stderr(io.StringIO()):  # remarks on beams, of no use here
-                score = to_score(handler)
-        except Exception as error:
-            left_out.clear()
-            reasons.append(explain(error))
-            continue
-        yield f"{name}{index}" + (f" ({title[1]})" if title else ""), score
-
-
 def _kern(text: str, left_out: Counter[str]) -> Any:
+    from music21.dynamics import Dynamic
     from music21.humdrum.spineParser import HumdrumDataCollection
 
-    if re.search(r"^\*>\[", text, flags=re.MULTILINE):
-        left_out["orders of sections"] += 1
     check_kern(text)
-    collection = HumdrumDataCollection(text)
-    collection.parse()
+    with contextlib.redirect_stderr(io.StringIO()):  # remarks on signs it does not know
+        collection = HumdrumDataCollection(text)
+        collection.parse()
+    spines = len(re.findall(r"\*\*dynam\b", text))
+    if spines and not any(collection.stream.recurse().getElementsByClass(Dynamic)):
+        left_out["dynamics of staves without a number"] += spines  # music21 does not know which they are for
     return collection.stream

@@ -6,10 +6,8 @@ memory there is. Each function raises a `ValueError` whose message goes on after
 
 from __future__ import annotations
 
-import math
 import re
 from fractions import Fraction
-from typing import Any
 
 from recurra.tasks.music.grid import MAX_QUARTERS
 
@@ -19,68 +17,12 @@ MAX_NOTE = 256
 MAX_BEATS = 128
 """The largest number of beats in a metre."""
 
-MAX_BAR_WORK = 2**20
-"""Of a tune of ABC, summed over the lengths of bars longer than their metre, the square of the length in the finest
-step in them: a few seconds of work for music21."""
-
 MAX_DIGITS = 12
 """Of a number: Python takes long over numbers of thousands of digits."""
 
 _NUMBER = re.compile(r"\d+")
-_ABC_METER = re.compile(r"(?:^|[^\[])M:([^%]*)|\[M:([^\]%]*)")
-_ABC_OTHER_FIELD = re.compile(r"[A-LN-Za-z]:|%")
 _KERN_METER = re.compile(r"\*M(\d+)/(\d+)")
 _KERN_RATIO = re.compile(r"(\d+)%(\d+)")
-
-
-def check_abc_meters(text: str, first_line: int) -> None:
-    """Refuse a tune of ABC with a metre that no bar has.
-
-    Args:
-        text: the tune.
-        first_line: of the tune in its file, from 1.
-    """
-    for number, line in enumerate(text.split("\n"), first_line):
-        for values in [] if _ABC_OTHER_FIELD.match(line) else _ABC_METER.findall(line):
-            beats, _, beat = "".join(values).partition("/")
-            # music21 takes all digits on each side for one number, whatever stands between them.
-            _check_meter("".join(_NUMBER.findall(beats)), "".join(_NUMBER.findall(beat)), number)
-
-
-def check_abc_notes(tokens: list[Any], text: str, first_line: int) -> None:
-    """Refuse a tune of ABC with a note or bars that no score has.
-
-    Args:
-        tokens: music21's, of `ABCHandler.process`.
-        text: the tune they are of.
-        first_line: of the tune in its file, from 1.
-    """
-    total = bar = Fraction(0)
-    metre = step = Fraction(4)
-    too_long: dict[Fraction, Fraction] = {}  # bars longer than their metre, each with its finest step
-    for token in [*tokens, None]:
-        kind = type(token).__name__
-        if kind in ("ABCBar", "NoneType"):
-            if bar > metre:
-                too_long[bar] = min(step, too_long.get(bar, step))
-            bar, step = Fraction(0), metre
-        elif kind == "ABCMetadata" and token.isMeter() and (parameters := token.getTimeSignatureParameters()):
-            metre = Fraction(4 * parameters[0], max(parameters[1], 1))
-            step = _common(step, metre)
-        elif quarters := getattr(token, "quarterLength", None):
-            length = Fraction(quarters)
-            if tuplet := token.activeTuplet:
-                length *= Fraction(tuplet.numberNotesNormal, max(tuplet.numberNotesActual, 1))
-            if length > MAX_NOTE:
-                _check_length(length, first_line + text.partition(token.src)[0].count("\n"))
-            step = _common(step, length)
-            bar += length
-            total += length
-    _check_total(total)
-    if sum((length / finest) ** 2 for length, finest in too_long.items()) > MAX_BAR_WORK:
-        raise ValueError(
-            f"has bars that are too long, one of {_told(max(too_long))} quarters; divide them by bar lines"
-        )
 
 
 def check_kern(text: str) -> None:
@@ -88,11 +30,11 @@ def check_kern(text: str) -> None:
     total = Fraction(0)
     for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
         for beats, beat in _KERN_METER.findall(line):
-            _check_meter(beats, beat, number)
+            check_meter(beats, beat, number)
         if not line.startswith(("!", "*")):
             for below, above in _KERN_RATIO.findall(line):
                 length = 4 * _ratio(above, below, number)
-                _check_length(length, number)
+                check_length(length, number)
                 total += length
             if "." * MAX_DIGITS in line:
                 raise ValueError(f"has a note with {MAX_DIGITS} dots or more in line {number}, which no score has")
@@ -118,19 +60,21 @@ class XmlLengths:
             self.beats = _sum(text, line)
             _check_beats(self.beats, line)
         elif name == "beat-type":
-            _check_length(4 * self.beats / max(_sum(text, line), Fraction(1)), line)
+            check_length(4 * self.beats / max(_sum(text, line), Fraction(1)), line)
         elif name in ("divisions", "duration"):
             value = _decimal(text, line)
             if name == "duration":
-                _check_length(value / self.divisions, line)
+                check_length(value / self.divisions, line)
             elif value > 0:
                 self.divisions = value
 
 
-def _check_meter(beats: str, beat: str, line: int) -> None:
-    number = Fraction(_whole(beats or "0", line))
+def check_meter(beats: str, beat: str, line: int) -> tuple[int, int]:
+    """The numbers of a metre such as "3+2/8"; one that no bar has is refused."""
+    number, below = _sum(beats or "0", line), _whole(beat or "0", line)
     _check_beats(number, line)
-    _check_length(4 * number / max(_whole(beat or "0", line), 1), line)
+    check_length(4 * number / max(below, 1), line)
+    return int(number), below
 
 
 def _check_beats(beats: Fraction, line: int) -> None:
@@ -138,7 +82,8 @@ def _check_beats(beats: Fraction, line: int) -> None:
         raise ValueError(f"has a metre of {_told(beats)} beats in line {line}, but at most {MAX_BEATS} are read")
 
 
-def _check_length(quarters: Fraction, line: int) -> None:
+def check_length(quarters: Fraction, line: int) -> None:
+    """Refuse a note, rest or bar that is too long."""
     if quarters > MAX_NOTE:
         raise ValueError(
             f"has a note, rest or bar of {_told(quarters)} quarters in line {line}, and {MAX_NOTE} is the most that is "
@@ -159,12 +104,6 @@ def _whole(digits: str, line: int) -> int:
 
 def _ratio(above: str, below: str, line: int) -> Fraction:
     return Fraction(_whole(above, line), max(_whole(below, line), 1))
-
-
-def _common(a: Fraction, b: Fraction) -> Fraction:
-    """The largest step that both are whole numbers of."""
-    divisor = math.lcm(a.denominator, b.denominator)
-    return Fraction(math.gcd(int(a * divisor), int(b * divisor)) or 1, divisor)
 
 
 def _sum(text: str, line: int) -> Fraction:

@@ -1,31 +1,41 @@
-"""Written music in: MusicXML, ABC and Humdrum kern, as music21 understands them."""
+"""Written music in: MusicXML and Humdrum kern, as music21 understands them; ABC is read elsewhere."""
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from recurra.errors import RecurraError
-from recurra.tasks.music.grid import SIXTEENTH, assemble, spans
-from recurra.tasks.music.io.score_files import explain, open_scores, require_music21
-from recurra.tasks.music.pieces import MIDDLE_VELOCITY, TICKS, Note, Piece, Track
+from recurra.tasks.music.io.abc import read_abc
+from recurra.tasks.music.io.repeats import BarMarks, put_sign, sign_of
+from recurra.tasks.music.io.score_files import OpenScore, explain, open_score, require_music21
+from recurra.tasks.music.io.written import (
+    ACCENTS,
+    DYNAMICS,
+    UNITS,
+    Sounding,
+    WrittenBar,
+    WrittenPart,
+    WrittenScore,
+    chord_part,
+    to_piece,
+)
+from recurra.tasks.music.pieces import MIDDLE_VELOCITY, Piece, Track
 
-MAX_TIMES = 8
-"""How often a repeat is played at most."""
-
-MAX_NESTED = 2
-"""Repeats within repeats that are expanded."""
+Levels = Sequence[Sequence[tuple[int, str]]]
+"""The dynamics of each measure: where in it, in units, and which."""
 
 
 def read_score(path: Path, expand: bool = True) -> tuple[Piece, ...]:
     """Read one file: .musicxml, .xml, .mxl, .abc (which may hold several tunes) or .krn.
 
-    Tied notes are one. Chord symbols and grace notes are not sounded but counted in `Piece.left_out`, and so are
-    repeats that cannot be followed.
+    Tied notes are one, dynamics become velocities, chord symbols a track. Grace notes are not sounded but counted in
+    `Piece.left_out`, and so are repeats that cannot be followed.
 
     Args:
         path: the file.
@@ -34,162 +44,184 @@ def read_score(path: Path, expand: bool = True) -> tuple[Piece, ...]:
     Raises:
         RecurraError: if it cannot be read, is damaged or too large, or holds no notes.
     """
+    if path.suffix.lower() == ".abc":
+        return read_abc(path, expand)
     require_music21()
-    pieces: list[Piece] = []
-    reasons: list[str] = []
     left_out: Counter[str] = Counter()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for name, score in open_scores(path, left_out, reasons):
-                try:
-                    pieces.append(_piece(name, score, expand, left_out))
-                except Exception as error:  # whatever music21 meets in a score that makes no sense
-                    reasons.append(explain(error))
-                left_out.clear()
+            written = _written(path.name, open_score(path, left_out), left_out)
+            return (to_piece(written, left_out, expand),)
     except RecurraError:
         raise
-    except Exception as error:
-        reasons.append(explain(error))
-    if not pieces:
-        raise RecurraError(f"{path} {reasons[0] if reasons else 'holds no music'}; give another score")
-    if reasons:
-        last = pieces[-1]
-        counts = {**last.left_out, "tunes that cannot be read": len(reasons)}
-        pieces[-1] = Piece(last.name, last.tracks, last.notes, last.length, last.meters, last.tempos, counts)
-    return tuple(pieces)
+    except Exception as error:  # whatever music21 meets in a score that makes no sense
+        raise RecurraError(f"{path} {explain(error)}; give another score") from error
 
 
-class _Bar(NamedTuple):
-    """A bar as it is played: its place among those written, where it begins and how long it is, in quarters."""
-
-    number: int
-    begin: Any
-    length: Any
-
-
-def _piece(name: str, score: Any, expand: bool, left_out: Counter[str]) -> Piece:
+def _written(name: str, opened: OpenScore, left_out: Counter[str]) -> WrittenScore:
     from music21 import stream
 
+    score = opened.score
     parts = list(score.parts) or [score]
     if any(part.recurse().getElementsByClass("Instrument").first() is not None for part in parts):
         score.toSoundingPitch(inPlace=True)
     measures = [list(part.getElementsByClass(stream.Measure)) or [part] for part in parts]
     guide = max(range(len(parts)), key=lambda number: len(measures[number]))
-    bars = _bars(parts[guide], measures, guide, expand, left_out)
-    tracks: list[Track] = []
-    notes: list[Note] = []
-    for part, own in zip(parts, measures, strict=True):
-        found = _notes(own, bars, len(tracks), left_out)
-        if found:
-            tracks.append(_track(part))
-            notes += found
-    meters = _meters(measures[guide], bars, left_out)
-    return assemble(name, tracks, notes, meters, _tempos(measures, bars), left_out)
+    bars, sections = _bars(parts[guide], measures, guide, opened.signs)
+    names = [_part_name(part) for part in parts]
+    found: list[WrittenPart] = []
+    for part, name_, own in zip(parts, names, measures, strict=True):
+        staves = [other for other, named in zip(measures, names, strict=True) if named == name_]
+        levels = _levels(staves, len(own), left_out)
+        found.append(WrittenPart(_track(part, name_ in opened.drums), _soundings(own, levels, left_out)))
+    lengths = [bar.length for bar in bars]
+    found += chord_part(_symbols(measures, lengths), lengths, left_out)
+    return WrittenScore(name, bars, found, sections)
 
 
-def _bars(part: Any, measures: Sequence[list[Any]], guide: int, expand: bool, left_out: Counter[str]) -> list[_Bar]:
-    """The bars of a score in the order they are played."""
+def _part_name(part: Any) -> str:
+    """What the file calls a part; its staves share it."""
+    return str(part.id).rpartition("-Staff")[0] or str((part.groups or [part.id])[0])
+
+
+def _units(quarters: Any) -> int:
+    return round(float(quarters) * UNITS)
+
+
+def _bars(
+    part: Any, measures: Sequence[list[Any]], guide: int, signs: list[BarMarks] | None
+) -> tuple[list[WrittenBar], list[str]]:
+    """The bars of a score, and the order of its sections."""
     own = measures[guide]
     begins = [measure.offset for measure in own] if len(own) > 1 else [0]
     last = max(voice[-1].highestTime for voice in measures if len(voice) == len(own))
     lengths = [after - before for before, after in pairwise(begins)] + [last]
-    played: list[_Bar] = []
-    now: Any = 0
-    for index in _order(part, own, left_out) if expand else range(len(own)):
-        played.append(_Bar(index, now, lengths[index]))
-        now += lengths[index]
-    return played
-
-
-def _order(part: Any, measures: list[Any], left_out: Counter[str]) -> Sequence[int]:
-    """The places of the measures in the order they are played."""
-    from music21 import bar, repeat
-
-    written = range(len(measures))
-    signs = list(part.recurse().getElementsByClass(bar.Repeat))
-    jumps = list(part.recurse().getElementsByClass(repeat.RepeatExpression))
-    if not signs and not jumps:
-        return written
-    depth = deepest = 0
-    for sign in signs:
-        depth = max(0, depth + (1 if sign.direction == "start" else -1))
-        deepest = max(deepest, depth)
-        if sign.times is not None and sign.times > MAX_TIMES:
-            left_out[f"repeats beyond {MAX_TIMES} times"] += sign.times - MAX_TIMES
-            sign.times = MAX_TIMES
-    for number, measure in enumerate(measures, 1):
-        measure.number, measure.numberSuffix = number, None  # they name measures in `measureMap`; some stand twice
-    try:
-        expander: Any = repeat.Expander(part)
-        if deepest > MAX_NESTED or expander.isExpandable() is not True:
-            raise repeat.ExpanderException("cannot be followed")
-        order: list[int] = expander.measureMap()
-        return order
-    except Exception:  # signs that lead nowhere fail in many ways
-        left_out["repeats"] += len(jumps) + sum(sign.direction == "end" for sign in signs)
-        return written
-
-
-class _Sounding(NamedTuple):
-    """A note of a score: `begin` and `end` in quarters, how it is tied (`start`, `continue`, `stop` or not)."""
-
-    begin: Any
-    end: Any
-    pitch: int
-    velocity: int
-    tie: str | None
-
-
-def _notes(measures: list[Any], bars: list[_Bar], track: int, left_out: Counter[str]) -> list[Note]:
-    """The notes of a part as they are played, tied ones joined."""
-    written = [_sounding(measure, left_out) for measure in measures]
-    joined: list[_Sounding] = []
-    open_ties: dict[tuple[int, Any], int] = {}
-    for bar in bars:
-        for note in written[bar.number] if bar.number < len(written) else ():
-            begin, end = bar.begin + note.begin, bar.begin + note.end
-            index = open_ties.pop((note.pitch, begin), None) if note.tie in ("stop", "continue") else None
-            if index is None:
-                index = len(joined)
-                joined.append(note._replace(begin=begin, end=end))
-            else:
-                joined[index] = joined[index]._replace(end=end)
-            if note.tie in ("start", "continue"):
-                open_ties[note.pitch, end] = index
-    onsets, durations = spans(
-        [float(note.begin * TICKS) for note in joined], [float(note.end * TICKS) for note in joined]
-    )
-    return [
-        Note(onset, duration, note.pitch, note.velocity, track)
-        for onset, duration, note in zip(onsets.tolist(), durations.tolist(), joined, strict=True)
+    if signs is None or len(signs) != len(own):
+        marks, sections = _kern_signs(part, own)
+    else:
+        marks, sections = signs, []
+    meters, tempos = _meters(own), _tempos(measures, len(own))
+    bars = [
+        WrittenBar(_units(length), meter, tempo, mark)
+        for length, meter, tempo, mark in zip(lengths, meters, tempos, marks, strict=True)
     ]
+    return bars, sections
 
 
-def _sounding(measure: Any, left_out: Counter[str]) -> list[_Sounding]:
-    """The notes of one measure, sorted, with places from its beginning."""
+def _kern_signs(part: Any, measures: Sequence[Any]) -> tuple[list[BarMarks], list[str]]:
+    """The repeat signs of kern, and the order of sections, which takes the place of them where there is one."""
+    from music21 import bar, expressions
+
+    marks = []
+    for measure in measures:
+        found = BarMarks()
+        for sign in measure.recurse().getElementsByClass(bar.Repeat):
+            if sign.direction == "start":
+                found.start = True
+            else:
+                found.times = max(sign.times or 2, 2)
+        for text in measure.recurse().getElementsByClass(expressions.TextExpression):
+            put_sign(found, sign_of(text.content), text.offset > 0)
+        marks.append(found)
+    sections: list[str] = []
+    places = {id(measure): index for index, measure in enumerate(measures)}
+    place = 0
+    for element in part.recurse():
+        place = places.get(id(element), place)
+        text = getattr(element, "tandem", "")
+        if (order := re.fullmatch(r"\*>\[(.*)\]", text)) and not sections:
+            sections = order[1].split(",")
+        elif label := re.fullmatch(r"\*>([^\[\]]+)", text):
+            marks[place + (element.offset > 0 and place + 1 < len(marks))].label = label[1]
+    if sections:
+        marks = [BarMarks(label=mark.label) for mark in marks]
+    return marks, sections
+
+
+def _levels(staves: Sequence[list[Any]], count: int, left_out: Counter[str]) -> Levels:
+    """The dynamics of a part, which hold for all its staves."""
+    from music21.dynamics import Dynamic
+
+    levels: list[list[tuple[int, str]]] = [[] for _ in range(count)]
+    for measures in staves:
+        for measure, found in zip(measures, levels, strict=False):
+            for sign in _flat(measure).getElementsByClass(Dynamic):
+                if sign.value in DYNAMICS or sign.value in ACCENTS:
+                    found.append((_units(sign.offset), sign.value))
+                else:  # music21 has brackets for the hairpins of kern
+                    hairpin = not sign.value.strip("[]<>()")
+                    left_out["crescendos and diminuendos" if hairpin else "dynamics"] += 1
+    return [sorted(found) for found in levels]
+
+
+def _soundings(measures: Sequence[Any], levels: Levels, left_out: Counter[str]) -> list[list[Sounding]]:
+    """The notes of each measure, sorted, with places from its beginning."""
+    bars = []
+    level = MIDDLE_VELOCITY
+    for measure, signs in zip(measures, levels, strict=True):
+        found = []
+        for element in _flat(measure).notes:
+            begin = _units(element.offset)
+            velocity = _loudness(level, [sign for sign in signs if sign[0] <= begin], begin)
+            found += list(_played(element, begin, velocity, left_out))
+        for _, sign in signs:
+            level = _after(level, sign)
+        bars.append(sorted(found))
+    return bars
+
+
+def _loudness(level: int, signs: Sequence[tuple[int, str]], begin: int) -> int:
+    """The velocity at a moment, from that at the beginning of the bar and the dynamics up to there."""
+    for at, sign in signs:
+        if sign in ACCENTS and at == begin:
+            return DYNAMICS["f"] if sign == "fp" else max(min(level + 24, 127), DYNAMICS["f"])
+        level = _after(level, sign)
+    return level
+
+
+def _after(level: int, sign: str) -> int:
+    """The velocity that holds after a dynamic."""
+    return DYNAMICS.get(sign.lstrip("s").lstrip("f") if sign in ACCENTS else sign, level)
+
+
+def _played(element: Any, begin: int, velocity: int, left_out: Counter[str]) -> Iterator[Sounding]:
+    """What sounds of a note or chord."""
+    if "Harmony" in element.classSet:
+        return
+    if element.duration.isGrace:
+        left_out["grace notes"] += 1
+        return
+    end = _units(element.offset + element.duration.quarterLength)
+    for note in getattr(element, "notes", (element,)):
+        if not hasattr(note, "pitch"):
+            left_out["notes without a pitch"] += 1
+            continue
+        pitch = round(note.pitch.ps)
+        if pitch != note.pitch.ps:
+            left_out["quarter tones"] += 1
+        if not 0 <= pitch <= 127:
+            left_out["notes beyond MIDI's range"] += 1
+            continue
+        own = note.volume.velocity or element.volume.velocity or velocity
+        tie = (note.tie or element.tie).type if note.tie or element.tie else None
+        tied = tie in ("stop", "continue"), tie in ("start", "continue")
+        yield Sounding(begin, end, pitch, min(max(round(own), 1), 127), *tied)
+
+
+def _symbols(measures: Sequence[list[Any]], lengths: Sequence[int]) -> list[tuple[int, str]]:
+    """The chord symbols of all parts, with places from the beginning of the score."""
+    from music21.harmony import ChordSymbol, Harmony
+
     found = []
-    for element in _flat(measure).notes:
-        if "Harmony" in element.classSet:
-            left_out["chord symbols"] += 1
-        elif element.duration.isGrace:
-            left_out["grace notes"] += 1
-        else:
-            for note in getattr(element, "notes", (element,)):
-                if not hasattr(note, "pitch"):
-                    left_out["notes without a pitch"] += 1
-                    continue
-                pitch = round(note.pitch.ps)
-                if pitch != note.pitch.ps:
-                    left_out["quarter tones"] += 1
-                if not 0 <= pitch <= 127:
-                    left_out["notes beyond MIDI's range"] += 1
-                    continue
-                velocity = note.volume.velocity or element.volume.velocity or MIDDLE_VELOCITY
-                tie = (note.tie or element.tie).type if note.tie or element.tie else None
-                end = element.offset + element.duration.quarterLength
-                found.append(_Sounding(element.offset, end, pitch, min(max(round(velocity), 1), 127), tie))
-    return sorted(found, key=lambda note: (note.begin, note.pitch, note.end))
+    for own in measures:
+        begin = 0
+        for measure, length in zip(own, lengths, strict=False):
+            for symbol in _flat(measure).getElementsByClass(Harmony):
+                known = isinstance(symbol, ChordSymbol)
+                found.append((begin + _units(symbol.offset), symbol.figure.replace("-", "b") if known else "?"))
+            begin += length
+    return sorted(found)
 
 
 def _flat(measure: Any) -> Any:
@@ -197,16 +229,16 @@ def _flat(measure: Any) -> Any:
     return measure if type(measure).__name__ == "Measure" and not measure.hasVoices() else measure.flatten()
 
 
-def _track(part: Any) -> Track:
+def _track(part: Any, drums: bool) -> Track:
     instrument = part.recurse().getElementsByClass("Instrument").first()
     program = getattr(instrument, "midiProgram", None) or 0
-    drums = getattr(instrument, "midiChannel", None) == 9
+    drums = drums or getattr(instrument, "midiChannel", None) == 9
     name = part.partName or getattr(instrument, "partName", None) or ""
-    return Track(" ".join(name.split()), program if 0 <= program <= 127 else 0, drums)
+    return Track(" ".join(name.split()), program if 0 <= program <= 127 and not drums else 0, drums)
 
 
-def _meters(measures: list[Any], bars: list[_Bar], left_out: Counter[str]) -> list[tuple[float, int, int]]:
-    """The metre of each bar as it is played: of a pickup and of other bars that are not whole, their own."""
+def _meters(measures: Sequence[Any]) -> list[tuple[int, int]]:
+    """The metre of each measure."""
     from music21.meter import TimeSignature
 
     current, signatures = (4, 4), []
@@ -215,35 +247,18 @@ def _meters(measures: list[Any], bars: list[_Bar], left_out: Counter[str]) -> li
         if signature is not None:
             current = signature.numerator, signature.denominator
         signatures.append(current)
-    if len(bars) == 1:
-        return [(0.0, *signatures[0])]
-    changes = []
-    for bar in bars:
-        numerator, denominator = signatures[bar.number]
-        length = bar.length * TICKS
-        if length * denominator != 4 * TICKS * numerator and bar is not bars[-1] and length:
-            if length % SIXTEENTH:
-                left_out["bars of a length no metre has"] += 1
-            else:
-                while length * denominator % (4 * TICKS):
-                    denominator *= 2
-                numerator = int(length * denominator // (4 * TICKS))
-        changes.append((float(bar.begin * TICKS), numerator, denominator))
-    return changes
+    return signatures
 
 
-def _tempos(measures: Sequence[list[Any]], bars: list[_Bar]) -> list[tuple[float, float]]:
-    """The metronome marks of all parts, as they are played."""
+def _tempos(measures: Sequence[list[Any]], count: int) -> list[list[tuple[int, float]]]:
+    """The metronome marks of all parts, measure by measure."""
     from music21.tempo import MetronomeMark
 
-    changes = []
+    found: list[list[tuple[int, float]]] = [[] for _ in range(count)]
     for own in measures:
-        marks = [list(_flat(measure).getElementsByClass(MetronomeMark)) for measure in own]
-        if not any(marks):
-            continue
-        for bar in bars:
-            for mark in marks[bar.number] if bar.number < len(marks) else ():
+        for measure, tempos in zip(own, found, strict=False):
+            for mark in _flat(measure).getElementsByClass(MetronomeMark):
                 pace = mark.getQuarterBPM()
                 if pace is not None:
-                    changes.append((float((bar.begin + mark.offset) * TICKS), float(pace)))
-    return changes
+                    tempos.append((_units(mark.offset), float(pace)))
+    return found

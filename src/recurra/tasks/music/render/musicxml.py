@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from recurra.files import write_text_atomic
-from recurra.tasks.music.pieces import TICKS, Piece, Tempo
+from recurra.tasks.music.pieces import DRUM_PLACES, TICKS, Piece, Tempo
 from recurra.tasks.music.render.bars import Bar, bars_of
 from recurra.tasks.music.render.keys import STEPS, Key, Spelling, estimate_key, spell
 from recurra.tasks.music.render.staves import PERCUSSION, Chord, Head, Part, Staff, Voice, parts_of
@@ -18,14 +18,6 @@ from recurra.tasks.music.render.values import Span, Value, values_of
 
 VISIBLE_CHANGE = 0.08
 """Share by which a tempo must differ from the last one printed to be printed; smaller changes are only played."""
-
-DRUM_PLACES = {
-    35: ("E", 4, ""), 36: ("F", 4, ""), 38: ("C", 5, ""), 40: ("C", 5, ""), 37: ("C", 5, "x"), 39: ("C", 5, "x"),
-    41: ("G", 4, ""), 43: ("A", 4, ""), 45: ("B", 4, ""), 47: ("D", 5, ""), 48: ("E", 5, ""), 50: ("E", 5, ""),
-    42: ("G", 5, "x"), 44: ("D", 4, "x"), 46: ("G", 5, "circle-x"), 49: ("A", 5, "x"), 57: ("A", 5, "x"),
-    51: ("F", 5, "x"), 53: ("F", 5, "diamond"), 59: ("F", 5, "x"), 52: ("B", 5, "x"), 55: ("B", 5, "x"),
-}  # fmt: skip
-"""Line or space of a drum, as a treble clef would call it, and its head; others lie on the middle line as triangles."""
 
 OTHER_DRUM = ("B", 4, "triangle")
 
@@ -78,6 +70,7 @@ def musicxml(piece: Piece, key: Key | None = None) -> str:
         entry = SubElement(names, "score-part", id=f"P{number}")
         default = "Drums" if part.track.drums else f"Track {number}"
         _text(entry, "part-name", part.track.name.strip() or ("" if len(parts) == 1 else default))
+        _write_instruments(entry, part, f"P{number}")
     for number, part in enumerate(parts, 1):
         element = SubElement(root, "part", id=f"P{number}")
         tempos = _printed(piece.tempos) if number == 1 else []
@@ -91,6 +84,29 @@ def _text(parent: Element, name: str, text: object) -> Element:
     child = SubElement(parent, name)
     child.text = _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", str(text))
     return child
+
+
+def _write_instruments(entry: Element, part: Part, name: str) -> None:
+    """Who plays a part: one instrument, or each drum, by which the notes name it."""
+    if not part.track.drums:
+        instruments = [(f"{name}-I1", part.track.name.strip() or "Instrument", "midi-program", part.track.program + 1)]
+    else:
+        drums = {
+            head.pitch for staff in part.staves for voice in staff.voices for chord in voice for head in chord.heads
+        }
+        instruments = [(_drum(name, drum), f"Drum {drum}", "midi-unpitched", drum + 1) for drum in sorted(drums)]
+    for identity, spoken, _, _ in instruments:
+        _text(SubElement(entry, "score-instrument", id=identity), "instrument-name", spoken)
+    for identity, _, kind, number in instruments:
+        played = SubElement(entry, "midi-instrument", id=identity)
+        if part.track.drums:
+            _text(played, "midi-channel", 10)
+        _text(played, kind, number)
+
+
+def _drum(part: str, drum: int | str) -> str:
+    """The name of a drum in a part."""
+    return f"{part}-D{drum}"
 
 
 def _printed(tempos: Sequence[Tempo]) -> list[tuple[Tempo, bool]]:
@@ -131,6 +147,8 @@ def _write_part(
         if number + 1 == len(bars):
             barline = SubElement(measure, "barline", location="right")
             _text(barline, "bar-style", "light-heavy")
+    for instrument in element.iter("instrument"):
+        instrument.set("id", _drum(element.get("id", ""), instrument.get("id", "")))
 
 
 def _by_bar(voice: Voice, bars: Sequence[Bar]) -> list[list[Chord]]:
@@ -313,11 +331,11 @@ def _write_rest_of_bar(measure: Element, bar: Bar, voice: int, staff_number: int
 
 
 def _placed(one: _Written, staff: Staff, key: Key) -> list[tuple[Head, Spelling, str]]:
-    """Each head's place on the staff and its shape; of drums, one for each place and shape."""
+    """Each head's place on the staff and its shape."""
     if not staff.drums:
         return [(head, spell(head.pitch, key), "") for head in one.heads]
-    indices = {DRUM_PLACES.get(head.pitch, OTHER_DRUM): head for head in one.heads}
-    return [(head, Spelling(step, 0, octave), shape) for (step, octave, shape), head in indices.items()]
+    places = [(head, *DRUM_PLACES.get(head.pitch, OTHER_DRUM)) for head in one.heads]
+    return [(head, Spelling(step, 0, octave), shape) for head, step, octave, shape in places]
 
 
 def _write_note(
@@ -333,6 +351,8 @@ def _write_note(
     ties = [] if head is None else _ties(head)
     for tie in ties:
         SubElement(note, "tie", type=tie)
+    if staff.drums and head is not None:
+        SubElement(note, "instrument", id=str(head.pitch))
     _text(note, "voice", voice)
     _text(note, "type", value.kind)
     for _ in range(value.dots):
