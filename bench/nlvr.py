@@ -26,22 +26,26 @@ NEAR = 0
 
 COLOURS = {"#0099ff": "blue", "Black": "black", "Yellow": "yellow"}
 SIZES = {10: "small", 20: "medium", 30: "big"}
-NUMBERS = {word: number for number, word in enumerate("no one two three four five six seven eight nine".split())}
+DIGITS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+NUMBERS = {word: number for number, word in enumerate(DIGITS)}
 LEVELS = {"second": 1, "third": 2}
 
-KNOWN = (
+_WORDS = (
     "a all and any as at base between black block blue bottom box boxes circle circles closely color colors contain "
     "contains corner different each edge either exactly four has have having height in is item items least more most "
     "nearly no none not object objects of on one only or over same second side small square squares stacked than that "
     "the there third three together top touching tower towers triangle triangles two wall where which with yellow five "
-    "six seven eight it right left other medium above below blocks consecutive middle attached attach"
-).split()
+    "six seven eight it right left other medium above below blocks consecutive middle attached attach "
+    "atleast tleast ablue bellow colour"
+)
+KNOWN = _WORDS.split()
 """What words that are not among them may be meant to be."""
 
 _SAME = (
     (r"[.]", " "),
     (r",", " , "),
-    (r"\b(\d)\b", lambda match: list(NUMBERS)[int(match[1])]),
+    (r"^there +is +1\b", "there is exactly one"),
+    (r"\b(\d)\b", lambda match: DIGITS[int(match[1])]),
     (r"^ll\b", "all"),
     (r"^t\b", "at"),
     (r"\b(at|t)least\b", "at least"),
@@ -62,16 +66,27 @@ _SAME = (
     (r"\bover\b", "above"),
     (r"\b(bellow|under)\b", "below"),
     (r"\bon (?=(a|an|no|one|two)\b)", "above "),
-    (r"\b(, )?(that|which|and it)? ?(has|have|having|contains?|ha)( got)?\b", " with"),
     (r"\bthan contains\b", "with"),
-    (r"\b(that|which) is\b", "that is"),
+    (r"\b(one|two|three) of (which|that) (is|with)\b", r"of which \1 is"),
+    (r"\b(, )?(that|which|and it)? ?(has|have|having|contains?|ha)( got)?\b", " with"),
+    (r"(?<!of )\b(that|which) is\b", "that is"),
     (r"\b(all|all of the) three (different )?color\b", "every color"),
     (r"\b(closely|nearly) touching\b", "touching"),
     (r"\b(is )?close to a corner\b", "touching a corner"),
-    (r"\bone of the (?!three)", "one of "),
-    (r"\bwith only black and\b", "with only black and"),
+    (r"\b(either|sized?|in it)\b", " "),
+    (r"\bwithout (an? |any )?\b", "with no "),
+    (r"\bevery (?=box|item)", "each "),
+    (r"\b(black|blue|yellow) color (?=item|square|circle|triangle)", r"\1 "),
+    (r"\b(a|and|the)?( (black|blue|yellow)) one\b", r"\1\2 item"),
+    (r"\band yellow item on top\b", "and a yellow item on top"),
+    (r"\btouching a box corner\b", "touching a corner"),
     (r"\s+", " "),
 )
+
+
+_SAME_HEIGHT = ("with the same height", "that is the same in height", "with the same number of item")
+_SAME_BASE = ("with the same base color", "with the same color at the base", "with the same color base")
+_SAME_TOP = ("with the same top color", "with the same color at the top")
 
 
 class Thing(NamedTuple):
@@ -138,7 +153,7 @@ def normalized(sentence: str) -> list[str]:
 @lru_cache(maxsize=10_000)
 def _meant(word: str) -> str:
     """A word, or what it may have been meant to be."""
-    if len(word) < 5 and word != "bule" or word in KNOWN or word in ("atleast", "tleast", "ablue", "bellow", "colour"):
+    if (len(word) < 5 and word != "bule") or word in KNOWN:
         return word
     return next(iter(get_close_matches(word, KNOWN, 1, 0.75)), word)
 
@@ -147,6 +162,13 @@ def is_true(sentence: str, world: World) -> bool | None:
     """Whether a sentence is true of a picture; None if it is not understood."""
     asked = parse(sentence)
     return None if asked is None else asked(world)
+
+
+def information(sentence: str, worlds: Sequence[World]) -> float | None:
+    """-log2 of the share of pictures of which a sentence is true; None if it is not understood, or never true."""
+    asked = parse(sentence)
+    true = sum(map(asked, worlds)) if asked else 0
+    return -math.log2(true / len(worlds)) if true else None
 
 
 @lru_cache(maxsize=10_000)
@@ -190,16 +212,19 @@ class _Reader:
 
     def sentence(self) -> Callable[[World], bool]:
         """A whole sentence."""
-        if self.take("there is", "there"):
-            asked = self.statement(said_of=False)
-        else:
-            asked = self.statement(said_of=True)
+        asked = self.statement(said_of=not self.take("there is", "there"))
         if not self.ended:
             raise _NotUnderstood
         return asked
 
     def statement(self, said_of: bool) -> Callable[[World], bool]:
-        """How many things or boxes there are of a kind."""
+        """How many things or boxes there are of a kind.
+
+        Args:
+            said_of: a verb comes behind them, as in "one box has ..."; not behind "there is".
+        """
+        if color := self.colored(said_of):
+            return color
         if said_of and self.take("each box", "all box", "all three box", "all the box"):
             self.need("with")
             holds = self.inside()
@@ -230,13 +255,44 @@ class _Reader:
             asked.append(_in_world(self.count(), self.things()))
         return lambda world: all(each(world) for each in asked)
 
+    def colored(self, said_of: bool) -> Callable[[World], bool] | None:
+        """How many colours things somewhere have."""
+        at = self.at
+        self.take("the item of", "item of")
+        number = 3 if self.take("every color") else 1 if self.take("only one color") else None
+        if number is None or not (self.take("is") if said_of else True):
+            self.at = at
+            return None
+        fits = self.where()
+        return lambda world: len({thing.color for box in world for thing in box if fits(thing, box)}) == number
+
     def boxes(self, count: Count) -> Callable[[World], bool]:
         box = self.box()
-        if self.take("with the same height", "that is the same in height", "with the same number of item"):
-            return lambda world: max(sum(len(a) == len(b) for b in world if box(b)) for a in world) in count
-        if self.take("with the same base color"):
-            return lambda world: max(sum(a[0].color == b[0].color for b in world) for a in world) in count
+        if alike := self.alike():
+            groups = lambda world: [[alike(each) for each in world].count(alike(one)) for one in world]  # noqa: E731
+            return lambda world: max(groups(world)) in count
+        if self.take("is"):
+            self.take("all")
+            color = self.color_test()
+            return lambda world: sum(box(each) and all(color(thing, each) for thing in each) for each in world) in count
         return lambda world: sum(map(box, world)) in count
+
+    def alike(self) -> Callable[[Box], object] | None:
+        """In what boxes are the same."""
+        if self.take(*_SAME_HEIGHT):
+            return len
+        if self.take(*_SAME_BASE):
+            return lambda box: box[0].color
+        if self.take(*_SAME_TOP):
+            return lambda box: box[-1].color
+        return None
+
+    def next_is(self, *phrases: str) -> bool:
+        """Whether a phrase comes next."""
+        at = self.at
+        found = self.take(*phrases) is not None
+        self.at = at
+        return found
 
     def count(self) -> Count:
         """How many; at least one if nothing is said."""
@@ -261,7 +317,7 @@ class _Reader:
             case "less than":
                 return Count(0, number - 1)
             case None:
-                return Count(number, math.inf if number == 1 else BARE(number))
+                return Count(number, math.inf if number == 1 else number)
         return Count(number, number)
 
     def number(self) -> int | None:
@@ -315,7 +371,9 @@ class _Reader:
         if colors:
             asked.append(lambda box: all(thing.color in colors for thing in box))
         self.need("box")
-        while self.take(", with", "with", "and with", "and it with", ", and it with"):
+        while not self.next_is(*_SAME_HEIGHT, *_SAME_BASE, *_SAME_TOP) and self.take(
+            *(", and with", ", with", "and with", "with", "where", ", and", "and", "that", "of")
+        ):
             asked.append(self.inside())
         return lambda box: all(holds(box) for holds in asked)
 
@@ -335,8 +393,13 @@ class _Reader:
 
     def content(self) -> Holds:
         """Part of what is in a box."""
-        if self.take("every color"):
-            return lambda box: _colors(box) == set(COLOURS.values())
+        if self.take("every color", "item of every color"):
+            return lambda box: len(_colors(box)) == len(COLOURS)
+        if self.take("only one color", "the same color", "one color"):
+            return lambda box: len(_colors(box)) == 1
+        if self.take("the color is"):
+            color = self.color_test()
+            return lambda box: all(color(thing, box) for thing in box)
         at = self.at
         only = self.take("only")
         if only and (colors := self.colors()):
@@ -345,32 +408,50 @@ class _Reader:
         if self.take("item"):
             return self.made_of()
         self.at = at
-        color = self.color_level()
-        if color:
-            return color
+        if placed := self.color_level():
+            return placed
         count = self.count()
-        fits = self.things()
-        if self.take("of which", "and", "where") and (part := self.share(fits)):
-            return lambda box: _number(fits, box) in count and part(box)
-        self.at -= self.words[self.at - 1] in ("and", "which", "where")
+        begin = self.at
+        fits = self.things(more=False)
+        if count == SOME and self.words[begin - 1] == "one" and self.words[begin : self.at] == ["item"]:
+            count = Count(1, 1)
+        if count.low > 1 and {"base", "top", "middle", "second"} & {*self.words[begin : self.at]}:
+            raise _NotUnderstood
+        if count.low > 1 and self.take("stacked together"):
+            return lambda box: _longest_run(fits, box) in count
         more: list[Holds] = []
+        if self.take("that is"):
+            rest = _both(fits, self.where())
+            more.append(lambda box: _number(rest, box) in count)
+            if count.high == math.inf:
+                fits = rest
+        at = self.at
+        while self.take(", of which", "of which", ", and", "and", "where", ",") and (part := self.share(fits)):
+            more.append(part)
+            at = self.at
+        self.at = at
         if not self.ended and self.words[self.at] == "of":
             more.append(self.made_of(fits))
         return lambda box: _number(fits, box) in count and all(holds(box) for holds in more)
 
     def share(self, fits: Fits) -> Holds | None:
-        """That some of the things named before are of a kind."""
+        """That some of the things named before are of a kind or at a place."""
         at = self.at
-        self.take("the")
-        number = self.count() if not self.ended and self.words[self.at] in (*NUMBERS, "at", "only", "exactly") else None
-        if number is None or not self.take("of which is", "is"):
+        try:
+            self.take("there is")
+            self.take("the")
+            if self.next_is("black", "blue", "yellow"):
+                number, what = SOME, self.things(bare=True)
+                self.need("is")
+                where = self.where()
+                return lambda box: _number(_both(_both(fits, what), where), box) in number
+            number = self.count()
+            self.need("is")
+            self.take("a")
+            more = self.where() if self.next_is("touching", "not", "on", "at") else self.things(bare=True)
+        except _NotUnderstood:
             self.at = at
             return None
-        self.take("a")
-        if not self.ended and self.words[self.at] == "touching":
-            more = self.where()
-        else:
-            more = self.things(bare=True)
         return lambda box: _number(_both(fits, more), box) in number
 
     def color_level(self) -> Holds | None:
@@ -378,7 +459,9 @@ class _Reader:
         at = self.at
         self.take("a", "the")
         color = self.take(*COLOURS.values())
-        place = self.take("base", "top", *(f"{word} item" for word in LEVELS))
+        place = self.take("base item", "top item", "base", "top", *(f"{word} item" for word in LEVELS))
+        if place in ("second item", "third item"):
+            self.take("from the base")
         if color and place:
             level = self.level(place.split()[0])
             return lambda box: _any(level, lambda thing, _: thing.color == color, box)
@@ -400,20 +483,26 @@ class _Reader:
             return lambda box: len(found(box)) == len(COLOURS)
         if self.take("only one color", "the same color", "one color", "same color"):
             return lambda box: len(found(box)) == 1
+        self.take("all")
         if self.take("two different color"):
             return lambda box: len(found(box)) == 2
         if self.take("different color"):
             return lambda box: len(found(box)) == _number(which, box)
-        only = self.take("only")
+        self.take("only")
         colors = self.colors()
         if not colors:
             raise _NotUnderstood
         self.need("color")
-        self.take("only") or only
+        self.take("only")
         return lambda box: found(box) == colors
 
-    def things(self, bare: bool = False) -> Fits:
-        """Things of a kind: size, colour, shape, and where they are; of a `bare` kind the shape may be missing."""
+    def things(self, bare: bool = False, more: bool = True) -> Fits:
+        """Things of a kind: size, colour, shape, and where they are.
+
+        Args:
+            bare: the shape may be missing.
+            more: read on where a sentence on them follows.
+        """
         asked: list[Fits] = []
         if size := self.take(*SIZES.values()):
             asked.append(lambda thing, _: thing.size == size)
@@ -428,7 +517,7 @@ class _Reader:
             raise _NotUnderstood
         if shape not in (None, "item"):
             asked.append(lambda thing, _: thing.shape == shape)
-        while not self.ended:
+        while not self.ended and (more or not self.next_is("that is")):
             at = self.at
             try:
                 asked.append(self.where())
@@ -462,10 +551,11 @@ class _Reader:
             other = self.things()
             step = -1 if side == "above" else 1
             return lambda thing, box: any(each.level == thing.level + step and other(each, box) for each in box)
-        if self.take("stacked together"):
-            raise _NotUnderstood
-        self.need("not")
-        self.at -= 1
+        if self.take("between two"):
+            other = self.things()
+            return lambda thing, box: all(
+                any(each.level == thing.level + step and other(each, box) for each in box) for step in (1, -1)
+            )
         return self.color_test()
 
     def touching(self) -> Fits:
@@ -491,10 +581,6 @@ class _Reader:
         return lambda thing, _: thing.level == LEVELS.get(place, 0)
 
 
-def BARE(number: int) -> float:
-    return number
-
-
 def _touched(thing: Thing) -> dict[str, bool]:
     gaps = {"left": thing.left, "top": thing.top, "right": SIDE - thing.right, "base": SIDE - thing.bottom}
     return {side: gap <= NEAR for side, gap in gaps.items()}
@@ -510,6 +596,11 @@ def _colors(box: Box) -> set[str]:
 
 def _number(fits: Fits, box: Box) -> int:
     return sum(fits(thing, box) for thing in box)
+
+
+def _longest_run(fits: Fits, box: Box) -> int:
+    """How many things that fit lie one upon another."""
+    return max(map(len, "".join("x" if fits(thing, box) else " " for thing in box).split()), default=0)
 
 
 def _any(one: Fits, other: Fits, box: Box) -> bool:
