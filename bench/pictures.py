@@ -30,10 +30,12 @@ from recurra.tasks.captions.model import Model, figures
 
 SETS = ("emoji", "nlvr")
 
-EMOJI: dict[str, Any] = dict(min_count=1, summary=True, steps=3000, batch_size=32, dropout=0.2, patience=0)
+EMOJI: dict[str, Any] = dict(
+    image_size=96, min_count=1, lowercase=False, summary=True, dropout=0.2, steps=3000, patience=0
+)
 """Chosen on the validation part."""
 
-NLVR: dict[str, Any] = dict(image_size=128, steps=3000, batch_size=32, patience=0)
+NLVR: dict[str, Any] = dict(image_size=128, steps=2400, patience=0)
 """Likewise; a picture of 400 x 100 pixels is stretched to a square."""
 
 BITS = (1.2, 6.0)
@@ -105,7 +107,7 @@ def put_together(split: str, count: int) -> list[tuple[str, list[str]]]:
     Nothing comes from outside of the part: three boxes of pictures of one kind (towers or not), and of the sentences
     about that kind those that say `BITS` of all its pictures.
     """
-    images, random = nlvr_images(split), Random(7)
+    images = nlvr_images(split)
     folder = OUT / "captions" / f"nlvr-{split}"
     folder.mkdir(parents=True, exist_ok=True)
     worlds = [image["world"] for image in images]
@@ -118,6 +120,7 @@ def put_together(split: str, count: int) -> list[tuple[str, list[str]]]:
         known[kind] = [said for said in sentences if BITS[0] <= (information(said, worlds) or 0) <= BITS[1]]
     made = []
     for number in range(count):
+        random = Random(number)
         kind = is_towers(random.choice(worlds))
         chosen = [(random.choice(kinds[kind]), random.randrange(3)) for _ in range(3)]
         world = [image["world"][box] for image, box in chosen]
@@ -125,7 +128,7 @@ def put_together(split: str, count: int) -> list[tuple[str, list[str]]]:
         if not true:
             continue
         path = folder / f"{number}.png"
-        if not path.exists():
+        if not path.exists():  # what is drawn does not depend on the sentences
             drawn = Image.open(chosen[0][0]["path"]).convert("RGB")
             for at, (image, box) in enumerate(chosen):
                 with Image.open(image["path"]) as other:
