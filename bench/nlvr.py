@@ -44,7 +44,7 @@ KNOWN = _WORDS.split()
 _SAME = (
     (r"[.]", " "),
     (r",", " , "),
-    (r"^there +is +1\b", "there is exactly one"),
+    (r"^there +is +1\b", "there is exactly one"),  # who writes a digit has counted; "one" is often just "a"
     (r"\b(\d)\b", lambda match: DIGITS[int(match[1])]),
     (r"^ll\b", "all"),
     (r"^t\b", "at"),
