@@ -1,9 +1,10 @@
 """Run the measurements one after another, each in a process of its own: `make bench`.
 
 Names as arguments choose among them: startup, generation, memory, training, large, tang, music (two hours), embeddings
-(a quarter of an hour), hogwild, glove, vectors, ctc, morse, alexa, shapes, features, spoken (hours), listening,
-sentiment (hours), translation (its speed), multi30k (six hours), joined, exact. Without names: the first four (about
-ten minutes). One at a time: two programs that use all cores slow each other down many times over.
+(a quarter of an hour), hogwild, glove, vectors, ctc, morse, alexa, shapes, features, pictures (a quarter of an hour),
+spoken (hours), listening, sentiment (hours), translation (its speed), multi30k (six hours), joined, exact. Without
+names: the first four (about ten minutes). One at a time: two programs that use all cores slow each other down many
+times over.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ SCRIPTS = {
     "morse": ["speech.py"],
     "shapes": ["captions.py"],
     "features": ["features.py"],
+    "pictures": ["pictures.py"],
     "spoken": ["spoken.py", "--seeds", "3"],
     "listening": ["listening.py"],
     "alexa": ["alexa.py"],
