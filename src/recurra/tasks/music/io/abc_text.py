@@ -25,7 +25,7 @@ LOUDNESS = tuple(DYNAMICS)
 MAX_VOICES = 64
 
 MAX_VALUE = 500
-"""Characters of a field that are read: what searches it takes time that grows with its square."""
+"""Characters of a key, voice, tempo or order of sections that are read: what searches them takes time that grows with its square."""
 
 _FIELD = re.compile(r"([A-Za-z+]):(?![|:])(.*)")
 _LENGTH = r"\d*(?:/+\d*)?"
@@ -167,7 +167,7 @@ class PlainTune:
     def _field(self, kind: str, value: str, inline: bool) -> str:
         """What abc2midi gets of a field; nothing of most."""
         made = ""
-        value = value[:MAX_VALUE]
+        value = value[:MAX_VALUE] if kind in "KVPQ" else value
         if kind == "T" and not self.title:
             self.title = " ".join(value.split())
         elif kind == "M":
