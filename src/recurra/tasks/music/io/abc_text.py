@@ -25,7 +25,7 @@ LOUDNESS = tuple(DYNAMICS)
 MAX_VOICES = 64
 
 MAX_VALUE = 500
-"""Characters of a key, voice, tempo or order of sections that are read: what searches them takes time that grows with its square."""
+"""Characters of a key, voice, tempo or order of sections that are read: searching takes time with their square."""
 
 _FIELD = re.compile(r"([A-Za-z+]):(?![|:])(.*)")
 _LENGTH = r"\d*(?:/+\d*)?"
