@@ -6,6 +6,7 @@ import contextlib
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -301,3 +302,13 @@ PIECES = [
 def test_rubbish_is_read_or_refused(read: Read, pieces: list[str], rest: str) -> None:
     with contextlib.suppress(RecurraError):
         assert read("".join(pieces) + rest)
+
+
+@pytest.mark.parametrize(
+    "unit", ["[", "^", "{", '"', "(", ":", "|", "[K:", "1", "V:a", "!", "[M:3/4]C|", "[Q:90]C|", "!f!C"]
+)
+def test_long_lines_take_no_long_time(read: Read, unit: str) -> None:
+    before = time.process_time()
+    with contextlib.suppress(RecurraError):
+        read(unit * 5_000 + "\nC4|\nV:1 " + unit * 5_000)
+    assert time.process_time() - before < 5

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 from recurra.errors import RecurraError
 from recurra.tasks.music.io.abc2midi import PlayedTrack, run_abc2midi
@@ -36,6 +38,8 @@ from recurra.tasks.music.io.written import (
     to_piece,
 )
 from recurra.tasks.music.pieces import MIDDLE_VELOCITY, Piece, Track
+
+T = TypeVar("T")
 
 Lines = list[tuple[int, str]]
 """Lines of a tune with their numbers in the file."""
@@ -154,6 +158,9 @@ class _Timed:
 
     def __init__(self, tune: PlainTune, tracks: Sequence[PlayedTrack], scale: float, left_out: Counter[str]) -> None:
         self.tune, self.tracks, self.scale, self.left_out = tune, tracks, scale, left_out
+        meters = [(self._units(tick), (above, below)) for track in tracks for tick, above, below in track.meters]
+        tempos = [(self._units(tick), pace) for track in tracks for tick, pace in track.tempos if tune.has_tempo]
+        self.meters, self.tempos = sorted(meters, key=lambda meter: meter[0]), sorted(tempos)
         self.owned: dict[int, list[PlayedTrack]] = {}
         number = 0
         for track in tracks:  # an overlay follows its voice
@@ -209,13 +216,9 @@ class _Timed:
 
     def _timed(self, begin: int, end: int, marks: BarMarks) -> WrittenBar:
         """A bar with its metre and tempos."""
-        meters = [(self._units(tick), (above, below)) for track in self.tracks for tick, above, below in track.meters]
-        _, meter = max(
-            (meter for meter in meters if meter[0] <= begin), default=(0, (4, 4)), key=lambda meter: meter[0]
-        )
-        tempos = [(self._units(tick), pace) for track in self.tracks for tick, pace in track.tempos]
-        inside = [(at - begin, pace) for at, pace in tempos if begin <= at < end and self.tune.has_tempo]
-        return WrittenBar(end - begin, meter, inside, marks)
+        _, meter = _last(self.meters, begin, (0, (4, 4)))
+        first, last = (bisect.bisect_left(self.tempos, (at, 0.0)) for at in (begin, end))
+        return WrittenBar(end - begin, meter, [(at - begin, pace) for at, pace in self.tempos[first:last]], marks)
 
     def _notes(self, voice: Voice) -> list[Sounding]:
         changes = [
@@ -228,7 +231,7 @@ class _Timed:
             for note in track.notes:
                 begin, end = self._units(note.begin), self._units(note.end + 1)
                 check_length(Fraction(end - begin, UNITS), voice.lines[-1] if voice.lines else 1)
-                velocity = max((change for change in changes if change[0] <= begin), default=(0, MIDDLE_VELOCITY))[1]
+                _, velocity = _last(changes, begin, (0, MIDDLE_VELOCITY))
                 found.append(Sounding(begin, end, note.pitch, velocity))
         return sorted(found)
 
@@ -238,6 +241,12 @@ class _Timed:
     def _track(self, voice: Voice) -> Track:
         name = voice.name or (f"Voice {voice.number}" if len(self.tune.voices) > 1 else "")
         return Track(" ".join(name.split()), voice.program, voice.drums)
+
+
+def _last(changes: Sequence[tuple[int, T]], at: int, default: tuple[int, T]) -> tuple[int, T]:
+    """The last of sorted changes that is not later than that."""
+    index = bisect.bisect_right(changes, at, key=lambda change: change[0])
+    return changes[index - 1] if index else default
 
 
 def _signs(bar: BarMarks) -> int:

@@ -24,9 +24,13 @@ LOUDNESS = tuple(DYNAMICS)
 
 MAX_VOICES = 64
 
+MAX_VALUE = 500
+"""Characters of a key, voice, tempo or order of sections that are read: searching takes time with their square."""
+
 _FIELD = re.compile(r"([A-Za-z+]):(?![|:])(.*)")
 _LENGTH = r"\d*(?:/+\d*)?"
-_NOTE = rf"(?P<sign>[\^_=]*(?:\d*/\d*(?=[A-Ga-g]))?)(?P<letter>[A-Ga-g][,']*)(?P<length>{_LENGTH})(?P<tie>\s*-)?"
+_SIGN = r"[\^_=]{0,3}(?:\d{0,3}/\d{0,3}(?=[A-Ga-g]))?"
+_NOTE = rf"(?P<sign>{_SIGN})(?P<letter>[A-Ga-g][,']*)(?P<length>{_LENGTH})(?P<tie>\s*-)?"
 _TOKEN = re.compile(
     rf"""
     (?P<text>"[^"]*"?)
@@ -36,7 +40,7 @@ _TOKEN = re.compile(
   | (?P<grace>\{{[^}}]*\}}?)
   | (?P<bar>\.?\[?(?::*\|+[\]|]*:*|::+)\]?)
   | (?P<ending>\[\s*\d[\d,.x\-]*)
-  | \[(?P<chord>[^\]|]*)\](?P<chord_length>{_LENGTH})(?P<chord_tie>\s*-)?
+  | \[(?P<chord>[^\]|]{{0,200}})\](?P<chord_length>{_LENGTH})(?P<chord_tie>\s*-)?
   | (?P<note>{_NOTE})
   | (?P<rest>[zx])(?P<rest_length>{_LENGTH})
   | (?P<bars_rest>[ZX])(?P<count>\d*)
@@ -163,6 +167,7 @@ class PlainTune:
     def _field(self, kind: str, value: str, inline: bool) -> str:
         """What abc2midi gets of a field; nothing of most."""
         made = ""
+        value = value[:MAX_VALUE] if kind in "KVPQ" else value
         if kind == "T" and not self.title:
             self.title = " ".join(value.split())
         elif kind == "M":

@@ -72,7 +72,7 @@ _JUMPS: Mapping[str, str] = {
 
 def sign_of(text: str) -> str:
     """The sign that a text such as "D.C. al Fine" is: capo, segno (D.S.), leave (To Coda), fine, coda, segno sign."""
-    words = " ".join(text.lower().split()).strip(" .!()^_<>@")
+    words = " ".join(text[:80].lower().split()).strip(" .!()^_<>@")
     for pattern, sign in _JUMPS.items():
         tail = r"(?:\W*(?:al|e|poi)?\W*(?:fine|coda|segno|la|\W)*)?" if sign in ("capo", "segno") else r"\W*"
         if re.fullmatch(f"(?:{pattern}){tail}", words):
