@@ -29,7 +29,7 @@ _PRESETS: dict[Preset, dict[str, Any]] = {
     ),
     "morse": dict(
         **dict(rate=4000, window_ms=40.0, mel_bands=16, low_hz=400.0, high_hz=800.0, stack=4),
-        **dict(speed=0.0, gain_db=0.0, noise_db=100.0, stretch=0.15, shift_bands=3, mask_bands=0, mask_ms=0.0),
+        **dict(speed=0.0, gain_db=0.0, noise_db=100.0, stretch=0.0, shift_bands=0, mask_bands=0, mask_ms=0.0),
         **dict(batch_seconds=32.0, hidden_size=96, learning_rate=0.01, dropout=0.1, curriculum=2.5),
     ),
     "detector": dict(
