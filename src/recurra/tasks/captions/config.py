@@ -70,6 +70,8 @@ class Config(EncoderDecoderArchitecture, CaptionTraining):
     """What the backbone is, as `backbones.rebuild` takes it; None for the small encoder."""
     channels: Annotated[int, Range(4, 4096)] = 96
     """Features of a position in the small encoder."""
+    summary: bool = False
+    """Begin a caption with the mean of all positions, where the decoder attends too; without attention it always is."""
     image_size: Annotated[int | None, Range(16, 1024)] = None
     """Width and height in pixels that pictures are brought to; 64, or as the backbone was trained, if not given."""
     fit: How = "stretch"

@@ -23,7 +23,7 @@ class CaptionNetwork(Writer):
     """The whole network.
 
     With attention it is that of Xu et al. 2015, "Show, Attend and Tell" (arXiv 1502.03044), with soft attention, but
-    its first state knows nothing of the picture: all must be looked at. Without, it is that of
+    its first state knows nothing of the picture unless `summary` is on: all must be looked at. Without, it is that of
     Vinyals et al. 2015, "Show and Tell" (arXiv 1411.4555): the first state is made of the mean of all positions.
 
     Args:
@@ -37,6 +37,7 @@ class CaptionNetwork(Writer):
     def __init__(self, vocabulary_size: int, config: Config, backbone: Backbone | None = None) -> None:
         super().__init__()
         self.dropout = required(config.dropout, "dropout")
+        self.summary = config.summary
         if config.encoder == "small":
             self.encoder = SmallEncoder(required(config.image_size, "image_size"), config.channels)
         else:
@@ -77,11 +78,14 @@ class CaptionNetwork(Writer):
     def encode(self, pictures: Tensor, generator: DropoutGenerator | None = None) -> Encoded:
         """Read pictures, see `annotate`."""
         annotations = self.annotate(pictures, generator)  # (B, S, V)
+        summary = annotations.mean(dim=1)  # (B, V)
         if self.decoder.attention is None:
-            return Encoded(None, self.decoder.initial_state(annotations.mean(dim=1)))
-        nothing = annotations.new_zeros(len(annotations), annotations.shape[-1])  # (B, V)
+            return Encoded(None, self.decoder.initial_state(summary))
         mask = torch.ones(annotations.shape[:2], dtype=torch.bool, device=annotations.device)  # (B, S)
-        return Encoded(self.decoder.attention_memory(annotations, mask), self.decoder.initial_state(nothing))
+        return Encoded(
+            self.decoder.attention_memory(annotations, mask),
+            self.decoder.initial_state(summary if self.summary else torch.zeros_like(summary)),
+        )
 
     def forward(
         self,
