@@ -35,7 +35,7 @@ EMOJI: dict[str, Any] = dict(
 )
 """Chosen on the validation part."""
 
-NLVR: dict[str, Any] = dict(image_size=128, steps=2400, patience=0)
+NLVR: dict[str, Any] = dict(image_size=128, steps=2000, evaluations=10, patience=0)
 """Likewise; a picture of 400 x 100 pixels is stretched to a square."""
 
 BITS = (1.2, 6.0)
@@ -104,24 +104,26 @@ def nlvr_images(split: str) -> list[dict[str, Any]]:
 def put_together(split: str, count: int) -> list[tuple[str, list[str]]]:
     """Pictures made of boxes of others, with sentences of others that the checker finds true of them.
 
-    Nothing comes from outside of the part: three boxes of pictures of one kind (towers or not), and of the sentences
-    about that kind those that say `BITS` of all its pictures.
+    Three boxes of pictures of one kind (towers or not) come together, and of the training part's sentences about that
+    kind those that say `BITS` of all its pictures. Of other parts there are the boxes only, so that validation asks
+    the same of other pictures.
     """
     images = nlvr_images(split)
     folder = OUT / "captions" / f"nlvr-{split}"
     folder.mkdir(parents=True, exist_ok=True)
-    worlds = [image["world"] for image in images]
+    learned = nlvr_images("train")
+    worlds = [image["world"] for image in learned]
     kinds: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     known: dict[bool, list[str]] = {True: [], False: []}
     for image in images:
         kinds[is_towers(image["world"])].append(image)
-    for kind, of_kind in kinds.items():
-        sentences = sorted({image["sentences"][0]["raw"] for image in of_kind})
+    for kind in kinds:
+        sentences = sorted({i["sentences"][0]["raw"] for i in learned if is_towers(i["world"]) == kind})
         known[kind] = [said for said in sentences if BITS[0] <= (information(said, worlds) or 0) <= BITS[1]]
     made = []
     for number in range(count):
         random = Random(number)
-        kind = is_towers(random.choice(worlds))
+        kind = is_towers(random.choice(images)["world"])
         chosen = [(random.choice(kinds[kind]), random.randrange(3)) for _ in range(3)]
         world = [image["world"][box] for image, box in chosen]
         true = [said for said in known[kind] if is_true(said, world)]
@@ -157,7 +159,7 @@ def truth(said: Sequence[str], worlds: Sequence[World]) -> str:
 def nlvr(options: dict[str, Any], pictures: int) -> None:
     """Train on people's sentences, or on them about boxes put together anew; is what is said true?"""
     if pictures:
-        train, validation = put_together("train", pictures), put_together("val", 300)
+        train, validation = put_together("train", pictures), put_together("val", 200)
     else:
         train, validation = (
             [(str(image["path"]), [image["sentences"][0]["raw"]]) for image in nlvr_images(split)]
