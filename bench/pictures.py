@@ -38,10 +38,13 @@ EMOJI: dict[str, Any] = dict(
 NLVR: dict[str, Any] = dict(image_size=128, steps=2000, evaluations=10, patience=0)
 """Likewise; a picture of 400 x 100 pixels is stretched to a square."""
 
-BITS = (1.2, 6.0)
+SEARCH = captions.BeamSearch(beam_size=20, normalization="none")
+"""Of sentences about as probable the mean of log-probabilities prefers the longest, which need not be true."""
+
+BITS = (1.0, 3.0)
 """What sentences say that are learned from where boxes are put together anew."""
 
-SAID = 5
+SAID = 8
 """Sentences of each of those pictures."""
 
 
@@ -159,7 +162,7 @@ def truth(said: Sequence[str], worlds: Sequence[World]) -> str:
 def nlvr(options: dict[str, Any], pictures: int) -> None:
     """Train on people's sentences, or on them about boxes put together anew; is what is said true?"""
     if pictures:
-        train, validation = put_together("train", pictures), put_together("val", 200)
+        train, validation = put_together("train", pictures), put_together("val", 100)
     else:
         train, validation = (
             [(str(image["path"]), [image["sentences"][0]["raw"]]) for image in nlvr_images(split)]
@@ -172,7 +175,7 @@ def nlvr(options: dict[str, Any], pictures: int) -> None:
     for split in ("val", "test"):
         images = nlvr_images(split)
         worlds = [image["world"] for image in images]
-        said = model.describe([image["path"] for image in images])
+        said = model.describe([image["path"] for image in images], SEARCH)
         print(f"nlvr {split}, people: {truth([image['sentences'][0]['raw'] for image in images], worlds)}")
         print(f"nlvr {split}, model: {truth(said, worlds)}", flush=True)
         for text, count in Counter(said).most_common(8):
