@@ -26,13 +26,12 @@ from PIL import Image
 
 from recurra import captions
 from recurra.tasks.captions.collections import Captioned, open_collection
+from recurra.tasks.captions.data import clean
 from recurra.tasks.captions.model import Model, figures
 
 SETS = ("emoji", "nlvr")
 
-EMOJI: dict[str, Any] = dict(
-    image_size=96, min_count=1, lowercase=False, summary=True, dropout=0.2, steps=3000, patience=0
-)
+EMOJI: dict[str, Any] = dict(image_size=96, min_count=1, summary=True, dropout=0.2, steps=3000, patience=0)
 """Chosen on the validation part."""
 
 NLVR: dict[str, Any] = dict(image_size=128, steps=2000, evaluations=10, patience=0)
@@ -88,7 +87,10 @@ def emoji(options: dict[str, Any]) -> None:
             f"{found['exact_match']:.1%} of {found['count']} exact, CIDEr {found['cider']:.0f}",
             flush=True,
         )
-        wrong = [(text, item.captions[0]) for text, item in zip(said, items, strict=True) if text not in item.captions]
+        named = [
+            (text, clean(item.captions[0], model.config.lowercase)) for text, item in zip(said, items, strict=True)
+        ]
+        wrong = [(text, name) for text, name in named if text != name]
         for text, right in wrong[:20]:
             print(f"    {text}  <-  {right}")
 
