@@ -119,12 +119,14 @@ def put_together(split: str, count: int) -> list[tuple[str, list[str]]]:
     learned = nlvr_images("train")
     worlds = [image["world"] for image in learned]
     kinds: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    said_of = {image["sentences"][0]["raw"] for image in learned}
+    information_of = {said: information(said, worlds) or 0.0 for said in said_of}
     known: dict[bool, list[str]] = {True: [], False: []}
     for image in images:
         kinds[is_towers(image["world"])].append(image)
     for kind in kinds:
         sentences = sorted({i["sentences"][0]["raw"] for i in learned if is_towers(i["world"]) == kind})
-        known[kind] = [said for said in sentences if BITS[0] <= (information(said, worlds) or 0) <= BITS[1]]
+        known[kind] = [said for said in sentences if BITS[0] <= information_of[said] <= BITS[1]]
     made = []
     for number in range(count):
         random = Random(number)
@@ -141,7 +143,9 @@ def put_together(split: str, count: int) -> list[tuple[str, list[str]]]:
                 with Image.open(image["path"]) as other:
                     drawn.paste(other.convert("RGB").crop((150 * box, 0, 150 * box + 100, 100)), (150 * at, 0))
             drawn.save(path)
-        made.append((str(path), random.sample(true, min(len(true), SAID))))
+        # Those that are seldom true come as often as others (Efraimidis and Spirakis 2006).
+        chances = {said: random.random() ** 2 ** -information_of[said] for said in true}
+        made.append((str(path), sorted(true, key=chances.__getitem__)[-SAID:]))
     return made
 
 
