@@ -12,6 +12,7 @@ from recurra.models.language_model import LanguageModel
 LANGUAGE_MODEL = Architecture("gru", 4, 1, 3, 0.0, 0.0, False)
 ENCODER_DECODER = EncoderDecoderArchitecture("gru", 4, 1, 3, 0.0, 0.0, False, "additive", 0.0)
 OPEN = [field.name for field in fields(EncoderDecoderArchitecture) if field.default is None]
+OPEN.remove("attention_size")  # which is that of the hidden layer if it is not given
 
 
 def build(architecture: Architecture) -> None:

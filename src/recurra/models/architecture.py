@@ -41,7 +41,7 @@ class EncoderDecoderArchitecture(Architecture):
     """The recurrent cell."""
     attention: Literal["additive", "multiplicative", "none"] = "additive"
     """How the decoder attends to the source; none: it only knows the encoder's last state."""
-    attention_size: Annotated[int | None, Range(1, 16384)] = None
-    """Features in which the attention compares; as many as the hidden layer has if not given."""
     word_dropout: Annotated[float | None, Range(0.0, 0.95)] = None
     """Share of tokens hidden from the network in training."""
+    attention_size: Annotated[int | None, Range(1, 16384)] = None
+    """Features in which the attention compares; as many as the hidden layer has if not given."""

@@ -54,6 +54,7 @@ def chords(*given: tuple[int, ...], lasting: float = 1) -> Piece:
 def heard(music: Piece, how: Notation | None = None) -> Passage:
     how = how or notation()
     tokens, lost = encode(music, how)
+    del lost["tracks that play as another instrument"]  # a piano plays as the flute that there is
     assert not +lost, "the test itself is wrong"
     return passage(how, tokens, "t")
 

@@ -100,7 +100,7 @@ class Model(SavedModel[CaptionNetwork, Vocabulary, Config]):
 
     def network_words(self) -> str:
         """A few words on what was trained."""
-        return f"{encoder_words(self.config)}; {super().network_words()}"
+        return f"{super().network_words()}; {encoder_words(self.config)}"
 
     def pixels(self, picture: str | Path | bytes | Image.Image) -> Pixels:
         """A picture as the network sees it, `(image_size, image_size, 3)`.
