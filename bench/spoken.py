@@ -1,7 +1,7 @@
 """Real speech: spoken digits one by one, digits joined to strings, and Arabic commands of speakers never heard.
 
-`--parts digits left-out joined arabic` chooses; `--seeds N` trains N models of each, `--minutes M` each. `name=value`
-goes to all trainings, as `recurra speech train` has it: `hidden_size=192`.
+`--parts digits left-out joined arabic` chooses; `--seeds N` trains N models of each, `--minutes M` each. What stands as
+`name=value` before these goes to all trainings, as `recurra speech train` has it: `hidden_size=192`.
 
 Strings are made of whole recordings of one speaker and one part, put together with a fixed seed and gaps of 50 to 300
 ms.
