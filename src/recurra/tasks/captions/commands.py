@@ -28,7 +28,7 @@ from recurra.tasks.shared.output import print_json, print_table
 
 PICTURES = "a captions file, a folder with one, or sample:shapes"
 
-DEMO_STEPS = 6000
+DEMO_STEPS = 4500
 """Steps of training in the demo: three minutes on a core."""
 
 DEMO_PICTURES = 6
