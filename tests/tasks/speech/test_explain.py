@@ -171,6 +171,9 @@ class TestCommand:
         assert ".html" in refused(*command, recording, "--out", tmp_path / "page.png", status=2)
         assert "there is no such file" in refused(*command, tmp_path / "gone.wav", "--out", tmp_path / "p.html")
         assert "--start is 60" in refused(*command, recording, "--out", tmp_path / "p.html", "--start", 60, status=2)
+        for option, value in (("start", "nan"), ("start", "-1"), ("seconds", "0"), ("seconds", "31")):
+            message = refused(*command, recording, "--out", tmp_path / "p.html", f"--{option}", value, status=2)
+            assert f"--{option} is {float(value)}, but must be between" in message
         soundfile.write(tmp_path / "short.wav", sung("b")[:10], RATE)
         assert "too short" in refused(*command, tmp_path / "short.wav", "--out", tmp_path / "p.html")
         assert [path.name for path in tmp_path.iterdir()] == ["short.wav"]

@@ -120,7 +120,7 @@ def test_no_more_than_a_window_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_model_that_reads_from_both_ends_cannot_listen() -> None:
-    with pytest.raises(RecurraError, match="train one with `bidirectional` off"):
+    with pytest.raises(RecurraError, match="train one that reads from one end"):
         untrained(True).listen()
 
 

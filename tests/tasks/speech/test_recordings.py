@@ -136,6 +136,20 @@ class TestLearning:
         # 200 ms are 18 frames of 25 ms, 10 ms apart: 6 steps of 3; of twelve symbols six are the same as the last one.
         assert "too short for its transcript: 6 steps of 30 ms, and its 12 symbols need 18" in message
 
+    def test_rare_symbols(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        rows = [(record(tmp_path / f"{number}.wav"), "ab") for number in range(14)]
+        rows += [(record(tmp_path / "q.wav"), "aq")]
+        options = dict(steps=1, hidden_size=4, rate=8000, tokens="characters", mask_ms=0.0)
+        model = speech.train(rows, min_count=2, **options)
+        assert model.symbols.names == ("a", "b")
+        assert "1 recordings with symbols seen less than 2 times: 'q'" in capsys.readouterr().err
+        assert "every recording has a symbol seen less than" in self.refused(rows, min_count=99, tokens="characters")
+
+    def test_bands_that_do_not_fit(self, tmp_path: Path) -> None:
+        rows = [(record(tmp_path / f"{number}.wav"), "ab") for number in range(14)]
+        for options in ({"high_hz": 9000.0}, {"low_hz": 5000.0}, {"mel_bands": 500}):
+            assert "do not fit windows" in self.refused(rows, **options)
+
     def test_symbols_that_training_has_not(self, tmp_path: Path) -> None:
         good = [(record(tmp_path / f"{number}.wav"), "ab") for number in range(12)]
         message = self.refused(good, validation=[(record(tmp_path / "held.wav"), "abc")], tokens="characters")

@@ -35,6 +35,27 @@ class TestTranscribing:
         several = recurra("speech", "transcribe", trained_speech, recording, recording)
         assert several.out == f"{recording}\tba\n" * 2
 
+    def test_several_texts(self, recurra: Command, trained_speech: Path, recording: Path) -> None:
+        wide = ["--symbol-threshold", "none", "--beam-threshold", "none", "--n-best", 3]
+        lines = recurra("speech", "transcribe", trained_speech, recording, *wide).out.splitlines()
+        assert lines[0] == "ba"
+        assert len(lines) == 3
+        value = json.loads(recurra("speech", "transcribe", trained_speech, recording, *wide, "--json").out)
+        assert value["recordings"][0]["others"] == lines[1:]
+
+    def test_a_bad_recording_among_good_ones(
+        self, recurra: Command, refused: Command, trained_speech: Path, recording: Path, tmp_path: Path
+    ) -> None:
+        gone, out = tmp_path / "gone.wav", tmp_path / "all.tsv"
+        answer = recurra("speech", "transcribe", trained_speech, gone, recording, "--out", out)
+        assert answer.status == 0
+        assert "left out: " in answer.err
+        assert out.read_text() == f"path\ttext\n{recording}\tba\n"
+        assert "none of the recordings" in refused("speech", "transcribe", trained_speech, gone, gone)
+        assert "must end in .txt" in refused(
+            "speech", "transcribe", trained_speech, recording, "--out", "a.csv", status=2
+        )
+
     def test_json_has_words_with_times(self, recurra: Command, trained_speech: Path, recording: Path) -> None:
         value = json.loads(recurra("speech", "transcribe", trained_speech, recording, "--json").out)
         assert (value["text"], value["count"]) == ("ba", 1)
@@ -64,6 +85,8 @@ class TestTranscribing:
         assert "de" in recurra(*command, "--beam-threshold", -1e5).out
         words.write_text("de\tmuch\n")
         assert "line 1: 'much' is not a weight" in refused(*command)
+        words.write_text("de\tnan\n")
+        assert "line 1: 'nan' is not a weight" in refused(*command)
         words.write_text("queen\n")
         assert "it has no symbol 'q'" in refused(*command, status=2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from recurra.data.columns import Header
 from recurra.data.tables import read_lines
 from recurra.errors import OptionError, RecurraError
 from recurra.files import require_suffix, require_writable_parent, write_text_atomic
+from recurra.progress import note
 from recurra.tasks.shared.commands import Several, command, require_file_name, require_given
 from recurra.tasks.shared.output import print_json, print_table, stream
 from recurra.tasks.speech.accuracy import measure
@@ -104,14 +106,28 @@ def transcribe(
     require_given([str(path) for path in recordings], "a sound file, or `live` for the microphone")
     if out:
         require_file_name(out)
+        require_suffix(out, ".txt", ".tsv", ".json", ".jsonl", *SUBTITLES)
         require_writable_parent(out)
         if out.suffix.lower() in SUBTITLES and len(recordings) > 1:
             raise OptionError(f"`out` {out} takes the subtitles of one recording; give one, or a .txt for several")
-    found = {}
+    found: dict[str, Transcript] = {}
+    faults: list[str] = []
     for path in recordings:
-        found[str(path)] = loaded.transcribe(path, hot_words=favoured, language_model=language_model, **search.given())
+        try:
+            heard = loaded.transcribe(path, hot_words=favoured, language_model=language_model, **search.given())
+        except RecurraError as error:
+            if len(recordings) == 1 or isinstance(error, OptionError):
+                raise
+            faults.append(str(error))
+            continue
+        found[str(path)] = heard
         if not json and not out:
-            print(f"{path}\t{found[str(path)].text}" if len(recordings) > 1 else found[str(path)].text)
+            for text in (heard.text, *heard.others):
+                print(f"{path}\t{text}" if len(recordings) > 1 else text)
+    if not found:
+        raise RecurraError(f"none of the recordings can be transcribed; the first: {faults[0]}")
+    for fault in faults:
+        note(f"left out: {fault}")
     if out:
         write_text_atomic(out, _written(out, found))
     if json:
@@ -130,6 +146,8 @@ def _hot_words(path: Path | None) -> dict[str, float]:
             continue
         try:
             words[word.strip()] = float(weight) if weight.strip() else HOT_WEIGHT
+            if not math.isfinite(words[word.strip()]):
+                raise ValueError
         except ValueError:
             raise RecurraError(
                 f"{path}, line {number}: {weight[:40]!r} is not a weight; give a number of nats"
@@ -215,6 +233,7 @@ def _told(transcript: Transcript) -> dict[str, Any]:
         "seconds": transcript.seconds,
         "log_prob": round(transcript.log_prob, 4),
         "words": words,
+        "others": list(transcript.others),
     }
 
 

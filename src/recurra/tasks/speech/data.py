@@ -123,6 +123,7 @@ def read_data(
     found = open_recordings(data, config.encoding, config.columns, config.header)
     if len(found.items) < MIN_RECORDINGS:
         raise RecurraError(f"{found.name} has {len(found.items)} recordings; at least {MIN_RECORDINGS} are needed")
+    found = _without_rare(found, config)
     if validation:
         rest, kept = found, open_recordings(validation, config.encoding, config.columns, config.header)
     else:
@@ -140,6 +141,25 @@ def read_data(
         skipped=[*rest.skipped, *(kept.skipped if validation else [])],
         digest=digest_of(train, held),
     )
+
+
+def _without_rare(found: Recordings, config: Config) -> Recordings:
+    """Without the recordings that have a symbol seen less often than `min_count`.
+
+    Raises:
+        OptionError: if none is left.
+    """
+    if config.min_count == 1:
+        return found
+    symbols = _symbols([item.text for item in found.items], config)
+    counts = Counter(symbol for item in found.items for symbol in symbols.split(item.text))
+    rare = {symbol for symbol, count in counts.items() if count < config.min_count}
+    items = [item for item in found.items if not rare.intersection(symbols.split(item.text))]
+    if not items:
+        raise OptionError(f"every recording has a symbol seen less than `min_count` {config.min_count} times; lower it")
+    names = ", ".join(map(repr, sorted(rare)[:8]))
+    left = f"{len(found.items) - len(items):,} recordings with symbols seen less than {config.min_count} times: {names}"
+    return Recordings(found.name, items, [*found.skipped, left] if rare else found.skipped)
 
 
 def _symbols(transcripts: Sequence[str], config: Config) -> Symbols:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from recurra.arrays import FloatArray
+from recurra.errors import OptionError
 from recurra.kernels import jit
 
 SCALE = 32768.0
@@ -79,7 +80,14 @@ class FilterBank:
         settings.mel_opts.high_freq = options.high_hz
         self._rate = options.rate
         self._bands = options.mel_bands
-        self._bank: Any = knf.OnlineFbank(settings)
+        try:
+            self._bank: Any = knf.OnlineFbank(settings)
+        except (RuntimeError, ValueError) as error:
+            raise OptionError(
+                f"`mel_bands` {options.mel_bands} from `low_hz` {options.low_hz:g} to `high_hz` {options.high_hz:g} do "
+                f"not fit windows of {options.window_ms:g} ms at {options.rate:,} samples a second; take fewer bands, "
+                f"and ends below {options.rate / 2:g} Hz"
+            ) from error
         self._taken = 0
 
     def feed(self, samples: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from recurra import load
 from recurra.arrays import FloatArray
+from recurra.config import check_range
 from recurra.data.columns import Header
 from recurra.data.sources import several
 from recurra.decoding.beam_search import BeamSearch
@@ -19,7 +20,7 @@ from recurra.progress import in_groups, note
 from recurra.tasks.shared.model import SavedModel
 from recurra.tasks.speech.attending import GROUP, Attended, Reach, Speller, told, weights_of
 from recurra.tasks.speech.attention_network import AttentionNetwork, SpeechNetwork
-from recurra.tasks.speech.audio import SILENCE, sound_blocks
+from recurra.tasks.speech.audio import MAX_SECONDS, SILENCE, sound_blocks
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.ctc import Labelling, empty_labelling, joined
 from recurra.tasks.speech.evaluation import Evaluation, alarms, compare, figures
@@ -155,7 +156,9 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
             RecurraError: if the model is a detector.
         """
         if self.config.detect:
-            raise RecurraError(f"{self.name} only detects {self.config.detect!r} and writes no text; use `detect`")
+            raise RecurraError(
+                f"{self.name} only detects {self.config.detect!r} and writes no text; use `recurra speech detect`"
+            )
         self._by_ctc("a search over prefixes")
         encoded = {}
         for word, weight in (hot_words or {}).items():
@@ -182,8 +185,8 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
         network = self._by_ctc("transcribing while it listens")
         if self.config.bidirectional:
             raise RecurraError(
-                f"{self.name} reads recordings from both ends and cannot transcribe while it listens; train one with "
-                "`bidirectional` off"
+                f"{self.name} reads recordings from both ends and cannot transcribe while it listens; train one that "
+                "reads from one end (--no-bidirectional)"
             )
         decoder = self.decoder(search, hot_words, language_model)
         return Listener(network, self.config, self.vocabulary.normalization, decoder)
@@ -290,8 +293,9 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
             found, steps = joined(found, settled), steps + len(piece)
         if loudest < SILENCE:  # of which a network makes something, too
             return self.transcript(empty_labelling(), 0.0, steps)
-        best = decoder.finish(state)[0]
-        return self.transcript(joined(found, best.labelling), best.log_prob, steps)
+        best, *others = decoder.finish(state)
+        texts = tuple(self.symbols.read(joined(found, each.labelling).symbols.tolist()) for each in others)
+        return self.transcript(joined(found, best.labelling), best.log_prob, steps)._replace(others=texts)
 
     def attention(
         self, recording: str | Path | FloatArray, *, search: BeamSearch | None = None, **options: Any
@@ -379,6 +383,8 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
         Raises:
             RecurraError: if the recording cannot be read or is too short, or the page cannot be written.
         """
+        check_range("start", start, 0.0, MAX_SECONDS)
+        check_range("seconds", seconds, 0.1, LONGEST)
         wanted = self._search(search, hot_words, language_model, options)
         samples = passage(Path(recording), self.config.features.rate, start, seconds)
         if isinstance(wanted, BeamSearch):

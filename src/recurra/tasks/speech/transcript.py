@@ -42,12 +42,14 @@ class Transcript(NamedTuple):
         words: one by one.
         log_prob: of the text, nats.
         seconds: how long the recording is.
+        others: the next best texts, if more than one was asked for (`n_best`).
     """
 
     text: str
     words: tuple[SpokenWord, ...]
     log_prob: float
     seconds: float
+    others: tuple[str, ...] = ()
 
 
 def spoken(labelling: Labelling, symbols: Symbols, step_seconds: float, temperature: float) -> list[SpokenWord]:

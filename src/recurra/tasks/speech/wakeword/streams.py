@@ -129,8 +129,9 @@ class Mixer:
             samples[position:stop] = item.samples
             ends += [position + end for end in item.ends]
             position = stop + round(random.uniform(0, 1) ** 2 * GAP_SECONDS * self._rate)
-        if random.random() >= STEADY:
-            decibels = random.uniform(required(self.config.noise_db, "noise_db"), FAINTEST_NOISE)
+        loudest = required(self.config.noise_db, "noise_db")
+        if random.random() >= STEADY and loudest < FAINTEST_NOISE:
+            decibels = random.uniform(loudest, FAINTEST_NOISE)
             samples = samples + at_level(self._noise(random), LEVEL - decibels)
         return Stream(samples, ends)
 
@@ -252,7 +253,7 @@ def any_noise(least: float) -> Overlay:
     def over(samples: FloatArray, random: np.random.Generator) -> FloatArray:
         nonlocal turns, slope, decibels
         if turns % NOISE_TURNS == 0:
-            slope, decibels = random.uniform(0, 1), random.uniform(least, FAINTEST_NOISE)
+            slope, decibels = random.uniform(0, 1), random.uniform(min(least, FAINTEST_NOISE), FAINTEST_NOISE)
         turns += 1
         return samples + at_level(coloured(len(samples), slope, random), LEVEL - decibels)
 
