@@ -129,3 +129,14 @@ def test_what_cannot_be_learned_from(samples: Any, said: str | None) -> None:
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     audio.write_sound(tmp_path / "a.wav", tone(8000), 8000)
     np.testing.assert_allclose(read_sound(tmp_path / "a.wav", 8000), tone(8000), atol=1e-4)
+
+
+def test_a_wav_file_that_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.full(1000, 0.1), 8000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(RecurraError, match=r"a.wav is cut off: it says 2,044 bytes, and 1,022 are there"):
+        read_sound(path, 8000)
+    path.write_bytes(whole[:4] + b"\xff" * 4 + whole[8:])  # as what writes into a pipe does
+    assert len(read_sound(path, 8000)) == 1000

@@ -136,6 +136,13 @@ class TestLearning:
         # 200 ms are 18 frames of 25 ms, 10 ms apart: 6 steps of 3; of twelve symbols six are the same as the last one.
         assert "too short for its transcript: 6 steps of 30 ms, and its 12 symbols need 18" in message
 
+    def test_missing_files_are_told_with_the_others(self, tmp_path: Path) -> None:
+        good = [(record(tmp_path / f"{number}.wav"), "ab") for number in range(20)]
+        message = self.refused([*good, (tmp_path / "gone.wav", "ab"), (record(tmp_path / "still.wav", level=0), "ab")])
+        assert "2 recordings" in message
+        assert "gone.wav: there is no such file" in message
+        assert "still.wav: it is silent" in message
+
     def test_rare_symbols(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         rows = [(record(tmp_path / f"{number}.wav"), "ab") for number in range(14)]
         rows += [(record(tmp_path / "q.wav"), "aq")]

@@ -25,6 +25,9 @@ MAX_SECONDS = 24 * 3600.0
 MIN_RATE, MAX_RATE = 1000, 768_000
 """... and one with fewer or more samples a second than sound cards make."""
 
+ENDLESS_WAV = 0x7FFF0000
+"""A WAV file that says so many bytes or more was written by what did not know its length."""
+
 SILENCE = 1e-4
 """A recording without a sample beyond this, of 1, is silent (-80 dB)."""
 
@@ -175,12 +178,28 @@ def _opened(path: Path) -> Any:
         size = path.stat().st_size
     if not size:
         raise RecurraError(f"{path} is empty; record it again")
+    _require_whole(path, size)
     try:
         return soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, TypeError) as error:
         raise RecurraError(
             f"{path} is not a sound file that can be read ({_reason(error)}); give WAV, FLAC, MP3 or OGG"
         ) from error
+
+
+def _require_whole(path: Path, size: int) -> None:
+    """Refuse a WAV file that is shorter than it says, which libsndfile reads as far as it goes.
+
+    A recorder that was never stopped says nothing, or as much as can be said.
+
+    Raises:
+        RecurraError: if it is.
+    """
+    with os_errors("reading", path), open(path, "rb") as file:
+        head = file.read(8)
+    told = int.from_bytes(head[4:8], "little")
+    if head[:4] == b"RIFF" and size < told + 8 and told < ENDLESS_WAV:
+        raise RecurraError(f"{path} is cut off: it says {told + 8:,} bytes, and {size:,} are there; copy it again")
 
 
 class _sound_errors:  # noqa: N801 (a context manager)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -120,12 +120,13 @@ def read_data(
     Raises:
         RecurraError: if recordings cannot be read or learned from; all of these are named together.
     """
-    found = open_recordings(data, config.encoding, config.columns, config.header)
+    found = open_recordings(data, config.encoding, config.columns, config.header, strict=False)
     if len(found.items) < MIN_RECORDINGS:
         raise RecurraError(f"{found.name} has {len(found.items)} recordings; at least {MIN_RECORDINGS} are needed")
     found = _without_rare(found, config)
     if validation:
-        rest, kept = found, open_recordings(validation, config.encoding, config.columns, config.header)
+        rest = found
+        kept = open_recordings(validation, config.encoding, config.columns, config.header, strict=False)
     else:
         rest, kept = _divided(found, config.seed)
     seen = rest.items if validation else found.items
@@ -159,7 +160,7 @@ def _without_rare(found: Recordings, config: Config) -> Recordings:
         raise OptionError(f"every recording has a symbol seen less than `min_count` {config.min_count} times; lower it")
     names = ", ".join(map(repr, sorted(rare)[:8]))
     left = f"{len(found.items) - len(items):,} recordings with symbols seen less than {config.min_count} times: {names}"
-    return Recordings(found.name, items, [*found.skipped, left] if rare else found.skipped)
+    return replace(found, items=items, skipped=[*found.skipped, left] if rare else found.skipped)
 
 
 def _symbols(transcripts: Sequence[str], config: Config) -> Symbols:
@@ -185,7 +186,7 @@ def _divided(found: Recordings, seed: int) -> tuple[Recordings, Recordings]:
     kept = [item for number, item in enumerate(found.items) if number in chosen]
     rest = [item for number, item in enumerate(found.items) if number not in chosen]
     name = f"{count:,} recordings of {found.name}, drawn at random"
-    return Recordings(found.name, rest, found.skipped), Recordings(name, kept, [])
+    return Recordings(found.name, rest, found.skipped, found.faults), Recordings(name, kept, [])
 
 
 def read_part(
@@ -205,7 +206,7 @@ def read_part(
         RecurraError: if recordings cannot be read or learned from; these are named together.
     """
     numbers = [symbols.encode(item.text) for item in recordings.items] if labels is None else labels
-    faults: list[str] = []
+    faults = list(recordings.faults)
     frames: list[int] = []
 
     def samples() -> Iterator[FloatArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +80,13 @@ class Recordings:
         name: what a person would call them, for notes and the model card.
         items: each of them.
         skipped: sentences for the user on what was left out, with file and line.
+        faults: sentences on files that are missing or are not sound, which are not among `items`.
     """
 
     name: str
     items: list[Recording]
     skipped: list[str]
+    faults: list[str] = field(default_factory=list)
 
 
 def open_recordings(
@@ -93,6 +95,7 @@ def open_recordings(
     columns: str = "",
     header: Header = "auto",
     noise: bool = False,
+    strict: bool = True,
 ) -> Recordings:
     """Find recordings and their transcripts.
 
@@ -103,20 +106,28 @@ def open_recordings(
         columns: which columns of a table hold file and transcript, see `parse_columns`.
         header: whether the first line of a table names its columns.
         noise: whether the recordings of a folder `_background_noise_` are wanted, with empty transcripts.
+        strict: refuse files that are missing or are not sound; else they are told with all other faults later.
 
     Raises:
         RecurraError: if there is nothing, or files are missing; these are named together.
     """
     names = [str(each) for each in data if isinstance(each, str | Path)]
     if len(names) < len(data):
-        return _given(data)
+        return _checked(_given(data), strict)
     if sample := sample_named(names, "sample of recordings"):
         return Recordings(names[0], sample(), [])
     parts = [_opened(Path(name), encoding, columns, header, noise) for name in names]
-    items = [item for part in parts for item in part.items]
-    if not items:
+    items, faults = [item for part in parts for item in part.items], [each for part in parts for each in part.faults]
+    found = Recordings(called(names), items, [sentence for part in parts for sentence in part.skipped], faults)
+    if not items and not faults:
         raise RecurraError("there are no recordings; name a table, or a folder with a folder for each word")
-    return Recordings(called(names), items, [sentence for part in parts for sentence in part.skipped])
+    return _checked(found, strict)
+
+
+def _checked(found: Recordings, strict: bool) -> Recordings:
+    if strict or not found.items:
+        require_none(found.faults, found.name)
+    return found
 
 
 def _given(data: Sequence[Any]) -> Recordings:
@@ -174,11 +185,7 @@ def _folder(folder: Path, noise: bool) -> Recordings:
 
 
 def _found(name: str, folder: Path, files: Sequence[str], texts: Sequence[str], skipped: list[str]) -> Recordings:
-    """The recordings of a table.
-
-    Raises:
-        RecurraError: if files are missing or are not sound; these are named together.
-    """
+    """The recordings of a table, and what is wrong with files that are missing or are not sound."""
     items, faults = [], []
     for file, text in zip(files, texts, strict=True):
         path = _place(folder, file)
@@ -189,8 +196,7 @@ def _found(name: str, folder: Path, files: Sequence[str], texts: Sequence[str], 
             items.append(Recording(str(path), text, sound_info(path).seconds, path))
         except RecurraError as error:
             faults.append(str(error))
-    require_none(faults, name)
-    return Recordings(name, items, skipped)
+    return Recordings(name, items, skipped, faults)
 
 
 def _place(folder: Path, file: str) -> Path | None:
