@@ -98,8 +98,7 @@ def transcribe(
     loaded = Model.load(model, "auto")
     favoured = _hot_words(hot_words)
     if live:
-        if recordings or out or json:
-            raise OptionError("`live` listens to the microphone; leave recordings, `out` and `json` out")
+        _require_alone(recordings, out, json)
         wanted = chosen(PrefixSearch, None, search.given())
         _listen(loaded.listen(wanted, favoured, language_model), loaded)
         return
@@ -133,6 +132,12 @@ def transcribe(
     if json:
         rows = [{"path": path} | _told(transcript) for path, transcript in found.items()]
         print_json({"text": rows[0]["text"], "recordings": rows, "count": len(rows)})
+
+
+def _require_alone(recordings: Sequence[Path], out: Path | None, json: bool) -> None:
+    """Refuse what has no sense beside a microphone."""
+    if recordings or out or json:
+        raise OptionError("`live` listens to the microphone; leave recordings, `out` and `json` out")
 
 
 def _hot_words(path: Path | None) -> dict[str, float]:
@@ -186,8 +191,7 @@ def detect(
     """
     loaded = Model.load(model, "auto")
     if live:
-        if recordings or out or json:
-            raise OptionError("`live` listens to the microphone; leave recordings, `out` and `json` out")
+        _require_alone(recordings, out, json)
         _listen_for(loaded.detector(threshold), loaded.config.features.rate)
         return
     require_given([str(path) for path in recordings], "a sound file, or `live` for the microphone")

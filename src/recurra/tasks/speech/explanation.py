@@ -18,7 +18,7 @@ from recurra.decoding.beam_search import BeamSearch
 from recurra.errors import OptionError, RecurraError
 from recurra.tasks.speech.audio import SILENCE, sound_blocks
 from recurra.tasks.speech.ctc import Labelling, align, empty_labelling, joined, labelling_log_prob
-from recurra.tasks.speech.data import log_mel
+from recurra.tasks.speech.data import frames_in, log_mel
 from recurra.tasks.speech.prefix_search import PrefixDecoder
 from recurra.tasks.speech.symbols import BLANK
 from recurra.tasks.speech.transcript import Transcript
@@ -159,7 +159,7 @@ def explain_attention(
     Raises:
         RecurraError: if the passage is too short to be heard.
     """
-    if not len(log_mel(samples, model.config)):
+    if not frames_in(len(samples), model.config):
         raise _too_short(source, model)
     attended = model.attention(samples, search=search)
     transcript, middles = attended.transcript, attended.weights.argmax(axis=1)

@@ -13,7 +13,7 @@ from recurra.data.tokenizer import SPACED, Tokenizer
 from recurra.errors import OptionError
 from recurra.models.language_model import LanguageModel
 from recurra.models.packed import single_stream
-from recurra.tasks.speech.scorer import LanguageScorer, Scorer
+from recurra.tasks.speech.scorer import LanguageScorer, Scorer, log_softmax
 from recurra.tasks.speech.symbols import BLANK, Symbols
 
 
@@ -139,8 +139,7 @@ class WordScorer:
 
     def _read(self, token: int, state: Any) -> tuple[Any, DoubleArray]:
         logits, state = self._step(token, state)
-        shifted = logits.astype(np.float64) - float(logits.max())
-        return state, shifted - math.log(np.exp(shifted).sum())
+        return state, log_softmax(logits)
 
     def _row(self, spelling: _Spelling) -> DoubleArray:
         """What the symbols that may come next cost, `(symbols,)`: the space what the word before it does."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from recurra.arrays import DoubleArray, IntArray
+from recurra.arrays import DoubleArray, FloatArray, IntArray
 from recurra.errors import OptionError
 from recurra.models.language_model import LanguageModel
 from recurra.models.packed import single_stream
@@ -33,6 +33,12 @@ class Scorer(Protocol):
 
     def finish(self, states: Sequence[Any]) -> DoubleArray:
         """Of the text's end after each state, `(count,)`."""
+
+
+def log_softmax(logits: FloatArray) -> DoubleArray:
+    """The log-probabilities of logits, `(tokens,)`, nats."""
+    shifted: DoubleArray = logits.astype(np.float64) - float(logits.max())
+    return shifted - math.log(np.exp(shifted).sum())
 
 
 class _Read(NamedTuple):
@@ -104,8 +110,7 @@ class LanguageScorer:
 
     def _read(self, token: int, state: Any, owed: float) -> _Read:
         logits, state = self._step(token, state)
-        shifted = logits.astype(np.float64) - float(logits.max())
-        return _Read(state, shifted - math.log(np.exp(shifted).sum()), owed)
+        return _Read(state, log_softmax(logits), owed)
 
     def _row(self, read: _Read) -> DoubleArray:
         """The scores of the symbols that may come next, `(symbols,)`."""

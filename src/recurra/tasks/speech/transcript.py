@@ -84,7 +84,7 @@ def spoken(labelling: Labelling, symbols: Symbols, step_seconds: float, temperat
 
 def softened(log_prob: float, temperature: float) -> float:
     """The probability whose log-odds are those of `log_prob`, at most `SUREST`, divided by a temperature."""
-    odds = float(_log_odds(np.array([log_prob]))[0]) / temperature
+    odds = float(_log_odds(np.array([math.exp(log_prob)]))[0]) / temperature
     return 1 / (1 + math.exp(-odds))
 
 
@@ -95,12 +95,11 @@ def fit_temperature(confidences: DoubleArray, right: BoolArray) -> float:
         confidences: of words, by the temperature 1, `(words,)`.
         right: whether each is right, `(words,)`.
     """
-    with np.errstate(divide="ignore"):
-        odds = _log_odds(np.log(confidences))
+    odds = _log_odds(confidences)
     return classification.fit_temperature(np.stack([odds, np.zeros_like(odds)], axis=1), (~right).astype(np.int64))
 
 
-def _log_odds(log_probs: DoubleArray) -> DoubleArray:
-    probabilities = np.clip(np.exp(log_probs), 1 - SUREST, SUREST)
+def _log_odds(probabilities: DoubleArray) -> DoubleArray:
+    probabilities = np.clip(probabilities, 1 - SUREST, SUREST)
     odds: DoubleArray = np.log(probabilities / (1 - probabilities))
     return odds
