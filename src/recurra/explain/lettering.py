@@ -179,6 +179,12 @@ def font_of_word(word: str) -> FontProperties | None:
     return None
 
 
+def lettered(text: str) -> tuple[str, FontProperties | None]:
+    """A text and a font that can write all of it; without one, what the standard font can write."""
+    font = font_of_word(text)
+    return (text, font) if font else (printable(text), None)
+
+
 @cache
 def _font_files() -> tuple[str, ...]:
     from matplotlib.font_manager import FontProperties, findfont, fontManager

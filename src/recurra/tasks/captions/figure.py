@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra.arrays import DoubleArray, FloatArray
 from recurra.explain.attention_map import cut
-from recurra.explain.lettering import font_of_word, printable
+from recurra.explain.lettering import lettered
 from recurra.explain.pictures import DPI, save
 from recurra.tasks.captions.explanation import Explanation
 from recurra.tasks.captions.pictures import Pixels, shown
@@ -158,8 +158,6 @@ def _write(
 ) -> None:
     """A line of text at a place in inches from the upper left corner, in a font that has its letters."""
     width, height = figure.get_size_inches()
-    line = cut(" ".join(text.split()), longest)
-    font = font_of_word(line)
-    text = line if font else printable(line)
+    text, font = lettered(cut(" ".join(text.split()), longest))
     figure.text(left / width, 1 - top / height, text, va="top", color=color, fontproperties=font, size=size,
                 parse_math=False)  # fmt: skip

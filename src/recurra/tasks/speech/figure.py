@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from recurra.arrays import FloatArray
-from recurra.explain.lettering import font_of_word, printable
+from recurra.explain.lettering import lettered
 from recurra.explain.pictures import LINE_COLOURS, save
 from recurra.tasks.speech.ctc import Labelling
 from recurra.tasks.speech.explanation import Explanation, best_path
@@ -16,7 +16,6 @@ from recurra.tasks.speech.symbols import BLANK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.font_manager import FontProperties
 
 RANGE = 60.0
 """Decibels between the loudest of a spectrogram and what is drawn as nothing."""
@@ -97,17 +96,11 @@ def draw(explanation: Explanation, path: Path) -> None:
     elif explanation.weights is not None:
         _draw_weights(middle, explanation, explanation.weights)
     _draw_text(below, explanation)
-    title, font = _lettering(f"{explanation.source}: {explanation.transcript.text or '(no text)'}")
+    title, font = lettered(f"{explanation.source}: {explanation.transcript.text or '(no text)'}")
     above.set_title(title, fontsize=10, loc="left", parse_math=False, fontproperties=font)
     below.set_xlabel("seconds")
     below.set_xlim(explanation.begin, explanation.begin + explanation.seconds)
     save(figure, path)
-
-
-def _lettering(text: str) -> tuple[str, FontProperties | None]:
-    """A text and a font that can write all of it; without one, what the standard font can write."""
-    font = font_of_word(text)
-    return (text, font) if font else (printable(text), None)
 
 
 def _draw_spectrogram(axes: Axes, explanation: Explanation) -> None:
@@ -131,7 +124,7 @@ def _draw_peaks(axes: Axes, explanation: Explanation, probabilities: FloatArray)
     for symbol in drawn_symbols(probabilities, explanation.labelling):
         axes.plot(steps, probabilities[:, symbol], color=colour_of(symbol), linewidth=1.5)
     for peak in peaks(probabilities, explanation.labelling):
-        name, font = _lettering(explanation.names[peak.symbol].replace(" ", SPACE))
+        name, font = lettered(explanation.names[peak.symbol].replace(" ", SPACE))
         axes.annotate(name, (steps[peak.step], peak.probability), (0, 2), textcoords="offset points", ha="center",
                       color=colour_of(peak.symbol), fontsize=10, fontproperties=font, parse_math=False)  # fmt: skip
     axes.set_ylim(0, 1.18)
@@ -151,7 +144,7 @@ def _draw_weights(axes: Axes, explanation: Explanation, weights: FloatArray) -> 
                 extent=(explanation.begin, end, len(weights) - 0.5, -0.5))  # fmt: skip
     axes.set_yticks(range(len(weights)))
     for label, symbol in zip(axes.set_yticklabels([""] * len(weights)), explanation.labelling.symbols, strict=True):
-        text, font = _lettering(explanation.names[symbol].replace(" ", SPACE))
+        text, font = lettered(explanation.names[symbol].replace(" ", SPACE))
         label.set(text=text, fontproperties=font, fontsize=min(10, 150 / len(weights)), parse_math=False)
 
 
@@ -169,7 +162,7 @@ def _draw_text(axes: Axes, explanation: Explanation) -> None:
     for word in explanation.transcript.words:
         left, right = explanation.begin + word.start, explanation.begin + word.end
         axes.plot([left, right], [0.86, 0.86], color="#222222", linewidth=1.2)
-        text, font = _lettering(word.text)
+        text, font = lettered(word.text)
         axes.text((left + right) / 2, 0.42, text, ha="center", va="center", fontsize=10, clip_on=True,
                   parse_math=False, fontproperties=font)  # fmt: skip
     if explanation.probabilities is None:
