@@ -19,7 +19,7 @@ from recurra.tasks.music.constraints import Controls
 from recurra.tasks.music.data import one_piece
 from recurra.tasks.music.harmony import estimate_key
 from recurra.tasks.music.novelty import Copy
-from recurra.tasks.music.pieces import Piece, bar_lines
+from recurra.tasks.music.pieces import Piece, bar_lines, has_pickup
 from recurra.tasks.music.render.output import STRAIGHT, require_known, swing, write_piece
 from recurra.tasks.music.render.roll import draw_roll
 from recurra.tasks.music.render.score import engrave
@@ -216,12 +216,14 @@ def _only(path: Path, model: AnyComposer) -> Piece:
 def _facts(piece: Piece) -> dict[str, Any]:
     pitched = [item for item in piece.notes if not piece.tracks[item.track].drums]
     key = estimate_key(pitched).name if pitched else None
-    return {"notes": len(piece.notes), "bars": len(bar_lines(piece)) - 1, "key": key}
+    bars = len(bar_lines(piece)) - 1 - has_pickup(piece)
+    return {"notes": len(piece.notes), "bars": bars, "pickup": has_pickup(piece), "key": key}
 
 
 def _told(piece: Piece) -> str:
     facts = _facts(piece)
-    told = [_counted(facts["bars"], "bar"), _counted(facts["notes"], "note"), facts["key"]]
+    bars = _counted(facts["bars"], "bar") + (" after a pickup" if facts["pickup"] else "")
+    told = [bars, _counted(facts["notes"], "note"), facts["key"]]
     return ", ".join(part for part in told if part)
 
 
@@ -235,7 +237,7 @@ def _novelty(piece: Piece, copy: Copy | None, model: AnyComposer) -> str:
     if copy is None:
         return "it shares no passage with the training pieces"
     lines = bar_lines(piece)
-    bar = sum(line <= copy.begin for line in lines)
+    bar = sum(line <= copy.begin for line in lines) - has_pickup(piece)
     moved = f", {abs(copy.transposition)} semitones {'higher' if copy.transposition > 0 else 'lower'}"
     return (
         f"the longest passage that it shares with the training pieces: {_counted(copy.notes, 'note')} from bar {bar} "

@@ -19,10 +19,10 @@ from recurra.tasks.music.composition import compose, finished
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls, beginning_of, plan, voice_of
 from recurra.tasks.music.data import Source, one_piece
-from recurra.tasks.music.notation import MAX_BARS, MusicRules, Notation
+from recurra.tasks.music.notation import MusicRules, Notation
 from recurra.tasks.music.novelty import Copy, find_copy
 from recurra.tasks.music.pieces import Piece, Tempo
-from recurra.tasks.music.rule_features import BARS, START
+from recurra.tasks.music.rule_features import START
 from recurra.tasks.music.training_pieces import TrainingPieces
 from recurra.tasks.music.transcription import decode, encode
 from recurra.tasks.shared.light import packed_language_model
@@ -92,9 +92,10 @@ class AnyComposer:
         begun = self.beginning(prime, prime_bars) if prime else None
         source = one_piece(melody, self.config.frame)[0] if melody else None
         voice = voice_of(source, self.notation, melody_track) if source else None
-        course = plan(controls, self.notation, begun, voice, source.meters if source else ())
+        chance = float(sampling.generator(number).spawn(1)[0].random())
+        course = plan(controls, self.notation, begun, voice, source.meters if source else (), chance)
         bars = len(course.bar_lines) - 1
-        tokens = [self.notation.number(START), self.notation.number(BARS, bars if bars <= MAX_BARS else 0)]
+        tokens = [self.notation.number(START), *self.notation.length(bars)]
         if begun:
             tokens += [int(token) for token in encode(begun, self.notation)[0][2:]]
         step, state = self.stream_step()

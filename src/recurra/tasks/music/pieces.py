@@ -129,6 +129,17 @@ def _lines(piece: Piece, steps: Sequence[int]) -> list[int]:
     return [*lines, end_of_last]
 
 
+def has_pickup(piece: Piece) -> bool:
+    """Whether the first metre is a pickup's: it lasts one bar, which is shorter than those of the second.
+
+    One that counts longer notes than the second is a metre of its own.
+    """
+    if len(piece.meters) < 2:
+        return False
+    first, second = piece.meters[:2]
+    return second.onset - first.onset <= first.bar < second.bar and first.denominator >= second.denominator
+
+
 def part(piece: Piece, begin: int, end: int) -> Piece:
     """What begins from tick `begin` on and before `end`, notes cut there."""
     notes = [
