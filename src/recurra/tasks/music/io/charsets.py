@@ -45,10 +45,7 @@ def decode_text(data: bytes, charset: str = AUTO) -> str:
         data: as they are in the file.
         charset: an encoding; `AUTO` guesses.
     """
-    if charset != AUTO:
-        return data.decode(charset, "replace")
-    guessed = guess_charset(data)
-    return data.decode(guessed, "replace")
+    return data.decode(guess_charset(data) if charset == AUTO else charset, "replace")
 
 
 def guess_charset(data: bytes) -> str:

@@ -199,6 +199,15 @@ def _track_chunk(data: bytes, at: int, number: int, room: int, faults: _Faults) 
     if reason:
         faults.tell(f"track {number} {reason}")
         return track, end
+    while believed and stop < end and data[stop : stop + 4] != b"MTrk":
+        counts = Counter[str]()
+        more, following, reason = _events(data, stop, end, room - len(track.events), counts)
+        if not more.whole or len(more.events) < 2:
+            break
+        faults.tell(f"track {number} has an end in its middle; what follows is read too")
+        faults.events += counts
+        track.events.extend((track.end + event[0], *event[1:]) for event in more.events)
+        track, stop = track._replace(end=track.end + more.end), following
     if stop < end and (not believed or data[stop : stop + 4] == b"MTrk"):
         believed, end = False, stop
     elif stop < end:
