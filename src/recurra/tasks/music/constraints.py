@@ -34,6 +34,8 @@ class Controls(Options):
 
     bars: Annotated[int | None, Range(1, MAX_BARS)] = None
     """Bars in all, a pickup not counted; if not given, those of --melody, or 16 after those of --prime."""
+    seconds: Annotated[float | None, Range(1, 3600)] = None
+    """Length of a performance, by a model of them; 30, after those of --prime, if not given."""
     pickup: str | None = None
     """Beats before the first whole bar, such as 1 or 1/2, or none; if not given, as often as in the training pieces."""
     meter: str | None = None
