@@ -175,7 +175,7 @@ def performance(
     for begin, end, pitch, velocity in rows:
         onset = round(begin * SECOND) - first
         duration = min(max(round(end * SECOND) - first - onset, 1), LONGEST_NOTE)
-        played.append(Note(onset, duration, pitch, velocity))
+        played.append(Note(onset, duration, pitch, min(max(velocity, 1), 127)))
     single = one_a_pitch(played, left_out)
     length = max(note.end for note in single)
     if length > MAX_QUARTERS * SECOND // 2:

@@ -86,8 +86,8 @@ def seconds_of(controls: Controls, given: float) -> int:
 class PerformanceOrder:
     """What may come next in a performance.
 
-    Notes begin and end as tokens of a real performance have it: at a moment first those that end, then those that
-    begin; none lasts longer than any of the training pieces.
+    Notes begin and end as tokens of a real performance have it: the first at once; at a moment first those that end,
+    then those that begin; none lasts longer than any of the training pieces.
 
     Args:
         notation: of the model.
@@ -132,7 +132,7 @@ class PerformanceOrder:
                 mask[FIRST[VELOCITY] + draft.loudness] = False
             if not draft.struck:
                 mask[[FIRST[NOTE_OFF] + pitch for pitch, onset in draft.sounding if onset < draft.time]] = True
-            until = min([self.end, *ends]) - draft.time
+            until = min([self.end, *ends]) - draft.time if draft.loudness >= 0 else 0
             mask[FIRST[TIME_SHIFT] : FIRST[TIME_SHIFT] + min(until, LONGEST_SHIFT)] = True
         return np.flatnonzero(~mask)
 
