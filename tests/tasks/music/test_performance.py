@@ -146,22 +146,22 @@ def test_a_variant_moves_every_pitch_and_nothing_else(semitones: int) -> None:
 
 
 def test_the_notation_of_a_collection() -> None:
-    one = performance("p", [(0, 3.0, 40, 64), (1, 2, 90, 64)], 5, Counter())
-    assert suit([one], 6) == PerformanceNotation(34, 96, 300, 5)
-    assert suit([played([(0, 1, 2, 3), (0, 1, 126, 3)])], 6) == PerformanceNotation(0, 127, 100, 0)
+    one = performance("p", [(0, 3.0, 40, 64), (1, 2, 90, 64), (2, 3, 70, 64)], 5, Counter())
+    assert suit([one], 6) == PerformanceNotation(34, 96, 300, 2, 5)
+    assert suit([played([(0, 1, 2, 3), (0, 1, 126, 3)])], 6) == PerformanceNotation(0, 127, 100, 2, 0)
 
 
 def test_there_and_back_through_json() -> None:
-    notation = PerformanceNotation(30, 90, 500, 4)
+    notation = PerformanceNotation(30, 90, 500, 8, 4)
     assert from_json(json.loads(json.dumps(notation.to_json())), "here") == notation
 
 
 @pytest.mark.parametrize(("name", "value"), [
-    ("lowest", -1), ("lowest", 91), ("highest", 128), ("longest", 0), ("longest", 10**9), ("program", 128),
-    ("program", None), ("lowest", "x"), ("highest", float("inf")), ("longest", []),
+    ("lowest", -1), ("lowest", 91), ("highest", 128), ("longest", 0), ("longest", 10**9), ("at_once", 0), ("at_once", 129),
+    ("program", 128), ("program", None), ("lowest", "x"), ("highest", float("inf")), ("longest", []),
 ])  # fmt: skip
 def test_hostile_json_is_refused_in_one_sentence(name: str, value: Any) -> None:
-    values = PerformanceNotation(30, 90, 500, 4).to_json() | {name: value}
+    values = PerformanceNotation(30, 90, 500, 8, 4).to_json() | {name: value}
     with pytest.raises(RecurraError, match=r"^here is not a vocabulary of performances \(.*\); copy the model again$"):
         from_json(values, "here")
     del values[name]

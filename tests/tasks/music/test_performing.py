@@ -107,6 +107,13 @@ class TestOrder:
         draft = order.after(draft, number(NOTE_OFF, 60))
         assert max(value for kind, value in open_to(order, draft) if kind == TIME_SHIFT) == 80
 
+    def test_no_more_notes_sound_at_once_than_in_the_corpus(self) -> None:
+        order = PerformanceOrder(PerformanceNotation(58, 62, 150, at_once=2), 230)
+        draft = written(order, (VELOCITY, 9), (NOTE_ON, 60), (NOTE_ON, 61))
+        assert {kind for kind, _ in open_to(order, draft)} == {TIME_SHIFT}
+        draft = order.after(order.after(draft, number(TIME_SHIFT, 9)), number(NOTE_OFF, 60))
+        assert NOTE_ON in {kind for kind, _ in open_to(order, draft)}
+
     def test_when_everything_sounds_only_time_goes_on(self) -> None:
         order = PerformanceOrder(PerformanceNotation(60, 61, 150), 230)
         draft = written(order, (VELOCITY, 9), (NOTE_ON, 60), (NOTE_ON, 61))
