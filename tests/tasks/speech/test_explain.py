@@ -161,9 +161,7 @@ class TestCommand:
         assert value["text"] == value["alternatives"][0]["text"] == "bade"
         assert value["path"] == str(tmp_path / "heard.html")
 
-    def test_silence_has_a_page_too(
-        self, recurra: Command, trained_speech: Path, model: Model, tmp_path: Path
-    ) -> None:
+    def test_silence_has_a_page_too(self, recurra: Command, trained_speech: Path, model: Model, tmp_path: Path) -> None:
         soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
         answer = recurra("speech", "explain", trained_speech, tmp_path / "silent.wav", "--out", tmp_path / "p.html")
         assert (answer.status, answer.out.splitlines()[0]) == (0, "")

@@ -272,7 +272,7 @@ def test_what_is_not_of_its_encoding_is_refused_with_the_line(
 ) -> None:
     message = refusal(write(tmp_path / "pairs.tsv", data), encoding=encoding)
     if encoding != "utf-16":
-        assert f"pairs.tsv, line {line}: this is not {encoding}; save it as UTF-8 or name the right `encoding`" in message
+        assert f"pairs.tsv, line {line}: this is not {encoding}; make it UTF-8 or name the right `encoding`" in message
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "gb18030", "utf-32"])
