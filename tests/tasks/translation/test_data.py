@@ -416,7 +416,7 @@ def test_columns_of_what_is_no_table_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["characters", "words", "subwords", "bytes"])
 def test_sentences_are_encoded_once_for_all_that_asks(kind: TokenKind) -> None:
     texts = ["the cat was full", "dogs", "the cat"] * 4
-    vocabularies = VocabularyPair.build(kind, texts, texts, True, 300, 1)
+    vocabularies = VocabularyPair.build((kind, kind), texts, texts, True, 300, 1)
     vocabulary = vocabularies.source
     for text in (" the  cat\n", "", "春 the 春 z", "z" * 1000, "z" * 1001):
         sentence = encode_sentence(text, vocabularies)
