@@ -78,7 +78,7 @@ def _pieces(name: str, file: MidiFile, charset: str) -> tuple[Piece, ...]:
 def _piece(name: str, file: MidiFile, tracks: Sequence[MidiTrack], charset: str) -> Piece:
     left_out: Counter[str] = Counter()
     players, notes = _players(play(tracks, left_out), TICKS / file.ticks, charset, left_out)
-    meters, tempos = _changes(tracks, TICKS / file.ticks)
+    meters, tempos = _changes(tracks, TICKS / file.ticks, left_out)
     if file.frames:
         left_out["tempos of a file that counts frames"] += len(tempos)
         tempos = []
@@ -88,16 +88,20 @@ def _piece(name: str, file: MidiFile, tracks: Sequence[MidiTrack], charset: str)
 
 
 def _changes(
-    tracks: Sequence[MidiTrack], scale: float
+    tracks: Sequence[MidiTrack], scale: float, left_out: Counter[str]
 ) -> tuple[list[tuple[float, int, int]], list[tuple[float, float]]]:
     """Metres and tempos of all tracks, in ticks of a `Piece`."""
     meters: list[tuple[float, int, int]] = []
     tempos: list[tuple[float, float]] = []
     for track in tracks:
         for tick, status, kind, _, data in track.events:
-            if status == META and kind == TEMPO and len(data) >= 3:
+            if status != META or kind not in (TEMPO, METRE):
+                continue
+            if len(data) < (3 if kind == TEMPO else 2):
+                left_out["impossible tempos" if kind == TEMPO else "impossible metres"] += 1
+            elif kind == TEMPO:
                 tempos.append((tick * scale, 60e6 / max(int.from_bytes(data[:3], "big"), 1)))
-            elif status == META and kind == METRE and len(data) >= 2:
+            else:
                 meters.append((tick * scale, data[0], 1 << min(data[1], MAX_POWER)))
     return meters, tempos
 
