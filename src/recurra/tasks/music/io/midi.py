@@ -14,7 +14,7 @@ from recurra.errors import RecurraError, os_errors
 from recurra.files import write_atomic
 from recurra.tasks.music.grid import FASTEST, SLOWEST, assemble, spans
 from recurra.tasks.music.io.charsets import AUTO, decode_text, guess_charset
-from recurra.tasks.music.io.midi_bytes import ASSUMED_TEMPO, META, MidiFile, MidiTrack, parse
+from recurra.tasks.music.io.midi_events import ASSUMED_TEMPO, META, MidiFile, MidiTrack, parse
 from recurra.tasks.music.io.midi_playing import METRE, TEMPO, PlayedNote, PlayedTrack, has_notes, play
 from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.pieces import TICKS, Note, Piece, Track

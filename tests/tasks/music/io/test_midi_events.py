@@ -1,5 +1,6 @@
 """MIDI files byte by byte: clean ones as mido reads them, damaged ones as far as they go, hostile ones in no time."""
 
+import contextlib
 import io
 import struct
 import time
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 from midi_files import A_QUARTER, QUARTER, chunk, events, file, metre, name, number, off, on, program, tempo, track
 from mido.midifiles.meta import encode_variable_int
 
-from recurra.tasks.music.io import midi_bytes
-from recurra.tasks.music.io.midi_bytes import ESCAPE, META, SYSEX, Event, MidiFile, parse
+from recurra.tasks.music.io import midi_events
+from recurra.tasks.music.io.midi_events import ESCAPE, META, SYSEX, Event, MidiFile, parse
 
 GOOD = file(
     track((0, name(b"one")), (0, metre(3, 2)), (0, tempo(500_000)), *A_QUARTER),
@@ -197,17 +198,17 @@ def test_every_cut_leaves_what_stands_before_it() -> None:
 
 def test_few_faults_are_told_of_many() -> None:
     found = parse(file(*[relength(track(*A_QUARTER), 0, 3)] * 50))
-    assert len(found.faults) == midi_bytes.MAX_FAULTS + 1
+    assert len(found.faults) == midi_events.MAX_FAULTS + 1
     assert found.faults[-1] == "46 faults more"
 
 
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(midi_bytes, "MAX_EVENTS", 13)
+    monkeypatch.setattr(midi_events, "MAX_EVENTS", 13)
     assert parse(GOOD)
-    monkeypatch.setattr(midi_bytes, "MAX_EVENTS", 12)
+    monkeypatch.setattr(midi_events, "MAX_EVENTS", 12)
     with pytest.raises(ValueError, match="more than 12 events"):
         parse(GOOD)
-    monkeypatch.setattr(midi_bytes, "MAX_TRACKS", 1)
+    monkeypatch.setattr(midi_events, "MAX_TRACKS", 1)
     with pytest.raises(ValueError, match="more than 1 tracks"):
         parse(GOOD)
 
@@ -233,11 +234,8 @@ SIZE = 2**18
 )  # fmt: skip
 def test_no_file_takes_longer_than_its_size(data: bytes) -> None:
     begun = time.process_time()
-    try:
-        found = parse(data)
-        assert sum(len(one.events) for one in found.tracks) <= len(data)
-    except ValueError as error:
-        assert str(error)
+    with contextlib.suppress(ValueError):
+        assert sum(len(one.events) for one in parse(data).tracks) <= len(data)
     assert time.process_time() - begun < 5.0
 
 
@@ -248,8 +246,8 @@ def test_any_bytes_are_read_or_refused(data: st.DataObject) -> None:
     damaged = GOOD[:at] + rubbish + GOOD[end:]
     try:
         found = parse(damaged)
-    except ValueError as error:
-        assert str(error)
+    except ValueError:
+        assert damaged[:14] != GOOD[:14], "only the header can be past mending"
         return
     for one in found.tracks:
         ticks = [event[0] for event in one.events]
