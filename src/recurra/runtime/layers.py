@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
@@ -10,30 +10,10 @@ from recurra.arrays import FloatArray
 from recurra.errors import OptionError
 from recurra.kernels.int8 import Int8Matrix, add_scaled_product
 from recurra.kernels.recurrence import affine, gru_gates, gru_step, lstm_gates, lstm_step, rnn_gates, rnn_step
-from recurra.runtime.cells import CellName
+from recurra.runtime.cells import CellName, LayerState, LayerWeights
 
 Precision = Literal["float32", "int8"]
 """How many bits the weights have that are multiplied."""
-
-LayerState = tuple[FloatArray, ...]
-"""`(h,)` or `(h, c)`, each `(hidden_size,)`."""
-
-
-class LayerWeights(NamedTuple):
-    """The four weights of one layer, gates stacked as in PyTorch; see `models.cells`."""
-
-    weight_ih: FloatArray
-    weight_hh: FloatArray
-    bias_ih: FloatArray
-    bias_hh: FloatArray
-
-    def bias(self, cell: CellName) -> FloatArray:
-        """All there is to add to the gates, but for a GRU, which keeps the hidden state's own apart in `bias_hh`."""
-        return self.bias_ih.copy() if cell == "gru" else self.bias_ih + self.bias_hh
-
-    def without_inputs(self) -> LayerWeights:
-        """Those of a layer whose inputs have been multiplied already, and come as its bias."""
-        return self._replace(weight_ih=self.weight_ih[:, :0])
 
 
 class Layer(Protocol):

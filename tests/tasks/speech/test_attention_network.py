@@ -42,10 +42,10 @@ def log_probs_of(model: AttentionNetwork, batch: Heard, symbols: list[np.ndarray
     given = [[EDGE, *each.tolist()] for each in symbols]
     said = []
     for time in range(max(map(len, given))):
-        tokens = torch.tensor([each[time] if time < len(each) else EDGE for each in given])
+        tokens = np.array([each[time] if time < len(each) else EDGE for each in given])
         stepped = step(tokens, state)
         state = stepped.state
-        said.append(stepped.log_probs)
+        said.append(stepped.log_probs.tensor)
     return [torch.stack(said)[: len(each), row] for row, each in enumerate(given)]
 
 
