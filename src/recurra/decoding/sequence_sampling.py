@@ -11,7 +11,6 @@ from recurra.decoding.candidates import IMPOSSIBLE, DecodingProblem, OutputRules
 from recurra.decoding.hypothesis import Ended, History, Hypothesis
 from recurra.decoding.sampling import Sampling, fresh_seed
 from recurra.decoding.step import DecoderStep, LogProbs, StateT
-from recurra.kernels.sampling import draw
 
 
 def sample_sequences(
@@ -84,6 +83,8 @@ def _draw(
     generators: Sequence[np.random.Generator],
 ) -> tuple[IntArray, DoubleArray]:
     """The next token of each row and its log-probability under the model, `(rows,)` each."""
+    from recurra.kernels.sampling import draw  # see `sampling`
+
     length = written.shape[1]
     own = log_probs.numpy()
     check_numbers(own)

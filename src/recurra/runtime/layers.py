@@ -10,7 +10,7 @@ from recurra.arrays import FloatArray
 from recurra.errors import OptionError
 from recurra.kernels.int8 import Int8Matrix, add_scaled_product
 from recurra.kernels.recurrence import affine, gru_gates, gru_step, lstm_gates, lstm_step, rnn_gates, rnn_step
-from recurra.runtime.cells import CellName, LayerState, LayerWeights
+from recurra.runtime.cells import CellName, LayerState, LayerWeights, state_parts
 
 Precision = Literal["float32", "int8"]
 """How many bits the weights have that are multiplied."""
@@ -70,6 +70,20 @@ class Float32Layer:
             return (h_out,)
         rnn_step(inputs, h, self._weight, bias, np.empty_like(bias), h_out, self.cell == "rnn-relu")
         return (h_out,)
+
+
+def run_stream(
+    cell: CellName, weights: LayerWeights, inputs: FloatArray, state: LayerState | None
+) -> tuple[FloatArray, LayerState]:
+    """See `recurrent.Run`; of one sequence, `(1, T, I)`, in compiled steps."""
+    layer, hidden_size = Float32Layer(cell, weights.without_inputs()), weights.weight_hh.shape[1]
+    now = tuple(part[0] for part in state) if state else (np.zeros(hidden_size, np.float32),) * state_parts(cell)
+    outputs = np.empty((1, inputs.shape[1], hidden_size), np.float32)
+    nothing: FloatArray = np.empty(0, np.float32)
+    for time, gates in enumerate(inputs[0] @ weights.weight_ih.T + layer.bias):
+        now = layer.step(nothing, gates, now)
+        outputs[0, time] = now[0]
+    return outputs, tuple(part[None] for part in now)
 
 
 class Int8Layer:

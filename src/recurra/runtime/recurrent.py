@@ -5,13 +5,17 @@ Shapes: B batch, T time, I input_size, H hidden_size, D directions, G gates stac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from recurra.arrays import FloatArray, IntArray
 from recurra.runtime.cells import GATE_COUNTS, CellName, LayerState, LayerWeights, state_parts
 from recurra.runtime.stored import Shapes, Weights
+
+Run = Callable[[CellName, LayerWeights, FloatArray, LayerState | None], tuple[FloatArray, LayerState]]
+"""One layer in one direction over whole sequences `(B, T, I)` from a state, its arrays `(B, H)`, or None for an empty
+one: the outputs `(B, T, H)`, and the state at the end."""
 
 
 def stack_shapes(cell: CellName, input_size: int, hidden_size: int, num_layers: int, bidirectional: bool) -> Shapes:
@@ -27,7 +31,9 @@ def stack_shapes(cell: CellName, input_size: int, hidden_size: int, num_layers: 
     return shapes
 
 
-def annotate(cell: CellName, weights: Weights, inputs: FloatArray, lengths: IntArray) -> FloatArray:
+def annotate(
+    cell: CellName, weights: Weights, inputs: FloatArray, lengths: IntArray, run: Run | None = None
+) -> FloatArray:
     """The top layer's outputs for sequences of different lengths, each read from an empty state.
 
     Args:
@@ -35,18 +41,20 @@ def annotate(cell: CellName, weights: Weights, inputs: FloatArray, lengths: IntA
         weights: of the stack, by the names of `stack_shapes`.
         inputs: `(B, T, I)`.
         lengths: `(B,)`, at least 1.
+        run: a layer's loop, if not the one in NumPy: `layers.run_stream` is faster for one long sequence.
 
     Returns:
         `(B, T, D * H)`, zero where nothing is.
     """
+    run = run or run_layer
     time = np.arange(inputs.shape[1])
     mask = time < lengths[:, None]  # (B, T)
     reversed_time = np.where(mask, lengths[:, None] - 1 - time, time)  # (B, T)
     batch = np.arange(len(inputs))[:, None]  # (B, 1)
     for index in range(_depth(weights)):
-        outputs, _ = _run(cell, layer_weights(weights, index, ""), inputs)  # (B, T, H)
+        outputs, _ = run(cell, layer_weights(weights, index, ""), inputs, None)  # (B, T, H)
         if f"layers.{index}.weight_hh_l0_reverse" in weights:
-            backward, _ = _run(cell, layer_weights(weights, index, "_reverse"), inputs[batch, reversed_time])
+            backward, _ = run(cell, layer_weights(weights, index, "_reverse"), inputs[batch, reversed_time], None)
             outputs = np.concatenate([outputs, backward[batch, reversed_time]], axis=-1)  # (B, T, 2 * H)
         inputs = outputs * mask[:, :, None]
     return inputs
@@ -59,7 +67,11 @@ def layer_weights(weights: Weights, index: int, end: str) -> LayerWeights:
 
 
 def advance(
-    cell: CellName, weights: Weights, inputs: FloatArray, state: Sequence[LayerState] | None
+    cell: CellName,
+    weights: Weights,
+    inputs: FloatArray,
+    state: Sequence[LayerState] | None,
+    run: Run | None = None,
 ) -> tuple[FloatArray, list[LayerState]]:
     """The next steps of streams through layers that read from one end.
 
@@ -68,13 +80,14 @@ def advance(
         weights: of the stack, by the names of `stack_shapes`.
         inputs: `(B, T, I)`.
         state: of each layer, its arrays `(B, H)`; None before the first step.
+        run: see `annotate`.
 
     Returns:
         The top layer's outputs, `(B, T, H)`, and the new state.
     """
-    ends = []
+    ends, run = [], run or run_layer
     for index in range(_depth(weights)):
-        inputs, end = _run(cell, layer_weights(weights, index, ""), inputs, state[index] if state else None)
+        inputs, end = run(cell, layer_weights(weights, index, ""), inputs, state[index] if state else None)
         ends.append(end)
     return inputs, ends
 
@@ -83,10 +96,10 @@ def _depth(weights: Weights) -> int:
     return sum(name.endswith("weight_hh_l0") for name in weights)
 
 
-def _run(
-    cell: CellName, weights: LayerWeights, inputs: FloatArray, state: LayerState | None = None
+def run_layer(
+    cell: CellName, weights: LayerWeights, inputs: FloatArray, state: LayerState | None
 ) -> tuple[FloatArray, LayerState]:
-    """One layer in one direction over whole sequences `(B, T, I)`: `(B, T, H)`, and the state at the end."""
+    """See `Run`; in NumPy."""
     hidden_size = weights.weight_hh.shape[1]
     outputs = np.empty((*inputs.shape[:2], hidden_size), np.float32)
     state = state or (np.zeros((len(inputs), hidden_size), np.float32),) * state_parts(cell)

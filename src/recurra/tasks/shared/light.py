@@ -1,10 +1,9 @@
-"""Networks of models that are used without PyTorch."""
+"""Language models of model folders that are used without PyTorch."""
 
 from __future__ import annotations
 
 from recurra.config import required
-from recurra.models.architecture import Architecture, EncoderDecoderArchitecture
-from recurra.runtime.decoder import DecoderSizes
+from recurra.models.architecture import Architecture
 from recurra.runtime.layers import Precision
 from recurra.runtime.packed import PackedLanguageModel, shapes_of
 from recurra.runtime.rules import RuleFeatures
@@ -41,25 +40,3 @@ def packed_language_model(
     )
     file.require_shapes(shapes)
     return PackedLanguageModel(architecture.cell, file.weights, rules, precision)
-
-
-def decoder_sizes(architecture: EncoderDecoderArchitecture, vocabulary_size: int, value_size: int) -> DecoderSizes:
-    """What a decoder is made of.
-
-    Args:
-        architecture: a resolved one.
-        vocabulary_size: number of tokens.
-        value_size: features of an annotation.
-    """
-    hidden_size = required(architecture.hidden_size, "hidden_size")
-    return DecoderSizes(
-        cell=architecture.cell,
-        vocabulary_size=vocabulary_size,
-        embedding_size=required(architecture.embedding_size, "embedding_size"),
-        hidden_size=hidden_size,
-        num_layers=required(architecture.num_layers, "num_layers"),
-        value_size=value_size,
-        attention=architecture.attention,
-        attention_size=architecture.attention_size or hidden_size,
-        tied=required(architecture.tied, "tied"),
-    )

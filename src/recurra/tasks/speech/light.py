@@ -15,9 +15,10 @@ from recurra.decoding.array_step import ArrayReader, log_softmax
 from recurra.runtime.cells import LayerState
 from recurra.runtime.decoder import Decoder, DecoderSizes, Encoded, decoder_shapes
 from recurra.runtime.encoder_decoder import summary_of
+from recurra.runtime.layers import run_stream
 from recurra.runtime.recurrent import advance, annotate, stack_shapes
 from recurra.runtime.stored import Shapes, Weights, within
-from recurra.tasks.shared.light import decoder_sizes
+from recurra.tasks.shared.sizes import decoder_sizes
 from recurra.tasks.speech.config import Config, decoder_of
 
 
@@ -63,12 +64,12 @@ class CtcNetwork:
 
     def hear(self, steps: FloatArray) -> FloatArray:
         """See `Hearing`."""
-        outputs = annotate(self._cell, self._recurrent, steps[None], np.array([len(steps)]))
+        outputs = annotate(self._cell, self._recurrent, steps[None], np.array([len(steps)]), run_stream)
         return self._log_probs(outputs[0])
 
     def hear_on(self, steps: FloatArray, state: Sequence[LayerState] | None) -> tuple[FloatArray, Sequence[LayerState]]:
         """See `Hearing`."""
-        outputs, state = advance(self._cell, self._recurrent, steps[None], state)
+        outputs, state = advance(self._cell, self._recurrent, steps[None], state, run_stream)
         return self._log_probs(outputs[0]), state
 
     def _log_probs(self, outputs: FloatArray) -> FloatArray:

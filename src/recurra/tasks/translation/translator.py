@@ -18,7 +18,7 @@ from recurra.decoding.seq2seq import Reader, Request, Target, draw_all, require_
 from recurra.errors import OptionError, RecurraError
 from recurra.runtime import stored
 from recurra.runtime.encoder_decoder import EncoderDecoder, EncoderDecoderSizes, shapes_of
-from recurra.tasks.shared.light import decoder_sizes
+from recurra.tasks.shared.sizes import decoder_sizes
 from recurra.tasks.shared.vocabularies import require_same_vocabulary
 from recurra.tasks.translation.config import SPARE, Config
 from recurra.tasks.translation.data import Sentence, encode_sentence, too_long
