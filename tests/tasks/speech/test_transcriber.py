@@ -1,4 +1,4 @@
-"""Transcribing without PyTorch: the same text as with it, from the same folder; whole, chunk by chunk, with a search."""
+"""Transcribing without PyTorch: the same text as with it, from the same folder, whole and chunk by chunk."""
 
 import json
 from dataclasses import replace

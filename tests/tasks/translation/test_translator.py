@@ -95,7 +95,8 @@ def test_the_command_translates_without_pytorch(trained_translation: Path, tmp_p
 import io
 from recurra.cli import main
 folder = {str(trained_translation)!r}
-for arguments in (["beach", "--json"], ["--file", {str(lines)!r}, "--ensemble", folder], ["abc", "--sample", "--seed", "1"]):
+many = ["--file", {str(lines)!r}, "--ensemble", folder]
+for arguments in (["beach", "--json"], many, ["abc", "--sample", "--seed", "1"]):
     status = main(["translation", "translate", folder, *arguments])
     print(status, [name for name in ("torch", "accelerate", "matplotlib", "sacrebleu") if sys.modules.get(name)])
 """
