@@ -102,6 +102,7 @@ class ArrayStep:
         self.first: State = (*encoded.state, sources[None])
         self._active = None if encoded.memory is None else ActiveMemories(encoded.memory, len(sources))
 
+    @np.errstate(over="ignore", invalid="ignore")  # huge weights are for the search to refuse
     def __call__(self, tokens: IntArray, state: State) -> StepOutput[State]:
         """See `DecoderStep`."""
         *before, sources = state
@@ -138,6 +139,7 @@ class ArrayReader:
         """Whether it has attention."""
         return self.decoder.attends
 
+    @np.errstate(over="ignore", invalid="ignore")
     def begin(self, batch: Sequence[int]) -> tuple[ArrayStep, State]:
         """The step before some of the sources, and its first state."""
         step = ArrayStep(self.decoder, self.encode(batch))

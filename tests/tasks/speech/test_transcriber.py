@@ -44,7 +44,7 @@ def twins(**options: Any) -> tuple[Model, Transcriber]:
     network = Model.build(config, vocabulary)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.normal_(std=0.8)
+            parameter.normal_(std=0.3 if config.cell == "rnn-relu" else 0.8)  # which grows without bound
     tensors = unique_tensors(network)
     assert shapes_of(config, SYMBOLS.size) == {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     weights = {name: tensor.numpy() for name, tensor in tensors.items()}
@@ -53,10 +53,10 @@ def twins(**options: Any) -> tuple[Model, Transcriber]:
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "rnn-relu"])
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_the_same_log_probabilities_whole_and_by_chunks(cell: str, bidirectional: bool, song: np.ndarray) -> None:
+def test_the_same_log_probabilities(cell: str, bidirectional: bool, song: np.ndarray) -> None:
     model, transcriber = twins(cell=cell, bidirectional=bidirectional)
     expected = model.log_probs(song)
-    np.testing.assert_allclose(transcriber.log_probs(song), expected, atol=1e-4 if cell == "rnn-relu" else 2e-5)
+    np.testing.assert_allclose(transcriber.log_probs(song), expected, atol=2e-5)
     assert transcriber.transcribe(song, n_best=3).others == model.transcribe(song, n_best=3).others
 
 
@@ -120,7 +120,7 @@ def test_the_commands_transcribe_without_pytorch(
     trained_speech: Path, trained_speller: Path, tmp_path: Path, song: np.ndarray
 ) -> None:
     soundfile.write(tmp_path / "a.wav", song, RATE)
-    text.train(text.Texts(["bad cab ebb ade\n" * 40]), tmp_path / "lm", progress=False, **TINY_TEXT)
+    text.train(text.Texts(["bad cab ebb ade\n" * 100]), tmp_path / "lm", progress=False, **TINY_TEXT)
     (tmp_path / "hot.txt").write_text("ebb\t1.5\n", encoding="utf-8")
     helped = ["--language-model", str(tmp_path / "lm"), "--hot-words", str(tmp_path / "hot.txt")]
     code = f"""

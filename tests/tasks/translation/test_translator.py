@@ -148,6 +148,14 @@ def test_a_damaged_configuration_is_refused(translation_model: Path) -> None:
         Translator.load(translation_model)
 
 
+def test_weights_that_overflow_are_refused(trained_translation: Path) -> None:
+    translator = Translator.load(trained_translation)
+    decoder = translator.network.decoder
+    decoder._output = np.full_like(decoder._output, 3e38)
+    with pytest.raises(RecurraError, match="are not numbers"):
+        translator.translate("beach")
+
+
 def test_weights_of_another_network_are_refused(translation_model: Path) -> None:
     content = json.loads((translation_model / "config.json").read_text(encoding="utf-8"))
     content["config"]["attention"] = "none"

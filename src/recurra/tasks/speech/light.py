@@ -60,13 +60,16 @@ class CtcNetwork:
         self._cell = config.cell
         self.bidirectional = config.bidirectional
         self._recurrent = within(weights, "recurrent")
-        self._weight, self._bias = weights["output.weight"], weights["output.bias"]
+        self._weight = np.asarray(weights["output.weight"], np.float32)
+        self._bias = np.asarray(weights["output.bias"], np.float32)
 
+    @np.errstate(over="ignore", invalid="ignore")  # huge weights are for the search to refuse
     def hear(self, steps: FloatArray) -> FloatArray:
         """See `Hearing`."""
         outputs = annotate(self._cell, self._recurrent, steps[None], np.array([len(steps)]), run_stream)
         return self._log_probs(outputs[0])
 
+    @np.errstate(over="ignore", invalid="ignore")
     def hear_on(self, steps: FloatArray, state: Sequence[LayerState] | None) -> tuple[FloatArray, Sequence[LayerState]]:
         """See `Hearing`."""
         outputs, state = advance(self._cell, self._recurrent, steps[None], state, run_stream)
