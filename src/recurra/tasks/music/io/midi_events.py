@@ -111,7 +111,7 @@ class _Faults:
             self._more += 1
 
     def told(self) -> tuple[str, ...]:
-        counted = [f"{count:,} {kind}" for kind, count in self.events.items()]
+        counted = [f"{kind}: {count:,}" for kind, count in self.events.items()]
         return (*self._sentences, *([f"{self._more:,} faults more"] if self._more else []), *counted)
 
 
@@ -278,7 +278,7 @@ def _channel_event(data: bytes, at: int, tick: int, status: int, faults: Counter
 def _system_event(data: bytes, at: int, end: int, tick: int, status: int, faults: Counter[str]) -> tuple[Event, int]:
     """Any other event, likewise; beyond `end` nothing is copied."""
     if status not in (META, SYSEX, ESCAPE):
-        faults["events that belong on cables, not in files (status F1 to FE)"] += 1
+        faults["events that belong on cables, not in files"] += 1
         for _ in range(STRAY_DATA.get(status, 0)):
             at += data[at] < 0x80
         return (tick, status, 0, 0, b""), at
