@@ -104,6 +104,7 @@ ENDS_TWICE = chunk(b"MTrk", events((0, b"\xff\x2f\0"), *A_QUARTER, (0, b"\xff\x2
         (relength(GOOD, FIRST, 35 + 8 + 31), "track 1 has 35 bytes, not 74 as it says", ALL),
         (relength(GOOD, SECOND, 2**32 - 1), "track 2 has 31 bytes, not 4,294,967,295 as it says", ALL),
         (GOOD[:-7], "track 2 is cut off", ALL),
+        (GOOD[:-4], "track 2 is cut off", ALL),
         (GOOD[:-13], "track 2 is cut off", [ALL[0], ALL[1][:1]]),
         (GOOD[:SECOND], "it announces 2 tracks and holds 1", ALL[:1]),
         (GOOD[: SECOND + 6], "6 bytes that mean nothing stand after track 1", ALL[:1]),

@@ -196,6 +196,8 @@ def _track_chunk(data: bytes, at: int, number: int, room: int, faults: _Faults) 
         following = data.find(b"MTrk", at + 8)
         end = len(data) if following < 0 else following
     track, stop, reason = _events(data, at + 8, end, room, faults.events)
+    if reason and track.whole and at + 8 + stated > len(data) == end:
+        track, reason = track._replace(whole=False), "is cut off"
     if reason:
         faults.tell(f"track {number} {reason}")
         return track, end
