@@ -10,7 +10,7 @@ from recurra.errors import OptionError, os_errors
 from recurra.progress import note
 from recurra.runtime import stored
 from recurra.tasks import TASKS
-from recurra.tasks.shared import archive
+from recurra.tasks.shared import archive, hub
 from recurra.tasks.shared.commands import command
 from recurra.tasks.shared.output import print_json, print_table, readable_size
 
@@ -69,6 +69,32 @@ def unpack(packed: Path, *, out: Path) -> None:
         out: The model folder to make.
     """
     archive.unpack(packed, out)
+    print(out)
+
+
+@command
+def push(model: Path, repository: str, *, private: bool = False, message: str = "") -> None:
+    """Put a model on the Hugging Face hub, without its checkpoint and its training pieces.
+
+    Args:
+        model: The model folder.
+        repository: Its name there, OWNER/NAME; made if need be.
+        private: Make a repository that only you see.
+        message: What the commit says.
+    """
+    print(hub.push(model, repository, private, message))
+
+
+@command
+def pull(repository: str, *, out: Path, revision: str | None = None) -> None:
+    """Make a model folder of a model on the Hugging Face hub.
+
+    Args:
+        repository: Its name there, OWNER/NAME.
+        out: The model folder to make.
+        revision: A branch, a tag or a commit; the main branch if not given.
+    """
+    hub.pull(repository, out, revision)
     print(out)
 
 
