@@ -16,8 +16,9 @@ from recurra.progress import note
 from recurra.tasks.music.composer import AnyComposer, Composer
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls
-from recurra.tasks.music.data import one_piece
+from recurra.tasks.music.data import opened
 from recurra.tasks.music.harmony import estimate_key
+from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.novelty import Copy
 from recurra.tasks.music.pieces import Piece, bar_lines
 from recurra.tasks.music.render.output import STRAIGHT, require_known, swing, write_piece
@@ -147,6 +148,7 @@ def compose(
     samples: int = 1,
     json: bool = False,
     start: Start = Start(),
+    reading: Reading = Reading(),
     controls: Controls = Controls(),
     playing: Playing = Playing(),
     sampling: Sampling = Sampling(),
@@ -166,8 +168,8 @@ def compose(
     files = Files(out, roll, score)
     require_known(out, playing.soundfont, timing)
     loaded = Composer.load(model)
-    prime = loaded.beginning(_only(start.prime, loaded), start.prime_bars) if start.prime else None
-    melody = _only(start.melody, loaded) if start.melody else None
+    prime = loaded.beginning(_only(start.prime, loaded, reading), start.prime_bars) if start.prime else None
+    melody = _only(start.melody, loaded, reading) if start.melody else None
     for path in files.all:
         require_writable_parent(path)
     sampling = sampling.seeded()
@@ -205,12 +207,12 @@ def compose(
         print_json({"path": made[0]["path"], "pieces": made, "count": len(made)})
 
 
-def _only(path: Path, model: AnyComposer) -> Piece:
+def _only(path: Path, model: AnyComposer, reading: Reading) -> Piece:
     """The piece in a file, or the first of several."""
-    piece, more = one_piece(path, model.config.frame)
-    if more:
-        note(f"{path} holds {more + 1} pieces; the first is taken")
-    return piece
+    pieces = opened(path, model.config.frame, reading).pieces
+    if len(pieces) > 1:
+        note(f"{path} holds {len(pieces)} pieces; the first is taken")
+    return pieces[0]
 
 
 def _facts(piece: Piece) -> dict[str, Any]:
@@ -244,7 +246,7 @@ def _novelty(piece: Piece, copy: Copy | None, model: AnyComposer) -> str:
 
 
 @command
-def evaluate(model: Path, data: str, *, json: bool = False) -> None:
+def evaluate(model: Path, data: str, *, json: bool = False, reading: Reading = Reading()) -> None:
     """Measure how well a model predicts pieces: nats a frame, bits a note.
 
     Args:
@@ -254,12 +256,20 @@ def evaluate(model: Path, data: str, *, json: bool = False) -> None:
     """
     from recurra.tasks.music.model import Model
 
-    figures = Model.load(model, "auto").evaluate(data)
+    figures = Model.load(model, "auto").evaluate(data, reading=reading)
     (print_json if json else print_table)(figures)
 
 
 @command
-def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = (), json: bool = False) -> None:
+def explain(
+    model: Path,
+    data: str,
+    *,
+    out: Path,
+    against: tuple[Path, ...] = (),
+    json: bool = False,
+    reading: Reading = Reading(),
+) -> None:
     """Show what a model hears in pieces: one HTML page, and pictures beside it.
 
     Args:
@@ -273,11 +283,13 @@ def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = ()
 
     require_suffix(out, ".html", ".htm")
     others = [Model.load(folder) for folder in against]
-    print_explained(Model.load(model).explain(data, out, against=others), json)
+    print_explained(Model.load(model).explain(data, out, against=others, reading=reading), json)
 
 
 @command
-def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = False) -> None:
+def compare(
+    model: Path, *pieces: str, out: Path | None = None, json: bool = False, reading: Reading = Reading()
+) -> None:
     """Compare pieces with what a model was trained on: their statistics, and what is copied.
 
     Args:
@@ -292,7 +304,7 @@ def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = Fal
     if out:
         require_suffix(out, ".png")
     loaded = Model.load(model)
-    comparison = loaded.compare(pieces)
+    comparison = loaded.compare(pieces, reading=reading)
     if out:
         require_writable_parent(out)
         comparison.draw(out)

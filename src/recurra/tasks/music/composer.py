@@ -90,7 +90,7 @@ class AnyComposer:
             raise OptionError("`prime` and `melody` both say how the piece begins; give one of them")
         controls, sampling = _with_either(controls, sampling, options)
         begun = self.beginning(prime, prime_bars) if prime else None
-        source = one_piece(melody, self.config.frame)[0] if melody else None
+        source = one_piece(melody, self.config.frame) if melody else None
         voice = voice_of(source, self.notation, melody_track) if source else None
         course = plan(controls, self.notation, begun, voice, source.meters if source else ())
         bars = len(course.bar_lines) - 1
@@ -115,7 +115,7 @@ class AnyComposer:
         Raises:
             OptionError: if the piece has fewer.
         """
-        begun = beginning_of(one_piece(prime, self.config.frame)[0], bars)
+        begun = beginning_of(one_piece(prime, self.config.frame), bars)
         return replace(begun, left_out=dict(+encode(begun, self.notation)[1]))
 
     def longest_copy(self, piece: Piece) -> Copy | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from recurra.config import Range, fill_in
 from recurra.models.architecture import Architecture
+from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.notation import MARGIN, NotationKind
 from recurra.tasks.music.pieces import TICKS
 from recurra.training.options import DEFAULT_MINUTES, StreamTraining, fit_streams
@@ -22,7 +23,7 @@ TINY_MINUTES = 0.5
 
 
 @dataclass(frozen=True)
-class Config(Architecture, StreamTraining):
+class Config(Reading, Architecture, StreamTraining):
     """Everything that can be chosen about a music model."""
 
     group: ClassVar[str] = "data"

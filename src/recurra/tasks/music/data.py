@@ -16,9 +16,10 @@ from recurra.data.sources import called, find_files, listed, sample_named
 from recurra.data.streams import VariedStreams
 from recurra.data.tokenizer import Tokens
 from recurra.errors import OptionError, RecurraError
-from recurra.progress import Bar, bar
+from recurra.progress import Bar, bar, note
 from recurra.tasks.music.config import Config
-from recurra.tasks.music.io.midi import read_midi
+from recurra.tasks.music.io.midi import read_midi_pieces
+from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.io.rolls import read_rolls
 from recurra.tasks.music.io.scores import read_score
 from recurra.tasks.music.notation import Notation
@@ -29,22 +30,26 @@ from recurra.tasks.music.transcription import encode, suit
 Source = str | Path | Piece
 """What music is given as: a file, a folder, `sample:NAME`, or a piece itself."""
 
-Reader = Callable[[Path, int], tuple[Piece, ...]]
+Reader = Callable[[Path, int, Reading], tuple[Piece, ...]]
 """Reads the pieces of one file; the number is the ticks a frame of a piano roll lasts."""
 
 
-def _midi(path: Path, frame: int) -> tuple[Piece, ...]:
-    return (read_midi(path),)
+def _midi(path: Path, frame: int, reading: Reading) -> tuple[Piece, ...]:
+    return read_midi_pieces(path, reading)
 
 
-def _score(path: Path, frame: int) -> tuple[Piece, ...]:
-    return read_score(path)
+def _score(path: Path, frame: int, reading: Reading) -> tuple[Piece, ...]:
+    return read_score(path, charset=reading.charset)
+
+
+def _rolls(path: Path, frame: int, reading: Reading) -> tuple[Piece, ...]:
+    return read_rolls(path, frame)
 
 
 READERS: Mapping[str, Reader] = {
-    **dict.fromkeys((".mid", ".midi", ".kar"), _midi),
+    **dict.fromkeys((".mid", ".midi", ".kar", ".rmi"), _midi),
     **dict.fromkeys((".musicxml", ".xml", ".mxl", ".abc", ".krn"), _score),
-    ".json": read_rolls,
+    ".json": _rolls,
 }
 """What is taken from a folder, by the end of its name, and who reads it."""
 
@@ -59,6 +64,10 @@ MIN_NOTES = 50
 """Fewer notes are refused: there is nothing to learn from them."""
 
 
+MAX_REPAIRED = 20
+"""Files that were damaged are told of by name, up to so many."""
+
+
 @dataclass(frozen=True)
 class Collection:
     """Pieces that have been read.
@@ -68,12 +77,25 @@ class Collection:
         pieces: in the order they were read; at least one.
         skipped: one sentence for every file that was left out.
         left_out: how many things of a kind the files hold but not the pieces, over all of them.
+        repaired: one sentence for every file that is damaged and was read as far as it can be.
     """
 
     name: str
     pieces: tuple[Piece, ...]
     skipped: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    repaired: tuple[str, ...] = ()
+
+    def told(self) -> list[str]:
+        """What a person is told of reading them, lines: what was not as it should be, and what the pieces lack."""
+        shown = self.repaired[:MAX_REPAIRED]
+        more = len(self.repaired) - len(shown)
+        return [
+            *(f"repaired: {sentence}" for sentence in shown),
+            *([f"repaired: {more:,} files more"] if more else []),
+            *(f"left out: {sentence}" for sentence in self.skipped),
+            *(f"left out: {count:,} {kind}" for kind, count in self.left_out.items()),
+        ]
 
     @property
     def sha256(self) -> str:
@@ -85,12 +107,13 @@ class Collection:
         return digest.hexdigest()
 
 
-def open_pieces(sources: Source | Sequence[Source], frame: int = TICKS) -> Collection:
+def open_pieces(sources: Source | Sequence[Source], frame: int = TICKS, reading: Reading = Reading()) -> Collection:
     """Find and read music.
 
     Args:
         sources: files, folders (every file below whose name ends as in `READERS`), one `sample:NAME`, or pieces.
         frame: ticks a frame of a piano roll (.json) lasts.
+        reading: how files are read.
 
     Raises:
         RecurraError: if a source is missing or nothing readable is left. Among several files a broken one is skipped
@@ -109,10 +132,18 @@ def open_pieces(sources: Source | Sequence[Source], frame: int = TICKS) -> Colle
         return _collect(names[0], sample(), [])
     found, skipped = find_files(names, tuple(READERS))
     with bar("reading") as shown:
-        pieces = _read_all(found, frame, skipped, shown)
+        pieces = _read_all(found, frame, reading, skipped, shown)
     if not pieces:
         raise RecurraError(f"no readable music in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
     return _collect(called(names), pieces, skipped)
+
+
+def opened(sources: Source | Sequence[Source], frame: int, reading: Reading) -> Collection:
+    """The same, and a person is told at once of what is not as it is in the files."""
+    collection = open_pieces(sources, frame, reading)
+    for line in collection.told():
+        note(line)
+    return collection
 
 
 def _given(pieces: Sequence[Piece], among: int) -> Collection:
@@ -124,10 +155,9 @@ def _given(pieces: Sequence[Piece], among: int) -> Collection:
     return _collect(pieces[0].name if len(pieces) == 1 else f"{len(pieces)} pieces", pieces, [])
 
 
-def one_piece(source: Source, frame: int = TICKS) -> tuple[Piece, int]:
-    """The first piece of a file or a sample, or a piece itself; and how many more there are."""
-    pieces = open_pieces(source, frame).pieces
-    return pieces[0], len(pieces) - 1
+def one_piece(source: Source, frame: int = TICKS) -> Piece:
+    """The first piece of a file or a sample, or a piece itself."""
+    return open_pieces(source, frame).pieces[0]
 
 
 def split_validation(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tuple[Piece, ...], str]:
@@ -157,17 +187,18 @@ def _collect(name: str, pieces: Sequence[Piece], skipped: Sequence[str]) -> Coll
     left_out: Counter[str] = Counter()
     for piece in pieces:
         left_out.update(piece.left_out)
-    return Collection(name, tuple(pieces), tuple(skipped), dict(sorted(left_out.items())))
+    repaired = [f"{piece.name}: {'; '.join(piece.repaired)}" for piece in pieces if piece.repaired]
+    return Collection(name, tuple(pieces), tuple(skipped), dict(sorted(left_out.items())), tuple(repaired))
 
 
-def _read_all(found: list[Path], frame: int, skipped: list[str], shown: Bar) -> list[Piece]:
+def _read_all(found: list[Path], frame: int, reading: Reading, skipped: list[str], shown: Bar) -> list[Piece]:
     pieces: list[Piece] = []
     for index, path in enumerate(found):
         try:
             reader = READERS.get(path.suffix.lower())
             if reader is None:
                 raise RecurraError(f"{path} is not a music file; its name must end in {listed(tuple(READERS))}")
-            pieces += reader(path, frame)
+            pieces += reader(path, frame, reading)
         except RecurraError as error:
             if len(found) == 1:
                 raise
@@ -189,7 +220,7 @@ class Data:
         validation_tokens: ... and the tokens of each.
         validation_name: what the validation part is, for the model card.
         digest: of all pieces.
-        lost: how many things of what kind could not be written in tokens.
+        told: what a person is told of reading them and writing them in tokens, lines.
     """
 
     collection: Collection
@@ -200,7 +231,7 @@ class Data:
     validation_tokens: list[Tokens]
     validation_name: str
     digest: str
-    lost: Counter[str]
+    told: tuple[str, ...]
 
 
 def read_data(
@@ -220,14 +251,16 @@ def read_data(
     Raises:
         RecurraError: if nothing can be read or there is too little.
     """
-    collection = open_pieces(sources, config.frame)
+    collection = open_pieces(sources, config.frame, config)
     digest = collection.sha256
     if isinstance(validation, Sequence) and not validation:
         train, kept, name = split_validation(collection.pieces)
+        told = collection.told()
     else:
-        other = open_pieces(validation, config.frame)
+        other = open_pieces(validation, config.frame, config)
         train, kept, name = collection.pieces, other.pieces, other.name
         digest += other.sha256
+        told = [*collection.told(), *(f"{line} (of the validation part)" for line in other.told())]
     count = sum(len(piece.notes) for piece in train)
     if count < MIN_NOTES:
         raise RecurraError(
@@ -240,9 +273,11 @@ def read_data(
         raise RecurraError(f"the validation part, {name}, has no notes to measure by; give another with `validation`")
     notation = notation or suit((*train, *kept), config.tokens, config.frame, config.tracks, config.velocity)
     lost: Counter[str] = Counter()
+    lost["changes of tempo"] = sum(len(piece.tempos) - 1 for piece in (*train, *kept))
     tokens = [encoded(piece, notation, lost, length=True) for piece in train]
     kept_tokens = [encoded(piece, notation, lost, length=False) for piece in kept]
-    return Data(collection, notation, train, tokens, kept, kept_tokens, name, digest, +lost)
+    told += [f"left out: {count:,} {kind}" for kind, count in (+lost).items()]
+    return Data(collection, notation, train, tokens, kept, kept_tokens, name, digest, tuple(told))
 
 
 def _pitched(piece: Piece) -> bool:
@@ -281,15 +316,11 @@ def streams(data: Data, config: Config) -> VariedStreams:
 def describe(data: Data) -> tuple[str, ...]:
     """What a person is told of the pieces, lines."""
     collection, notation = data.collection, data.notation
-    left_out = [
-        *collection.skipped,
-        *(f"{count:,} {kind}" for kind, count in (data.lost + Counter(collection.left_out)).items()),
-    ]
     notes = sum(len(piece.notes) for piece in data.train)
     pieces = "piece" if len(data.train) == 1 else "pieces"
     tracks = f"{len(notation.tracks)} tracks" if notation.tracks else "one track"
     return (
-        *(f"left out: {reason}" for reason in left_out),
+        *data.told,
         f"{collection.name}: {len(data.train):,} {pieces} with {notes:,} notes to train on, "
         f"{len(data.validation):,} for validation ({data.validation_name}), {tracks}, {notation.size:,} tokens",
     )

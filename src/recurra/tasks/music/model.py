@@ -25,8 +25,9 @@ from recurra.tasks.music import features, statistics
 from recurra.tasks.music import notation as notations
 from recurra.tasks.music.composer import TASK, AnyComposer
 from recurra.tasks.music.config import Config
-from recurra.tasks.music.data import Source, encoded, open_pieces
+from recurra.tasks.music.data import Source, encoded, opened
 from recurra.tasks.music.frame_scores import FrameScore, score_frames
+from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.notation import MusicRules, Notation
 from recurra.tasks.music.pieces import Piece
 from recurra.tasks.music.training_pieces import TrainingPieces
@@ -73,16 +74,24 @@ class Model(SavedModel[LanguageModel, Notation, Config], AnyComposer):
         """The network's step for one stream of tokens, where the model is, and its state before any input."""
         return single_stream(self.network)
 
-    def explain(self, data: Source | Sequence[Source], out: str | Path, *, against: Sequence[Model] = ()) -> Explained:
+    def explain(
+        self,
+        data: Source | Sequence[Source],
+        out: str | Path,
+        *,
+        against: Sequence[Model] = (),
+        reading: Reading = Reading(),
+    ) -> Explained:
         """Show what the model does on pieces: its neurons, its effective context, its surprisal.
 
         Args:
             data: pieces the model has not been trained on, see `open_pieces`; the first of them are read.
             out: the page to write, HTML; pictures are put beside it.
             against: further models, trained on the same pieces, to compare the effective context of.
+            reading: how files are read.
         """
         self.require_same_vocabulary(against)
-        collection = open_pieces(data, self.config.frame)
+        collection = opened(data, self.config.frame, reading)
         tokens: list[Tokens] = []
         names = []
         for piece in collection.pieces:
@@ -103,30 +112,32 @@ class Model(SavedModel[LanguageModel, Notation, Config], AnyComposer):
             raise RecurraError(f"{self.name} came without its training pieces ({PIECES}); train it again")
         return self.training.pieces
 
-    def compare(self, pieces: Source | Sequence[Source]) -> statistics.Comparison:
+    def compare(self, pieces: Source | Sequence[Source], *, reading: Reading = Reading()) -> statistics.Comparison:
         """Compare pieces, such as some it has composed, with those the model was trained on, and find what is copied.
 
         Args:
             pieces: files, folders or pieces.
+            reading: how files are read.
 
         Raises:
             RecurraError: if they cannot be read, or the model came without its training pieces.
         """
-        made = open_pieces(pieces, self.config.frame).pieces
+        made = opened(pieces, self.config.frame, reading).pieces
         comparison = statistics.compare(statistics.measure(made), statistics.measure(self.training_pieces()))
         return replace(comparison, copies=tuple((piece, self.longest_copy(piece)) for piece in made))
 
-    def evaluate(self, data: Source | Sequence[Source]) -> dict[str, float]:
+    def evaluate(self, data: Source | Sequence[Source], *, reading: Reading = Reading()) -> dict[str, float]:
         """Score pieces.
 
         Args:
             data: files, folders, a sample or pieces.
+            reading: how files are read.
 
         Returns:
             `nats_per_frame` (the first frame of each piece given), `nats_per_frame_with_first`, `bits_per_note`, the
             `count` of frames predicted, and the `left_out` that could not be written in this model's tokens.
         """
-        collection = open_pieces(data, self.config.frame)
+        collection = opened(data, self.config.frame, reading)
         lost: Counter[str] = Counter()
         figure = self.score([encoded(piece, self.notation, lost, length=False) for piece in collection.pieces])
         return {

@@ -95,6 +95,7 @@ class Piece:
         meters: sorted, the first at 0.
         tempos: sorted, the first at 0.
         left_out: how many things of a kind were in the file but are not here, by what they are called.
+        repaired: what was wrong with the file, and how it was read all the same, in parts of a sentence.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Piece:
     meters: tuple[Meter, ...] = (COMMON_TIME,)
     tempos: tuple[Tempo, ...] = (MODERATO,)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    repaired: tuple[str, ...] = ()
 
 
 def bar_lines(piece: Piece) -> list[int]:
