@@ -20,8 +20,9 @@ from recurra.tasks.music.data import opened
 from recurra.tasks.music.harmony import estimate_key
 from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.novelty import Copy
-from recurra.tasks.music.pieces import Piece, bar_lines
-from recurra.tasks.music.render.output import STRAIGHT, require_known, swing, write_piece
+from recurra.tasks.music.performance import SECOND
+from recurra.tasks.music.pieces import Piece, bar_lines, has_pickup
+from recurra.tasks.music.render.output import SCORES, STRAIGHT, require_known, swing, write_piece
 from recurra.tasks.music.render.roll import draw_roll
 from recurra.tasks.music.render.score import engrave
 from recurra.tasks.music.render.synthesizer import Timing
@@ -168,6 +169,8 @@ def compose(
     files = Files(out, roll, score)
     require_known(out, playing.soundfont, timing)
     loaded = Composer.load(model)
+    if loaded.played:
+        _require_no_bars(files, timing)
     prime = loaded.beginning(_only(start.prime, loaded, reading), start.prime_bars) if start.prime else None
     melody = _only(start.melody, loaded, reading) if start.melody else None
     for path in files.all:
@@ -207,9 +210,19 @@ def compose(
         print_json({"path": made[0]["path"], "pieces": made, "count": len(made)})
 
 
+def _require_no_bars(files: Files, timing: Timing | None) -> None:
+    """Refuse what needs bars or beats."""
+    if files.score or files.out.suffix.lower() in SCORES:
+        raise OptionError(
+            "this model has learned performances, which have no bars to write a score of; write .mid or .mp3"
+        )
+    if timing:
+        raise OptionError("`swing` needs beats, and this model has learned performances, which have none; leave it out")
+
+
 def _only(path: Path, model: AnyComposer, reading: Reading) -> Piece:
     """The piece in a file, or the first of several."""
-    pieces = opened(path, model.config.frame, reading).pieces
+    pieces = opened(path, model.config.frame, reading, model.played).pieces
     if len(pieces) > 1:
         note(f"{path} holds {len(pieces)} pieces; the first is taken")
     return pieces[0]
@@ -218,12 +231,18 @@ def _only(path: Path, model: AnyComposer, reading: Reading) -> Piece:
 def _facts(piece: Piece) -> dict[str, Any]:
     pitched = [item for item in piece.notes if not piece.tracks[item.track].drums]
     key = estimate_key(pitched).name if pitched else None
-    return {"notes": len(piece.notes), "bars": len(bar_lines(piece)) - 1, "key": key}
+    if piece.performance:
+        return {"notes": len(piece.notes), "seconds": piece.length / SECOND, "key": key}
+    bars = len(bar_lines(piece)) - 1 - has_pickup(piece)
+    return {"notes": len(piece.notes), "bars": bars, "pickup": has_pickup(piece), "key": key}
 
 
 def _told(piece: Piece) -> str:
     facts = _facts(piece)
-    told = [_counted(facts["bars"], "bar"), _counted(facts["notes"], "note"), facts["key"]]
+    if piece.performance:
+        return f"{facts['seconds']:.1f} seconds, {_counted(facts['notes'], 'note')}"
+    bars = _counted(facts["bars"], "bar") + (" after a pickup" if facts["pickup"] else "")
+    told = [bars, _counted(facts["notes"], "note"), facts["key"]]
     return ", ".join(part for part in told if part)
 
 
@@ -234,10 +253,12 @@ def _counted(number: int, what: str) -> str:
 def _novelty(piece: Piece, copy: Copy | None, model: AnyComposer) -> str:
     if model.training is None:
         return "the model came without its training pieces, so copies of them cannot be found"
+    if model.played:
+        return "copies are not looked for in performances: no two have the same times"
     if copy is None:
         return "it shares no passage with the training pieces"
     lines = bar_lines(piece)
-    bar = sum(line <= copy.begin for line in lines)
+    bar = sum(line <= copy.begin for line in lines) - has_pickup(piece)
     moved = f", {abs(copy.transposition)} semitones {'higher' if copy.transposition > 0 else 'lower'}"
     return (
         f"the longest passage that it shares with the training pieces: {_counted(copy.notes, 'note')} from bar {bar} "
@@ -247,7 +268,7 @@ def _novelty(piece: Piece, copy: Copy | None, model: AnyComposer) -> str:
 
 @command
 def evaluate(model: Path, data: str, *, json: bool = False, reading: Reading = Reading()) -> None:
-    """Measure how well a model predicts pieces: nats a frame, bits a note.
+    """Measure how well a model predicts pieces: nats a frame (of performances, an event and a second), bits a note.
 
     Args:
         model: The model folder.

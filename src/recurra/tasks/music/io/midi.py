@@ -12,12 +12,13 @@ import numpy as np
 
 from recurra.errors import RecurraError, os_errors
 from recurra.files import write_atomic
-from recurra.tasks.music.grid import FASTEST, SLOWEST, assemble, spans
+from recurra.tasks.music.grid import FASTEST, SLOWEST, assemble, off_grid, spans
 from recurra.tasks.music.io.charsets import AUTO, decode_text, guess_charset
 from recurra.tasks.music.io.midi_events import ASSUMED_TEMPO, META, MidiFile, MidiTrack, parse
 from recurra.tasks.music.io.midi_playing import METRE, TEMPO, PlayedNote, PlayedTrack, has_notes, play
 from recurra.tasks.music.io.reading import Reading
-from recurra.tasks.music.pieces import TICKS, Note, Piece, Track
+from recurra.tasks.music.performance import performance, tempo_map
+from recurra.tasks.music.pieces import COMMON_TIME, PLAYED_TEMPO, TICKS, Note, Piece, Tempo, Track
 
 MAX_BYTES = 16 * 2**20
 """The largest file that is read."""
@@ -36,17 +37,21 @@ NO_NOTES = "holds no notes"
 WRITTEN_TICKS = 480
 """Ticks a quarter in files that are written."""
 
+WRITTEN_TEMPO = 125.0
+"""Quarters a minute of performances that are written."""
+
 
 def read_midi(path: Path) -> Piece:
     """Read one MIDI file; of several pieces in it, the first. See `read_midi_pieces`."""
     return read_midi_pieces(path)[0]
 
 
-def read_midi_pieces(path: Path, reading: Reading = Reading()) -> tuple[Piece, ...]:
+def read_midi_pieces(path: Path, reading: Reading = Reading(), played: bool = False) -> tuple[Piece, ...]:
     """Read the pieces of a MIDI file: one, or as many as it has sequences (format 2).
 
     Onsets and ends go to the nearest sixteenth or triplet (`grid.STEPS`), all else as `grid.assemble` and
-    `midi_playing.play` say. What is damaged is read as far as it can be, and told in `Piece.repaired`.
+    `midi_playing.play` say. What is damaged is read as far as it can be, and told in `Piece.repaired`. If `played`,
+    pieces are performances: onsets and ends as `performance.performance` has them, without metres and drums.
 
     Raises:
         RecurraError: if it cannot be read, is no MIDI file, too large, or holds no notes; if `reading` is strict, also
@@ -60,31 +65,52 @@ def read_midi_pieces(path: Path, reading: Reading = Reading()) -> tuple[Piece, .
         file = parse(data)
         if reading.strict and file.faults:
             raise RecurraError(f"{path} is damaged or unusual: {file.faults[0]}; leave out `strict` to read it anyway")
-        return _pieces(path.name, file, reading.charset)
+        return _pieces(path.name, file, reading.charset, played)
     except ValueError as error:
         raise RecurraError(f"{path} {error}; give another MIDI file") from error
 
 
-def _pieces(name: str, file: MidiFile, charset: str) -> tuple[Piece, ...]:
+def _pieces(name: str, file: MidiFile, charset: str, played: bool) -> tuple[Piece, ...]:
     if file.layout < 2:
-        return (replace(_piece(name, file, file.tracks, charset), repaired=file.faults),)
+        return (replace(_piece(name, file, file.tracks, charset, played), repaired=file.faults),)
     sequences = [(f"{name} #{number}", [track]) for number, track in enumerate(file.tracks, 1) if has_notes(track)]
-    pieces = [_piece(own_name, file, tracks, charset) for own_name, tracks in sequences]
+    pieces = [_piece(own_name, file, tracks, charset, played) for own_name, tracks in sequences]
     if not pieces:
         raise ValueError(NO_NOTES)
     return (replace(pieces[0], repaired=file.faults), *pieces[1:])
 
 
-def _piece(name: str, file: MidiFile, tracks: Sequence[MidiTrack], charset: str) -> Piece:
+def _piece(name: str, file: MidiFile, tracks: Sequence[MidiTrack], charset: str, played: bool) -> Piece:
     left_out: Counter[str] = Counter()
-    players, notes = _players(play(tracks, left_out), TICKS / file.ticks, charset, left_out)
-    meters, tempos = _changes(tracks, TICKS / file.ticks, left_out)
+    scale = TICKS / file.ticks
+    heard = play(tracks, left_out)
+    meters, tempos = _changes(tracks, scale, left_out)
     if file.frames:
         left_out["tempos of a file that counts frames"] += len(tempos)
         tempos = []
     if not any(round(tick) <= 0 and SLOWEST <= pace <= FASTEST for tick, pace in tempos):
         tempos.insert(0, (0.0, ASSUMED_TEMPO))
-    return assemble(name, players, notes, meters, tempos, left_out)
+    if played:
+        return _performance(name, heard, scale, tempos, left_out)
+    players, notes = _players(heard, scale, charset, left_out)
+    piece = assemble(name, players, notes, meters, tempos, left_out)
+    return replace(piece, off_grid=off_grid([note.begin * scale for track in heard for note in track.notes]))
+
+
+def _performance(
+    name: str, heard: Sequence[PlayedTrack], scale: float, tempos: Sequence[tuple[float, float]], left_out: Counter[str]
+) -> Piece:
+    lengths = {tick: 60 / (pace * TICKS) for tick, pace in sorted(tempos, key=lambda change: change[0])}
+    seconds = tempo_map(list(lengths), list(lengths.values()))
+    pitched = [track for track in heard if not track.drums]
+    left_out["drum notes"] += sum(len(track.notes) for track in heard if track.drums)
+    programs = Counter(track.program for track in pitched for _ in track.notes)
+    rows = [
+        (seconds(note.begin * scale), seconds(note.end * scale), note.pitch, note.velocity)
+        for track in pitched
+        for note in track.notes
+    ]
+    return performance(name, rows, programs.most_common(1)[0][0] if programs else 0, left_out)
 
 
 def _changes(
@@ -164,8 +190,15 @@ def midi_bytes(piece: Piece, timing: Callable[[int], float] | None = None) -> by
 
 
 def to_score(piece: Piece, timing: Callable[[int], float] | None = None) -> Any:
-    """A piece as symusic's score, `WRITTEN_TICKS` a quarter; `timing` as for `write_midi`."""
+    """A piece as symusic's score, `WRITTEN_TICKS` a quarter; `timing` as for `write_midi`.
+
+    A performance is written in 125 quarters a minute, of which every tick is a thousandth of a second.
+    """
     symusic = require_symusic()
+    if piece.performance:
+        slower = PLAYED_TEMPO.quarters_per_minute / WRITTEN_TEMPO
+        piece = replace(piece, meters=(COMMON_TIME,), tempos=(Tempo(0, WRITTEN_TEMPO),))
+        return to_score(replace(piece, performance=False), lambda tick: tick / slower)
     scale = WRITTEN_TICKS // TICKS
     score = symusic.Score(WRITTEN_TICKS)
     score.time_signatures.extend(
