@@ -1,0 +1,124 @@
+"""Recurrent layers as graphs: one step written out, whole sequences by ONNX's own operators.
+
+Shapes: B batch, T time, I input_size, H hidden_size, D directions, L layers, G gates stacked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from recurra.arrays import FloatArray
+from recurra.export.graph import Graph, Value
+from recurra.runtime.cells import CellName, state_parts
+from recurra.runtime.layers import LayerWeights
+
+Weights = Mapping[str, np.ndarray[Any, Any]]
+
+
+def layers_of(weights: Weights, part: str) -> list[list[LayerWeights]]:
+    """The weights of a stack, for each layer those of its directions.
+
+    Args:
+        weights: of a network, by the names they have in its file.
+        part: where the stack is in it, `recurrent.`.
+    """
+    found: list[list[LayerWeights]] = []
+    while f"{part}layers.{len(found)}.weight_hh_l0" in weights:
+        layer = f"{part}layers.{len(found)}."
+        ends = [end for end in ("", "_reverse") if f"{layer}weight_hh_l0{end}" in weights]
+        found.append([LayerWeights(*(_float(weights[f"{layer}{name}_l0{end}"]) for name in LayerWeights._fields)) for end in ends])
+    return found
+
+
+def cell_step(
+    graph: Graph, cell: CellName, from_inputs: Value, state: Sequence[Value], weight: FloatArray, bias: FloatArray
+) -> list[Value]:
+    """One step of a layer, by the equations of `models.cells`.
+
+    Args:
+        graph: where.
+        cell: which equations.
+        from_inputs: what the gates get from the inputs, `(B, G)`; all biases in it but a GRU's own of the hidden state.
+        state: `(h, c)` or `(h,)`, each `(B, H)`.
+        weight: of the hidden state, `(G, H)`.
+        bias: of a GRU's hidden state, `(G,)`.
+
+    Returns:
+        The new state.
+    """
+    from_hidden = graph.linear(state[0], weight)  # (B, G)
+    return gates_step(graph, cell, from_inputs, from_hidden + bias if cell == "gru" else from_hidden, state)
+
+
+def gates_step(
+    graph: Graph, cell: CellName, from_inputs: Value, from_hidden: Value, state: Sequence[Value]
+) -> list[Value]:
+    """As `cell_step`, from both products on, each `(B, G)`."""
+    if cell == "gru":
+        return _gru(graph, from_inputs, from_hidden, state[0])
+    gates = from_inputs + from_hidden
+    if cell == "lstm":
+        return _lstm(graph, gates, state[1])
+    return [graph.apply("Relu" if cell == "rnn-relu" else "Tanh", gates)]
+
+
+def _lstm(graph: Graph, gates: Value, c: Value) -> list[Value]:
+    i, f, g, o = graph.several("Split", gates, count=4, axis=-1, num_outputs=4)  # (B, H) each
+    c = graph.apply("Sigmoid", f) * c + graph.apply("Sigmoid", i) * graph.apply("Tanh", g)
+    return [graph.apply("Sigmoid", o) * graph.apply("Tanh", c), c]
+
+
+def _gru(graph: Graph, from_inputs: Value, from_hidden: Value, h: Value) -> list[Value]:
+    input_r, input_z, input_n = graph.several("Split", from_inputs, count=3, axis=-1, num_outputs=3)  # (B, H) each
+    hidden_r, hidden_z, hidden_n = graph.several("Split", from_hidden, count=3, axis=-1, num_outputs=3)
+    r, z = graph.apply("Sigmoid", input_r + hidden_r), graph.apply("Sigmoid", input_z + hidden_z)
+    n = graph.apply("Tanh", input_n + r * hidden_n)
+    return [n + z * (h - n)]
+
+
+def step_layers(
+    graph: Graph, cell: CellName, inputs: Value, layers: Sequence[LayerWeights], states: Sequence[Sequence[Value]]
+) -> list[list[Value]]:
+    """One step of layers, each reading the one below.
+
+    Args:
+        graph: where.
+        cell: of the layers.
+        inputs: of the bottom, `(B, I)`.
+        layers: from the bottom.
+        states: `(h, c)` or `(h,)` of each, `(B, H)` tensors.
+
+    Returns:
+        The new states; the output of the top is the first part of the last.
+    """
+    ends: list[list[Value]] = []
+    for layer, state in zip(layers, states, strict=True):
+        from_inputs = graph.linear(inputs, layer.weight_ih, layer.bias(cell))
+        ends.append(cell_step(graph, cell, from_inputs, state, layer.weight_hh, layer.bias_hh))
+        inputs = ends[-1][0]
+    return ends
+
+
+STATE = ("h", "c")
+"""What the parts of a state are called; what comes out is called `next_h`, `next_c`."""
+
+
+def state_inputs(graph: Graph, cell: CellName, num_layers: int, hidden_size: int) -> list[list[Value]]:
+    """The state of a stack as inputs `(L, B, H)`: for each layer `(h, c)` or `(h,)`, each `(B, H)`."""
+    names = STATE[: state_parts(cell)]
+    state = [graph.input(name, np.float32, num_layers, "batch", hidden_size) for name in names]
+    return [[part.take(index) for part in state] for index in range(num_layers)]
+
+
+def state_outputs(graph: Graph, ends: Sequence[Sequence[Value]], hidden_size: int) -> None:
+    """The new states of the layers, each `(B, H)` tensors, as outputs `(L, B, H)`."""
+    for name, parts in zip(STATE, zip(*ends, strict=True), strict=False):
+        stacked = graph.concat([part.unsqueeze(0) for part in parts], axis=0)
+        graph.output(f"next_{name}", stacked, len(ends), "batch", hidden_size)
+
+
+def _float(array: np.ndarray[Any, Any]) -> FloatArray:
+    return np.asarray(array, np.float32)
