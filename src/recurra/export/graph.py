@@ -43,32 +43,32 @@ class Value:
         self.dtype = np.dtype(dtype)
 
     def __add__(self, other: Value | ArrayLike) -> Value:
-        return self.graph.apply("Add", self, self._same(other))
+        return self.graph.apply("Add", self, self.like(other))
 
     def __sub__(self, other: Value | ArrayLike) -> Value:
-        return self.graph.apply("Sub", self, self._same(other))
+        return self.graph.apply("Sub", self, self.like(other))
 
     def __rsub__(self, other: ArrayLike) -> Value:
-        return self.graph.apply("Sub", self._same(other), self)
+        return self.graph.apply("Sub", self.like(other), self)
 
     def __mul__(self, other: Value | ArrayLike) -> Value:
-        return self.graph.apply("Mul", self, self._same(other))
+        return self.graph.apply("Mul", self, self.like(other))
 
     def __truediv__(self, other: Value | ArrayLike) -> Value:
-        return self.graph.apply("Div", self, self._same(other))
+        return self.graph.apply("Div", self, self.like(other))
 
     def __gt__(self, other: Value | ArrayLike) -> Value:
-        return self.graph.apply("Greater", self, self._same(other), dtype=bool)
+        return self.graph.apply("Greater", self, self.like(other), dtype=bool)
 
     def __lt__(self, other: Value | ArrayLike) -> Value:
-        return self.graph.apply("Less", self, self._same(other), dtype=bool)
+        return self.graph.apply("Less", self, self.like(other), dtype=bool)
 
     def __and__(self, other: Value) -> Value:
         return self.graph.apply("And", self, other)
 
     def equals(self, other: Value | ArrayLike) -> Value:
         """Where both are the same."""
-        return self.graph.apply("Equal", self, self._same(other), dtype=bool)
+        return self.graph.apply("Equal", self, self.like(other), dtype=bool)
 
     def cast(self, dtype: DTypeLike) -> Value:
         """As numbers of another type."""
@@ -95,6 +95,14 @@ class Value:
         """Summed over an axis."""
         return self.graph.apply("ReduceSum", self, np.array([axis], np.int64), keepdims=int(keepdims))
 
+    def max(self, axis: int) -> Value:
+        """The largest along an axis."""
+        return self.graph.apply("ReduceMax", self, np.array([axis], np.int64), keepdims=0)
+
+    def softmax(self) -> Value:
+        """Shares of the last axis, which sum to 1."""
+        return self.graph.apply("Softmax", self, axis=-1)
+
     def split(self, axis: int, *sizes: int) -> list[Value]:
         """In parts of these sizes along an axis."""
         return self.graph.several("Split", self, np.array(sizes, np.int64), count=len(sizes), axis=axis)
@@ -104,7 +112,8 @@ class Value:
         where = indices if isinstance(indices, Value) else np.asarray(indices, np.int64)
         return self.graph.apply("Gather", self, where, axis=axis)
 
-    def _same(self, other: Value | ArrayLike) -> Value | NDArray[Any]:
+    def like(self, other: Value | ArrayLike) -> Value | NDArray[Any]:
+        """Numbers of the type of this value's; a value as it is."""
         return other if isinstance(other, Value) else np.asarray(other, self.dtype)
 
 
@@ -169,9 +178,9 @@ class Graph:
         """Values side by side."""
         return parts[0] if len(parts) == 1 else self.apply("Concat", *parts, axis=axis)
 
-    def where(self, condition: Value, yes: Value | ArrayLike, no: Value) -> Value:
+    def where(self, condition: Value, yes: Value, no: Value | ArrayLike) -> Value:
         """One or the other, element by element."""
-        return self.apply("Where", condition, no._same(yes), no, dtype=no.dtype)
+        return self.apply("Where", condition, yes, yes.like(no), dtype=yes.dtype)
 
     def linear(self, inputs: Value, weight: FloatArray, bias: FloatArray | None = None, name: str = "weight") -> Value:
         """Inputs `(..., in)` through a weight `(out, in)`, and a bias `(out,)`: `(..., out)`."""

@@ -47,3 +47,8 @@ def write_graph(graph: Graph, out: Path, task: str, metadata: dict[str, Any]) ->
 
 def _write_bytes(path: Path, data: bytes) -> None:
     path.write_bytes(data)
+
+
+def beside(out: Path, graph: str) -> Path:
+    """Where one of several graphs is written: `x.onnx` makes `x.encoder.onnx` of the encoder."""
+    return out.with_name(f"{out.stem}.{graph}{out.suffix}")

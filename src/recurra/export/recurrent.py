@@ -102,6 +102,100 @@ def step_layers(
     return ends
 
 
+_OPERATORS: dict[CellName, tuple[str, tuple[int, ...], dict[str, Any]]] = {
+    "lstm": ("LSTM", (0, 3, 1, 2), {}),
+    "gru": ("GRU", (1, 0, 2), {"linear_before_reset": 1}),
+    "rnn": ("RNN", (0,), {"activations": "Tanh"}),
+    "rnn-relu": ("RNN", (0,), {"activations": "Relu"}),
+}
+"""ONNX's operator for each cell, PyTorch's gates in its order, and its further attributes."""
+
+
+def sequence_layers(
+    graph: Graph,
+    cell: CellName,
+    inputs: Value,
+    lengths: Value | None,
+    layers: Sequence[Sequence[LayerWeights]],
+    states: Sequence[Sequence[Value]] = (),
+) -> tuple[Value, list[list[Value]]]:
+    """Whole sequences through a stack.
+
+    Args:
+        graph: where.
+        cell: of its layers.
+        inputs: `(B, T, I)`.
+        lengths: `(B,)`; None if all have the same.
+        layers: from the bottom, for each those of its directions.
+        states: `(h, c)` or `(h,)` of each layer, `(B, H)` tensors, of a stack with one direction; none: all empty.
+
+    Returns:
+        The outputs of the top, `(B, T, D * H)`, zero where nothing is, and the new states, of one direction.
+    """
+    lengths = None if lengths is None else lengths.cast(np.int32)
+    ends = []
+    outputs = inputs.transpose(1, 0, 2)  # (T, B, I), as ONNX has it
+    for index, directions in enumerate(layers):
+        before = [part.unsqueeze(0) for part in states[index]] if states else []  # (1, B, H) each
+        outputs, end = _sequence_layer(graph, cell, outputs, lengths, directions, before)  # (T, B, D * H)
+        ends.append(end)
+    return outputs.transpose(1, 0, 2), ends
+
+
+def _sequence_layer(
+    graph: Graph,
+    cell: CellName,
+    inputs: Value,
+    lengths: Value | None,
+    directions: Sequence[LayerWeights],
+    state: Sequence[Value],
+) -> tuple[Value, list[Value]]:
+    """One layer over `(T, B, I)`: its outputs `(T, B, D * H)`, and the state `(B, H)` that its first direction ends in."""
+    operator, order, attributes = _OPERATORS[cell]
+    if "activations" in attributes:
+        attributes = {"activations": [attributes["activations"]] * len(directions)}
+    hidden_size = directions[0].weight_hh.shape[1]
+    matrices = [
+        graph.concat([graph.matrix(_reordered(weights[part], order)).unsqueeze(0) for weights in directions], axis=0)
+        for part in range(2)
+    ]
+    biases = [np.concatenate([_reordered(bias, order) for bias in weights[2:]]) for weights in directions]
+    outputs, *end = graph.several(
+        operator,
+        *(inputs, *matrices, np.stack(biases), lengths, *state),
+        count=1 + state_parts(cell),
+        hidden_size=hidden_size,
+        direction="forward" if len(directions) == 1 else "bidirectional",
+        **attributes,
+    )  # (T, D, B, H), (D, B, H) each
+    outputs = outputs.transpose(0, 2, 1, 3).reshape(0, 0, len(directions) * hidden_size)
+    return outputs, [part.take(0) for part in end]
+
+
+def mask_of(graph: Graph, sequences: Value, lengths: Value) -> Value:
+    """True up to the length `(B,)` of each of some sequences `(B, T, ...)`: `(B, T)`."""
+    time = graph.apply("Shape", sequences, start=1, end=2, dtype=np.int64).squeeze(0)
+    positions = graph.apply("Range", np.array(0, np.int64), time, np.array(1, np.int64), dtype=np.int64)  # (T,)
+    return positions.unsqueeze(0) < lengths.unsqueeze(1)
+
+
+def ends_of(graph: Graph, outputs: Value, lengths: Value, hidden_size: int, directions: int) -> Value:
+    """Where each direction ends, `(B, D * H)`: of outputs `(B, T, D * H)` the last, or the first from the end."""
+    at = (lengths - 1).unsqueeze(1)  # (B, 1)
+    last = graph.apply("GatherND", outputs, at, batch_dims=1)  # (B, D * H)
+    if directions == 1:
+        return last
+    forward, _ = last.split(1, hidden_size, hidden_size)
+    _, backward = outputs.take(0, axis=1).split(1, hidden_size, hidden_size)
+    return graph.concat([forward, backward], axis=1)
+
+
+def _reordered(array: FloatArray, order: Sequence[int]) -> FloatArray:
+    """The blocks of gates, stacked along the first axis, in another order."""
+    blocks = np.split(array, len(order))
+    return np.concatenate([blocks[index] for index in order])
+
+
 STATE = ("h", "c")
 """What the parts of a state are called; what comes out is called `next_h`, `next_c`."""
 
