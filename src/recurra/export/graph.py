@@ -222,9 +222,14 @@ class Graph:
         self._size += float(np.square(weight, dtype=np.float64).sum())
         return rounded, scale
 
-    def rounding_error(self) -> float:
-        """How far all rounded weights are from those they stand for: root of the mean square, relative to theirs."""
-        return (self._error / self._size) ** 0.5 if self._size else 0.0
+    def rounded_words(self) -> str:
+        """What a person is told of rounding: how far all rounded weights are from what they were.
+
+        The root of the mean square of the differences, relative to that of the weights.
+        """
+        if not self._size:
+            return "there is nothing in it that is rounded to eight bits"
+        return f"weights are rounded to eight bits, {(self._error / self._size) ** 0.5:.2%} from what they were"
 
     def model(self, metadata: dict[str, str]) -> onnx.ModelProto:
         """The graph as a model, checked."""

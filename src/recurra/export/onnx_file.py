@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,37 +20,39 @@ MAX_BYTES = 2**31 - 2**20
 """A file of Protocol Buffers holds less than two gigabytes."""
 
 
-def write_graph(graph: Graph, out: Path, task: str, metadata: dict[str, Any]) -> Path:
-    """Write a graph, all or nothing.
+def write_graphs(graphs: Sequence[Graph], out: Path, task: str, metadata: Mapping[str, Any]) -> list[Path]:
+    """Write the graphs of a model, each file all or nothing, and none before all of them are sound.
 
     Args:
-        graph: what.
-        out: the file.
+        graphs: of which the model is made.
+        out: the file of the only one; of several each gets its own: `x.onnx` makes `x.encoder.onnx` of the encoder.
         task: the model's.
-        metadata: what is needed to use it, besides; kept as JSON, each under its name.
+        metadata: what is needed to use it, besides; kept in each file as JSON, each under its name.
 
     Returns:
-        The file.
+        The files.
 
     Raises:
-        RecurraError: if it would be too large, or writing fails; `out` is then as it was.
+        RecurraError: if one would be too large, or writing fails.
     """
-    values = {"task": task, "graph": graph.name, "recurra": recurra.__version__} | metadata
-    model = graph.model({name: json.dumps(value) for name, value in values.items()})
+    paths = [out if len(graphs) == 1 else out.with_name(f"{out.stem}.{graph.name}{out.suffix}") for graph in graphs]
+    common = {"task": task, "recurra": recurra.__version__, **metadata}
+    datas = [_serialized(graph, path, common) for graph, path in zip(graphs, paths, strict=True)]
+    for graph, path, data in zip(graphs, paths, datas, strict=True):
+        write_atomic(path, partial(_write_bytes, data))
+        if graph.int8:
+            note(f"{path}: {graph.rounded_words()}")
+    return paths
+
+
+def _serialized(graph: Graph, path: Path, metadata: Mapping[str, Any]) -> bytes:
+    """The bytes of a graph's file, checked; `path` is for messages."""
+    model = graph.model({name: json.dumps(value) for name, value in {**metadata, "graph": graph.name}.items()})
     if model.ByteSize() > MAX_BYTES:
-        raise RecurraError(f"{out} would be larger than 2 GB, which an .onnx cannot be; give `int8`, or a .zip")
+        raise RecurraError(f"{path} would be larger than 2 GB, which an .onnx cannot be; give `int8`, or a .zip")
     onnx.checker.check_model(model, full_check=True)
-    data = model.SerializeToString(deterministic=True)
-    write_atomic(out, lambda temporary: _write_bytes(temporary, data))
-    if graph.int8:
-        note(f"{out}: weights rounded to eight bits, {graph.rounding_error():.2%} from what they were")
-    return out
+    return model.SerializeToString(deterministic=True)
 
 
-def _write_bytes(path: Path, data: bytes) -> None:
+def _write_bytes(data: bytes, path: Path) -> None:
     path.write_bytes(data)
-
-
-def beside(out: Path, graph: str) -> Path:
-    """Where one of several graphs is written: `x.onnx` makes `x.encoder.onnx` of the encoder."""
-    return out.with_name(f"{out.stem}.{graph}{out.suffix}")

@@ -28,8 +28,9 @@ def layers_of(weights: Weights, part: str) -> list[list[LayerWeights]]:
     found: list[list[LayerWeights]] = []
     while f"{part}layers.{len(found)}.weight_hh_l0" in weights:
         layer = f"{part}layers.{len(found)}."
-        ends = [end for end in ("", "_reverse") if f"{layer}weight_hh_l0{end}" in weights]
-        found.append([LayerWeights(*(_float(weights[f"{layer}{name}_l0{end}"]) for name in LayerWeights._fields)) for end in ends])
+        ends = [end for end in ("_l0", "_l0_reverse") if f"{layer}weight_hh{end}" in weights]
+        names = [[f"{layer}{name}{end}" for name in LayerWeights._fields] for end in ends]
+        found.append([LayerWeights(*(np.asarray(weights[name], np.float32) for name in each)) for each in names])
     return found
 
 
@@ -150,7 +151,7 @@ def _sequence_layer(
     directions: Sequence[LayerWeights],
     state: Sequence[Value],
 ) -> tuple[Value, list[Value]]:
-    """One layer over `(T, B, I)`: its outputs `(T, B, D * H)`, and the state `(B, H)` that its first direction ends in."""
+    """One layer over `(T, B, I)`: its outputs `(T, B, D * H)`, and the state its first direction ends in."""
     operator, order, attributes = _OPERATORS[cell]
     if "activations" in attributes:
         attributes = {"activations": [attributes["activations"]] * len(directions)}
@@ -212,7 +213,3 @@ def state_outputs(graph: Graph, ends: Sequence[Sequence[Value]], hidden_size: in
     for name, parts in zip(STATE, zip(*ends, strict=True), strict=False):
         stacked = graph.concat([part.unsqueeze(0) for part in parts], axis=0)
         graph.output(f"next_{name}", stacked, len(ends), "batch", hidden_size)
-
-
-def _float(array: np.ndarray[Any, Any]) -> FloatArray:
-    return np.asarray(array, np.float32)

@@ -1,6 +1,7 @@
 """A sentiment model as ONNX: whole texts in, the calibrated probability of every label out.
 
-Shapes: B batch, T words of the longest text, E embedding_size, H features of the recurrent outputs, N n-grams, C classes.
+Shapes: B batch, T words of the longest text, E embedding_size, H features of the recurrent outputs, N n-grams, C
+classes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from recurra.config import required
 from recurra.data.words import LATIN_WORD_PATTERN, WORD_PATTERN
 from recurra.export.graph import Graph, Value
-from recurra.export.onnx_file import write_graph
+from recurra.export.onnx_file import write_graphs
 from recurra.export.recurrent import ends_of, layers_of, mask_of, sequence_layers
 from recurra.tasks.sentiment.classifier import TASK, Classifier
 from recurra.tasks.sentiment.light import PACE, Weights, within
@@ -38,7 +39,7 @@ def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:
     graph = Graph("classify", int8)
     logits = _logits(graph, model)
     graph.output("probabilities", (logits / model.temperature).softmax(), "batch", len(model.labels))
-    return (write_graph(graph, out, TASK, _metadata(model)),)
+    return write_graphs([graph], out, TASK, _metadata(model))
 
 
 def _metadata(model: Classifier) -> dict[str, Any]:

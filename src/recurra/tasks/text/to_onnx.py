@@ -11,7 +11,7 @@ from recurra.config import from_dict
 from recurra.data import tokenizer as tokenizers
 from recurra.export.graph import Graph
 from recurra.export.language_model import add_step
-from recurra.export.onnx_file import write_graph
+from recurra.export.onnx_file import write_graphs
 from recurra.export.tokens import metadata_of
 from recurra.runtime import stored
 from recurra.tasks.shared.light import require_language_model
@@ -39,4 +39,4 @@ def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:
     require_language_model(file, config, tokenizer.size)
     graph = Graph("step", int8)
     add_step(graph, config.cell, file.weights, graph.input("tokens", np.int64, "batch"))
-    return (write_graph(graph, out, TASK, metadata_of(tokenizer)),)
+    return write_graphs([graph], out, TASK, metadata_of(tokenizer))

@@ -16,7 +16,7 @@ from recurra.data.vocabulary import Vocabulary
 from recurra.export.decoder import DecoderWeights, add_beginning, add_decoder_step
 from recurra.export.graph import Graph
 from recurra.export.network import decoder_weights, weights_of
-from recurra.export.onnx_file import beside, write_graph
+from recurra.export.onnx_file import write_graphs
 from recurra.export.recurrent import Weights, ends_of, layers_of, sequence_layers
 from recurra.export.tokens import metadata_of
 from recurra.tasks.translation.config import SPARE, Config
@@ -42,8 +42,7 @@ def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:
     encoder, step = Graph("encoder", int8), Graph("step", int8)
     _add_encoder(encoder, model.config, weights_of(model.network.encoder), model.network.scale, decoder)
     add_decoder_step(step, decoder, ragged=decoder.attends)
-    metadata = _metadata(model)
-    return [write_graph(graph, beside(out, graph.name), model.task, metadata) for graph in (encoder, step)]
+    return write_graphs([encoder, step], out, model.task, _metadata(model))
 
 
 def _add_encoder(graph: Graph, config: Config, weights: Weights, scale: float, decoder: DecoderWeights) -> None:
