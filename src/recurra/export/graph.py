@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from onnx import helper, numpy_helper
+from onnx import compose, helper, numpy_helper
 
 from recurra.arrays import FloatArray
 
@@ -174,6 +174,27 @@ class Graph:
         self._nodes.append(helper.make_node(operator, names, outputs, **attributes))
         return [Value(self, name, dtype or first.dtype) for name in outputs]
 
+    def include(self, model: onnx.ModelProto, inputs: Value) -> Value:
+        """The output of a model with one input and one output, of the same type, whose nodes become part of this graph.
+
+        What it says of where it comes from is left out.
+        """
+        prefix = f"included_{len(self._nodes)}_"
+        graph = compose.add_prefix(model, prefix).graph
+        self._nodes.append(helper.make_node("Identity", [inputs.name], [graph.input[0].name]))
+        nodes = list(graph.node)
+        for node in nodes:
+            node.ClearField("metadata_props")
+            node.ClearField("doc_string")
+        for tensor in graph.initializer:
+            if self.int8 and len(tensor.dims) > 1 and tensor.data_type == onnx.TensorProto.FLOAT:
+                value = self.matrix(numpy_helper.to_array(tensor))
+                self._nodes.append(helper.make_node("Identity", [value.name], [tensor.name]))
+            else:
+                self._weights[tensor.name] = tensor
+        self._nodes += nodes
+        return Value(self, graph.output[0].name, inputs.dtype)
+
     def concat(self, parts: Sequence[Value], axis: int) -> Value:
         """Values side by side."""
         return parts[0] if len(parts) == 1 else self.apply("Concat", *parts, axis=axis)
@@ -207,11 +228,12 @@ class Graph:
         return rows * self.constant(scale[:, None]).take(indices)
 
     def matrix(self, weight: FloatArray, name: str = "weight") -> Value:
-        """A weight `(out, in)` for an operator that multiplies it itself."""
+        """A weight `(out, ...)` for an operator that multiplies it itself."""
         if not self.int8:
             return self.constant(weight, name)
-        rounded, scale = self._round(weight)
-        return self.constant(rounded, name).cast(np.float32) * scale[:, None]
+        rounded, scale = self._round(weight.reshape(len(weight), -1))
+        whole = self.constant(rounded.reshape(weight.shape), name)
+        return whole.cast(np.float32) * scale.reshape(-1, *[1] * (weight.ndim - 1))
 
     def _round(self, weight: FloatArray) -> tuple[NDArray[np.int8], FloatArray]:
         """Weights `(rows, size)` as whole numbers of eight bits, and the scale of each row."""
