@@ -66,6 +66,9 @@ class Value:
     def __and__(self, other: Value) -> Value:
         return self.graph.apply("And", self, other)
 
+    def __or__(self, other: Value) -> Value:
+        return self.graph.apply("Or", self, other)
+
     def equals(self, other: Value | ArrayLike) -> Value:
         """Where both are the same."""
         return self.graph.apply("Equal", self, self.like(other), dtype=bool)
@@ -98,6 +101,22 @@ class Value:
     def max(self, axis: int) -> Value:
         """The largest along an axis."""
         return self.graph.apply("ReduceMax", self, np.array([axis], np.int64), keepdims=0)
+
+    def min(self, axis: int, keepdims: bool = False) -> Value:
+        """The smallest along an axis."""
+        return self.graph.apply("ReduceMin", self, np.array([axis], np.int64), keepdims=int(keepdims))
+
+    def at_least(self, other: Value | ArrayLike) -> Value:
+        """The larger of both, element by element."""
+        return self.graph.apply("Max", self, self.like(other))
+
+    def at_most(self, other: Value | ArrayLike) -> Value:
+        """The smaller of both, element by element."""
+        return self.graph.apply("Min", self, self.like(other))
+
+    def floor(self) -> Value:
+        """The largest whole number that is not larger."""
+        return self.graph.apply("Floor", self)
 
     def softmax(self) -> Value:
         """Shares of the last axis, which sum to 1."""
@@ -177,22 +196,17 @@ class Graph:
     def include(self, model: onnx.ModelProto, inputs: Value) -> Value:
         """The output of a model with one input and one output, of the same type, whose nodes become part of this graph.
 
-        What it says of where it comes from is left out.
+        What it says of where it comes from is left out. Its weights are never rounded: eight bits move the features of
+        EfficientNet-Lite0 by a fifth.
         """
         prefix = f"included_{len(self._nodes)}_"
         graph = compose.add_prefix(model, prefix).graph
         self._nodes.append(helper.make_node("Identity", [inputs.name], [graph.input[0].name]))
-        nodes = list(graph.node)
-        for node in nodes:
+        for node in graph.node:
             node.ClearField("metadata_props")
             node.ClearField("doc_string")
-        for tensor in graph.initializer:
-            if self.int8 and len(tensor.dims) > 1 and tensor.data_type == onnx.TensorProto.FLOAT:
-                value = self.matrix(numpy_helper.to_array(tensor))
-                self._nodes.append(helper.make_node("Identity", [value.name], [tensor.name]))
-            else:
-                self._weights[tensor.name] = tensor
-        self._nodes += nodes
+            self._nodes.append(node)
+        self._weights |= {tensor.name: tensor for tensor in graph.initializer}
         return Value(self, graph.output[0].name, inputs.dtype)
 
     def concat(self, parts: Sequence[Value], axis: int) -> Value:

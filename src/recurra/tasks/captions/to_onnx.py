@@ -38,7 +38,7 @@ def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:
     Args:
         folder: the model folder.
         out: what the two files are called after: `x.onnx` makes `x.encoder.onnx` and `x.step.onnx`.
-        int8: round weights to eight bits.
+        int8: round weights to eight bits, but for those of a backbone.
 
     Returns:
         The files.
