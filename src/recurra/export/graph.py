@@ -37,6 +37,8 @@ class Value:
         dtype: of its numbers.
     """
 
+    __array_ufunc__ = None  # so that an array times a value is not an array of values
+
     def __init__(self, graph: Graph, name: str, dtype: DTypeLike) -> None:
         self.graph = graph
         self.name = name
@@ -269,9 +271,7 @@ class Graph:
 
     def model(self, metadata: dict[str, str]) -> onnx.ModelProto:
         """The graph as a model, checked."""
-        graph = helper.make_graph(
-            self._nodes, self.name, self._inputs, self._outputs, list(self._weights.values())
-        )
+        graph = helper.make_graph(self._nodes, self.name, self._inputs, self._outputs, list(self._weights.values()))
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="recurra")
         model.ir_version = IR_VERSION
         helper.set_model_props(model, metadata)

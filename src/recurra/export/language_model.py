@@ -47,12 +47,13 @@ def _first_product(
 ) -> Value:
     """What the first layer's gates get from a token and the rules, `(B, G)`; one table for both steps where smaller."""
     embedding = weights["embedding.weight"]  # (V, E)
-    scaled = embedding * np.float32(1.0 if "output.weight" in weights else math.sqrt(embedding.shape[1]))
+    scaled: FloatArray = embedding * np.float32(1.0 if "output.weight" in weights else math.sqrt(embedding.shape[1]))
     rules = weights.get("rule_embedding.weight")  # (E, R)
     gates, size = layer.weight_ih.shape
     rows = len(scaled) + (0 if rules is None else rules.shape[1])
     if rows * gates <= rows * size + gates * size:
-        product = graph.lookup(scaled @ layer.weight_ih.T + layer.bias(cell), tokens, "embedding")
+        table: FloatArray = scaled @ layer.weight_ih.T + layer.bias(cell)
+        product = graph.lookup(table, tokens, "embedding")
         if features is not None and rules is not None:
             product = product + graph.linear(features, layer.weight_ih @ rules, name="rule_embedding")
         return product

@@ -14,19 +14,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from recurra.config import required
 from recurra.data.tokenizer import SPACED
 from recurra.export.decoder import DecoderWeights, add_beginning, add_decoder_step
 from recurra.export.graph import Graph, Value
 from recurra.export.network import decoder_weights, weights_of
-from recurra.export.onnx_file import write_graphs
 from recurra.export.pytorch import traced
 from recurra.export.tokens import metadata_of
 from recurra.tasks.captions.backbone_encoder import BackboneEncoder
 from recurra.tasks.captions.image_encoder import SmallEncoder, position_features
 from recurra.tasks.captions.model import Model
 from recurra.tasks.captions.networks import CaptionNetwork
+from recurra.tasks.shared.onnx_file import write_graphs
 
 EPS = 1e-5
 """What PyTorch's batch normalisation adds to variances."""
@@ -44,8 +45,8 @@ def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:
         The files.
 
     Raises:
-        RecurraError: if anything about the folder is not as it was saved, PyTorch's exporter cannot follow the backbone,
-            or writing fails.
+        RecurraError: if anything about the folder is not as it was saved, PyTorch's exporter cannot follow the
+            backbone, or writing fails.
     """
     model = Model.load(folder)
     decoder = decoder_weights(model.network.decoder)
@@ -73,8 +74,11 @@ def _metadata(model: Model) -> dict[str, Any]:
 def _add_encoder(graph: Graph, network: CaptionNetwork, size: int, decoder: DecoderWeights) -> None:
     pixels = graph.input("pixels", np.uint8, "batch", size, size, 3)  # (B, H, W, 3)
     encoder = network.encoder
-    read = _backbone if isinstance(encoder, BackboneEncoder) else _small
-    grid = read(graph, encoder, pixels.transpose(0, 3, 1, 2).cast(np.float32), size)  # (B, C, h, w)
+    values = pixels.transpose(0, 3, 1, 2).cast(np.float32)  # (B, 3, H, W)
+    if isinstance(encoder, BackboneEncoder):
+        grid = _backbone(graph, encoder, values, size)  # (B, C, h, w)
+    else:
+        grid = _small(graph, encoder, values)  # (B, C, h, w)
     features = grid.reshape(0, encoder.channels, encoder.positions).transpose(0, 2, 1)  # (B, S, C)
     side = round(encoder.positions**0.5)
     where = position_features(side, side, torch.device("cpu")).float().numpy()  # (S, P)
@@ -87,15 +91,16 @@ def _add_encoder(graph: Graph, network: CaptionNetwork, size: int, decoder: Deco
     add_beginning(graph, decoder, values, summary)
 
 
-def _small(graph: Graph, encoder: SmallEncoder, pixels: Value, size: int) -> Value:
+def _small(graph: Graph, encoder: SmallEncoder, pixels: Value) -> Value:
     """The grid of our own network, its normalisation made part of its convolutions."""
     values = pixels / 127.5 - 1.0
-    for convolution, norm in zip(encoder.convolutions, encoder.norms, strict=True):
-        weights = weights_of(norm)
-        scale = weights["weight"] / np.sqrt(weights["variance"] + EPS)
+    for index, convolution in enumerate(encoder.convolutions):
+        assert isinstance(convolution, nn.Conv2d)
+        norm = weights_of(encoder.norms[index])
+        scale = norm["weight"] / np.sqrt(norm["variance"] + EPS)
         weight = weights_of(convolution)["weight"] * scale[:, None, None, None]
-        shift = weights["bias"] - weights["mean"] * scale
-        attributes = {"strides": list(convolution.stride), "pads": [*convolution.padding, *convolution.padding]}
+        shift = norm["bias"] - norm["mean"] * scale
+        attributes = {"strides": list(convolution.stride), "pads": [int(side) for side in convolution.padding] * 2}
         values = graph.apply("Relu", graph.apply("Conv", values, graph.matrix(weight), shift, **attributes))
     return values
 

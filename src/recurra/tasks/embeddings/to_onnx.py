@@ -12,9 +12,9 @@ import numpy as np
 
 from recurra import modelfolder
 from recurra.export.graph import Graph
-from recurra.export.onnx_file import write_graphs
 from recurra.progress import note
 from recurra.tasks.embeddings.model import Model
+from recurra.tasks.shared.onnx_file import write_graphs
 
 
 def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:

@@ -52,8 +52,8 @@ def add_rules(graph: Graph, notation: Notation, tokens: Value) -> Value:
     """
     pitches, tracks = notation.pitches, len(notation.tracks)
     size = state_size(pitches, tracks)
-    sizes = {name: 1 for name in NUMBERS} | {name: pitches for name in OF_PITCHES}
-    sizes |= {name: tracks for name in OF_TRACKS if tracks}
+    sizes = dict.fromkeys(NUMBERS, 1) | dict.fromkeys(OF_PITCHES, pitches)
+    sizes |= dict.fromkeys(OF_TRACKS, tracks) if tracks else {}
     state = dict(zip(sizes, graph.input("rules", np.float32, "batch", size).split(1, *sizes.values()), strict=True))
     rules = _Rules(graph, notation)
     kind, value = rules.meaning(tokens)
@@ -83,11 +83,8 @@ class _Rules:
         if self.tracks:
             read |= self._read_tracks(kind, value, state)
         begins = kind < TRANSPOSED + 1
-        first = {"transposed": kind, "begun": 1.0}
-        return {
-            name: self._where(begins, first[name] if name in first else 0.0, part)
-            for name, part in (state | read).items()
-        }
+        first: dict[str, Value | float] = {"transposed": kind, "begun": 1.0}
+        return {name: self._where(begins, first.get(name, 0.0), part) for name, part in (state | read).items()}
 
     def _read_numbers(self, kind: Value, value: Value, state: State) -> State:
         """The numbers, but for a token that begins a piece."""

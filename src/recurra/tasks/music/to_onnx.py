@@ -1,4 +1,4 @@
-"""A music model as ONNX: one step, tokens and state in, logits and state out; the rules it was trained with are in it."""
+"""A music model as ONNX: one step, tokens and state in, logits and state out, with the rules it was trained with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from recurra.config import from_dict
 from recurra.export.graph import Graph
 from recurra.export.language_model import add_step
-from recurra.export.onnx_file import write_graphs
 from recurra.runtime import stored
 from recurra.tasks.music import notation as notations
 from recurra.tasks.music.composer import TASK
@@ -20,6 +19,7 @@ from recurra.tasks.music.notation import MusicRules, Notation
 from recurra.tasks.music.rule_features import PITCH
 from recurra.tasks.music.rule_graph import add_rules
 from recurra.tasks.shared.light import require_language_model
+from recurra.tasks.shared.onnx_file import write_graphs
 
 KINDS = ("start", "transposed", "bars", "meter", "track", "pitch", "drum", "duration", "velocity", "step")
 """What kinds of tokens are called, see `rule_features`."""
@@ -51,7 +51,5 @@ def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:
 
 def _metadata(notation: Notation) -> dict[str, Any]:
     """The notation, and what each token is: its kind and its value, of pitches the MIDI number."""
-    tokens = [
-        [KINDS[kind], value + notation.lowest if kind == PITCH else value] for kind, value in notation.tokens
-    ]
+    tokens = [[KINDS[kind], value + notation.lowest if kind == PITCH else value] for kind, value in notation.tokens]
     return {"tokens": tokens, "notation": notation.to_json()}

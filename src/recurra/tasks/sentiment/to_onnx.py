@@ -15,10 +15,10 @@ import numpy as np
 from recurra.config import required
 from recurra.data.words import LATIN_WORD_PATTERN, WORD_PATTERN
 from recurra.export.graph import Graph, Value
-from recurra.export.onnx_file import write_graphs
 from recurra.export.recurrent import ends_of, layers_of, mask_of, sequence_layers
 from recurra.tasks.sentiment.classifier import TASK, Classifier
 from recurra.tasks.sentiment.light import PACE, Weights, within
+from recurra.tasks.shared.onnx_file import write_graphs
 
 
 def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:
@@ -59,8 +59,8 @@ def _logits(graph: Graph, model: Classifier) -> Value:
     weights = {name: np.asarray(array, np.float32) for name, array in model.weights.items()}
     if model.config.model == "mix":
         of_network, of_ngrams = weights["weights"]
-        network = _network_logits(graph, model, within(weights, "network"))
-        return network * of_network + _ngram_logits(graph, within(weights, "ngrams")) * of_ngrams
+        network: Value = _network_logits(graph, model, within(weights, "network")) * of_network
+        return network + _ngram_logits(graph, within(weights, "ngrams")) * of_ngrams
     if model.config.model == "ngrams":
         return _ngram_logits(graph, weights)
     return _network_logits(graph, model, weights)

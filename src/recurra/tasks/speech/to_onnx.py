@@ -17,8 +17,8 @@ import numpy as np
 from recurra.export.decoder import add_beginning, add_decoder_step
 from recurra.export.graph import Graph, Value
 from recurra.export.network import decoder_weights, weights_of
-from recurra.export.onnx_file import write_graphs
 from recurra.export.recurrent import ends_of, layers_of, sequence_layers, state_inputs, state_outputs
+from recurra.tasks.shared.onnx_file import write_graphs
 from recurra.tasks.speech.attending import DENSER, SPARE, Reach
 from recurra.tasks.speech.attention_network import EDGE, AttentionNetwork
 from recurra.tasks.speech.features import PRIOR_FRAMES, SCALE

@@ -11,10 +11,10 @@ from recurra.config import from_dict
 from recurra.data import tokenizer as tokenizers
 from recurra.export.graph import Graph
 from recurra.export.language_model import add_step
-from recurra.export.onnx_file import write_graphs
 from recurra.export.tokens import metadata_of
 from recurra.runtime import stored
 from recurra.tasks.shared.light import require_language_model
+from recurra.tasks.shared.onnx_file import write_graphs
 from recurra.tasks.text.config import Config
 from recurra.tasks.text.writing import TASK
 

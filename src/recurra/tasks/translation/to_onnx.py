@@ -16,9 +16,9 @@ from recurra.data.vocabulary import Vocabulary
 from recurra.export.decoder import DecoderWeights, add_beginning, add_decoder_step
 from recurra.export.graph import Graph
 from recurra.export.network import decoder_weights, weights_of
-from recurra.export.onnx_file import write_graphs
 from recurra.export.recurrent import Weights, ends_of, layers_of, sequence_layers
 from recurra.export.tokens import metadata_of
+from recurra.tasks.shared.onnx_file import write_graphs
 from recurra.tasks.translation.config import SPARE, Config
 from recurra.tasks.translation.model import Model
 

@@ -51,7 +51,8 @@ def _serialized(graph: Graph, path: Path, metadata: Mapping[str, Any]) -> bytes:
     if model.ByteSize() > MAX_BYTES:
         raise RecurraError(f"{path} would be larger than 2 GB, which an .onnx cannot be; give `int8`, or a .zip")
     onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString(deterministic=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
 
 
 def _write_bytes(data: bytes, path: Path) -> None:
