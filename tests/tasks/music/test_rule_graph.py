@@ -8,8 +8,10 @@ import pytest
 
 from recurra.export.graph import Graph
 from recurra.tasks.music.notation import MusicRules, Notation
+from recurra.tasks.music.performance import EVENTS
+from recurra.tasks.music.performance_rules import PerformanceRules
 from recurra.tasks.music.pieces import Piece
-from recurra.tasks.music.rule_graph import add_rules
+from recurra.tasks.music.rule_graph import add_performance_rules, add_rules
 from recurra.tasks.music.transcription import encode, suit
 
 
@@ -41,3 +43,19 @@ def test_state_and_features_after_pieces_and_after_nonsense(number: int, tunes: 
     assert wanted.any(axis=(0, 1)).mean() > 0.4  # many features are on at some time
     assert (np.stack(found, axis=1) == wanted).all()
     assert (state == wanted_state).all()
+
+
+def test_those_of_performances() -> None:
+    rules = PerformanceRules()
+    graph = Graph("rules")
+    features = add_performance_rules(graph, graph.input("tokens", np.int64, "batch"))
+    graph.output("features", features, "batch", rules.size)
+    session = onnxruntime.InferenceSession(graph.model({}).SerializeToString())
+    tokens = np.random.default_rng(0).integers(len(EVENTS), size=(3, 200))
+    tokens[:, [0, 150]] = [[0, 1], [1, 0], [380, 389]]
+    state = np.zeros((3, rules.state_size), np.float32)
+    for time, column in enumerate(tokens.T):
+        wanted, wanted_state = rules.read(column[:, None], state)
+        state, found = session.run(None, {"tokens": column, "rules": state})
+        assert (found == wanted[:, 0]).all(), time
+        assert (state == wanted_state).all(), time

@@ -1,4 +1,5 @@
-"""The rules of `rule_features` as a graph: the same state and the same features, for a batch and one token of each.
+"""The rules of `rule_features` and of `performance_rules` as graphs: the same state and the same features, for a batch
+and one token of each.
 
 Shapes: B batch, P pitches, T tracks; the numbers of a state are `(B, 1)` each.
 """
@@ -10,7 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from recurra.export.graph import Graph, Value
+from recurra.tasks.music import performance
 from recurra.tasks.music.notation import Notation
+from recurra.tasks.music.performance_rules import STATE_SIZE
 from recurra.tasks.music.rule_features import (
     BARS,
     BARS_SHOWN,
@@ -62,6 +65,33 @@ def add_rules(graph: Graph, notation: Notation, tokens: Value) -> Value:
     return graph.concat([block.cast(np.float32) for block in rules.show(kind, state)], axis=1)
 
 
+def add_performance_rules(graph: Graph, tokens: Value) -> Value:
+    """As `add_rules`, for performances: what sounds and how loud it is, see `performance_rules`.
+
+    Args:
+        graph: where.
+        tokens: read, `(B,)`.
+
+    Returns:
+        The features after them, `(B, features)`.
+    """
+    table = graph.constant(np.array(performance.EVENTS, np.float32))  # (events, 2)
+    kind, value = table.take(tokens).split(1, 1, 1)
+    begun, transposed, loudness, sounding = graph.input("rules", np.float32, "batch", STATE_SIZE).split(
+        1, 1, 1, 1, performance.PITCHES
+    )
+    zero, one = graph.constant(np.float32(0)), graph.constant(np.float32(1))
+    begins = kind < performance.TRANSPOSED + 1
+    named = value.equals(graph.constant(np.arange(performance.PITCHES, dtype=np.float32)))
+    sounding = graph.where(named & kind.equals(performance.NOTE_ON), one, sounding)
+    sounding = graph.where(begins | named & kind.equals(performance.NOTE_OFF), zero, sounding)
+    loudness = graph.where(begins, zero, graph.where(kind.equals(performance.VELOCITY), value + 1.0, loudness))
+    begun, transposed = graph.where(begins, one, begun), graph.where(begins, kind, transposed)
+    graph.output("next_rules", graph.concat([begun, transposed, loudness, sounding], axis=1), "batch", STATE_SIZE)
+    steps = graph.constant(np.arange(1, performance.VELOCITY_STEPS + 1, dtype=np.float32))
+    return graph.concat([begun, transposed, loudness.equals(steps).cast(np.float32), sounding], axis=1)
+
+
 class _Rules:
     """What `rule_features` does, in operators of a graph; `kind` and `value` of the token are `(B, 1)`."""
 
@@ -102,7 +132,7 @@ class _Rules:
             "place": where(steps, 0.0, state["place"] + lists),
             "track": where(steps, 0.0, where(kind.equals(TRACK), value + 1.0, state["track"])),
             "pitch": where(steps | kind.equals(DRUM), 0.0, where(is_pitch, value + 1.0, state["pitch"])),
-            "left": where(kind.equals(BARS), value, left),
+            "left": where(kind.equals(BARS), state["left"] + value, left),
         }
 
     def _read_pitches(self, kind: Value, value: Value, state: State) -> State:
