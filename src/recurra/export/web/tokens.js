@@ -108,11 +108,21 @@ function tokenizerOf(json) {
 // A function from each token's bytes to the text they complete; `skip` bytes at the beginning are left out.
 function decoder(skip = 0) {
   const decode = new TextDecoder("utf-8", { ignoreBOM: true });
-  return bytes => {
+  return (bytes, isLast = false) => {
     const shown = bytes.subarray(skip);
     skip -= bytes.length - shown.length;
-    return decode.decode(shown, { stream: true });
+    return decode.decode(shown, { stream: !isLast });
   };
+}
+
+// A token as a person reads it; a part of a character as its bytes.
+function shownToken(tokenizer, token) {
+  const bytes = tokenizer.piece(token);
+  try {
+    return visible(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+  } catch {
+    return Array.from(bytes, byte => `<${byte.toString(16).toUpperCase().padStart(2, "0")}>`).join("");
+  }
 }
 
 function withNewlines(text) {

@@ -24,8 +24,7 @@ function* write(prompt, options) {
 // The whole text, for programs and tests.
 const writeText = (prompt, options) => prompt + [...write(prompt, { temperature: 0, topK: 0, topP: 1, seed: 0, ...options })].map(item => item.text).join("");
 
-const nameOf = token => token === tokenizer.boundary ? "end of the text" : visible(decoder()(tokenizer.piece(token)) || bytesNamed(token));
-const bytesNamed = token => Array.from(tokenizer.piece(token), byte => `<${byte.toString(16).toUpperCase().padStart(2, "0")}>`).join("");
+const nameOf = token => token === tokenizer.boundary ? "end of the text" : shownToken(tokenizer, token);
 
 function show(item) {
   const span = make("span", { tabIndex: -1, className: "token" }, item.text);
