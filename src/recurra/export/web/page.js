@@ -20,7 +20,8 @@ function makeSvg(tag, attributes = {}, ...children) {
 // A token as a person reads it: what cannot be seen is named.
 const visible = text => text === " " ? "␣" : text.replaceAll("\n", "⏎").replaceAll("\t", "⇥").replace(/^ | $/g, "␣");
 
-const percent = share => share >= .0995 ? `${(100 * share).toFixed(0)} %` : `${(100 * share).toPrecision(2)} %`;
+// A probability as people read it; never 100 % unless it is.
+const percent = share => share >= .9995 && share < 1 ? "> 99.9 %" : share > 0 && share < .0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;
 
 const round = (value, digits = 0) => value.toLocaleString("en", { maximumFractionDigits: digits });
 

@@ -28,6 +28,19 @@ function wordAt(text, at) {
   return text.slice(at, begin) + [...graphemes.segment(text.slice(begin, begin + 100))][0].segment;
 }
 
+const HAS_LETTERS = new RegExp(`[${LETTER}]`, "u");
+const BLANK = `[${SPACE}\\x1c-\\x1f]+`; // what Python takes for white space
+const BLANKS = new RegExp(BLANK, "gu"), AROUND = new RegExp(`^${BLANK}|${BLANK}$`, "gu");
+const stripped = text => text.replace(AROUND, "");
+
+// A text as words without spaces: `WordSplitter` of `data/words.py`.
+function splitWords(text, { kind, lowercase, punctuation }) {
+  text = text.normalize("NFC");
+  const pieces = kind === "words" ? findWords(text) : text.split(BLANKS);
+  const words = pieces.map(stripped).filter(word => word && (punctuation || HAS_LETTERS.test(word)));
+  return lowercase ? words.map(word => word.toLowerCase()) : words;
+}
+
 // The printable character that byte-level byte-pair encoding writes for each byte.
 function byteCharacters() {
   const isPrintable = byte => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte !== 0xad);

@@ -1,7 +1,6 @@
 // A sentence as the network reads it, and its translation as a person does: `reading.py` and `data/placeholders.py`.
 
 const SYMBOLS = Array.from({ length: 10 }, (_, number) => String.fromCharCode(0xe9a0 + number));
-const HAS_LETTERS = new RegExp(`[${LETTER}]`, "u");
 
 // One side of the sentences.
 class Vocabulary {
@@ -105,7 +104,7 @@ class Reader {
 
   // The sentence with placeholders, what they stand for, its tokens, and what its translation must and must not have.
   read(sentence) {
-    const text = sentence.trim(), own = this.placeholders.mask(text, false);
+    const text = stripped(sentence), own = this.placeholders.mask(text, false);
     let reading = { ...this.placeholders.mask(text), recased: null };
     if (isInCapitals(own.text) && (own.text.match(/\p{Uppercase}/gu) ?? []).length >= MIN_LETTERS) {
       const small = this.inSmallLetters(own.text);
@@ -122,7 +121,7 @@ class Reader {
     if (!words && this.source.tokenizer.kind !== "words") return small;
     const isKnown = word => words ? words.has(word) : !this.source.unknownIn(word).length;
     return findWords(small).map(piece => {
-      const word = piece.trim(), lower = word.toLowerCase();
+      const word = stripped(piece), lower = word.toLowerCase();
       return word === lower && word && !isKnown(word) && isKnown(titled(word)) ? piece.replace(word, titled(word)) : piece;
     }).join("");
   }

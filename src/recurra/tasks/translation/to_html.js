@@ -33,7 +33,7 @@ function show(found) {
   at("attends-not").hidden = !at("attention").hidden;
   at("outputs").replaceChildren(...found.outputs.map((output, index) => make("li", {},
     make("button", { type: "button", ariaPressed: "false", onclick: () => choose(index) }, make("span", { dir: "auto" }, output.text || "(nothing)")),
-    make("small", {}, `${output.score.toFixed(3)} a token`))));
+    make("small", {}, output.score.toFixed(3).replace("-", "−")))));
   choose(0);
 }
 
@@ -66,7 +66,7 @@ function look(names, weights, step) {
 function drawMap({ read, written }, weights) {
   const cut = name => name.length > LONGEST_LABEL ? name.slice(0, LONGEST_LABEL - 1) + "…" : name;
   const width = names => LETTER_WIDTH * Math.max(...names.map(name => cut(name).length)) + 10;
-  const left = width(written), top = width(read), most = Math.max(...weights.flatMap(row => [...row]));
+  const left = width(written), top = width(read) + 4, most = Math.max(...weights.flatMap(row => [...row]));
   const right = left + CELL * read.length, bottom = top + CELL * written.length;
   const svg = makeSvg("svg", { width: right + 8, height: bottom + 8, role: "img", "aria-label": `attention of ${written.length} written tokens to ${read.length} read ones` });
   read.forEach((name, column) => svg.append(makeSvg("text", { transform: `translate(${left + CELL * (column + .5) + 4} ${top - 5}) rotate(-90)` }, cut(name))));
