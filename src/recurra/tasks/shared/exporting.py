@@ -53,7 +53,7 @@ def export(folder: Path, out: Path, int8: bool = False) -> Sequence[Path]:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _PACKAGES:
             raise
-        raise RecurraError(f"{out}: it takes one more package, {error.name}; pip install 'recurra[export]'") from error
+        raise RecurraError(f"{out} needs one more package, {error.name}: pip install 'recurra[export]'") from error
 
 
 def writer_of(task: str, ending: str) -> Callable[[Path, Path, bool], Sequence[Path]]:
