@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from recurra.tasks.music.pieces import Meter, Piece
+from recurra.tasks.music.pieces import Meter, Piece, has_pickup
 
 
 class Bar(NamedTuple):
@@ -46,11 +46,3 @@ def bars_of(piece: Piece) -> list[Bar]:
     if pickup and end - found[-1].begin + found[0].end == found[-1].meter.bar:
         found[-1] = found[-1]._replace(end=end)
     return found
-
-
-def has_pickup(piece: Piece) -> bool:
-    """Whether the first metre is a pickup's: it lasts one bar, which is shorter than those of the second."""
-    if len(piece.meters) < 2:
-        return False
-    first, second = piece.meters[:2]
-    return second.onset - first.onset <= first.bar < second.bar and first.denominator == second.denominator
