@@ -20,6 +20,11 @@ class Matrix {
     return this.addProduct(inputs, new Float64Array(this.outputs));
   }
 
+  // out += the weights of one input
+  addRow(input, out) {
+    for (let j = 0; j < this.outputs; j++) out[j] += (this.scale ? this.scale[j] : 1) * this.weights[input * this.outputs + j];
+  }
+
   // The weights of one output: of an embedding, the vector of a token.
   column(output) {
     const scale = this.scale ? this.scale[output] : 1;
@@ -103,6 +108,7 @@ class LanguageModel {
   constructor({ cell, layers, scale }) {
     this.embedding = matrixOf("embedding.weight");
     this.scale = scale;
+    this.ruleEmbedding = isThere("rule_embedding.weight") ? matrixOf("rule_embedding.weight") : null;
     this.layers = Array.from({ length: layers }, (_, index) => new Layer(cell, `recurrent.layers.${index}.`));
     this.projection = isThere("projection.weight") ? matrixOf("projection.weight") : null;
     this.output = isThere("output.weight") ? matrixOf("output.weight") : this.embedding;
@@ -121,7 +127,7 @@ class LanguageModel {
     return entering;
   }
 
-  // The logits of what comes after one more token, and the state.
+  // The logits of what comes after one more token, and the state; `more` is what else enters the first layer's gates.
   step(token, state, more = null) {
     let entering = this.entering(token);
     if (more) entering = entering.map((value, j) => value + more[j]);

@@ -1,0 +1,159 @@
+"""A music model in one HTML file: opened in a browser it composes what the model composes, plays and saves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browser import PHONE, scrolls_sideways
+
+from recurra import music
+from recurra.errors import OptionError, RecurraError
+from recurra.tasks.music import harmony, to_html
+from recurra.tasks.music.config import Config
+from recurra.tasks.music.io.midi import read_midi
+from recurra.tasks.music.model import Model
+from recurra.tasks.music.pieces import Piece
+from recurra.tasks.shared.exporting import export
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+KINDS: dict[str, dict[str, Any]] = {
+    "tracks": {"num_layers": 2},
+    "together": {"cell": "gru", "velocity": True, "tracks": False},
+    "frames": {"tokens": "frames", "frame": 6, "tied": True, "embedding_size": 10},
+}
+
+ASKED: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"bars": 3}, {}),
+    ({"bars": 5, "key": "D minor", "voices": 2}, {"tonic": 2, "scale": "minor"}),
+    ({"bars": 4, "chords": "C | Am | F G7 | % Bbmaj7/D", "meter": "3/4"}, {"meter": 1}),
+]
+"""Controls as the model takes them, and what is otherwise for the page."""
+
+
+@pytest.fixture(scope="module", params=sorted(KINDS))
+def model(
+    request: pytest.FixtureRequest, music_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Model, Path]:
+    """A tiny model of a kind, and its page."""
+    folder = tmp_path_factory.mktemp("composed") / request.param
+    options = {"steps": 15, "hidden_size": 16, "num_layers": 1, "embedding_size": 12, "evaluations": 1}
+    options |= {"batch_size": 4, "sequence_length": 16, "dropout": 0.0, "learning_rate": 0.03}
+    music.train(music_folder, folder, Config(**options | KINDS[request.param]))
+    export(folder, folder.with_suffix(".html"))
+    return Model.load(folder), folder.with_suffix(".html")
+
+
+def composed(page: Page, controls: dict[str, Any], **options: Any) -> dict[str, Any]:
+    """What the page composes."""
+    return dict(page.evaluate("([controls, options]) => composeAll(controls, options)", [controls, options]))
+
+
+def notes_of(piece: Piece) -> list[dict[str, int]]:
+    """The notes of a piece as the page has them."""
+    return [note._asdict() for note in piece.notes]
+
+
+def test_it_composes_what_the_model_composes(model: tuple[Model, Path], visit: Callable[..., Page]) -> None:
+    own, path = model
+    page = visit(path)
+    for asked, other in ASKED:
+        controls = {name: value for name, value in asked.items() if name not in ("key", "meter")} | other
+        for sampling in ({"greedy": True, "seed": 0}, {"temperature": 1.1, "seed": 5}, {"top_p": 0.8, "seed": 6}):
+            piece = own.compose(**asked, **sampling)
+            options = {"temperature": 0 if "greedy" in sampling else sampling.get("temperature", 0.8)}
+            found = composed(page, controls, **options, topP=sampling.get("top_p", 1), seed=sampling["seed"])
+            assert found["notes"] == notes_of(piece)
+            assert found["length"] == piece.length
+            assert [(m["onset"], m["numerator"], m["denominator"]) for m in found["meters"]] == list(piece.meters)
+
+
+@pytest.mark.parametrize("model", ["tracks"], indirect=True)
+def test_pickups_and_onsets_are_those_of_the_corpus(
+    model: tuple[Model, Path], tmp_path: Path, visit: Callable[..., Page]
+) -> None:
+    own, _ = model
+    common = own.notation.meters.index((4, 4))
+    waltz = own.notation.meters.index((3, 4))
+    own.vocabulary = replace(
+        own.notation, onsets=((12, (0, 3, 6)),), pickups=((-1, common, 1), (waltz, common, 3)), meters=((4, 4), (3, 4))
+    )
+    own.save(tmp_path / "upbeat")
+    export(tmp_path / "upbeat", tmp_path / "upbeat.html")
+    page = visit(tmp_path / "upbeat.html")
+    begins = set()
+    for seed in range(8):
+        piece = own.compose(bars=3, seed=seed, chords="C | F")
+        found = composed(page, {"bars": 3, "chords": "C | F"}, seed=seed)
+        assert found["notes"] == notes_of(piece)
+        begins.add(len(piece.meters))
+    assert begins == {1, 2}
+
+
+def test_a_person_composes_plays_and_saves(trained_music: Path, tmp_path: Path, visit: Callable[..., Page]) -> None:
+    own = Model.load(trained_music)
+    export(trained_music, tmp_path / "band.html")
+    page = visit(tmp_path / "band.html", viewport=PHONE)
+    page.get_by_label("Bars").fill("6")
+    page.get_by_label("Key").select_option("G")
+    page.get_by_label("Scale").select_option("major pentatonic")
+    page.get_by_label("Seed").fill("3")
+    page.get_by_label("Quarters a minute").fill("90")
+    page.get_by_role("button", name="Compose").click()
+    page.get_by_role("status").filter(has_text="Done").wait_for()
+    piece = own.compose(bars=6, key="G major pentatonic", seed=3, tempo=90.0)
+    assert page.locator("#roll rect.note").count() == len(piece.notes)
+    assert not scrolls_sideways(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as MIDI").click()
+    assert download.value.suggested_filename == "band.mid"
+    download.value.save_as(tmp_path / "piece.mid")
+    saved = read_midi(tmp_path / "piece.mid")
+    assert {(n.onset, n.duration, n.pitch, n.velocity) for n in saved.notes} == {
+        (n.onset, n.duration, n.pitch, n.velocity) for n in piece.notes
+    }
+    assert saved.tempos[0].quarters_per_minute == pytest.approx(90, abs=0.01)
+    assert saved.meters == piece.meters
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.get_by_role("button", name="Stop playing").wait_for()
+    page.locator("#playhead[visibility=visible]").wait_for(state="attached")
+    page.get_by_role("button", name="Stop playing").click()
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    page.get_by_label("Chords").fill("C | Hm")
+    page.get_by_role("button", name="Compose").click()
+    assert "“Hm” is not a chord" in page.inner_text("#told.trouble")
+
+
+def test_chords_are_understood_as_the_model_does(
+    trained_music: Path, tmp_path: Path, visit: Callable[..., Page]
+) -> None:
+    export(trained_music, tmp_path / "band.html")
+    page = visit(tmp_path / "band.html")
+    spellings = ["", "m", "-7", "min7", "Maj7", "Δ7", "^", "maj7", "M7", "ø", "°7", "+", "sus", "6/9", "7(b9)", "aug7"]
+    spellings += ["add9", "m7b5", "mMaj7", "7sus4", "13", "m11", "/E", "m/G#", "7♭9", "dim7"]
+    for quality in spellings:
+        found = page.evaluate("symbol => [...parseChord(symbol)].sort((a, b) => a - b)", f"B♭{quality}")
+        assert found == sorted(harmony.parse_chord(f"B♭{quality}")), quality
+    for text in ("C | Am | F G7 | C", "C F G", "| C | % | / G |", "C, F - G7(b9)", "N.C. | C/E"):
+        chords = harmony.parse_progression(text)
+        expected = [[tick, sorted(classes)] for tick, classes in harmony.spans(chords, [0, 48, 84, 132], 180)]
+        script = """text => harmonySpans(parseProgression(text), [0, 48, 84, 132], 180)
+            .map(([tick, classes]) => [tick, [...classes].sort((a, b) => a - b)])"""
+        assert page.evaluate(script, text) == expected, text
+    for text in ("H", "C | | G", "|", "C | xyz"):
+        with pytest.raises(OptionError):
+            harmony.parse_progression(text)
+        refused = "text => { try { parseProgression(text); return false; } catch (error) { return error.message; } }"
+        assert page.evaluate(refused, text)
+
+
+def test_performances_are_refused(model: tuple[Model, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, path = model
+    monkeypatch.setattr(to_html.Model, "played", True)
+    with pytest.raises(RecurraError, match="performances"):
+        export(path.with_suffix(""), tmp_path / "played.html")
