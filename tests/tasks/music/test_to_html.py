@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import mido
 import pytest
 from browser import PHONE, scrolls_sideways
 
@@ -14,9 +15,8 @@ from recurra import music
 from recurra.errors import OptionError, RecurraError
 from recurra.tasks.music import harmony, to_html
 from recurra.tasks.music.config import Config
-from recurra.tasks.music.io.midi import read_midi
 from recurra.tasks.music.model import Model
-from recurra.tasks.music.pieces import Piece
+from recurra.tasks.music.pieces import TICKS, Piece
 from recurra.tasks.shared.exporting import export
 
 if TYPE_CHECKING:
@@ -57,6 +57,22 @@ def composed(page: Page, controls: dict[str, Any], **options: Any) -> dict[str, 
 def notes_of(piece: Piece) -> list[dict[str, int]]:
     """The notes of a piece as the page has them."""
     return [note._asdict() for note in piece.notes]
+
+
+def begun_and_ended(file: mido.MidiFile) -> list[tuple[int, int, int, int, str]]:
+    """Onset, end, pitch and velocity of the notes of a MIDI file, and the name of their track, sorted."""
+    found = []
+    for track in file.tracks:
+        time, begun = 0, {}
+        for message in track:
+            time += message.time
+            if message.type == "note_on":
+                begun[message.note] = (time, message.velocity)
+            elif message.type == "note_off":
+                onset, velocity = begun.pop(message.note)
+                found.append((onset // 40, time // 40, message.note, velocity, track.name))
+        assert not begun
+    return sorted(found)
 
 
 def test_it_composes_what_the_model_composes(model: tuple[Model, Path], visit: Callable[..., Page]) -> None:
@@ -113,12 +129,18 @@ def test_a_person_composes_plays_and_saves(trained_music: Path, tmp_path: Path, 
         page.get_by_role("button", name="Save as MIDI").click()
     assert download.value.suggested_filename == "band.mid"
     download.value.save_as(tmp_path / "piece.mid")
-    saved = read_midi(tmp_path / "piece.mid")
-    assert {(n.onset, n.duration, n.pitch, n.velocity) for n in saved.notes} == {
-        (n.onset, n.duration, n.pitch, n.velocity) for n in piece.notes
-    }
-    assert saved.tempos[0].quarters_per_minute == pytest.approx(90, abs=0.01)
-    assert saved.meters == piece.meters
+    saved = mido.MidiFile(tmp_path / "piece.mid")
+    assert saved.ticks_per_beat == 40 * TICKS
+    assert begun_and_ended(saved) == sorted(
+        (note.onset, note.end, note.pitch, note.velocity, piece.tracks[note.track].name) for note in piece.notes
+    )
+    head = [message for message in saved.tracks[0] if message.is_meta]
+    assert mido.tempo2bpm(head[0].tempo) == pytest.approx(90, abs=0.01)
+    assert (head[1].numerator, head[1].denominator) == piece.meters[0][1:]
+    programs = [message.program for track in saved.tracks[1:] for message in track if message.type == "program_change"]
+    assert programs == [track.program for track in piece.tracks]
+    drums = {message.channel == 9 for message in saved.tracks[-1] if message.type == "note_on"}
+    assert drums <= {piece.tracks[-1].drums}
     page.get_by_role("button", name="Play", exact=True).click()
     page.get_by_role("button", name="Stop playing").wait_for()
     page.locator("#playhead[visibility=visible]").wait_for(state="attached")
