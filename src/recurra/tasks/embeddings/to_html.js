@@ -29,7 +29,7 @@ function show(title, found) {
     const button = make("button", { type: "button", onclick: ask }, make("bdi", {}, word));
     return make("tr", {}, make("td", {}, index + 1), make("td", {}, button), make("td", {}, score.toFixed(3)), make("td", {}, bar));
   }));
-  tell(found.length ? `${found.length} words found.` : "There is no other word.");
+  tell(found.length ? `The nearest: ${found.slice(0, 3).map(({ word }) => word).join(", ")}.` : "There is no other word.");
 }
 
 function answer(name) {
@@ -37,7 +37,6 @@ function answer(name) {
     const [word, a, b, c] = ["word", "a", "b", "c"].map(id => at(id).value);
     if (name === "similar") show(`Neighbours of ${word.trim()}`, similar(word));
     else show(`${a.trim()} is to ${b.trim()} as ${c.trim()} is to …`, analogy(a, b, c));
-    at("asked").focus({ preventScroll: true });
   } catch (error) {
     at("found").hidden = true;
     tell(error.message, true);
