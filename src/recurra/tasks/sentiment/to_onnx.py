@@ -58,8 +58,8 @@ def _logits(graph: Graph, model: Classifier) -> Value:
     """The logits of texts, `(B, C)`, as `light.logits_of` has them."""
     weights = {name: np.asarray(array, np.float32) for name, array in model.weights.items()}
     if model.config.model == "mix":
-        of_network, of_ngrams = weights["weights"]
-        network: Value = _network_logits(graph, model, within(weights, "network")) * of_network
+        of_network, of_ngrams = map(float, weights["weights"])
+        network = _network_logits(graph, model, within(weights, "network")) * of_network
         return network + _ngram_logits(graph, within(weights, "ngrams")) * of_ngrams
     if model.config.model == "ngrams":
         return _ngram_logits(graph, weights)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +23,7 @@ and whether to round weights to eight bits, and gives the files it has written."
 
 ENDINGS = (*WRITERS, ".zip")
 
-_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+_PACKAGES = ("onnx", "onnxscript")
 """What the extra `export` brings."""
 
 
@@ -47,9 +48,16 @@ def export(folder: Path, out: Path, int8: bool = False) -> Sequence[Path]:
     require_writable_parent(out)
     if out.suffix.lower() == ".zip":
         return _packed(folder, out, int8)
-    write = writer_of(modelfolder.read_config(folder)["task"], out.suffix.lower())
+    task = modelfolder.read_config(folder)["task"]
+    with _package_needed(out):
+        return writer_of(task, out.suffix.lower())(folder, out, int8)
+
+
+@contextmanager
+def _package_needed(out: Path) -> Iterator[None]:
+    """Say in one sentence that a package of the extra is missing, which writing `out` takes."""
     try:
-        return write(folder, out, int8)
+        yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _PACKAGES:
             raise
