@@ -77,7 +77,7 @@ class Visit:
 
     def _requested(self, request: Request) -> None:
         asked, home = urlsplit(request.url), urlsplit(self.home)
-        is_home = request.url == self.home if home.scheme == "file" else asked[:2] == home[:2]
+        is_home = asked[:3] == home[:3] if home.scheme == "file" else asked[:2] == home[:2]
         if not is_home and asked.scheme not in OWN:
             self.foreign.append(request.url)
 

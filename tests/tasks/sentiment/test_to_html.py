@@ -92,3 +92,6 @@ def test_a_person_sees_the_label_and_the_words(
     page.get_by_label("Text").fill("film " * 201)
     page.keyboard.press("Enter")
     page.get_by_role("status").filter(has_text="only the label").wait_for()
+    page = visit(f"{(tmp_path / 'mood.html').as_uri()}#good")
+    page.get_by_role("status").filter(has_text="Done").wait_for()
+    assert page.inner_text("#words").strip() == "good"

@@ -125,6 +125,15 @@ def test_eight_bits_write_what_rounded_weights_write(model: tuple[Model, Path], 
 
 
 @pytest.mark.parametrize("model", ["characters"], indirect=True)
+def test_what_stands_in_the_address_is_asked_at_once(model: tuple[Model, Path], visit: Callable[..., Page]) -> None:
+    page = visit(f"{model[1].as_uri()}#The%20cat%E2%98%83")
+    page.get_by_role("status").filter(has_text="Done").wait_for()
+    assert page.input_value("#prompt") == "The cat\N{SNOWMAN}"
+    page = visit(f"{model[1].as_uri()}#100%")
+    assert page.inner_text("#told") == "Ready."
+
+
+@pytest.mark.parametrize("model", ["characters"], indirect=True)
 def test_it_stops_when_told(model: tuple[Model, Path], visit: Callable[..., Page]) -> None:
     page = visit(model[1])
     page.get_by_label("Tokens").fill("20000")

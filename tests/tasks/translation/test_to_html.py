@@ -114,9 +114,7 @@ def test_a_person_sees_the_translation_and_what_was_attended_to(
 ) -> None:
     own = Model.load(trained_translation)
     export(trained_translation, tmp_path / "reverser.html")
-    page = visit(tmp_path / "reverser.html", viewport=PHONE)
-    page.get_by_label("Translate").fill("abcde")
-    page.keyboard.press("Enter")
+    page = visit(f"{(tmp_path / 'reverser.html').as_uri()}#abcde", viewport=PHONE)
     page.get_by_role("status").filter(has_text="Done").wait_for()
     assert page.text_content("#translation") == own.translate("abcde")
     page.locator("#targets span").first.focus()

@@ -86,6 +86,19 @@ function arrowKeys(box, selector) {
   });
 }
 
+// What stands after # in the address is put into a field and asked at once.
+function askedAtOnce(id, ask) {
+  let asked = "";
+  try {
+    asked = decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return; // not written as addresses are
+  }
+  if (!asked) return;
+  at(id).value = asked;
+  ask();
+}
+
 // A file to keep.
 function download(name, bytes, type) {
   const address = URL.createObjectURL(new Blob([bytes], { type }));

@@ -46,3 +46,4 @@ function answer(name) {
 for (const name of ["similar", "analogy"]) at(name).addEventListener("submit", event => { event.preventDefault(); answer(name); });
 at("left-out").textContent = data.left_out;
 tell(`Ready: ${round(vectors.words.length)} words.`);
+askedAtOnce("word", () => answer("similar"));

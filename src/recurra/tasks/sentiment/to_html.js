@@ -93,3 +93,4 @@ at("sentence").addEventListener("keydown", event => {
 });
 arrowKeys(at("words"), ".word");
 tell("Ready.");
+askedAtOnce("sentence", () => at("form").requestSubmit());

@@ -93,3 +93,4 @@ for (const event of ["mouseover", "focusin"])
   at("text").addEventListener(event, ({ target }) => target.dataset?.index !== undefined && explain(Number(target.dataset.index)));
 arrowKeys(at("text"), ".token");
 tell("Ready.");
+askedAtOnce("prompt", () => at("form").requestSubmit());

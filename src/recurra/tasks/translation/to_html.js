@@ -116,3 +116,4 @@ at("sentence").addEventListener("keydown", event => {
 at("stop").addEventListener("click", () => { isStopped = true; });
 arrowKeys(at("targets"), "span");
 tell(reader.placeholders.isWhole ? "Ready." : "Ready. What this model keeps as it is, it finds by a pattern that a browser cannot use: here that is translated too.");
+askedAtOnce("sentence", () => at("form").requestSubmit());
