@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from unimported import command_without_torch, without_torch
 
 from recurra.tasks.music.composer import Composer
@@ -11,6 +13,7 @@ from recurra.tasks.music.data import open_pieces
 from recurra.tasks.music.model import Model
 from recurra.tasks.music.pieces import Meter, Note, Piece, Track
 from recurra.tasks.music.render.output import write_piece
+from recurra.tasks.music.rule_features import BARS, START
 from recurra.tasks.music.training import train
 
 
@@ -40,6 +43,22 @@ def test_a_pickup_is_written_as_a_short_first_bar(tmp_path: Path) -> None:
         assert again.meters == meters, name
         assert [note[:3] for note in again.notes] == [note[:3] for note in made.notes]
     assert 'number="0" implicit="yes"' in (tmp_path / "made.musicxml").read_text()
+
+
+def test_a_long_piece_is_told_how_long_it_is(trained_music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    composer = Composer.load(trained_music)
+    read: list[tuple[int, int]] = []
+
+    def step(token: int, state: int) -> tuple[NDArray[np.float32], int]:
+        read.append(tuple(composer.notation.tokens[token]))
+        if len(read) == 3:
+            raise InterruptedError
+        return np.zeros(composer.notation.size, np.float32), state
+
+    monkeypatch.setattr(composer, "stream_step", lambda: (step, 0))
+    with pytest.raises(InterruptedError):
+        composer.compose(bars=150)
+    assert read == [(START, 0), (BARS, 100), (BARS, 50)]
 
 
 def test_the_command_composes_without_pytorch(trained_music: Path, tmp_path: Path) -> None:

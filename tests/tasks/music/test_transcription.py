@@ -18,7 +18,7 @@ from recurra.tasks.music.io.rolls import to_frames
 from recurra.tasks.music.notation import VELOCITIES, MusicRules, Notation
 from recurra.tasks.music.pieces import Meter, Note, Piece, Tempo, Track, bar_lines
 from recurra.tasks.music.rule_features import BARS, DRUM, DURATION, LEFT, METER, PITCH, STEP, TRACK, VELOCITY
-from recurra.tasks.music.transcription import MAX_DURATION, MAX_GAP, decode, encode, joined, roles, suit
+from recurra.tasks.music.transcription import MAX_DURATION, MAX_GAP, decode, encode, joined, refitted, roles, suit
 
 METERS = ((4, 4), (3, 4), (6, 8), (1, 8), (5, 16))
 TRACKS = (
@@ -244,6 +244,19 @@ def test_the_pickups_of_a_collection_are_counted_by_their_metre() -> None:
     assert (place((1, 4)), place((3, 4)), 2) in quarters.pickups
     assert (-1, place((6, 8)), 4) in quarters.pickups, "an eighth cannot be written in frames of a quarter"
     assert suit([beginning(None, (3, 4))], "notes", 0, True, False).pickups == ()
+
+
+def test_a_model_that_goes_on_with_other_pieces_knows_where_theirs_begin() -> None:
+    eighths = Piece("x", (Track(),), (Note(0, 3, 60), Note(6, 3, 60), Note(12, 3, 60)), 24)
+    triplets = Piece("x", (Track(),), (Note(0, 3, 60), Note(4, 3, 60), Note(8, 3, 60)), 24)
+    jig = beginning((1, 8), (6, 8))
+    notation = suit([eighths, beginning(None, (6, 8)), jig], "notes", 0, True, False)
+    assert refitted(notation, [eighths, beginning(None, (6, 8)), jig]) == notation
+    other = refitted(notation, [triplets, jig])
+    assert dict(other.onsets)[12] == (0, 4, 6, 8)
+    assert sorted(count for _, _, count in other.pickups) == [1, 1]
+    old = replace(notation, onsets=(), pickups=())
+    assert refitted(old, [triplets]) == old
 
 
 def test_where_in_a_beat_the_notes_of_a_collection_begin() -> None:

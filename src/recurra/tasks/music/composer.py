@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from recurra.config import from_dict, with_options
 from recurra.decoding.sampling import Sampling, TokenStep
-from recurra.errors import OptionError
+from recurra.errors import OptionError, RecurraError
 from recurra.modelfolder import PIECES
 from recurra.runtime import stored
 from recurra.runtime.packed import PackedLanguageModel
@@ -52,9 +52,15 @@ class AnyComposer:
 
     @property
     def notation(self) -> Notation:
-        """Music to tokens and back, of a model that is not of performances."""
+        """Music to tokens and back.
+
+        Raises:
+            RecurraError: if it is a model of performances, which is asked for bars, tracks or beats.
+        """
         if isinstance(self.vocabulary, PerformanceNotation):
-            raise TypeError("a model of performances has no notation of bars")
+            raise RecurraError(
+                f"{self.name} has learned performances, which have no bars, tracks or beats; use another"
+            )
         return self.vocabulary
 
     @property

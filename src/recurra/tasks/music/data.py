@@ -28,7 +28,7 @@ from recurra.tasks.music.notation import MARGIN, Notation
 from recurra.tasks.music.packed_pieces import pack, require_sound
 from recurra.tasks.music.performance import PerformanceNotation, perform
 from recurra.tasks.music.pieces import TICKS, Piece, bar_lines, part
-from recurra.tasks.music.transcription import encode, suit
+from recurra.tasks.music.transcription import encode, refitted, suit
 
 Source = str | Path | Piece
 """What music is given as: a file, a folder, `sample:NAME`, or a piece itself."""
@@ -275,7 +275,7 @@ def read_data(
         sources: see `open_pieces`.
         validation: what to validate on, likewise; if empty, a part of the pieces is kept for it.
         config: which tokens.
-        notation: an existing one, for a resumed run; None makes one.
+        notation: an existing one, for a run that is resumed or begins from a model; None makes one.
 
     Raises:
         RecurraError: if nothing can be read or there is too little.
@@ -301,6 +301,8 @@ def read_data(
         raise RecurraError(f"{collection.name} holds only drums, which frames cannot hold; use `tokens` notes")
     if not any(piece.notes for piece in kept):
         raise RecurraError(f"the validation part, {name}, has no notes to measure by; give another with `validation`")
+    if isinstance(notation, Notation):
+        notation = refitted(notation, (*train, *kept))
     notation = notation or notation_for((*train, *kept), config)
     lost: Counter[str] = Counter()
     lost["changes of tempo"] = sum(len(piece.tempos) - 1 for piece in (*train, *kept))

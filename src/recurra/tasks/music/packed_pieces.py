@@ -61,14 +61,15 @@ def pack(pieces: Sequence[Piece]) -> Arrays:
         columns[name] = _column([meter[index] for piece in pieces for meter in piece.meters])
     for name in NOTES:
         columns[name] = _column([getattr(note, name) for piece in pieces for note in piece.notes])
+    dtypes = dict(DTYPES)
+    if pieces and all(piece.performance for piece in pieces):
+        columns[VELOCITY] = _column([note.velocity for piece in pieces for note in piece.notes])
+        dtypes[VELOCITY] = np.uint8
     for name, values in columns.items():
-        lost = values[values != values.astype(DTYPES[name])]
+        lost = values[values != values.astype(dtypes[name])]
         if len(lost):
             raise RecurraError(f"a piece with {lost[0]} as its {name} cannot be stored; leave it out")
-    arrays = {name: columns[name].astype(dtype) for name, dtype in DTYPES.items()}
-    if pieces and all(piece.performance for piece in pieces):
-        arrays[VELOCITY] = np.array([note.velocity for piece in pieces for note in piece.notes], np.uint8)
-    return arrays
+    return {name: columns[name].astype(dtype) for name, dtype in dtypes.items()}
 
 
 def unpack(

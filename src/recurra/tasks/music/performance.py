@@ -77,12 +77,14 @@ class PerformanceNotation:
         lowest: their lowest pitch ...
         highest: ... and their highest, with a margin.
         longest: ticks of their longest note.
+        at_once: most of their notes that sound at once.
         program: General MIDI program of most of them.
     """
 
     lowest: int = 0
     highest: int = PITCHES - 1
     longest: int = 60 * SECOND
+    at_once: int = PITCHES
     program: int = 0
     tokens: tuple[Event, ...] = field(default=EVENTS, init=False, repr=False, compare=False)
 
@@ -109,6 +111,7 @@ class PerformanceNotation:
             "lowest": self.lowest,
             "highest": self.highest,
             "longest": self.longest,
+            "at_once": self.at_once,
             "program": self.program,
         }
 
@@ -124,12 +127,14 @@ def from_json(values: Any, where: str) -> PerformanceNotation:
         RecurraError: if it is not that.
     """
     try:
-        lowest, highest, longest, program = (int(values[key]) for key in ("lowest", "highest", "longest", "program"))
-        if not (0 <= lowest <= highest < PITCHES and 1 <= longest <= LONGEST_NOTE and 0 <= program < 128):
+        keys = ("lowest", "highest", "longest", "at_once", "program")
+        lowest, highest, longest, at_once, program = (int(values[key]) for key in keys)
+        sound = 0 <= lowest <= highest < PITCHES and 1 <= longest <= LONGEST_NOTE and 1 <= at_once <= PITCHES
+        if not (sound and 0 <= program < 128):
             raise ValueError("pitches, lengths or programs out of range")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise RecurraError(f"{where} is not a vocabulary of performances ({error}); copy the model again") from error
-    return PerformanceNotation(lowest, highest, longest, program)
+    return PerformanceNotation(lowest, highest, longest, at_once, program)
 
 
 def suit(pieces: Sequence[Piece], margin: int) -> PerformanceNotation:
@@ -141,8 +146,15 @@ def suit(pieces: Sequence[Piece], margin: int) -> PerformanceNotation:
         lowest=max(0, min(pitches) - margin),
         highest=min(PITCHES - 1, max(pitches) + margin),
         longest=min(longest, LONGEST_NOTE),
+        at_once=max((_most_at_once(piece) for piece in pieces if piece.notes), default=PITCHES),
         program=programs.most_common(1)[0][0] if programs else 0,
     )
+
+
+def _most_at_once(piece: Piece) -> int:
+    """How many notes of a performance sound at once at most."""
+    changes = [(note.onset, 1) for note in piece.notes] + [(note.end, -1) for note in piece.notes]
+    return int(np.cumsum([step for _, step in sorted(changes)]).max())
 
 
 def quantised(velocity: int) -> int:
@@ -175,7 +187,7 @@ def performance(
     for begin, end, pitch, velocity in rows:
         onset = round(begin * SECOND) - first
         duration = min(max(round(end * SECOND) - first - onset, 1), LONGEST_NOTE)
-        played.append(Note(onset, duration, pitch, velocity))
+        played.append(Note(onset, duration, pitch, min(max(velocity, 1), 127)))
     single = one_a_pitch(played, left_out)
     length = max(note.end for note in single)
     if length > MAX_QUARTERS * SECOND // 2:

@@ -64,7 +64,7 @@ def passage(tokens: Tokens, source: str, names: Sequence[str] = ()) -> Passage:
     titles = [names[index] if index < len(names) else f"performance {index + 1}" for index in range(len(heard))]
     features = {name: np.concatenate([one.features[name] for one in heard]) for name in (heard[0].features)}
     labels = [event_name(int(token)) for token in tokens]
-    return Passage(tokens, labels, features, event_name, source, "event", _roll(heard, titles))
+    return Passage(tokens, labels, features, event_name, source, view=_roll(heard, titles))
 
 
 class _Played:

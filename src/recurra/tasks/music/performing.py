@@ -86,8 +86,8 @@ def seconds_of(controls: Controls, given: float) -> int:
 class PerformanceOrder:
     """What may come next in a performance.
 
-    Notes begin and end as tokens of a real performance have it: at a moment first those that end, then those that
-    begin; none lasts longer than any of the training pieces.
+    Notes begin and end as tokens of a real performance have it: the first at once; at a moment first those that end,
+    then those that begin. None lasts longer than any of the training pieces, and no more sound at once than there.
 
     Args:
         notation: of the model.
@@ -119,6 +119,7 @@ class PerformanceOrder:
         silent = np.zeros(PITCHES, dtype=np.bool_)
         silent[self.notation.lowest : self.notation.highest + 1] = True
         silent[[pitch for pitch, _ in draft.sounding]] = False
+        silent &= len(draft.sounding) < self.notation.at_once
         ends = [onset + self.notation.longest for _, onset in draft.sounding]
         overdue = [pitch for (pitch, _), end in zip(draft.sounding, ends, strict=True) if end <= draft.time]
         if overdue:
@@ -132,7 +133,7 @@ class PerformanceOrder:
                 mask[FIRST[VELOCITY] + draft.loudness] = False
             if not draft.struck:
                 mask[[FIRST[NOTE_OFF] + pitch for pitch, onset in draft.sounding if onset < draft.time]] = True
-            until = min([self.end, *ends]) - draft.time
+            until = min([self.end, *ends]) - draft.time if draft.loudness >= 0 else 0
             mask[FIRST[TIME_SHIFT] : FIRST[TIME_SHIFT] + min(until, LONGEST_SHIFT)] = True
         return np.flatnonzero(~mask)
 

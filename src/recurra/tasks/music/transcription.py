@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -98,6 +99,20 @@ def suit(pieces: Sequence[Piece], kind: NotationKind, frame: int, tracks: bool, 
         onsets=_onsets(pieces, frame if frames else 0),
         pickups=_pickups(pieces, known, frame if frames else 1),
     )
+
+
+def refitted(notation: Notation, pieces: Sequence[Piece]) -> Notation:
+    """A notation whose model goes on with other pieces: notes may also begin where theirs do, with pickups as theirs.
+
+    Of a model that knows neither, neither is known.
+    """
+    if not notation.onsets:
+        return notation
+    both: defaultdict[int, set[int]] = defaultdict(set)
+    for beat, places in (*notation.onsets, *_onsets(pieces, notation.frame)):
+        both[beat] |= set(places)
+    onsets = tuple((beat, tuple(sorted(places))) for beat, places in sorted(both.items()))
+    return replace(notation, onsets=onsets, pickups=_pickups(pieces, notation.meters, notation.frame or 1))
 
 
 def _meter_ticks(pieces: Sequence[Piece]) -> Counter[tuple[int, int]]:

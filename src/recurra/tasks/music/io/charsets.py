@@ -10,6 +10,9 @@ from recurra.errors import OptionError
 
 AUTO = "auto"
 
+UNFIT = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
+"""Encodings Python knows that are for other things than files, and slow."""
+
 _PAIR = re.compile(rb"[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]|.", re.DOTALL)
 """A character of Shift-JIS: of two bytes or of one."""
 
@@ -35,7 +38,7 @@ def is_charset(name: str) -> bool:
         known = codecs.lookup(name)
     except (LookupError, ValueError):
         return False
-    return known._is_text_encoding and known.name not in ("idna", "punycode", "unicode_escape", "raw_unicode_escape")
+    return known._is_text_encoding and known.name not in UNFIT
 
 
 def decode_text(data: bytes, charset: str = AUTO) -> str:

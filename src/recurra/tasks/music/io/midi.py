@@ -14,7 +14,7 @@ from recurra.errors import RecurraError, os_errors
 from recurra.files import write_atomic
 from recurra.tasks.music.grid import FASTEST, SLOWEST, assemble, off_grid, spans
 from recurra.tasks.music.io.charsets import AUTO, decode_text, guess_charset
-from recurra.tasks.music.io.midi_bytes import ASSUMED_TEMPO, META, MidiFile, MidiTrack, parse
+from recurra.tasks.music.io.midi_events import ASSUMED_TEMPO, META, MidiFile, MidiTrack, parse
 from recurra.tasks.music.io.midi_playing import METRE, TEMPO, PlayedNote, PlayedTrack, has_notes, play
 from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.performance import performance, tempo_map
@@ -70,7 +70,7 @@ def read_midi_pieces(path: Path, reading: Reading = Reading(), played: bool = Fa
         raise RecurraError(f"{path} {error}; give another MIDI file") from error
 
 
-def _pieces(name: str, file: MidiFile, charset: str, played: bool) -> tuple[Piece, ...]:
+def _pieces(name: str, file: MidiFile, charset: str, played: bool = False) -> tuple[Piece, ...]:
     if file.layout < 2:
         return (replace(_piece(name, file, file.tracks, charset, played), repaired=file.faults),)
     sequences = [(f"{name} #{number}", [track]) for number, track in enumerate(file.tracks, 1) if has_notes(track)]
@@ -84,7 +84,7 @@ def _piece(name: str, file: MidiFile, tracks: Sequence[MidiTrack], charset: str,
     left_out: Counter[str] = Counter()
     scale = TICKS / file.ticks
     heard = play(tracks, left_out)
-    meters, tempos = _changes(tracks, scale)
+    meters, tempos = _changes(tracks, scale, left_out)
     if file.frames:
         left_out["tempos of a file that counts frames"] += len(tempos)
         tempos = []
@@ -114,16 +114,20 @@ def _performance(
 
 
 def _changes(
-    tracks: Sequence[MidiTrack], scale: float
+    tracks: Sequence[MidiTrack], scale: float, left_out: Counter[str]
 ) -> tuple[list[tuple[float, int, int]], list[tuple[float, float]]]:
     """Metres and tempos of all tracks, in ticks of a `Piece`."""
     meters: list[tuple[float, int, int]] = []
     tempos: list[tuple[float, float]] = []
     for track in tracks:
         for tick, status, kind, _, data in track.events:
-            if status == META and kind == TEMPO and len(data) >= 3:
+            if status != META or kind not in (TEMPO, METRE):
+                continue
+            if len(data) < (3 if kind == TEMPO else 2):
+                left_out["impossible tempos" if kind == TEMPO else "impossible metres"] += 1
+            elif kind == TEMPO:
                 tempos.append((tick * scale, 60e6 / max(int.from_bytes(data[:3], "big"), 1)))
-            elif status == META and kind == METRE and len(data) >= 2:
+            else:
                 meters.append((tick * scale, data[0], 1 << min(data[1], MAX_POWER)))
     return meters, tempos
 

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from recurra.tasks.music.io.midi_bytes import META, SYSEX, Event, MidiTrack
+from recurra.tasks.music.io.midi_events import META, SYSEX, Event, MidiTrack
 
 DRUM_CHANNEL = 9
 """Where General MIDI has its drums, from 0."""

@@ -18,7 +18,7 @@ class Reading(Options):
     strict: bool = False
     """Refuse MIDI files that are damaged or unusual, instead of reading them as far as they can be."""
     charset: str = AUTO
-    """Encoding of text in files that do not name theirs (MIDI, ABC, kern): utf-8, shift_jis, ...; guessed if auto."""
+    """Encoding of text in files that do not name theirs (MIDI, ABC): utf-8, shift_jis, ...; guessed if auto."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

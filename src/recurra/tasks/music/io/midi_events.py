@@ -249,10 +249,10 @@ def _events(data: bytes, at: int, end: int, room: int, faults: Counter[str]) -> 
             return MidiTrack(events, tick, False), at, "is cut off"
         tick = event[0]
         events.append(event)
-        if status == META and event[2] == END_OF_TRACK:
-            return MidiTrack(events, tick, True), at, ""
         if len(events) > room:
             raise ValueError(f"holds more than {MAX_EVENTS:,} events, which no piece of music does")
+        if status == META and event[2] == END_OF_TRACK:
+            return MidiTrack(events, tick, True), at, ""
     return MidiTrack(events, tick, True), at, "has no event that ends it"
 
 
