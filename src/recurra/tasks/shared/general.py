@@ -1,4 +1,4 @@
-"""Commands that belong to no task: `recurra info`, `pack`, `unpack`, `export`, `demo`."""
+"""Commands that belong to no task: `recurra info`, `pack`, `unpack`, `export`, `push`, `pull`, `demo`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from recurra.errors import OptionError, os_errors
 from recurra.runtime import stored
 from recurra.tasks import TASKS
-from recurra.tasks.shared import archive, exporting
+from recurra.tasks.shared import archive, exporting, hub
 from recurra.tasks.shared.commands import command
 from recurra.tasks.shared.output import print_json, print_table, readable_size
 
@@ -85,6 +85,32 @@ def export(model: Path, *, out: Path, int8: bool = False, json: bool = False) ->
         print_json({"path": files[0], "files": files})
         return
     print("\n".join(files))
+
+
+@command
+def push(model: Path, repository: str, *, private: bool = False, message: str = "") -> None:
+    """Put a model on the Hugging Face hub, without its checkpoint and its training pieces.
+
+    Args:
+        model: The model folder.
+        repository: Its name there, OWNER/NAME; made if need be.
+        private: Make a repository that only you see.
+        message: What the commit says.
+    """
+    print(hub.push(model, repository, private, message))
+
+
+@command
+def pull(repository: str, *, out: Path, revision: str | None = None) -> None:
+    """Make a model folder of a model on the Hugging Face hub.
+
+    Args:
+        repository: Its name there, OWNER/NAME.
+        out: The model folder to make.
+        revision: A branch, a tag or a commit; the main branch if not given.
+    """
+    hub.pull(repository, out, revision)
+    print(out)
 
 
 @command
