@@ -332,8 +332,11 @@ def test_tracks_are_matched_by_what_they_are() -> None:
     # Strings after winds, three violins: the third string is the last known one; a flute is nobody's like.
     other = (Track("Horn", 61), Track("A", 41), Track("B", 41), Track("C", 41), Track("D", 41), Track("Flute", 73))
     piece = Piece("y", other, tuple(Note(0, 12, 60 + place, 80, place) for place in range(6)), 12)
-    again = decode(encode(piece, notation)[0], notation, "again")
+    tokens, lost = encode(piece, notation)
+    again = decode(tokens, notation, "again")
     assert {note.pitch: note.track for note in again.notes} == {60: 3, 61: 0, 62: 1, 63: 2, 64: 2, 65: 0}
+    assert +lost == {"tracks that play as another instrument": 6, "tracks made one with another of their kind": 1}
+    assert not +encode(Piece("x", names, ones, 12), notation)[1]
 
 
 def test_frames_join_what_goes_on_and_overlaps() -> None:

@@ -306,11 +306,14 @@ def _places(piece: Piece, notation: Notation, lost: Counter[str]) -> list[int | 
         return [0] * len(piece.tracks)
     known = {role: position for position, role in enumerate(roles(notation.tracks))}
     indices: list[int | None] = []
-    for role in roles(piece.tracks):
+    for role, track in zip(roles(piece.tracks), piece.tracks, strict=True):
         alike = [position for other, position in known.items() if other.family == role.family]
         fallback = None if role.family == DRUMS else 0
-        indices.append(known.get(role, alike[-1] if alike else fallback))
-        lost["tracks that play as another instrument"] += role not in known and not alike and role.family != DRUMS
+        position = known.get(role, alike[-1] if alike else fallback)
+        indices.append(position)
+        lost["tracks made one with another of their kind"] += role not in known and bool(alike)
+        if role.family != DRUMS and position is not None:
+            lost["tracks that play as another instrument"] += notation.tracks[position].program != track.program
     return indices
 
 

@@ -1,4 +1,4 @@
-"""Networks of models that are used without PyTorch."""
+"""Language models of model folders that are used without PyTorch."""
 
 from __future__ import annotations
 

@@ -104,6 +104,7 @@ ENDS_TWICE = chunk(b"MTrk", events((0, b"\xff\x2f\0"), *A_QUARTER, (0, b"\xff\x2
         (relength(GOOD, FIRST, 35 + 8 + 31), "track 1 has 35 bytes, not 74 as it says", ALL),
         (relength(GOOD, SECOND, 2**32 - 1), "track 2 has 31 bytes, not 4,294,967,295 as it says", ALL),
         (GOOD[:-7], "track 2 is cut off", ALL),
+        (GOOD[:-4], "track 2 is cut off", ALL),
         (GOOD[:-13], "track 2 is cut off", [ALL[0], ALL[1][:1]]),
         (GOOD[:SECOND], "it announces 2 tracks and holds 1", ALL[:1]),
         (GOOD[: SECOND + 6], "6 bytes that mean nothing stand after track 1", ALL[:1]),
@@ -124,10 +125,10 @@ ENDS_TWICE = chunk(b"MTrk", events((0, b"\xff\x2f\0"), *A_QUARTER, (0, b"\xff\x2
         (file(ENDS_TWICE), "track 1 has an end in its middle; what follows is read too", [[(0, 60)]]),
         (file(chunk(b"MTrk", b"\0\x40\x40" + NO_END)), "holds what is no event; 12 bytes of it are not read", [[]]),
         (file(chunk(b"MTrk", b"\0\xc0\5" + b"\xff" * 4)), "holds a number that does not end", [[]]),
-        (file(track((0, on(60)), (3, b"\xf8"), (4, on(61)))), "1 events that belong on cables", [[(0, 60), (7, 61)]]),
-        (file(track((0, b"\xf2\1\2"), (0, b"\xf3\1"), (0, b"\xf6"), (4, on(61)))), "3 events that b", [[(4, 61)]]),
-        (file(track((0, b"\xb0\7\xc8"), (0, on(60)))), "1 events with a value above 127", [[(0, 60)]]),
-        (file(track((0, b"\x90\xc8\x40"), (3, on(60)))), "1 events for notes or numbers above 127", [[(3, 60)]]),
+        (file(track((0, on(60)), (3, b"\xf8"), (4, on(61)))), "on cables, not in files: 1", [[(0, 60), (7, 61)]]),
+        (file(track((0, b"\xf2\1\2"), (0, b"\xf3\1"), (0, b"\xf6"), (4, on(61)))), "not in files: 3", [[(4, 61)]]),
+        (file(track((0, b"\xb0\7\xc8"), (0, on(60)))), "a value above 127, taken for 127: 1", [[(0, 60)]]),
+        (file(track((0, b"\x90\xc8\x40"), (3, on(60)))), "which there are none of: 1", [[(3, 60)]]),
     ],
 )  # fmt: skip
 def test_a_damaged_file_is_read_as_far_as_it_can_be_and_told(

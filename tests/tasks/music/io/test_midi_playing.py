@@ -209,8 +209,8 @@ def test_reset_all_controllers_ends_bends_and_drums_do_not_bend() -> None:
         (control(91, 0), "controllers"),
         (control(7, 90), "changes of volume"),
         (control(11, 90), "changes of volume"),
-        (control(66, 64), "sostenuto and soft pedals"),
-        (control(67, 127), "sostenuto and soft pedals"),
+        (control(66, 64), "uses of the sostenuto or soft pedal"),
+        (control(67, 127), "uses of the sostenuto or soft pedal"),
         (control(67, 63), None),
         (control(0, 5), "banks of instruments"),
         (control(0, 0), None),
@@ -229,6 +229,11 @@ def test_reset_all_controllers_ends_bends_and_drums_do_not_bend() -> None:
 )
 def test_what_notes_cannot_hold_is_counted(event: bytes, kind: str | None) -> None:
     assert told((0, event), (0, on(60)), (9, off(60))) == ({kind: 1} if kind else {})
+
+
+def test_a_pedal_on_its_way_down_is_used_once() -> None:
+    moves = [(1, control(67, value)) for value in (10, 70, 90, 127, 80, 20, 64, 0)]
+    assert told(*moves, (0, on(60)), (9, off(60))) == {"uses of the sostenuto or soft pedal": 2}
 
 
 GS_RHYTHM = bytes([0xF0, 10, 0x41, 0x10, 0x42, 0x12, 0x40, 0x11, 0x15, 0x01, 0x19, 0xF7])

@@ -111,7 +111,7 @@ class _Faults:
             self._more += 1
 
     def told(self) -> tuple[str, ...]:
-        counted = [f"{count:,} {kind}" for kind, count in self.events.items()]
+        counted = [f"{kind}: {count:,}" for kind, count in self.events.items()]
         return (*self._sentences, *([f"{self._more:,} faults more"] if self._more else []), *counted)
 
 
@@ -196,6 +196,8 @@ def _track_chunk(data: bytes, at: int, number: int, room: int, faults: _Faults) 
         following = data.find(b"MTrk", at + 8)
         end = len(data) if following < 0 else following
     track, stop, reason = _events(data, at + 8, end, room, faults.events)
+    if reason and track.whole and at + 8 + stated > len(data) == end:
+        track, reason = track._replace(whole=False), "is cut off"
     if reason:
         faults.tell(f"track {number} {reason}")
         return track, end
@@ -278,7 +280,7 @@ def _channel_event(data: bytes, at: int, tick: int, status: int, faults: Counter
 def _system_event(data: bytes, at: int, end: int, tick: int, status: int, faults: Counter[str]) -> tuple[Event, int]:
     """Any other event, likewise; beyond `end` nothing is copied."""
     if status not in (META, SYSEX, ESCAPE):
-        faults["events that belong on cables, not in files (status F1 to FE)"] += 1
+        faults["events that belong on cables, not in files"] += 1
         for _ in range(STRAY_DATA.get(status, 0)):
             at += data[at] < 0x80
         return (tick, status, 0, 0, b""), at

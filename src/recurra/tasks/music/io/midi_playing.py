@@ -85,6 +85,8 @@ class _Channel:
     program: int = 0
     bank: int = 0
     pedal: bool = False
+    pressed: dict[int, int] = field(default_factory=dict)
+    """How far the other pedals are pressed."""
     parameter: int = NO_PARAMETER
     bend_range: float = 2.0
     sounding: dict[tuple[int, int], deque[PlayedNote]] = field(default_factory=dict)
@@ -242,7 +244,10 @@ class _Player:
         elif number in (ALL_SOUND_OFF, RESET) or number >= ALL_NOTES_OFF:
             self._quiet(channel, number, tick)
         elif number in (SOSTENUTO, SOFT):
-            self._left_out["sostenuto and soft pedals"] += value >= PEDAL_DOWN
+            self._left_out["uses of the sostenuto or soft pedal"] += (
+                value >= PEDAL_DOWN > channel.pressed.get(number, 0)
+            )
+            channel.pressed[number] = value
         elif number in (VOLUME, EXPRESSION):
             self._left_out["changes of volume"] += 1
         elif number == BANK_LOW:
