@@ -14,6 +14,7 @@ from torch import nn
 from recurra.errors import RecurraError
 from recurra.export.html_file import HtmlModel, write_html
 from recurra.kernels.int8 import Int8Matrix
+from recurra.tasks.shared.exporting import export
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -116,3 +117,10 @@ def test_random_numbers_are_numpys(plain_page: Path, visit: Callable[..., Page])
 def test_nothing_is_written_where_nothing_can_be(tmp_path: Path) -> None:
     with pytest.raises(RecurraError, match="nowhere"):
         page_of(tmp_path / "nowhere" / "page.html", ARRAYS)
+
+
+def test_models_that_have_no_page_are_refused(trained_captions: Path, trained_speech: Path, tmp_path: Path) -> None:
+    for folder in (trained_captions, trained_speech):
+        with pytest.raises(RecurraError, match=r"cannot be written as \.html; give `out` the ending \.onnx or \.zip"):
+            export(folder, tmp_path / "page.html")
+    assert not list(tmp_path.iterdir())
