@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mido
+import numpy as np
 import pytest
 from browser import PHONE, scrolls_sideways
 
 from recurra import music
-from recurra.errors import OptionError, RecurraError
-from recurra.tasks.music import harmony, to_html
+from recurra.errors import OptionError
+from recurra.tasks.music import harmony
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.model import Model
-from recurra.tasks.music.pieces import TICKS, Piece
+from recurra.tasks.music.pieces import PLAYED_METER, PLAYED_TEMPO, TICKS, Note, Piece, Track
 from recurra.tasks.shared.exporting import export
 
 if TYPE_CHECKING:
@@ -174,8 +175,42 @@ def test_chords_are_understood_as_the_model_does(
         assert page.evaluate(refused, text)
 
 
-def test_performances_are_refused(model: tuple[Model, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, path = model
-    monkeypatch.setattr(to_html.Model, "played", True)
-    with pytest.raises(RecurraError, match="performances"):
-        export(path.with_suffix(""), tmp_path / "played.html")
+def recital(seed: int) -> Piece:
+    """A made-up performance of 40 notes."""
+    generator = np.random.default_rng(seed)
+    onsets = np.cumsum(generator.integers(1, 30, size=40))
+    pitches = 48 + generator.permutation(40)
+    notes = [
+        Note(int(onset), int(generator.integers(5, 60)), int(pitch), int(generator.integers(30, 100)))
+        for onset, pitch in zip(onsets, pitches, strict=True)
+    ]
+    length = max(note.end for note in notes)
+    name = f"recital-{seed}"
+    return Piece(name, (Track(program=3),), tuple(notes), length, (PLAYED_METER,), (PLAYED_TEMPO,), performance=True)
+
+
+def test_performances_are_composed_too(tmp_path: Path, visit: Callable[..., Page]) -> None:
+    options = {"steps": 40, "hidden_size": 16, "embedding_size": 12, "batch_size": 4, "sequence_length": 24}
+    pieces = [recital(seed) for seed in range(5)]
+    music.train(pieces, tmp_path / "pianist", tokens="performance", learning_rate=0.02, dropout=0.0, **options)
+    own = Model.load(tmp_path / "pianist")
+    export(tmp_path / "pianist", tmp_path / "pianist.html")
+    page = visit(tmp_path / "pianist.html", viewport=PHONE)
+    for seed in range(4):
+        piece = own.compose(seconds=5, seed=seed, temperature=1.2)
+        found = composed(page, {"seconds": 5}, seed=seed, temperature=1.2)
+        assert found["notes"] == notes_of(piece)
+        assert found["length"] == piece.length
+    assert page.get_by_label("Bars").is_hidden()
+    page.get_by_label("Seconds").fill("5")
+    page.get_by_label("Seed").fill("2")
+    page.get_by_role("button", name="Compose").click()
+    page.get_by_role("status").filter(has_text="5 s of music").wait_for()
+    piece = own.compose(seconds=5, seed=2)
+    assert page.locator("#roll rect.note").count() == len(piece.notes)
+    assert not scrolls_sideways(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as MIDI").click()
+    download.value.save_as(tmp_path / "piece.mid")
+    ends = [message.time for message in mido.MidiFile(tmp_path / "piece.mid")]
+    assert sum(ends) == pytest.approx(max(note.end for note in piece.notes) / 100, abs=0.01)

@@ -139,7 +139,13 @@ class Plan {
     this.meterAt = this.places();
     this.stops = [...new Set([...this.meterAt.keys(), this.end])].sort((a, b) => a - b);
     this.begins = this.onsets();
+    this.size = notation.tokens.length;
+    this.start = [notation.number(START), ...notation.length(this.lines.length - 1)];
   }
+
+  draft() { return new Draft(this); }
+
+  piece(tokens) { return pieceOf(tokens, this); }
 
   // A pickup that the corpus has before this metre, as often as there; null for none.
   pickup(meter, uniform) {
@@ -201,7 +207,7 @@ class Draft {
   constructor(plan) {
     Object.assign(this, { plan, notation: plan.notation });
     this.begin(0, [], new Set());
-    this.last = START;
+    this.last = BARS;
   }
 
   begin(time, sounding, ended) {
@@ -278,19 +284,16 @@ class Draft {
 
 // Composes token by token; the piece at its end.
 function* compose(network, rules, plan, options, generator) {
-  const { notation } = plan, table = network.ruleEmbedding, entering = network.layers[0];
-  const state = rules.first(), draft = new Draft(plan), start = [notation.number(START), ...notation.length(plan.lines.length - 1)];
+  const table = network.ruleEmbedding, entering = network.layers[0], state = rules.first(), draft = plan.draft(), tokens = [];
   let stepped = { state: network.zeroState() };
   const read = token => {
-    const on = rules.read(token, state), vector = new Float64Array(table.outputs);
-    for (const feature of on) table.addRow(feature, vector);
+    const vector = new Float64Array(table.outputs);
+    for (const feature of rules.read(token, state)) table.addRow(feature, vector);
     stepped = network.step(token, stepped.state, entering.input.times(vector));
   };
-  const tokens = [];
-  for (const token of start) read(token);
-  draft.last = BARS;
+  plan.start.forEach(read);
   while (draft.time < plan.end) {
-    const logits = new Float64Array(notation.tokens.length).fill(-Infinity);
+    const logits = new Float64Array(plan.size).fill(-Infinity);
     for (const token of draft.allowed()) logits[token] = stepped.logits[token];
     const token = draw(logits, options, generator.random());
     tokens.push(token);
@@ -298,7 +301,7 @@ function* compose(network, rules, plan, options, generator) {
     read(token);
     yield draft.time / plan.end;
   }
-  return pieceOf(tokens, plan);
+  return plan.piece(tokens);
 }
 
 // The piece that tokens stand for, cut to its bars.

@@ -95,17 +95,19 @@ class Player {
   }
 }
 
-const LANE = 6, WIDTH = 5, MARGIN = 34, COLOURS = 6;
+const LANE = 6, MARGIN = 34, COLOURS = 6;
+const widthOf = ({ isPlayed }) => isPlayed ? .9 : 5; // of a tick
 const noteName = pitch => `${["C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B"][pitch % 12]}${Math.floor(pitch / 12) - 1}`;
 
-// A piano roll: a lane for each pitch (below them one for each drum), a line for each bar.
-function drawRoll({ notes, tracks, length, lines, meters }, drumNames) {
+// A piano roll: a lane for each pitch (below them one for each drum), a line for each bar or second.
+function drawRoll(piece, drumNames) {
+  const { notes, tracks, length, lines, meters } = piece, wide = widthOf(piece);
   const isDrum = note => tracks[note.track].drums, pitched = notes.filter(note => !isDrum(note)).map(({ pitch }) => pitch);
   const drums = [...new Set(notes.filter(isDrum).map(({ pitch }) => pitch))].sort((a, b) => a - b);
   const highest = Math.max(...pitched, 0) + 1, lowest = pitched.length ? Math.min(...pitched) - 1 : highest + 1;
   const top = 18, middle = top + (highest - lowest + 1) * LANE, bottom = middle + (drums.length ? (drums.length + 1) * LANE : 0);
-  const x = tick => MARGIN + tick * WIDTH, y = pitch => top + (highest - pitch) * LANE, width = x(length) + 8;
-  const svg = makeSvg("svg", { width, height: bottom + 6, role: "img", "aria-label": `piano roll: ${notes.length} notes in ${lines.length - 1} bars` });
+  const x = tick => MARGIN + tick * wide, y = pitch => top + (highest - pitch) * LANE, width = x(length) + 8;
+  const svg = makeSvg("svg", { width, height: bottom + 6, role: "img", "aria-label": `piano roll: ${notes.length} notes in ${lines.length - 1} ${piece.isPlayed ? "seconds" : "bars"}` });
   for (let pitch = lowest; pitch <= highest; pitch++) {
     if ([1, 3, 6, 8, 10].includes(pitch % 12)) svg.append(makeSvg("rect", { class: "black", x: MARGIN, y: y(pitch), width: x(length) - MARGIN, height: LANE }));
     if (pitch % 12 === 0) svg.append(makeSvg("text", { x: 2, y: y(pitch) + LANE }, noteName(pitch)));
@@ -119,7 +121,7 @@ function drawRoll({ notes, tracks, length, lines, meters }, drumNames) {
   });
   for (const note of notes) {
     const lane = isDrum(note) ? middle + LANE * (drums.indexOf(note.pitch) + 1) : y(note.pitch);
-    const rect = makeSvg("rect", { class: `note track-${note.track % COLOURS}`, x: x(note.onset) + .6, y: lane + .4, rx: 1.5, width: Math.max(note.duration * WIDTH - 1.2, 2), height: LANE - .8 });
+    const rect = makeSvg("rect", { class: `note track-${note.track % COLOURS}`, x: x(note.onset) + .6, y: lane + .4, rx: 1.5, width: Math.max(note.duration * wide - 1.2, 2), height: LANE - .8 });
     rect.append(makeSvg("title", {}, `${isDrum(note) ? drumNames[note.pitch] ?? `drum ${note.pitch}` : noteName(note.pitch)} ${tracks[note.track].name}`));
     svg.append(rect);
   }

@@ -1,10 +1,12 @@
 // Composing, playing and saving: as `tasks/music/composer.py` composes.
 
-const notation = new Notation(data.vocabulary, data), network = new LanguageModel(data.network), rules = new MusicRules(notation);
+const isPlayed = data.vocabulary.kind === "performance", network = new LanguageModel(data.network);
+const notation = isPlayed ? data.vocabulary : new Notation(data.vocabulary, data), rules = isPlayed ? new PerformanceRules() : new MusicRules(notation);
 let isStopped = true, piece = null, player = null;
 
 // What a piece must keep to. Tonic: a pitch class, or null for any key; scale: a name in `data.harmony.scales`.
-function planOf({ bars = 16, meter = 0, tonic = null, scale = "major", chords = "", voices = null }, seed) {
+function planOf({ bars = 16, meter = 0, tonic = null, scale = "major", chords = "", voices = null, seconds = 30 }, seed) {
+  if (isPlayed) return new Performance(notation, seconds);
   const wanted = tonic === null ? new Set(range(12)) : pitchClasses(tonic, data.harmony.scales[scale]);
   return new Plan(notation, { bars, meter, scale: wanted, chords: parseProgression(chords), voices }, new Generator(seed, [0, 0]).random());
 }
@@ -22,6 +24,7 @@ function composeAll(controls, options) {
 }
 
 function controlsOf() {
+  if (isPlayed) return { seconds: numberIn("seconds") };
   const tonic = at("tonic").value;
   return { bars: wholeNumberIn("bars"), meter: Number(at("meter").value), tonic: tonic === "" ? null : Number(tonic), scale: at("scale").value,
            chords: at("chords").value, voices: at("voices").value.trim() === "" ? null : wholeNumberIn("voices") };
@@ -38,7 +41,7 @@ function isBusy(busy) {
 
 async function answer() {
   const controls = controlsOf(), options = { temperature: numberIn("temperature"), topK: 0, topP: numberIn("top-p"), seed: seedIn("seed") };
-  const tempo = numberIn("tempo"), items = composing(controls, options);
+  const tempo = isPlayed ? PLAYED_TEMPO : numberIn("tempo"), items = composing(controls, options);
   let share = 0, made = null;
   player?.stop();
   isStopped = false;
@@ -59,7 +62,7 @@ async function answer() {
   if (!made) return tell("Stopped.");
   show(piece);
   const seconds = piece.length / TICKS * 60 / piece.tempo;
-  tell(`Done: ${round(piece.notes.length)} notes in ${piece.lines.length - 1} bars, ${round(seconds)} s of music, seed ${options.seed}.`);
+  tell(`Done: ${round(piece.notes.length)} notes${isPlayed ? "" : ` in ${piece.lines.length - 1} bars`}, ${round(seconds)} s of music, seed ${options.seed}.`);
 }
 
 function show({ tracks }) {
@@ -80,7 +83,7 @@ function play() {
   at("play").textContent = "Stop playing";
   const follow = () => {
     if (!player) return;
-    const x = MARGIN + Math.min(player.tick, piece.length) * WIDTH, box = at("roll");
+    const x = MARGIN + Math.min(player.tick, piece.length) * widthOf(piece), box = at("roll");
     at("playhead").setAttribute("visibility", "visible");
     at("playhead").setAttribute("transform", `translate(${x} 0)`);
     if (x < box.scrollLeft + MARGIN || x > box.scrollLeft + .8 * box.clientWidth) box.scrollLeft = x - .2 * box.clientWidth;
@@ -90,10 +93,14 @@ function play() {
 }
 
 const choices = (id, values) => at(id).append(...values.map(([value, name]) => make("option", { value }, name)));
-choices("meter", notation.meters.map(({ numerator, denominator }, index) => [index, `${numerator}/${denominator}`]));
-choices("tonic", [["", "any"], ...["C", "C♯/D♭", "D", "E♭", "E", "F", "F♯/G♭", "G", "A♭", "A", "B♭", "B"].map((name, index) => [index, name])]);
-choices("scale", Object.keys(data.harmony.scales).filter(name => name !== "chromatic").map(name => [name, name]));
-at("tempo").value = Math.round(notation.tempo);
+if (!isPlayed) {
+  choices("meter", notation.meters.map(({ numerator, denominator }, index) => [index, `${numerator}/${denominator}`]));
+  choices("tonic", [["", "any"], ...["C", "C♯/D♭", "D", "E♭", "E", "F", "F♯/G♭", "G", "A♭", "A", "B♭", "B"].map((name, index) => [index, name])]);
+  choices("scale", Object.keys(data.harmony.scales).filter(name => name !== "chromatic").map(name => [name, name]));
+  at("tempo").value = Math.round(notation.tempo);
+}
+for (const part of document.querySelectorAll(".written")) part.hidden = isPlayed;
+at("played").hidden = !isPlayed;
 at("form").addEventListener("submit", event => { event.preventDefault(); answer().catch(error => tell(error.message, true)); });
 at("stop").addEventListener("click", () => { isStopped = true; });
 at("play").addEventListener("click", play);

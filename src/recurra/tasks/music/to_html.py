@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from recurra.config import required
-from recurra.errors import RecurraError
 from recurra.export.html_file import HtmlModel, arrays_of, text_file, write_html
 from recurra.tasks.music import harmony
 from recurra.tasks.music.model import Model
@@ -26,13 +25,9 @@ def write(folder: Path, out: Path, int8: bool = False) -> Sequence[Path]:
         int8: round its matrices to eight bits.
 
     Raises:
-        RecurraError: if the folder is not a whole model, the model is one of performances, or writing fails.
+        RecurraError: if the folder is not a whole model, or writing fails.
     """
     model = Model.load(folder)
-    if model.played:
-        raise RecurraError(
-            f"{model.name} has learned performances, which no page can compose yet; give `out` the ending .zip"
-        )
     config = model.config
     network = {
         "cell": config.cell,
@@ -40,12 +35,12 @@ def write(folder: Path, out: Path, int8: bool = False) -> Sequence[Path]:
         "scale": math.sqrt(required(config.embedding_size, "embedding_size")) if config.tied else 1.0,
     }
     values = {
-        "vocabulary": model.notation.to_json(),
+        "vocabulary": model.vocabulary.to_json(),
         "network": network,
         "most_bars": MAX_BARS,
         "velocities": VELOCITIES,
         "harmony": _harmony(),
-        "drum_names": {pitch: drum_name(pitch) for pitch in model.notation.drums},
+        "drum_names": {} if model.played else {pitch: drum_name(pitch) for pitch in model.notation.drums},
     }
     page = HtmlModel(
         Model.task,
@@ -55,7 +50,10 @@ def write(folder: Path, out: Path, int8: bool = False) -> Sequence[Path]:
         values,
         arrays_of(model.network),
         text_file(__package__, "to_html.html"),
-        [text_file(__package__, name) for name in ("chords.js", "composing.js", "playing.js", "to_html.js")],
+        [
+            text_file(__package__, name)
+            for name in ("chords.js", "composing.js", "performing.js", "playing.js", "to_html.js")
+        ],
     )
     return write_html(out, page, int8)
 
