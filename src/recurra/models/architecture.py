@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from recurra.config import Options, Range
+from recurra.config import Options, Range, required
 from recurra.runtime.cells import AttentionCell, CellName
+from recurra.runtime.ngrams import Ngrams
 
 
 @dataclass(frozen=True)
-class Architecture(Options):
-    """What a language model is made of; what is not given (None) is chosen by preset and data."""
+class RecurrentArchitecture(Options):
+    """What any recurrent network is made of; what is not given (None) is chosen by preset and data."""
 
     group: ClassVar[str] = "network"
 
@@ -32,7 +33,27 @@ class Architecture(Options):
 
 
 @dataclass(frozen=True)
-class EncoderDecoderArchitecture(Architecture):
+class Architecture(RecurrentArchitecture):
+    """What a language model is made of; one that says nothing of n-grams has none."""
+
+    group: ClassVar[str] = "network"
+
+    ngrams: Annotated[int | None, Range(0, 8)] = None
+    """Embed the last 2, 3, ... up to so many tokens together too, hashed into tables; 0 for none."""
+    ngram_rows: Annotated[int | None, Range(2, 2**24)] = None
+    """Rows of the table of each length of n-gram."""
+    ngram_size: Annotated[int | None, Range(1, 16384)] = None
+    """Features of such a row; other than --embedding-size, they are brought there by a linear map."""
+
+    def tables(self) -> Ngrams | None:
+        """The tables of n-grams, if there are any."""
+        if self.ngrams is None or self.ngrams < 2:
+            return None
+        return Ngrams(self.ngrams, required(self.ngram_rows, "ngram_rows"), required(self.ngram_size, "ngram_size"))
+
+
+@dataclass(frozen=True)
+class EncoderDecoderArchitecture(RecurrentArchitecture):
     """What an encoder-decoder is made of; encoder and decoder are alike."""
 
     group: ClassVar[str] = "network"

@@ -37,6 +37,7 @@ def packed_language_model(
         required(architecture.num_layers, "num_layers"),
         required(architecture.tied, "tied"),
         rules.size if rules else 0,
+        architecture.tables(),
     )
     file.require_shapes(shapes)
-    return PackedLanguageModel(architecture.cell, file.weights, rules, precision)
+    return PackedLanguageModel(architecture.cell, file.weights, rules, precision, architecture.tables())
