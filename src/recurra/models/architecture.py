@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from recurra.config import Options, Range, required
 from recurra.runtime.cells import AttentionCell, CellName
@@ -45,11 +45,18 @@ class Architecture(RecurrentArchitecture):
     ngram_size: Annotated[int | None, Range(1, 16384)] = None
     """Features of such a row; other than --embedding-size, they are brought there by a linear map."""
 
+    ngram_dropout: Annotated[float | None, Range(0.0, 0.95)] = None
+    """Share of n-grams that are hidden from the network in training."""
+
     def tables(self) -> Ngrams | None:
         """The tables of n-grams, if there are any."""
         if self.ngrams is None or self.ngrams < 2:
             return None
         return Ngrams(self.ngrams, required(self.ngram_rows, "ngram_rows"), required(self.ngram_size, "ngram_size"))
+
+
+NO_NGRAMS: dict[str, Any] = dict(ngrams=0, ngram_rows=16_384, ngram_dropout=0.3)
+"""What a network that is given none of their options has of n-grams; rows have the size of the embedding."""
 
 
 @dataclass(frozen=True)

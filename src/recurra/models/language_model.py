@@ -48,7 +48,7 @@ class LanguageModel(nn.Module):
         self.rules = rules
         self.embedding = nn.Embedding(vocabulary_size, size)
         ngrams = architecture.tables()
-        self.ngram_embedding = NgramEmbedding(ngrams, size) if ngrams else None
+        self.ngram_embedding = NgramEmbedding(ngrams, size, architecture.ngram_dropout or 0.0) if ngrams else None
         self.rule_embedding: nn.Linear | None = None
         if rules:
             self.rule_embedding = nn.Linear(rules.size, size, bias=False)
@@ -106,14 +106,19 @@ class LanguageModel(nn.Module):
 
         A mask spares the stack and the tables what is not there, but not the rules.
         """
-        inputs, before, beside = self._embed(tokens, state, mask)  # (B, T, E)
+        inputs, before, beside = self._embed(tokens, state, mask, generator)  # (B, T, E)
         if generator:
             inputs = generator.drop_units(inputs, self.dropout)
         outputs, after = self.recurrent.layer_outputs(inputs, before, mask, generator)  # (B, T, H) each
         return outputs, after + beside
 
     def _embed(
-        self, tokens: Tensor, state: State | None, mask: Tensor | None = None, silent: bool = False
+        self,
+        tokens: Tensor,
+        state: State | None,
+        mask: Tensor | None = None,
+        generator: DropoutGenerator | None = None,
+        silent: bool = False,
     ) -> tuple[Tensor, State | None, State]:
         """What enters the stack, `(B, T, E)`, its state, and the new state of tables and rules; see `next_state`."""
         inputs: Tensor = self.embedding(tokens) * self.scale  # (B, T, E)
@@ -121,7 +126,7 @@ class LanguageModel(nn.Module):
         beside: State = ()
         if self.ngram_embedding:
             read = self.ngram_embedding.start(len(tokens)) if state is None else state[len(stack or ())]
-            found, after = self.ngram_embedding(tokens, read, mask)  # (B, T, E), (1, B, N - 1)
+            found, after = self.ngram_embedding(tokens, read, mask, generator)  # (B, T, E), (1, B, N - 1)
             inputs, beside = inputs if silent else inputs + found, (after,)
         if self.rules and self.rule_embedding:
             rule_features, after = self._read_rules(self.rules, tokens, state)  # (B, T, R), (1, B, state_size)

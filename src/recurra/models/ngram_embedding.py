@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from recurra.models.dropout import DropoutGenerator
 from recurra.runtime.ngrams import Ngrams, hashed_rows
 
 
@@ -20,10 +21,12 @@ class NgramEmbedding(nn.Module):
     Args:
         ngrams: their sizes.
         embedding_size: features of the sum; where the rows have others, a linear map brings them there.
+        dropout: share of n-grams hidden in training.
     """
 
-    def __init__(self, ngrams: Ngrams, embedding_size: int) -> None:
+    def __init__(self, ngrams: Ngrams, embedding_size: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = dropout
         self.ngrams = ngrams
         tables = ngrams.largest - 1
         self.table = nn.Embedding(tables * ngrams.num_rows, ngrams.size, sparse=True)
@@ -42,25 +45,29 @@ class NgramEmbedding(nn.Module):
         """The state before any token."""
         return torch.zeros(1, batch, self.ngrams.largest - 1, dtype=torch.int64, device=self.table.weight.device)
 
-    def forward(self, tokens: Tensor, before: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, before: Tensor, mask: Tensor | None = None, generator: DropoutGenerator | None = None
+    ) -> tuple[Tensor, Tensor]:
         """What the n-grams that end at each token add to its embedding.
 
         Args:
             tokens: `(B, T)`.
             before: the state.
             mask: `(B, T)`, True for what is there; each row True up to its length, then False.
+            generator: where dropout comes from: it hides whole n-grams, as if they had never been seen; None for none.
 
         Returns:
             `(B, T, embedding_size)` and the new state.
         """
-        rows, after = self.rows(tokens, before, mask)  # (N - 1, B, T)
-        found = self.table(rows)  # (N - 1, B, T, size)
-        if self.map is None:
-            return found.sum(dim=0), after
-        return self.map(found.permute(1, 2, 0, 3).flatten(2)), after
+        rows, after = self.rows(tokens, before, mask)  # (B, T, N - 1)
+        found: Tensor = self.table(rows.flatten(1))  # (B, T * (N - 1), size)
+        if generator:
+            found = generator.drop_steps(found, self.dropout)
+        found = found.unflatten(1, (tokens.shape[1], -1))  # (B, T, N - 1, size)
+        return found.sum(dim=2) if self.map is None else self.map(found.flatten(2)), after
 
     def rows(self, tokens: Tensor, before: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Which rows of the weight they are, `(N - 1, B, T)`, and the new state; see `forward`."""
+        """Which rows of the weight they are, `(B, T, N - 1)`, and the new state; see `forward`."""
         time, reach, num_rows = tokens.shape[1], self.ngrams.largest - 1, self.ngrams.num_rows
         ids = torch.cat([before[0], tokens + 1], dim=1)  # (B, N - 1 + T)
         recent = [ids[:, reach - back : reach - back + time] for back in range(reach + 1)]  # (B, T) each
@@ -69,4 +76,4 @@ class NgramEmbedding(nn.Module):
         if mask is not None:
             ends = mask.sum(dim=1, keepdim=True) + torch.arange(reach, device=ids.device)  # (B, N - 1)
             after = ids.gather(1, ends)
-        return torch.stack(rows), after[None]
+        return torch.stack(rows, dim=-1), after[None]

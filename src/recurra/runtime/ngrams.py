@@ -31,7 +31,7 @@ Ids = TypeVar("Ids", bound=Any)
 
 
 class Ngrams(NamedTuple):
-    """The tables of a network: of n-grams up to the `largest`, at least 2, each of `num_rows` rows of `size` features."""
+    """The tables of a network: for n-grams up to the `largest`, at least 2, each `num_rows` rows of `size` features."""
 
     largest: int
     num_rows: int

@@ -18,7 +18,7 @@ from recurra.tasks.music.model import Model
 from recurra.tasks.music.packed_pieces import pack
 from recurra.tasks.music.training_pieces import TrainingPieces
 from recurra.tasks.shared.begin import Progress
-from recurra.tasks.shared.card import network_summary
+from recurra.tasks.shared.card import collisions_record, network_summary
 from recurra.tasks.shared.run import train_model
 from recurra.training.language_modeling import NextToken
 from recurra.training.run import RunResult, RunSpec
@@ -96,5 +96,5 @@ def _scored(result: RunResult[Config, LanguageModel, Data]) -> Model:
         "nats_per_frame": figure.nats_per_frame,
         "bits_per_note": figure.bits_per_note,
         "pieces": len(data.train),
-    }
+    } | collisions_record(np.concatenate(data.train_tokens), result.spec.config)
     return model

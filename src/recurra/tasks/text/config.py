@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from recurra.config import Range, fill_in
 from recurra.data.corpus import Documents
 from recurra.data.tokenizer import TokenKind
-from recurra.models.architecture import Architecture
+from recurra.models.architecture import NO_NGRAMS, Architecture
 from recurra.training.options import DEFAULT_MINUTES, StreamTraining, fit_streams
 
 MAX_EPOCHS = 60
@@ -34,6 +34,10 @@ _RECIPES: dict[Preset, dict[str, Any]] = {
 
 MANY_TOKENS = 512
 """A vocabulary beyond this (Chinese, words, subwords) gets larger embeddings, which are the output layer too."""
+
+NGRAMS = 4
+"""The longest n-grams embedded of characters and bytes of a text that is not small; longer ones cost more than they
+bring, and of larger vocabularies too many are rare."""
 
 SMALL, LARGE = 200_000, 5_000_000
 """Texts of fewer tokens than the first are learned by heart without more dropout; of more than the second, never."""
@@ -84,7 +88,9 @@ def resolve(config: Config, length: int, vocabulary_size: int) -> Config:
         recipe["dropout"] = 0.0
     tied = vocabulary_size > MANY_TOKENS and not config.freeze_embeddings
     recipe |= dict(preset=preset, num_layers=1, forget_bias=-1.0, weight_decay=0.1, tied=tied)
+    recipe |= NO_NGRAMS | {"ngrams": NGRAMS if length >= SMALL and vocabulary_size <= MANY_TOKENS else 0}
     config = fill_in(config, **recipe, vocabulary_size=VOCABULARY_SIZES[config.tokens])
+    config = fill_in(config, ngram_size=config.embedding_size)
     return fit_streams(config, length, MAX_EPOCHS)
 
 
