@@ -46,7 +46,7 @@ class Architecture(RecurrentArchitecture):
     """Features of such a row; other than --embedding-size, they are brought there by a linear map."""
 
     ngram_dropout: Annotated[float | None, Range(0.0, 0.95)] = None
-    """Share of n-grams that are hidden from the network in training."""
+    """Share of the features of such rows that is zeroed in training."""
 
     def tables(self) -> Ngrams | None:
         """The tables of n-grams, if there are any."""

@@ -21,7 +21,7 @@ class NgramEmbedding(nn.Module):
     Args:
         ngrams: their sizes.
         embedding_size: features of the sum; where the rows have others, a linear map brings them there.
-        dropout: share of n-grams hidden in training.
+        dropout: share of the rows' features that is zeroed in training.
     """
 
     def __init__(self, ngrams: Ngrams, embedding_size: int, dropout: float = 0.0) -> None:
@@ -54,17 +54,18 @@ class NgramEmbedding(nn.Module):
             tokens: `(B, T)`.
             before: the state.
             mask: `(B, T)`, True for what is there; each row True up to its length, then False.
-            generator: where dropout comes from: it hides whole n-grams, as if they had never been seen; None for none.
+            generator: where dropout comes from; None for none.
 
         Returns:
             `(B, T, embedding_size)` and the new state.
         """
         rows, after = self.rows(tokens, before, mask)  # (B, T, N - 1)
-        found: Tensor = self.table(rows.flatten(1))  # (B, T * (N - 1), size)
+        found: Tensor = self.table(rows).flatten(2)  # (B, T, (N - 1) * size)
         if generator:
-            found = generator.drop_steps(found, self.dropout)
-        found = found.unflatten(1, (tokens.shape[1], -1))  # (B, T, N - 1, size)
-        return found.sum(dim=2) if self.map is None else self.map(found.flatten(2)), after
+            found = generator.drop_units(found, self.dropout)
+        if self.map:
+            return self.map(found), after
+        return found.unflatten(2, (self.ngrams.largest - 1, self.ngrams.size)).sum(dim=2), after
 
     def rows(self, tokens: Tensor, before: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Which rows of the weight they are, `(B, T, N - 1)`, and the new state; see `forward`."""
