@@ -159,7 +159,8 @@ class Trainer:
         decay = required(training.weight_decay, "weight_decay")
         tables = tables_of(model)
         for table in tables:
-            table.sparse = workers.num_processes == 1  # NCCL adds up dense gradients only
+            # NCCL adds up dense gradients only, and Apple's GPUs know no sparse ones.
+            table.sparse = workers.num_processes == 1 and self.device.type in ("cpu", "cuda")
         self.optimizers: list[torch.optim.Optimizer] = [RowAdagrad(table.weight for table in tables)] if tables else []
         groups = _groups(model, rates, {table.weight for table in tables})
         self.optimizers.append(torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=decay, fused=True))
