@@ -55,7 +55,7 @@ class Architecture(RecurrentArchitecture):
         return Ngrams(self.ngrams, required(self.ngram_rows, "ngram_rows"), required(self.ngram_size, "ngram_size"))
 
 
-NO_NGRAMS: dict[str, Any] = dict(ngrams=0, ngram_rows=16_384, ngram_dropout=0.3)
+NO_NGRAMS: dict[str, Any] = dict(ngrams=0, ngram_rows=16_384, ngram_dropout=0.5)
 """What a network that is given none of their options has of n-grams; rows have the size of the embedding."""
 
 

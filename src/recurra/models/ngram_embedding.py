@@ -65,7 +65,7 @@ class NgramEmbedding(nn.Module):
             found = generator.drop_units(found, self.dropout)
         if self.map:
             return self.map(found), after
-        return found.unflatten(2, (self.ngrams.largest - 1, self.ngrams.size)).sum(dim=2), after
+        return found.reshape(*rows.shape, -1).sum(dim=2), after
 
     def rows(self, tokens: Tensor, before: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Which rows of the weight they are, `(B, T, N - 1)`, and the new state; see `forward`."""

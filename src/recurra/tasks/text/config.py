@@ -32,6 +32,9 @@ _RECIPES: dict[Preset, dict[str, Any]] = {
 }
 """What is best for a megabyte of text and seconds, a minute, five minutes and half an hour on two cores."""
 
+_WITH_NGRAMS: dict[Preset, dict[str, Any]] = {"small": dict(hidden_size=192, batch_size=16)}
+"""What is better where n-grams are embedded: they know what the larger network takes a minute to learn."""
+
 MANY_TOKENS = 512
 """A vocabulary beyond this (Chinese, words, subwords) gets larger embeddings, which are the output layer too."""
 
@@ -78,17 +81,18 @@ def resolve(config: Config, length: int, vocabulary_size: int) -> Config:
         vocabulary_size: distinct tokens.
     """
     preset = config.preset or _preset_for(config)
-    recipe = dict(_RECIPES[preset])
+    recipe = _RECIPES[preset] | NO_NGRAMS
+    if length >= SMALL and vocabulary_size <= MANY_TOKENS and config.ngrams not in (0, 1):
+        recipe |= {"ngrams": NGRAMS} | _WITH_NGRAMS.get(preset, {})
     if vocabulary_size > MANY_TOKENS:
         recipe |= {"embedding_size": 256, "learning_rate": min(recipe["learning_rate"], 4e-3)}
     if length < SMALL:
         few = {"hidden_size": min(recipe["hidden_size"], 256), "dropout": max(recipe["dropout"], 0.4)}
         recipe |= few | {"batch_size": 8}
     elif length > LARGE:
-        recipe["dropout"] = 0.0
+        recipe |= {"dropout": 0.0, "ngram_dropout": 0.0}
     tied = vocabulary_size > MANY_TOKENS and not config.freeze_embeddings
     recipe |= dict(preset=preset, num_layers=1, forget_bias=-1.0, weight_decay=0.1, tied=tied)
-    recipe |= NO_NGRAMS | {"ngrams": NGRAMS if length >= SMALL and vocabulary_size <= MANY_TOKENS else 0}
     config = fill_in(config, **recipe, vocabulary_size=VOCABULARY_SIZES[config.tokens])
     config = fill_in(config, ngram_size=config.embedding_size)
     return fit_streams(config, length, MAX_EPOCHS)
