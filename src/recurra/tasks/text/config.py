@@ -32,7 +32,10 @@ _RECIPES: dict[Preset, dict[str, Any]] = {
 }
 """What is best for a megabyte of text and seconds, a minute, five minutes and half an hour on two cores."""
 
-_WITH_NGRAMS: dict[Preset, dict[str, Any]] = {"small": dict(hidden_size=192, batch_size=16)}
+_WITH_NGRAMS: dict[Preset, dict[str, Any]] = {
+    "tiny": dict(ngram_dropout=0.2),
+    "small": dict(hidden_size=192, batch_size=16),
+}
 """What is better where n-grams are embedded: they know what the larger network takes a minute to learn."""
 
 MANY_TOKENS = 512
