@@ -1,9 +1,9 @@
 """Text models with and without tables of n-grams: same data, same processor time, one run after the other.
 
-    python bench/ngrams.py shakespeare|chosen|small|words|subwords|tang [core-seconds] [option=value ...]
+    python bench/ngrams.py shakespeare|choice|small|small-choice|words|subwords|tang [core-seconds] [option=value ...]
 
-`shakespeare` is the cut of nanoGPT, `chosen` the end of its training part kept for choosing, `small` the first 50 kB
-of it, validated on the next 50 kB. The clock of a run is the time its process has computed, so that what runs beside it
+`shakespeare` is the cut of nanoGPT, `choice` the end of its training part kept for choosing; `small` trains on the
+first 50 kB only, `small-choice` validates on the next 50 kB. The clock of a run is the time its process has computed, so that what runs beside it
 costs it nothing. Options are for both models; `+option=value` is for the one with tables.
 """
 
@@ -28,11 +28,13 @@ def corpora(name: str) -> tuple[Path, Path]:
     if name == "tang":
         return poems("train"), poems("valid")
     train, validation = tinyshakespeare()
-    if name in ("chosen", "small"):
-        cuts = (0, 900_000, 1_003_854) if name == "chosen" else (0, 50_000, 100_000)
-        whole, train, validation = train.read_text(), OUT / f"{name}.train.txt", OUT / f"{name}.validation.txt"
-        train.write_text(whole[cuts[0] : cuts[1]])
-        validation.write_text(whole[cuts[1] : cuts[2]])
+    whole, cut = train.read_text(), 50_000 if name.startswith("small") else 900_000
+    if name in ("choice", "small", "small-choice"):
+        train = OUT / f"{name}.train.txt"
+        train.write_text(whole[:cut])
+    if name.endswith("choice"):
+        validation = OUT / f"{name}.validation.txt"
+        validation.write_text(whole[cut : 2 * cut])
     return train, validation
 
 
