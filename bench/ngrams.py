@@ -3,8 +3,8 @@
     python bench/ngrams.py shakespeare|choice|small|small-choice|words|subwords|tang [core-seconds] [option=value ...]
 
 `shakespeare` is the cut of nanoGPT, `choice` the end of its training part kept for choosing; `small` trains on the
-first 50 kB only, `small-choice` validates on the next 50 kB. The clock of a run is the time its process has computed, so that what runs beside it
-costs it nothing. Options are for both models; `+option=value` is for the one with tables.
+first 50 kB only, `small-choice` validates on the next 50 kB. The clock of a run is the time its process has computed,
+so that what runs beside it costs it nothing. Options are for both models; `+option=value` is for the one with tables.
 """
 
 from __future__ import annotations
