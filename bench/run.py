@@ -2,9 +2,9 @@
 
 Names as arguments choose among them: startup, generation, memory, training, large, tang, music (two hours), embeddings
 (a quarter of an hour), hogwild, glove, vectors, ctc, morse, alexa, shapes, features, pictures (a quarter of an hour),
-ngrams, spoken (hours), listening, sentiment (hours), translation (its speed), multi30k (six hours), joined, exact.
-Without names: the first four (about ten minutes). One at a time: two programs that use all cores slow each other down
-many times over.
+spoken (hours), listening, sentiment (hours), translation (its speed), multi30k (six hours), joined, exact. Without
+names: the first four (about ten minutes). One at a time: two programs that use all cores slow each other down many
+times over.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ SCRIPTS = {
     "memory": ["memory.py"],
     "training": ["training.py"],
     "large": ["training.py", "large"],
-    "ngrams": ["ngrams.py", "shakespeare"],
     "tang": ["tang.py"],
     "music": ["music.py"],
     "translation": ["translation.py"],
