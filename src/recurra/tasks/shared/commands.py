@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Collection, Sequence
-from functools import wraps
+from functools import cache, wraps
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -83,7 +83,7 @@ def _plain(hint: Any, dashes: bool) -> Any:
 
 
 def _fields_of(kind: type[Options], default: Options) -> list[inspect.Parameter]:
-    helps = _field_docstrings(kind)
+    helps = _field_docstrings(kind)  # type: ignore[arg-type] # mypy takes __hash__ of its instances for its own
     return [
         inspect.Parameter(
             name,
@@ -104,6 +104,7 @@ def _fields_of(kind: type[Options], default: Options) -> list[inspect.Parameter]
     ]
 
 
+@cache
 def _field_docstrings(kind: type) -> dict[str, str]:
     """The docstring of every field, wherever it is defined."""
     helps: dict[str, str] = {}

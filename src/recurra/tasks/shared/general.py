@@ -1,4 +1,4 @@
-"""Commands that belong to no task: `recurra info`, `recurra pack`, `recurra unpack`, `recurra demo`."""
+"""Commands that belong to no task: `recurra info`, `pack`, `unpack`, `export`, `push`, `pull`, `demo`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 from recurra.errors import OptionError, os_errors
-from recurra.progress import note
 from recurra.runtime import stored
 from recurra.tasks import TASKS
-from recurra.tasks.shared import archive
+from recurra.tasks.shared import archive, exporting, hub
 from recurra.tasks.shared.commands import command
 from recurra.tasks.shared.output import print_json, print_table, readable_size
 
@@ -50,8 +49,7 @@ def pack(model: Path, *, out: Path, with_pieces: bool = False, json: bool = Fals
         json: Print one JSON object.
     """
     left_out = archive.pack(model, out, with_pieces)
-    for name, size in left_out.items():
-        note(f"left out: {name}, {readable_size(size)}")
+    exporting.note_left_out(left_out)
     with os_errors("reading", out):
         size = out.stat().st_size
     if json:
@@ -69,6 +67,49 @@ def unpack(packed: Path, *, out: Path) -> None:
         out: The model folder to make.
     """
     archive.unpack(packed, out)
+    print(out)
+
+
+@command
+def export(model: Path, *, out: Path, int8: bool = False, json: bool = False) -> None:
+    """Write a model for other programs: .onnx for ONNX runtimes, .html to use in a browser, .zip to give away.
+
+    Args:
+        model: The model folder.
+        out: The file to write, .onnx, .html or .zip.
+        int8: Round large weights to eight bits: a quarter of the size, a little less exact.
+        json: Print one JSON object.
+    """
+    files = [str(file) for file in exporting.export(model, out, int8)]
+    if json:
+        print_json({"path": files[0], "files": files})
+        return
+    print("\n".join(files))
+
+
+@command
+def push(model: Path, repository: str, *, private: bool = False, message: str = "") -> None:
+    """Put a model on the Hugging Face hub, without its checkpoint and its training pieces.
+
+    Args:
+        model: The model folder.
+        repository: Its name there, OWNER/NAME; made if need be.
+        private: Make a repository that only you see.
+        message: What the commit says.
+    """
+    print(hub.push(model, repository, private, message))
+
+
+@command
+def pull(repository: str, *, out: Path, revision: str | None = None) -> None:
+    """Make a model folder of a model on the Hugging Face hub.
+
+    Args:
+        repository: Its name there, OWNER/NAME.
+        out: The model folder to make.
+        revision: A branch, a tag or a commit; the main branch if not given.
+    """
+    hub.pull(repository, out, revision)
     print(out)
 
 
