@@ -45,7 +45,7 @@ def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:
     require_language_model(file, config, notation.size, MusicRules(notation))
     graph = Graph("step", int8)
     tokens = graph.input("tokens", np.int64, "batch")
-    add_step(graph, config.cell, file.weights, tokens, add_rules(graph, notation, tokens))
+    add_step(graph, config.cell, file.weights, tokens, add_rules(graph, notation, tokens), config.tables())
     return write_graphs([graph], out, TASK, _metadata(notation))
 
 
