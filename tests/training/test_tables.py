@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from recurra.training.tables import RowAdagrad, clip_gradients, tables_of
+from recurra.training.tables import DECAY_EVERY, RATE, RowAdagrad, clip_gradients, tables_of
 
 
 def train(sparse: bool, steps: int = 6) -> tuple[list[torch.Tensor], list[float]]:
@@ -50,6 +50,18 @@ def test_a_step_is_that_of_the_equations() -> None:
         s += (g**2).mean(axis=1)
         w = w - 0.5 * g / (np.sqrt(s) + 1e-8)[:, None]
     np.testing.assert_allclose(weight.detach().numpy(), w, rtol=1e-6)
+
+
+def test_whole_tables_decay_as_much_as_step_by_step() -> None:
+    weight = nn.Parameter(torch.ones(3, 2))
+    optimizer = RowAdagrad([weight], weight_decay=0.1)
+    expected = 1.0
+    for step in range(2 * DECAY_EVERY + 5):
+        learning_rate = 0.01 * (step % 7)
+        optimizer.param_groups[0]["lr"] = RATE * learning_rate
+        optimizer.step()
+        expected *= 1 - 0.1 * learning_rate if step < 2 * DECAY_EVERY else 1.0
+    torch.testing.assert_close(weight.detach(), torch.full((3, 2), expected))
 
 
 def test_gradients_are_scaled_down_together() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,6 +15,9 @@ RATE = 10.0
 EPSILON = 1e-8
 """Keeps a row whose gradient is zero where it is."""
 
+DECAY_EVERY = 32
+"""Steps between decays of a whole table, each by as much as so many steps would: one costs as much as a step."""
+
 
 def tables_of(model: nn.Module) -> list[nn.Embedding]:
     """The embeddings of a network whose gradients are sparse."""
@@ -23,32 +27,42 @@ def tables_of(model: nn.Module) -> list[nn.Embedding]:
 class RowAdagrad(torch.optim.Optimizer):
     """Adagrad (Duchi et al. 2011) with one sum of squares a row (Naumov et al. 2019, arXiv 1906.00091).
 
-    Of a row w with gradient g: s += mean(g^2), w -= lr g / (sqrt(s) + epsilon). A row without a gradient neither moves
-    nor ages, so that updating only the rows of a batch is exactly what updating all would be: dense gradients, as
-    several processes share them, give the same.
+    Of a row w with gradient g: s += mean(g^2), w -= lr g / (sqrt(s) + epsilon). A row without a gradient does not move,
+    so that updating only the rows of a batch is exactly what updating all would be: dense gradients, as several
+    processes share them, give the same. Decay as of AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), by the
+    learning rate that the rest of the network has, is for all rows, at every `DECAY_EVERY`th step.
 
     Args:
         weights: of the tables, `(rows, size)` each.
+        weight_decay: what the learning rate is multiplied by.
     """
 
-    def __init__(self, weights: Iterable[Tensor]) -> None:
-        super().__init__(weights, {"lr": 0.0, "rate": RATE})
+    def __init__(self, weights: Iterable[Tensor], weight_decay: float = 0.0) -> None:
+        super().__init__(weights, {"lr": 0.0, "rate": RATE, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
         """Update the rows that have a gradient; sparse ones must be coalesced."""
         for group in self.param_groups:
             for weight in group["params"]:
+                if not self.state[weight]:
+                    self.state[weight] |= {"squares": weight.new_zeros(len(weight)), "decay": torch.zeros(2)}
+                self._decay(weight, group["weight_decay"] * group["lr"] / group["rate"])
                 if weight.grad is not None:
                     self._update(weight, weight.grad, group["lr"])
 
+    def _decay(self, weight: Tensor, share: float) -> None:
+        """Take note of a step's decay, and of enough of them carry them out."""
+        decay = self.state[weight]["decay"]  # steps, and the logarithm of what is left after them
+        decay += torch.tensor([1.0, math.log1p(-share)], device=decay.device)
+        if decay[0] >= DECAY_EVERY:
+            weight.mul_(math.exp(decay[1]))
+            decay.zero_()
+
     def _update(self, weight: Tensor, gradient: Tensor, learning_rate: float) -> None:
-        state = self.state[weight]
-        if not state:
-            state["squares"] = weight.new_zeros(len(weight))
         rows = gradient.indices()[0] if gradient.is_sparse else torch.arange(len(weight), device=weight.device)
         values = gradient.values() if gradient.is_sparse else gradient  # (rows, size)
-        squares = state["squares"].index_add_(0, rows, values.square().mean(dim=1))[rows]  # (rows,)
+        squares = self.state[weight]["squares"].index_add_(0, rows, values.square().mean(dim=1))[rows]  # (rows,)
         weight.index_add_(0, rows, values / (squares.sqrt() + EPSILON)[:, None], alpha=-learning_rate)
 
 

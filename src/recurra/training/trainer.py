@@ -161,7 +161,9 @@ class Trainer:
         for table in tables:
             # NCCL adds up dense gradients only, and Apple's GPUs know no sparse ones.
             table.sparse = workers.num_processes == 1 and self.device.type in ("cpu", "cuda")
-        self.optimizers: list[torch.optim.Optimizer] = [RowAdagrad(table.weight for table in tables)] if tables else []
+        self.optimizers: list[torch.optim.Optimizer] = []
+        if tables:
+            self.optimizers.append(RowAdagrad([table.weight for table in tables], decay))
         groups = _groups(model, rates, {table.weight for table in tables})
         self.optimizers.append(torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=decay, fused=True))
         self.best = self._weights()
