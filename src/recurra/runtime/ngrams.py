@@ -5,8 +5,8 @@ A token is counted from 1, and 0 stands for what is before the beginning. Of the
     h1 = t1,   hn = (M h(n-1) + tn) mod 2^32,   mn = M (hn xor floor(hn / 2^15)) mod 2^32,   row = floor(mn rows / 2^32)
 
 is the row of the last n in the table of their own, n from 2. M is odd and has 30 bits, so that no product leaves 63:
-whole numbers of 64 bits, signed or not, do, in NumPy, PyTorch, ONNX or BigInt, and so do JavaScript's `Math.imul` and
-`>>> 0`, with doubles for the last product. It is multiplicative hashing (Knuth 1973, section 6.4) of one token after
+whole numbers of 64 bits, signed or not, do, in NumPy, PyTorch or ONNX, and so do JavaScript's `Math.imul` and `>>> 0`,
+with BigInt for the last product. It is multiplicative hashing (Knuth 1973, section 6.4) of one token after
 another; tables of hashed n-grams are those of Bojanowski et al. (2017, arXiv 1607.04606).
 """
 
