@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 KINDS: dict[str, dict[str, Any]] = {
-    "characters": {"num_layers": 2, "tied": True},
-    "bytes": {"cell": "gru"},
+    "characters": {"num_layers": 2, "tied": True, "ngrams": 4, "ngram_rows": 60},
+    "bytes": {"cell": "gru", "ngrams": 3, "ngram_rows": 300, "ngram_size": 5},
     "words": {"cell": "rnn"},
     "subwords": {"cell": "rnn-relu", "tied": True, "vocabulary_size": 300, "embedding_size": 6},
 }

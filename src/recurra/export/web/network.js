@@ -104,8 +104,30 @@ class Layer {
 
 const MOST_KEPT = 2 ** 22; // numbers of the first layer's shares that are kept, 32 MiB
 
+// What the last tokens together add to the embedding of the last: see `runtime/ngrams.py`. `recent` are the tokens before,
+// the last at the end, counted from 1, 0 before the beginning.
+class Ngrams {
+  constructor({ largest, num_rows }) {
+    Object.assign(this, { reach: largest - 1, rows: num_rows, table: matrixOf("ngram_embedding.table.weight") });
+    this.map = isThere("ngram_embedding.map.weight") ? matrixOf("ngram_embedding.map.weight") : null;
+  }
+
+  read(token, recent) {
+    const multiplier = 663608941, last = [...recent, token + 1], found = [];
+    let state = token + 1;
+    for (let back = 1; back <= this.reach; back++) {
+      state = (Math.imul(state, multiplier) + last[this.reach - back]) >>> 0;
+      const mixed = Math.imul(state ^ (state >>> 15), multiplier) >>> 0;
+      const row = Number((BigInt(mixed) * BigInt(this.rows)) >> 32n);
+      found.push(this.table.column((back - 1) * this.rows + row));
+    }
+    const side = this.map && Float64Array.from(found.flatMap(row => [...row]));
+    return { added: this.map ? this.map.times(side) : found.reduce((sum, row) => sum.map((value, i) => value + row[i])), recent: last.slice(1) };
+  }
+}
+
 class LanguageModel {
-  constructor({ cell, layers, scale }) {
+  constructor({ cell, layers, scale, ngrams }) {
     this.embedding = matrixOf("embedding.weight");
     this.scale = scale;
     this.ruleEmbedding = isThere("rule_embedding.weight") ? matrixOf("rule_embedding.weight") : null;
@@ -113,14 +135,18 @@ class LanguageModel {
     this.projection = isThere("projection.weight") ? matrixOf("projection.weight") : null;
     this.output = isThere("output.weight") ? matrixOf("output.weight") : this.embedding;
     this.outputBias = vectorOf("output.bias");
-    this.kept = new Map(); // what the first layer makes of a token depends on nothing else
+    this.ngrams = ngrams ? new Ngrams(ngrams) : null;
+    this.kept = new Map(); // without n-grams, what the first layer makes of a token depends on nothing else
   }
 
+  // Of each layer; with n-grams, then the tokens before.
   zeroState() {
-    return this.layers.map(layer => layer.zeroState());
+    const layers = this.layers.map(layer => layer.zeroState());
+    return this.ngrams ? [...layers, Array(this.ngrams.reach).fill(0)] : layers;
   }
 
-  entering(token) {
+  entering(token, added = null) {
+    if (added) return this.layers[0].entering(this.embedding.column(token).map((value, i) => value * this.scale + added[i]));
     if (this.kept.has(token)) return this.kept.get(token);
     const entering = this.layers[0].entering(this.embedding.column(token).map(value => value * this.scale));
     if ((this.kept.size + 1) * entering.length <= MOST_KEPT) this.kept.set(token, entering);
@@ -129,14 +155,17 @@ class LanguageModel {
 
   // The logits of what comes after one more token, and the state; `more` is what else enters the first layer's gates.
   step(token, state, more = null) {
-    let entering = this.entering(token);
+    const read = this.ngrams?.read(token, state.at(-1));
+    let entering = this.entering(token, read?.added);
     if (more) entering = entering.map((value, j) => value + more[j]);
     const after = [];
     this.layers.forEach((layer, index) => {
       if (index) entering = layer.entering(after[index - 1][0]);
       after.push(layer.step(entering, state[index]));
     });
-    const top = after.at(-1)[0], features = this.projection ? this.projection.times(top) : top;
+    const top = after.at(-1)[0];
+    if (read) after.push(read.recent);
+    const features = this.projection ? this.projection.times(top) : top;
     return { logits: this.output.addProduct(features, Float64Array.from(this.outputBias)), state: after };
   }
 

@@ -24,10 +24,12 @@ def write(folder: Path, out: Path, int8: bool = False) -> Sequence[Path]:
     """
     model = Model.load(folder)
     config = model.config
+    ngrams = config.tables()
     network = {
         "cell": config.cell,
         "layers": config.num_layers,
         "scale": math.sqrt(required(config.embedding_size, "embedding_size")) if config.tied else 1.0,
+        "ngrams": ngrams and ngrams._asdict(),
     }
     page = HtmlModel(
         Model.task,
