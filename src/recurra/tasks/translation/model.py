@@ -387,6 +387,35 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
             for fits in self.vocabularies.fitting(pairs.sources, pairs.targets, MAX_TOKENS)
         ]
 
+    def explanation(self, sentence: str, search: BeamSearch) -> Explanation:
+        """What `explain` shows of how a sentence is translated; all outputs of the beam are among it.
+
+        Raises:
+            RecurraError: if there is no sentence, or it is too long.
+        """
+        if not sentence.strip():
+            raise RecurraError("there is no sentence to explain; give one that is not empty")
+        chosen = replace(search, n_best=min(search.beam_size, MOST_LISTED))
+        source = self.source(sentence, chosen)
+        (found,) = self.search([source], chosen, trees=True)
+        read, target = self.vocabularies.source, self.vocabularies.target
+
+        def text(tokens: Iterable[int]) -> str:
+            return source.reading.restored(target.decode(tokens), self.vocabularies.placeholders)
+
+        return Explanation(
+            model=self.name,
+            facts=self.facts(),
+            source=source.text,
+            source_tokens=[*self.shown(read, source, source.tokens[:-1].tolist()), ""],
+            hypotheses=found.hypotheses,
+            name=lambda token: "" if token == target.end else self.shown(target, source, [token])[0],
+            text=text,
+            normalization=chosen.normalization,
+            alpha=chosen.alpha,
+            tree=found.tree,
+        )
+
     def explain(
         self, sentence: str, out: str | Path, search: BeamSearch | None = None, **options: Any
     ) -> tuple[Path, ...]:
@@ -401,27 +430,5 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
         Returns:
             The files written: the page, then the picture.
         """
-        if not sentence.strip():
-            raise RecurraError("there is no sentence to explain; give one that is not empty")
         chosen = with_options(search or DEFAULT_SEARCH, options)
-        chosen = replace(chosen, n_best=min(chosen.beam_size, MOST_LISTED))
-        source = self.source(sentence, chosen)
-        (found,) = self.search([source], chosen, trees=True)
-        read, target = self.vocabularies.source, self.vocabularies.target
-
-        def text(tokens: Iterable[int]) -> str:
-            return source.reading.restored(target.decode(tokens), self.vocabularies.placeholders)
-
-        explanation = Explanation(
-            model=self.name,
-            facts=self.facts(),
-            source=source.text,
-            source_tokens=[*self.shown(read, source, source.tokens[:-1].tolist()), ""],
-            hypotheses=found.hypotheses,
-            name=lambda token: "" if token == target.end else self.shown(target, source, [token])[0],
-            text=text,
-            normalization=chosen.normalization,
-            alpha=chosen.alpha,
-            tree=found.tree,
-        )
-        return write_translation_page(Path(out), explanation)
+        return write_translation_page(Path(out), self.explanation(sentence, chosen))
