@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +41,7 @@ class TestVectors:
             for word, each in zip(("king", "queen"), made.data, strict=True):
                 vector = each.embedding
                 if isinstance(vector, str):  # as it was asked for
-                    vector = np.frombuffer(__import__("base64").b64decode(vector), "<f4").tolist()
+                    vector = np.frombuffer(base64.b64decode(vector), "<f4").tolist()
                 assert vector == pytest.approx(ROYAL[word], abs=1e-6)
         with pytest.raises(openai.BadRequestError, match="`dimensions` is not supported"):
             client.embeddings.create(model="royal", input="king", dimensions=2)
