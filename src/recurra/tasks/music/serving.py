@@ -11,10 +11,11 @@ from typing import Annotated, Any, ClassVar
 from recurra.config import Range
 from recurra.decoding.sampling import Sampling
 from recurra.serve.contract import Endpoint, Json, Part
+from recurra.serve.errors import FieldError
 from recurra.serve.fields import Request
 from recurra.tasks.music.composer import AnyComposer, Composer
 from recurra.tasks.music.constraints import Controls
-from recurra.tasks.music.harmony import facts_of
+from recurra.tasks.music.facts import bar_at, facts_of
 from recurra.tasks.music.io.midi import midi_bytes
 from recurra.tasks.music.novelty import Copy
 from recurra.tasks.music.pieces import TICKS, Piece, bar_lines
@@ -22,8 +23,8 @@ from recurra.tasks.music.render.musicxml import musicxml
 from recurra.tasks.music.render.score import check_size, svg_pages
 from recurra.tasks.music.render.synthesizer import note_seconds
 
-MAX_BARS = 256
-"""Longest piece that a server composes."""
+MAX_BARS, MAX_SECONDS = 256, 600.0
+"""Longest piece and longest performance that a server composes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class Composition(Controls, Sampling, Request):
 
     bars: Annotated[int | None, Range(1, MAX_BARS)] = Controls.bars
     """Bars in all; 16 if not given."""
+    seconds: Annotated[float | None, Range(0.1, MAX_SECONDS)] = Controls.seconds
+    """Length of a performance, by a model of them; 30 if not given."""
     meter: str | None = Controls.meter
     """Metre, such as 3/4; the one the model knows best if not given."""
     seed: Annotated[int | None, Range(0, 2**63 - 1)] = Sampling.seed
@@ -57,7 +60,7 @@ def compose(model: AnyComposer, request: Composition) -> Json:
         "midi": base64.b64encode(midi_bytes(piece)).decode(),
         "roll": roll(piece),
         "copy": copy and copied(copy, piece),
-        "compared": model.training is not None,
+        "compared": model.training is not None and not model.played,
     }
     return answer | (engraved(piece) if request.score else {})
 
@@ -84,14 +87,24 @@ def roll(piece: Piece) -> dict[str, Json]:
 
 def copied(copy: Copy, piece: Piece) -> dict[str, Json]:
     """The longest passage that a piece shares with those the model was trained on; `bar` is where it begins."""
-    return copy._asdict() | {"bar": sum(line <= copy.begin for line in bar_lines(piece))}
+    return copy._asdict() | {"bar": bar_at(piece, copy.begin)}
 
 
 def engraved(piece: Piece) -> dict[str, Json]:
     """A piece as a score; without the package that engraves only as MusicXML."""
+    if piece.performance:
+        raise FieldError("score", "this model has learned performances, which have no bars to write a score of")
     check_size(piece)
     score = musicxml(piece)
     return {"musicxml": score, "svg": svg_pages(score) if find_spec("verovio") else None}
+
+
+def about(model: AnyComposer) -> dict[str, Json]:
+    """What a page has to know of a model to ask it."""
+    return {
+        "performances": model.played,
+        "tracks": [] if model.played else [each.name for each in model.notation.tracks],
+    }
 
 
 PART = Part(
@@ -102,8 +115,8 @@ PART = Part(
             "Composes a piece: MIDI in base64, its notes, the longest passage that is copied, a score if asked for.",
             Composition,
             compose,
-            {"bars": 4, "key": "C major", "seed": 1},
+            lambda model: {"seconds": 5, "seed": 1} if model.played else {"bars": 4, "key": "C major", "seed": 1},
         ),
     ),
-    about=lambda model: {"voices": len(model.notation.tracks), "tracks": [each.name for each in model.notation.tracks]},
+    about=about,
 )
