@@ -12,13 +12,13 @@ import numpy as np
 from recurra.arrays import FloatArray
 from recurra.config import Range
 from recurra.decoding.beam_search import BeamSearch
+from recurra.errors import pytorch_needed
 from recurra.serve.contract import Endpoint, Json, Part, Text
 from recurra.serve.errors import FieldError, RequestError
 from recurra.serve.fields import Request
 from recurra.tasks.speech.audio import read_sound, sound_info
 from recurra.tasks.speech.explanation import LONGEST, Explanation
 from recurra.tasks.speech.hot_words import HOT_WEIGHT
-from recurra.tasks.speech.page import page_data, page_figure
 from recurra.tasks.speech.prefix_search import PrefixSearch
 from recurra.tasks.speech.subtitles import subtitles
 from recurra.tasks.speech.transcriber import AnyTranscriber, Transcriber
@@ -99,6 +99,9 @@ def explained(explanation: Explanation) -> dict[str, Json]:
 
     The spectrogram is bytes in base64, `(frames, bands)`, the quietest 0 and the loudest 255.
     """
+    with pytorch_needed("explaining a transcript"):
+        from recurra.tasks.speech.page import page_data, page_figure
+
     energies = explanation.spectrogram
     low, high = float(energies.min()), float(energies.max())
     scaled = np.round(255 * (energies - low) / max(high - low, 1e-9)).astype(np.uint8)
