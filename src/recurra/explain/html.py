@@ -26,11 +26,16 @@ def page(package: str, name: str, title: str, parts: Mapping[str, str], data: An
             "title": escape(title),
             "base": part("recurra.explain", "base.css"),
             "style": part(package, f"{name}.css"),
-            "body": fill(part(package, f"{name}.html"), parts),
+            "body": body(package, name, parts),
             "data": embed(data),
             "script": part(package, f"{name}.js"),
         },
     )
+
+
+def body(package: str, name: str, parts: Mapping[str, str]) -> str:
+    """The body of a page, markup; see `page`."""
+    return fill(part(package, f"{name}.html"), parts)
 
 
 def part(package: str, name: str) -> str:

@@ -87,7 +87,7 @@ export function latest(work) {
       if (running === own) running = null;
     }
   };
-  return { start, stop, later: wait => { clearTimeout(timer); timer = setTimeout(start, wait); } };
+  return { start, stop, later: (wait, failed) => { clearTimeout(timer); timer = setTimeout(() => start().catch(failed), wait); } };
 }
 
 // The values of a form by name, as numbers where they are: what is left empty is left out.
@@ -148,9 +148,9 @@ export function python(value) {
   return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029]/g, c => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
 }
 
-// The lines that do the same with the model from Python: a call of a method, the options that were given by name.
+// The lines that do the same with the model from Python. `call` is the call of a method but for its end; the options that
+// are given go there by name.
 export function pythonLines(model, call, options = {}) {
   const named = Object.entries(options).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${python(value)}`);
-  const [before, after] = call.split("…");
-  return `import recurra\n\nmodel = recurra.load(${python(model)})\nprint(${[before, ...named].filter(Boolean).join(", ")}${after ?? ")"})`;
+  return `import recurra\n\nmodel = recurra.load(${python(model)})\nprint(${[call, ...named].join(", ")}))`;
 }

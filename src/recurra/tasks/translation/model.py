@@ -401,10 +401,22 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
         Returns:
             The files written: the page, then the picture.
         """
+        explanation = self.explanation(sentence, with_options(search or DEFAULT_SEARCH, options))
+        return write_translation_page(Path(out), explanation)
+
+    def explanation(self, sentence: str, search: BeamSearch = DEFAULT_SEARCH) -> Explanation:
+        """All that is known of how a sentence is translated.
+
+        Args:
+            sentence: what to translate.
+            search: how to search; all outputs of its beam are given.
+
+        Raises:
+            RecurraError: if the sentence is empty, or too long.
+        """
         if not sentence.strip():
             raise RecurraError("there is no sentence to explain; give one that is not empty")
-        chosen = with_options(search or DEFAULT_SEARCH, options)
-        chosen = replace(chosen, n_best=min(chosen.beam_size, MOST_LISTED))
+        chosen = replace(search, n_best=min(search.beam_size, MOST_LISTED))
         source = self.source(sentence, chosen)
         (found,) = self.search([source], chosen, trees=True)
         read, target = self.vocabularies.source, self.vocabularies.target
@@ -412,7 +424,7 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
         def text(tokens: Iterable[int]) -> str:
             return source.reading.restored(target.decode(tokens), self.vocabularies.placeholders)
 
-        explanation = Explanation(
+        return Explanation(
             model=self.name,
             facts=self.facts(),
             source=source.text,
@@ -424,4 +436,3 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
             alpha=chosen.alpha,
             tree=found.tree,
         )
-        return write_translation_page(Path(out), explanation)
