@@ -58,6 +58,17 @@ def hints_of(cls: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
+def field_docstrings(cls: type) -> dict[str, str]:
+    """The docstring of every field of a dataclass, wherever it is defined."""
+    from docstring_parser import parse_from_object  # takes long, and only helps and /docs need it
+
+    helps: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(base):
+            helps |= {item.arg_name: item.description or "" for item in parse_from_object(base).params}
+    return helps
+
+
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False", type(None): "None"}
 """What types are called in messages."""
 

@@ -125,15 +125,17 @@ class Writing:
         prompt: str = "",
         *,
         length: int = LENGTH,
-        stop: str | None = None,
+        stop: str | Sequence[str] | None = None,
         sampling: Sampling | None = None,
         number: int = 0,
         no_repeat_ngram_size: int = 0,
         **options: Any,
     ) -> Iterator[WrittenToken]:
-        """As `stream`, but at most `length` tokens, ending before the string `stop`."""
+        """As `stream`, but at most `length` tokens, ending before the string `stop`, or the first of several."""
         check_range("length", length, 0, MAX_LENGTH)
         check_range("no_repeat_ngram_size", no_repeat_ngram_size, 0, MAX_LENGTH)
+        stops = [stop] if isinstance(stop, str) else stop or []
+        longest = max(map(len, stops), default=0)
         held: list[WrittenToken] = []
         stream = self.stream(
             prompt, sampling=sampling, number=number, no_repeat_ngram_size=no_repeat_ngram_size, **options
@@ -141,11 +143,11 @@ class Writing:
         for token in itertools.islice(stream, length):
             held.append(token)
             text = "".join(item.text for item in held)
-            if stop and stop in text:
-                yield from _cut(held, text.index(stop))
+            if begins := [text.index(each) for each in stops if each and each in text]:
+                yield from _cut(held, min(begins))
                 return
             # What may still become the beginning of `stop` is held back.
-            while held and len(text) - len(held[0].text) >= len(stop or "") - 1:
+            while held and len(text) - len(held[0].text) >= longest - 1:
                 text = text[len(held[0].text) :]
                 yield held.pop(0)
         yield from held

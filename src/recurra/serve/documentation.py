@@ -1,0 +1,110 @@
+"""/docs: what the server does, in plain words, with lines that can be copied."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import typing
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import MISSING, fields
+from html import escape
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from recurra.config import Range, field_docstrings, hints_of
+from recurra.serve.contract import Endpoint, Part
+from recurra.serve.fields import Request, kinds_of
+
+if TYPE_CHECKING:
+    from recurra.serve.service import Served
+
+WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of texts"}
+"""What types are called."""
+
+INTRODUCTION = """
+<p>This server runs models trained with Recurra. It asks no other host for anything. <a href="/">Its page</a> uses them
+without any of what follows.</p>
+<p>Requests and answers are JSON in UTF-8. <code>GET /v1/models</code> lists the models; <code>model</code> may be left
+out where only one of its task is served. An error is <code>{"error": {"message", "type", "param", "code"}}</code>: what
+is wrong and what to do, in one sentence. A field that is not known is refused.</p>
+"""
+
+
+def documentation(models: Collection[Served], parts: Mapping[str, Part], base: str) -> str:
+    """The page, HTML.
+
+    Args:
+        models: those that are served.
+        parts: of their tasks.
+        base: the beginning of this server's addresses.
+    """
+    names: dict[str, str] = {}
+    for served in models:
+        names.setdefault(served.task, served.name)
+    body = "".join(_task(task, name, parts[task], base) for task, name in names.items())
+    listed = f"<h2>Models</h2>{_pre(f'curl {base}/v1/models')}"
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Recurra: how to ask this server</title>'
+        '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/assets/docs.css">'
+        f"<main><h1>How to ask this server</h1>{INTRODUCTION}{listed}{body}</main></html>"
+    )
+
+
+def _task(task: str, name: str, part: Part, base: str) -> str:
+    """What can be asked of the models of a task; `name` is one of them."""
+    asked = [
+        f"<h3>POST {escape(e.path)}</h3><p>{escape(e.summary)}</p>{_pre(curl(e, name, base))}{_fields(e)}"
+        for e in part.endpoints
+    ]
+    read = [
+        f"<h3>GET {escape(e.path)}</h3><p>{escape(e.summary)}</p>{_pre(f'curl {base}{e.path}')}" for e in part.listings
+    ]
+    return f"<h2>{escape(task.capitalize())}</h2>{''.join([*asked, *read])}"
+
+
+def curl(endpoint: Endpoint, model: str, base: str) -> str:
+    """A line that asks an endpoint something, for a shell."""
+    values = {"model": model} | dict(endpoint.example)
+    if endpoint.upload:
+        address = shlex.quote(f"{base}{endpoint.path}?{urlencode(values)}")
+        return f"curl --data-binary @{shlex.quote(endpoint.upload_example)} {address}"
+    body = shlex.quote(json.dumps(values, ensure_ascii=False))
+    buffer = "--no-buffer " if endpoint.example.get("stream") else ""
+    return f"curl {buffer}{base}{endpoint.path} -H 'Content-Type: application/json' -d {body}"
+
+
+def _pre(line: str) -> str:
+    return f"<pre><code>{escape(line, quote=False)}</code></pre>"
+
+
+def _fields(endpoint: Endpoint) -> str:
+    rows = "".join(
+        f"<dt><code>{escape(name)}</code> {escape(what)}</dt><dd>{escape(said)}</dd>"
+        for name, what, said in described(endpoint.request, endpoint.upload)
+    )
+    return f"<dl>{rows}</dl>"
+
+
+def described(request: type[Request], upload: str | None = None) -> Iterator[tuple[str, str, str]]:
+    """The fields of a request: name, what it may be, and what it does."""
+    said = field_docstrings(request)
+    for field, hint in zip(fields(request), hints_of(request).values(), strict=True):
+        what = "the file, or base64 in JSON" if field.name == upload else _kinds(hint)
+        if field.default is MISSING:
+            what += "; must be given"
+        elif field.default not in (None, "", ()):
+            what += f"; {json.dumps(field.default)} if not given"
+        yield field.name, what, said[field.name].replace("\n", " ")
+
+
+def _kinds(hint: Any) -> str:
+    """What a value may be, in words."""
+    between = ""
+    if typing.get_origin(hint) is typing.Annotated:
+        hint, *extras = typing.get_args(hint)
+        between = "".join(f", {e.low:,} to {e.high:,}" for e in extras if isinstance(e, Range))
+    for option in (hint, *typing.get_args(hint)):
+        if typing.get_origin(option) is typing.Literal:
+            return f"one of {', '.join(map(str, typing.get_args(option)))}"
+    found = kinds_of(hint)
+    return " or ".join(word for kind, word in WORDS.items() if kind in found) + between
