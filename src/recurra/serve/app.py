@@ -166,13 +166,16 @@ class File:
         await respond(send, 200, self.content, self.kind)
 
 
-def assets() -> dict[str, File]:
-    """What the page is made of, by name."""
+def assets(parts: Mapping[str, Part]) -> dict[str, File]:
+    """What the page is made of, by name: its own files, and in a folder for each task those of its panel."""
     folder = resources.files("recurra.serve") / "assets"
+    found = {entry.name: entry for entry in folder.iterdir()} | {"base.css": resources.files("recurra.explain") / "base.css"}
+    for task, part in parts.items():
+        found |= {f"{task}/{name}": resources.files(package) / name for package, name in part.page}
     return {
-        entry.name: File(entry.read_bytes(), TYPES[ending])
-        for entry in folder.iterdir()
-        if (ending := entry.name.rpartition(".")[2]) in TYPES
+        name: File(entry.read_bytes(), TYPES[ending])
+        for name, entry in found.items()
+        if (ending := name.rpartition(".")[2]) in TYPES
     }
 
 
@@ -201,7 +204,7 @@ def make_app(service: Service, address: Address, base: str = "http://127.0.0.1:8
         address: where it listens, and under which names.
         base: the beginning of its addresses, for /docs.
     """
-    files = assets()
+    files = assets(service.parts)
     routes = [
         Route("/", files[PAGE], methods=["GET"]),
         Route("/docs", File(documentation(service.models.values(), service.parts, base).encode(), TYPES["html"])),

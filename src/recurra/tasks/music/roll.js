@@ -12,7 +12,8 @@ export function drawRoll(box, { lanes, rows, spans, groups: notes }) {
     const low = row.lowest, high = row.highest;
     const head = row.bars[0].title ? 32 : 16, top = head + (spans.length ? CELLS : 0), bottom = top + (high - low + 1) * LANE;
     const x = tick => LABELS + (Math.max(row.begin, Math.min(tick, row.end)) - row.begin) * scale, y = lane => bottom - (lane - low + 1) * LANE;
-    const svg = draw(box, "svg", { viewBox: `0 0 ${WIDE} ${bottom + 2}`, role: "img" });
+    const svg = draw(box, "svg", { viewBox: `0 0 ${WIDE} ${bottom + 2}`, role: "img",
+      "aria-label": `bars ${row.bars[0].number} to ${row.bars.at(-1).number}` });
     const end = x(row.bars.at(-1).end), line = (name, d) => draw(svg, "path", { class: name, d });
     const text = (name, left, base, words) => { draw(svg, "text", { class: name, x: left, y: base }).textContent = words; };
     text("title", LABELS, 12, row.bars[0].title);

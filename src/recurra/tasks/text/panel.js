@@ -1,6 +1,7 @@
 // Text in the page of `serve`: written as one looks on, coloured by surprisal; other tokens where one points.
 import { bits, events, fragment, latest, make, percent, python, pythonLines, roving, valuesOf } from "/assets/kit.js";
 
+export const summary = "Goes on with a text, token by token.";
 export const styles = ["/assets/text/panel.css"];
 const PATH = "/v1/completions", ALTERNATIVES = 8, DEAR = 8;  // bits from which on a token has the strongest colour
 

@@ -262,4 +262,5 @@ PART = Part(
             streams=True,
         ),
     ),
+    page=(("recurra.tasks.text", "panel.js"), ("recurra.tasks.text", "panel.css")),
 )

@@ -2,12 +2,13 @@
 import { ask, fragment, latest, pythonLines, python, valuesOf } from "/assets/kit.js";
 import { show } from "/assets/translation/page.js";
 
+export const summary = "Translates a sentence, and shows how.";
 export const styles = ["/assets/translation/page.css"];
-const PATH = "/v1/explain/translation", API = "/translate", WAIT = 300;
+const PATH = "/v1/translation/explain", WAIT = 300;
 
 const FORM = `
 <form class="ask">
-  <label>What to translate <textarea name="q" rows="2" autocapitalize="none" spellcheck="false"></textarea></label>
+  <label>What to translate <textarea name="text" rows="2" autocapitalize="none" spellcheck="false"></textarea></label>
   <div class="fields">
     <label>Beam size <output for="beam">5</output><input type="range" id="beam" name="beam_size" min="1" max="20" step="1" value="5"></label>
     <label class="check"><input type="checkbox" id="live" checked>as I type</label>
@@ -25,16 +26,16 @@ export function open(panel) {
     const fields = valuesOf(form);
     form.querySelector("output").textContent = fields.beam_size;
     panel.refuse(null);
-    if (!fields.q?.trim()) return clear();
+    if (!fields.text?.trim()) return clear();
     answer.setAttribute("aria-busy", "true");
-    const found = await ask(PATH, { model: model.id, q: fields.q, beam_size: fields.beam_size }, { signal });
+    const found = await ask(PATH, { model: model.id, ...fields, html: true }, { signal });
     answer.replaceChildren(fragment(found.html));
     answer.hidden = false;
     answer.removeAttribute("aria-busy");
-    show(root, found.data);
-    panel.say(`Translation: ${found.data.candidates[0].text}`);
-    panel.asked({ path: API, fields: { ...model.languages, model: model.id, q: fields.q, beam_size: fields.beam_size },
-      python: pythonLines(model.id, `model.translate(${python(fields.q)}`, { beam_size: fields.beam_size }) });
+    show(root, found);
+    panel.say(`Translation: ${found.text}`);
+    panel.asked({ path: PATH, fields: { model: model.id, ...fields },
+      python: pythonLines(model.id, `model.translate(${python(fields.text)}`, { beam_size: fields.beam_size }) });
   });
   const start = () => work.start().catch(panel.refuse);
 

@@ -7,7 +7,6 @@ let models = [], close = null;
 function tell(model) {
   document.title = `${model.id} — Recurra`;
   at("name").textContent = model.id;
-  at("about").textContent = model.summary;
   at("facts").replaceChildren(...Object.entries(model.facts).map(([label, text]) => {
     const row = make("div");
     row.append(make("dt", label), make("dd", text));
@@ -55,6 +54,7 @@ async function open(model) {
   at("lines").hidden = true;
   try {
     const code = await import(`/assets/${model.task}/panel.js`);
+    at("about").textContent = code.summary;
     await Promise.all(["/assets/base.css", ...code.styles, "/assets/panel.css"].map(href => linked(root, href)));
     if (at("host") === host) close = code.open(panel) ?? null;
   } catch (error) {
