@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recurra.errors import RecurraError
 from recurra.serve.bodies import Body, body_of
-from recurra.serve.contract import Endpoint, Json, Listing
+from recurra.serve.contract import Endpoint, Json, Listing, Text
 from recurra.serve.documentation import documentation
 from recurra.serve.errors import FieldError, RequestError, as_request_error, error_values
 from recurra.serve.fields import Request, read_fields, require_length
@@ -95,10 +95,12 @@ class Asked:
             await stream.events([error_values(refusal)])
             await stream.end()
             return
-        if stream is None:
-            await respond(send, 200, to_json(answer))
-        else:
+        if stream:
             await stream.end()
+        elif isinstance(answer, Text):
+            await respond(send, 200, answer.content.encode(), answer.kind)
+        else:
+            await respond(send, 200, to_json(answer))
 
     async def _within_time(self, served: Served, request: Request, stream: EventStream | None) -> Json:
         worker, answer = self.service.workers[served.name], None

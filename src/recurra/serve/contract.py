@@ -27,6 +27,19 @@ Models = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Text:
+    """An answer that is not JSON.
+
+    Attributes:
+        content: what is sent.
+        kind: its content type.
+    """
+
+    content: str
+    kind: str = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """A path that requests can be posted to.
 
@@ -34,7 +47,7 @@ class Endpoint:
         path: `/v1/completions`.
         summary: what it does, in a sentence.
         request: what can be asked.
-        answer: answers it: takes the model and the request, gives JSON values or `Pieces`.
+        answer: answers it: takes the model and the request, gives JSON values, a `Text`, or `Pieces`.
         example: fields of a request that works, for /docs; without `model`.
         choose: names the model that a request is for, where that is not in its field `model`.
         upload: the field of `request`, `bytes`, that holds a file: it comes as the whole body, with the other fields in
@@ -49,7 +62,7 @@ class Endpoint:
     request: type[Request]
     answer: Callable[[Any, Any], Json | Pieces]
     example: Mapping[str, Any] = field(default_factory=dict)
-    choose: Callable[[Models, Any], str] | None = None
+    choose: Callable[[Models, Any], str | None] | None = None
     upload: str | None = None
     upload_example: str = ""
     form: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import typing
 from collections.abc import Collection, Iterator, Mapping
@@ -18,7 +19,14 @@ from recurra.serve.fields import Request, kinds_of
 if TYPE_CHECKING:
     from recurra.serve.service import Served
 
-WORDS = {str: "text", int: "a whole number", float: "a number", bool: "true or false", tuple: "a list of texts"}
+WORDS = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple: "a list of texts",
+    dict: "an object",
+}
 """What types are called."""
 
 INTRODUCTION = """
@@ -94,7 +102,14 @@ def described(request: type[Request], upload: str | None = None) -> Iterator[tup
             what += "; must be given"
         elif field.default not in (None, "", ()):
             what += f"; {json.dumps(field.default)} if not given"
-        yield field.name, what, said[field.name].replace("\n", " ")
+        yield field.name, what, in_fields(said[field.name])
+
+
+def in_fields(said: str) -> str:
+    """A help text with options as fields: `--beam-size` is `beam_size` here."""
+    return re.sub(
+        r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), said.replace("\n", " ").replace("`", "")
+    )
 
 
 def _kinds(hint: Any) -> str:

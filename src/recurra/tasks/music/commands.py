@@ -17,7 +17,7 @@ from recurra.tasks.music.composer import AnyComposer, Composer
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls
 from recurra.tasks.music.data import one_piece
-from recurra.tasks.music.harmony import estimate_key
+from recurra.tasks.music.harmony import facts_of
 from recurra.tasks.music.novelty import Copy
 from recurra.tasks.music.pieces import Piece, bar_lines
 from recurra.tasks.music.render.output import STRAIGHT, require_known, swing, write_piece
@@ -194,7 +194,7 @@ def compose(
                 "path": str(these.out),
                 "seed": sampling.seed,
                 "sample": number + 1,
-                **_facts(piece),
+                **facts_of(piece),
                 "copy": copy and copy._asdict(),
             }
         )
@@ -213,14 +213,8 @@ def _only(path: Path, model: AnyComposer) -> Piece:
     return piece
 
 
-def _facts(piece: Piece) -> dict[str, Any]:
-    pitched = [item for item in piece.notes if not piece.tracks[item.track].drums]
-    key = estimate_key(pitched).name if pitched else None
-    return {"notes": len(piece.notes), "bars": len(bar_lines(piece)) - 1, "key": key}
-
-
 def _told(piece: Piece) -> str:
-    facts = _facts(piece)
+    facts = facts_of(piece)
     told = [_counted(facts["bars"], "bar"), _counted(facts["notes"], "note"), facts["key"]]
     return ", ".join(part for part in told if part)
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import cycle
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from recurra.errors import OptionError
-from recurra.tasks.music.pieces import Note
+from recurra.tasks.music.pieces import Note, Piece, bar_lines
 
 PitchClasses = frozenset[int]
 
@@ -347,6 +347,13 @@ def estimate_key(notes: Iterable[Note]) -> Key:
     profiles -= profiles.mean(axis=1, keepdims=True)
     best = int((profiles @ centred / np.linalg.norm(profiles, axis=1)).argmax())
     return Key(best % 12, "minor" if best >= 12 else "major")
+
+
+def facts_of(piece: Piece) -> dict[str, Any]:
+    """What a piece comes to, as JSON values: `notes`, `bars` and, where any has a pitch, the `key`."""
+    pitched = [note for note in piece.notes if not piece.tracks[note.track].drums]
+    key = estimate_key(pitched).name if pitched else None
+    return {"notes": len(piece.notes), "bars": len(bar_lines(piece)) - 1, "key": key}
 
 
 def _above(root: int, semitones: Iterable[int]) -> PitchClasses:

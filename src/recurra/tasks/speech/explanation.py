@@ -89,7 +89,7 @@ def best_path(probabilities: FloatArray) -> IntArray:
     return best
 
 
-def passage(path: Path, rate: int, begin: float, seconds: float) -> FloatArray:
+def passage(source: Path | bytes, rate: int, begin: float, seconds: float) -> FloatArray:
     """A part of a recording, `(samples,)`; no more of it is in memory.
 
     Raises:
@@ -98,14 +98,15 @@ def passage(path: Path, rate: int, begin: float, seconds: float) -> FloatArray:
     """
     first, last = round(begin * rate), round((begin + seconds) * rate)
     kept, position = [], 0
-    for block in sound_blocks(path, rate):
+    for block in sound_blocks(source, rate):
         kept.append(block[max(first - position, 0) : max(last - position, 0)])
         position += len(block)
         if position >= last:
             break
     samples: FloatArray = np.concatenate([np.zeros(0, np.float32), *kept])
     if not len(samples):
-        raise OptionError(f"`start` is {begin:g}, but {path} is only {position / rate:.2f} seconds long")
+        called = "the recording" if isinstance(source, bytes) else source
+        raise OptionError(f"`start` is {begin:g}, but {called} is only {position / rate:.2f} seconds long")
     return samples
 
 

@@ -356,6 +356,27 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
         words = spoken(labelling, self.symbols, step, self.temperature)
         return Transcript(text, tuple(words), log_prob, round(steps * step, 3))
 
+    def explanation(
+        self,
+        recording: str | Path | bytes,
+        search: PrefixSearch | BeamSearch,
+        *,
+        start: float = 0.0,
+        seconds: float = LONGEST,
+        hot_words: Mapping[str, float] | None = None,
+        language_model: LanguageModel = None,
+    ) -> Explanation:
+        """What `explain` shows; `recording` may be what is in a file."""
+        check_range("start", start, 0.0, MAX_SECONDS)
+        check_range("seconds", seconds, 0.1, LONGEST)
+        source = recording if isinstance(recording, bytes) else Path(recording)
+        called = "the recording" if isinstance(recording, bytes) else str(recording)
+        samples = passage(source, self.config.features.rate, start, seconds)
+        if isinstance(search, BeamSearch):
+            return explain_attention(self, called, samples, start, search)
+        search = replace(search, n_best=min(ALTERNATIVES, search.beam_size), lag=None)
+        return explain(self, called, samples, start, self.decoder(search, hot_words, language_model))
+
     def explain(
         self,
         recording: str | Path,
@@ -383,16 +404,10 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
         Raises:
             RecurraError: if the recording cannot be read or is too short, or the page cannot be written.
         """
-        check_range("start", start, 0.0, MAX_SECONDS)
-        check_range("seconds", seconds, 0.1, LONGEST)
         wanted = self._search(search, hot_words, language_model, options)
-        samples = passage(Path(recording), self.config.features.rate, start, seconds)
-        if isinstance(wanted, BeamSearch):
-            explanation = explain_attention(self, str(recording), samples, start, wanted)
-        else:
-            wanted = replace(wanted, n_best=min(ALTERNATIVES, wanted.beam_size), lag=None)
-            decoder = self.decoder(wanted, hot_words, language_model)
-            explanation = explain(self, str(recording), samples, start, decoder)
+        explanation = self.explanation(
+            recording, wanted, start=start, seconds=seconds, hot_words=hot_words, language_model=language_model
+        )
         if out is not None:
             write_page(Path(out), self.name, explanation)
         return explanation

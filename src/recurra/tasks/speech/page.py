@@ -71,7 +71,7 @@ def page_parts(name: str, explanation: Explanation) -> Mapping[str, str]:
         "span": f"{explanation.begin:.2f} to {explanation.begin + explanation.seconds:.2f} s",
         "sound": _sound(explanation),
         "words": _words(explanation),
-        "figure": _figure(explanation),
+        "figure": page_figure(explanation),
         "middle": PROBABILITIES if explanation.weights is None else WEIGHTS,
         "texts": "".join(
             f'<tr><td class="text">{escape(text) or "(no text)"}</td><td>{log_prob:.2f}</td></tr>'
@@ -125,7 +125,7 @@ def _width(explanation: Explanation) -> int:
     return round(min(max(wanted, NARROWEST), WIDEST))
 
 
-def _figure(explanation: Explanation) -> str:
+def page_figure(explanation: Explanation) -> str:
     """One SVG; `data-word` marks what belongs to a word."""
     width, height = _width(explanation), SPECTROGRAM + CURVES + PATH + WORDS + AXIS
     scale = width / explanation.seconds

@@ -387,32 +387,11 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
             for fits in self.vocabularies.fitting(pairs.sources, pairs.targets, MAX_TOKENS)
         ]
 
-    def explain(
-        self, sentence: str, out: str | Path, search: BeamSearch | None = None, **options: Any
-    ) -> tuple[Path, ...]:
-        """Show how a sentence is translated: its attention map, its beam tree, its runners-up.
-
-        Args:
-            sentence: what to translate.
-            out: the page to write, HTML; the map is put beside it as a picture.
-            search: how to search.
-            options: fields of `BeamSearch`: `beam_size=10`.
-
-        Returns:
-            The files written: the page, then the picture.
-        """
-        explanation = self.explanation(sentence, with_options(search or DEFAULT_SEARCH, options))
-        return write_translation_page(Path(out), explanation)
-
-    def explanation(self, sentence: str, search: BeamSearch = DEFAULT_SEARCH) -> Explanation:
-        """All that is known of how a sentence is translated.
-
-        Args:
-            sentence: what to translate.
-            search: how to search; all outputs of its beam are given.
+    def explanation(self, sentence: str, search: BeamSearch) -> Explanation:
+        """What `explain` shows of how a sentence is translated; all outputs of the beam are among it.
 
         Raises:
-            RecurraError: if the sentence is empty, or too long.
+            RecurraError: if there is no sentence, or it is too long.
         """
         if not sentence.strip():
             raise RecurraError("there is no sentence to explain; give one that is not empty")
@@ -436,3 +415,20 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
             alpha=chosen.alpha,
             tree=found.tree,
         )
+
+    def explain(
+        self, sentence: str, out: str | Path, search: BeamSearch | None = None, **options: Any
+    ) -> tuple[Path, ...]:
+        """Show how a sentence is translated: its attention map, its beam tree, its runners-up.
+
+        Args:
+            sentence: what to translate.
+            out: the page to write, HTML; the map is put beside it as a picture.
+            search: how to search.
+            options: fields of `BeamSearch`: `beam_size=10`.
+
+        Returns:
+            The files written: the page, then the picture.
+        """
+        chosen = with_options(search or DEFAULT_SEARCH, options)
+        return write_translation_page(Path(out), self.explanation(sentence, chosen))

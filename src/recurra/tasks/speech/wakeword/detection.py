@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +39,10 @@ class Detection(NamedTuple):
     word: str
     seconds: float
     probability: float
+
+    def values(self) -> dict[str, Any]:
+        """What was heard, as JSON values."""
+        return self._asdict() | {"probability": round(self.probability, 5)}
 
 
 class Spotting(NamedTuple):
