@@ -29,7 +29,9 @@ def write_page(path: Path, measured: Measured) -> None:
     """
     template = resources.files("recurra.explain").joinpath("page.html").read_text(encoding="utf-8")
     view = measured.passage.view
-    template = template.replace(SCRIPT, view.script() if view else "", 1).replace(STYLE, view.style() if view else "", 1)
+    template = template.replace(SCRIPT, view.script() if view else "", 1).replace(
+        STYLE, view.style() if view else "", 1
+    )
     write_text_atomic(path, template.replace(DATA, embed(page_data(measured)), 1))
 
 

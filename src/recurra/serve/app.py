@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recurra.errors import RecurraError
 from recurra.serve.bodies import Body, body_of
-from recurra.serve.contract import Endpoint, Json, Listing, Text
+from recurra.serve.contract import Endpoint, Json, Listing, Part, Text
 from recurra.serve.documentation import documentation
 from recurra.serve.errors import FieldError, RequestError, as_request_error, error_values
 from recurra.serve.fields import Request, read_fields, require_length
@@ -171,7 +172,9 @@ class File:
 def assets(parts: Mapping[str, Part]) -> dict[str, File]:
     """What the page is made of, by name: its own files, and in a folder for each task those of its panel."""
     folder = resources.files("recurra.serve") / "assets"
-    found = {entry.name: entry for entry in folder.iterdir()} | {"base.css": resources.files("recurra.explain") / "base.css"}
+    found = {entry.name: entry for entry in folder.iterdir()} | {
+        "base.css": resources.files("recurra.explain") / "base.css"
+    }
     for task, part in parts.items():
         found |= {f"{task}/{name}": resources.files(package) / name for package, name in part.page}
     return {

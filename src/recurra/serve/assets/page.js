@@ -47,6 +47,7 @@ async function open(model) {
   }
   tell(model);
   const host = make("div", "", { id: "host" });
+  host.append(...at("host").children);  // what happens is told where the panel has its slot
   at("host").replaceWith(host);
   const root = host.attachShadow({ mode: "open" }), panel = panelOf(model, root);
   panel.say("");

@@ -16,6 +16,7 @@ const FORM = `
     <label>Beam size <output for="beam">5</output><input type="range" id="beam" min="1" max="20" step="1" value="5"></label>
   </div>
 </form>
+<slot></slot>
 <div class="answer" role="region" aria-label="caption" hidden></div>`;
 
 export function open(panel) {

@@ -18,6 +18,7 @@ const FORM = `
       <div class="row"><label>as word <input name="c" autocapitalize="none" spellcheck="false"></label><span>is to</span><button class="main">What?</button></div></form>
     <ol id="answers-found" aria-labelledby="like" aria-live="polite"></ol></section>
 </div>
+<slot></slot>
 <section class="map" aria-labelledby="map-head"><h2 id="map-head">Map</h2><p class="faint" id="map-about">The map is being drawn …</p><div id="map-host"></div></section>`;
 
 export function open(panel) {

@@ -25,6 +25,7 @@ const FORM = `
   <datalist id="keys"><option>C major<option>G major<option>D major<option>F major<option>B- major<option>A minor<option>E minor<option>D minor<option>G minor<option>C blues</datalist>
   <div class="buttons"><button class="main">Compose</button><button type="button" class="plain" name="halt" disabled>Stop</button></div>
 </form>
+<slot></slot>
 <div class="answer" role="region" aria-label="piece" hidden>
   <p id="copy"></p>
   <div class="player">

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.arrays import BoolArray, DoubleArray, FloatArray
-from recurra.explain.html import part
 from recurra.explain import pictures
+from recurra.explain.html import part
 from recurra.explain.lettering import printable
 from recurra.explain.measurements import Measured
 from recurra.explain.page import short, shorts

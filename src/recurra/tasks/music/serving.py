@@ -106,4 +106,11 @@ PART = Part(
         ),
     ),
     about=lambda model: {"voices": len(model.notation.tracks), "tracks": [each.name for each in model.notation.tracks]},
+    page=(
+        ("recurra.tasks.music", "panel.js"),
+        ("recurra.tasks.music", "panel.css"),
+        ("recurra.tasks.music", "player.js"),
+        ("recurra.tasks.music", "roll.js"),
+        ("recurra.tasks.music", "roll.css"),
+    ),
 )

@@ -12,6 +12,7 @@ const FORM = `
   <div class="buttons"><button class="main">Classify</button>
     <label class="check"><input type="checkbox" id="live" checked>as I type</label></div>
 </form>
+<slot></slot>
 <div class="answer" role="region" aria-label="label" hidden></div>`;
 
 export function open(panel) {

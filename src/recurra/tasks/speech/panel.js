@@ -15,6 +15,7 @@ const FORM = `
     <div class="buttons centred"><span>or</span><button type="button" class="plain" name="microphone" aria-pressed="false">Record</button></div>
   </div>
 </form>
+<slot></slot>
 <div class="answer" role="region" aria-label="transcript" hidden></div>`;
 
 export function open(panel) {

@@ -12,6 +12,7 @@ import numpy as np
 from recurra.arrays import FloatArray
 from recurra.config import Range
 from recurra.decoding.beam_search import BeamSearch
+from recurra.explain.html import body
 from recurra.serve.contract import Endpoint, Json, Part, Text
 from recurra.serve.errors import FieldError, RequestError
 from recurra.serve.fields import Request
@@ -20,7 +21,7 @@ from recurra.tasks.speech.audio import read_sound, sound_info
 from recurra.tasks.speech.explanation import LONGEST, Explanation
 from recurra.tasks.speech.hot_words import HOT_WEIGHT
 from recurra.tasks.speech.model import Model
-from recurra.tasks.speech.page import page_data, page_figure
+from recurra.tasks.speech.page import page_data, page_figure, page_parts
 from recurra.tasks.speech.prefix_search import PrefixSearch
 from recurra.tasks.speech.subtitles import subtitles
 from recurra.tasks.speech.transcript import Transcript, transcript_values
@@ -49,6 +50,8 @@ class Transcription(Request):
     """Words and phrases to favour."""
     explain: bool = False
     """Tell what was heard moment by moment: spectrogram, probabilities of the symbols, drawn too."""
+    html: bool = False
+    """With `explain`, tell it as markup too, as the page of this server shows it."""
     start: Annotated[float, Range(0.0, MAX_SECONDS)] = 0.0
     """Where the passage that is explained begins, in seconds."""
     seconds: Annotated[float, Range(0.1, LONGEST)] = LONGEST
@@ -66,7 +69,10 @@ def transcribe(model: Model, request: Transcription) -> Json:
     explanation = model.explanation(
         request.file, search, start=request.start, seconds=request.seconds, hot_words=hot_words
     )
-    return transcript_values(heard) | {"explanation": explained(explanation)}
+    values = explained(explanation)
+    if request.html:
+        values["html"] = body("recurra.tasks.speech", "page", page_parts(model.name, explanation))
+    return transcript_values(heard) | {"explanation": values}
 
 
 def _search(model: Model, request: Transcription) -> PrefixSearch | BeamSearch:
@@ -201,4 +207,11 @@ PART = Part(
         ),
     ),
     about=lambda model: {"detects": model.config.detect or None},
+    page=(
+        ("recurra.tasks.speech", "panel.js"),
+        ("recurra.tasks.speech", "page.js"),
+        ("recurra.tasks.speech", "page.css"),
+        ("recurra.tasks.speech", "recorder.js"),
+        ("recurra.tasks.speech", "tap.js"),
+    ),
 )

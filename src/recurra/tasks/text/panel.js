@@ -16,6 +16,7 @@ const FORM = `
   </div>
   <div class="buttons"><button class="main">Write</button><button type="button" class="plain" name="halt" disabled>Stop</button></div>
 </form>
+<slot></slot>
 <div class="written" role="group" aria-label="what was written" aria-describedby="legend"></div>
 <p class="about faint" id="legend"><span>surprisal: 0<span class="scale"></span>${DEAR} bits and more, underlined the thicker</span>
   <span>Point at a token, or go there with Tab and the arrow keys, to see what else could have come.</span></p>

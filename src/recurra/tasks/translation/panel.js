@@ -15,6 +15,7 @@ const FORM = `
   </div>
   <div class="buttons"><button class="main">Translate</button></div>
 </form>
+<slot></slot>
 <div class="answer" role="region" aria-label="translation" hidden></div>`;
 
 export function open(panel) {

@@ -11,12 +11,13 @@ from recurra.config import Range
 from recurra.decoding.beam_search import BeamSearch
 from recurra.explain.attention_map import attention_svg, shown
 from recurra.explain.beam_tree import nodes_to_draw, tree_svg
+from recurra.explain.html import body
 from recurra.serve.contract import Endpoint, Json, Listing, Models, Part, Pieces
 from recurra.serve.errors import FieldError
 from recurra.serve.fields import Request
 from recurra.tasks.shared.searched import WIDEST, Searched
 from recurra.tasks.translation.model import Model
-from recurra.tasks.translation.page import Candidate, Explanation, candidates, page_data
+from recurra.tasks.translation.page import Candidate, Explanation, candidates, page_data, page_parts
 
 AUTO = "auto"
 """Any language that a model reads."""
@@ -131,6 +132,8 @@ class Explained(Searched):
 
     text: str
     """The sentence."""
+    html: bool = False
+    """Tell it as markup too, as the page of this server shows it."""
 
 
 def explain(model: Model, request: Explained) -> Json:
@@ -148,6 +151,8 @@ def explain(model: Model, request: Explained) -> Json:
     }
     for candidate, told in zip(listed, values["candidates"], strict=True):
         told |= {"score": candidate.score, "given": candidate.given}
+    if request.html:
+        values["html"] = body("recurra.tasks.translation", "page", page_parts(explanation, listed))
     return values | _tree(explanation, listed)
 
 
@@ -196,4 +201,9 @@ PART = Part(
     ),
     listings=(Listing("/languages", "The languages that are translated, as LibreTranslate lists them.", languages),),
     about=lambda model: {"source": Pair(model.name).source, "target": Pair(model.name).target},
+    page=(
+        ("recurra.tasks.translation", "panel.js"),
+        ("recurra.tasks.translation", "page.js"),
+        ("recurra.tasks.translation", "page.css"),
+    ),
 )
