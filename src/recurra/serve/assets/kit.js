@@ -8,7 +8,7 @@ export function make(tag, text, properties) {
 }
 
 // Markup of our own as elements. The policy of the page allows no style attributes, so they are set by script; text in
-// the markup is escaped, and so never holds one. Headings of whole pages are left out.
+// the markup is escaped, and so never holds one. What is for whole pages alone is left out.
 export function fragment(markup) {
   const template = document.createElement("template");
   template.innerHTML = markup.replaceAll(' style="', ' data-style="');
@@ -16,7 +16,7 @@ export function fragment(markup) {
     element.style.cssText = element.dataset.style;
     element.removeAttribute("data-style");
   }
-  for (const element of template.content.querySelectorAll("noscript, h1")) element.remove();
+  for (const element of template.content.querySelectorAll("noscript, h1, [data-whole]")) element.remove();
   return template.content;
 }
 

@@ -33,6 +33,7 @@ export function open(panel) {
     try {
       const found = await ask(PATH, { model: model.id, beam_size: beam.value, html: true }, { file, signal });
       answer.replaceChildren(fragment(found.html));
+      answer.append(answer.querySelector("header"));  // the result first, then what it means
       answer.hidden = false;
       show(root);
       panel.say(`Caption: ${found.text}`);

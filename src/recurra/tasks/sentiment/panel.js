@@ -27,6 +27,7 @@ export function open(panel) {
     if (answer.hidden) return panel.say("");
     const found = (await ask(PATH, { model: model.id, text, explain: true, html: true }, { signal })).texts[0];
     answer.replaceChildren(fragment(found.html));
+    answer.append(answer.querySelector("header"));  // the result first, then what it means
     show(root, [found.page]);
     panel.say(`${found.label}, ${percent(found.probability)}`);
     panel.asked({ path: PATH, fields: { model: model.id, text }, python: pythonLines(model.id, `model.classify(${python(text)}`) });
