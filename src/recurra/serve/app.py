@@ -26,7 +26,7 @@ from recurra.serve.guard import Guard
 from recurra.serve.limits import Address
 from recurra.serve.service import Served, Service
 from recurra.serve.streaming import EventStream, respond, respond_error, to_json, while_connected
-from recurra.serve.work import slices
+from recurra.serve.work import Place, slices
 
 TYPES = {
     "css": "text/css; charset=utf-8",
@@ -58,18 +58,15 @@ class Asked:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         try:
-            with self.service.desk.place():
-                await self._answer(HttpRequest(scope, receive), send)
+            with self.service.desk.place() as place:
+                await self._answer(HttpRequest(scope, receive), send, place)
         except RequestError as error:
             await respond_error(send, error)
         except ClientDisconnect:
             return
 
-    async def _answer(self, http: HttpRequest, send: Send) -> None:
-        limits = self.service.limits
-        body = await body_of(
-            http, self.endpoint, limits.max_body_bytes, limits.max_upload_bytes, limits.max_body_seconds
-        )
+    async def _answer(self, http: HttpRequest, send: Send, place: Place) -> None:
+        body = await body_of(http, self.endpoint, self.service.limits, place.hold)
         request = self._request(body)
         served = self.service.chosen(self.task, self.endpoint, request)
         stream = EventStream(send) if self.endpoint.streams and getattr(request, "stream", False) else None

@@ -7,8 +7,9 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,9 +17,13 @@ from starlette.requests import Request
 
 from recurra.serve.contract import Endpoint
 from recurra.serve.errors import FieldError, RequestError
+from recurra.serve.limits import Limits
 
 MAX_DEPTH = 8
 """JSON of a request is not nested deeper."""
+
+LARGE = 100_000
+"""A body of more bytes is taken apart in another thread."""
 
 MAX_ELEMENTS = 10_000
 """Nor has it more values; nor a form more parts."""
@@ -43,13 +48,14 @@ class Body:
     file: bytes | None = None
 
 
-async def read_body(request: Request, most: int, seconds: float) -> bytes:
+async def read_body(request: Request, most: int, seconds: float, hold: Callable[[int], None]) -> bytes:
     """The body of a request, read no further than is allowed, whatever its header says of its length.
 
     Args:
         request: whose body is still to come.
         most: bytes that it may have.
         seconds: in which it must be there.
+        hold: told of every part that is kept; refuses it if there is no room.
 
     Raises:
         RequestError: if it is larger, or slower.
@@ -62,6 +68,7 @@ async def read_body(request: Request, most: int, seconds: float) -> bytes:
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
+                hold(len(chunk))
                 received += chunk
                 if len(received) > most:
                     raise _too_large(most)
@@ -81,15 +88,14 @@ def _too_large(most: int) -> RequestError:
     )
 
 
-async def body_of(request: Request, endpoint: Endpoint, text_bytes: int, upload_bytes: int, seconds: float) -> Body:
+async def body_of(request: Request, endpoint: Endpoint, limits: Limits, hold: Callable[[int], None]) -> Body:
     """What a request came with, by its content type.
 
     Args:
         request: whose body is still to come.
         endpoint: where it goes.
-        text_bytes: size that a body may have ...
-        upload_bytes: ... and one with a file; as base64 it is a third longer.
-        seconds: in which it must be there.
+        limits: of its size, and of the time in which it must be there.
+        hold: see `read_body`.
 
     Raises:
         RequestError: if it is too large, too slow, or not what its type says.
@@ -97,23 +103,29 @@ async def body_of(request: Request, endpoint: Endpoint, text_bytes: int, upload_
     kind, _, parameters = request.headers.get("content-type", "").partition(";")
     kind = kind.strip().lower()
     is_json = kind == JSON_TYPE or kind.endswith("+json")
-    if not endpoint.upload:
-        if not (is_json or (endpoint.form and kind in (FORM_TYPE, MULTIPART_TYPE))):
-            raise _wrong_type(kind, endpoint.form)
-        most = text_bytes
-    else:
-        most = text_bytes + (upload_bytes * 4 // 3 + 4 if is_json else upload_bytes)
-    body = await read_body(request, most, seconds)
-    if is_json:
+    most = limits.max_body_bytes
+    if endpoint.upload:  # in base64 it is a third longer
+        most += limits.max_upload_bytes * 4 // 3 if is_json else limits.max_upload_bytes
+    elif not (is_json or (endpoint.form and kind in (FORM_TYPE, MULTIPART_TYPE))):
+        raise _wrong_type(kind, endpoint.form)
+    body = await read_body(request, most, limits.max_body_seconds, hold)
+    taken_apart = partial(_taken_apart, body, "json" if is_json else kind, parameters, request.url.query, endpoint)
+    # What takes long is not done between the answers to others.
+    found = await asyncio.to_thread(taken_apart) if len(body) > LARGE else taken_apart()
+    if found.file is not None and len(found.file) > limits.max_upload_bytes:
+        raise _too_large(limits.max_upload_bytes)
+    return found
+
+
+def _taken_apart(body: bytes, kind: str, parameters: str, query: str, endpoint: Endpoint) -> Body:
+    if kind == "json":
         return _with_file(Body(json_object(body)), endpoint.upload)
     if kind == MULTIPART_TYPE:
         values, file = multipart(body, parameters, endpoint.upload)
         return Body(values, typed=False, file=file)
     if not endpoint.upload:
         return Body(form(body), typed=False)
-    if len(body) > upload_bytes:
-        raise _too_large(upload_bytes)
-    return Body(_pairs(request.url.query), typed=False, file=body)
+    return Body(_pairs(query), typed=False, file=body)
 
 
 def _wrong_type(kind: str, form: bool) -> RequestError:

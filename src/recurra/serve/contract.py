@@ -48,7 +48,8 @@ class Endpoint:
         summary: what it does, in a sentence.
         request: what can be asked.
         answer: answers it: takes the model and the request, gives JSON values, a `Text`, or `Pieces`.
-        example: fields of a request that works, for /docs; without `model`.
+        example: fields of a request that works, for /docs, without `model`; or makes them for a model.
+        suits: whether a model can be asked this.
         choose: names the model that a request is for, where that is not in its field `model`.
         upload: the field of `request`, `bytes`, that holds a file: it comes as the whole body, with the other fields in
             the query; as a part of a form; or as base64 in JSON.
@@ -61,7 +62,8 @@ class Endpoint:
     summary: str
     request: type[Request]
     answer: Callable[[Any, Any], Json | Pieces]
-    example: Mapping[str, Any] = field(default_factory=dict)
+    example: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]] = field(default_factory=dict)
+    suits: Callable[[Any], bool] = lambda model: True
     choose: Callable[[Models, Any], str | None] | None = None
     upload: str | None = None
     upload_example: str = ""

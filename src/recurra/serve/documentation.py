@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import typing
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -46,10 +46,8 @@ def documentation(models: Collection[Served], parts: Mapping[str, Part], base: s
         parts: of their tasks.
         base: the beginning of this server's addresses.
     """
-    names: dict[str, str] = {}
-    for served in models:
-        names.setdefault(served.task, served.name)
-    body = "".join(_task(task, name, parts[task], base) for task, name in names.items())
+    tasks = dict.fromkeys(served.task for served in models)
+    body = "".join(_task(task, [each for each in models if each.task == task], parts[task], base) for task in tasks)
     listed = f"<h2>Models</h2>{_pre(f'curl {base}/v1/models')}"
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Recurra: how to ask this server</title>'
@@ -58,27 +56,29 @@ def documentation(models: Collection[Served], parts: Mapping[str, Part], base: s
     )
 
 
-def _task(task: str, name: str, part: Part, base: str) -> str:
-    """What can be asked of the models of a task; `name` is one of them."""
-    asked = [
-        f"<h3>POST {escape(e.path)}</h3><p>{escape(e.summary)}</p>{_pre(curl(e, name, base))}{_fields(e)}"
-        for e in part.endpoints
-    ]
-    read = [
+def _task(task: str, models: Sequence[Served], part: Part, base: str) -> str:
+    """What can be asked of the models of a task; the examples are for the first that they suit."""
+    asked = ""
+    for endpoint in part.endpoints:
+        suiting = [served for served in models if endpoint.suits(served.model)]
+        if suiting:
+            line = _pre(curl(endpoint, suiting[0], base))
+            asked += f"<h3>POST {escape(endpoint.path)}</h3><p>{escape(endpoint.summary)}</p>{line}{_fields(endpoint)}"
+    read = "".join(
         f"<h3>GET {escape(e.path)}</h3><p>{escape(e.summary)}</p>{_pre(f'curl {base}{e.path}')}" for e in part.listings
-    ]
-    return f"<h2>{escape(task.capitalize())}</h2>{''.join([*asked, *read])}"
+    )
+    return f"<h2>{escape(task.capitalize())}</h2>{asked}{read}"
 
 
-def curl(endpoint: Endpoint, model: str, base: str) -> str:
+def curl(endpoint: Endpoint, served: Served, base: str) -> str:
     """A line that asks an endpoint something, for a shell."""
-    values = {"model": model} | dict(endpoint.example)
+    example = endpoint.example(served.model) if callable(endpoint.example) else endpoint.example
+    values = {"model": served.name} | dict(example)
     if endpoint.upload:
         address = shlex.quote(f"{base}{endpoint.path}?{urlencode(values)}")
         return f"curl --data-binary @{shlex.quote(endpoint.upload_example)} {address}"
     body = shlex.quote(json.dumps(values, ensure_ascii=False))
-    buffer = "--no-buffer " if endpoint.example.get("stream") else ""
-    return f"curl {buffer}{base}{endpoint.path} -H 'Content-Type: application/json' -d {body}"
+    return f"curl {base}{endpoint.path} -H 'Content-Type: application/json' -d {body}"
 
 
 def _pre(line: str) -> str:

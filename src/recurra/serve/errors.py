@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from recurra.errors import RecurraError
+from recurra.errors import RecurraError, bounded
 
 
 class RequestError(RecurraError):
@@ -43,10 +43,10 @@ class FieldError(RequestError):
 
 def as_request_error(error: RecurraError) -> RequestError:
     """Any refusal as one that says what its status is: what a model refuses is the request's fault."""
-    return error if isinstance(error, RequestError) else RequestError(" ".join(str(error).splitlines()))
+    return error if isinstance(error, RequestError) else RequestError(str(error))
 
 
 def error_values(error: RequestError) -> dict[str, Any]:
     """An error as JSON values."""
     kind = "invalid_request_error" if error.http_status < 500 else "server_error"
-    return {"error": {"message": str(error), "type": kind, "param": error.param, "code": error.code}}
+    return {"error": {"message": bounded(str(error)), "type": kind, "param": error.param, "code": error.code}}

@@ -21,9 +21,9 @@ class Limits(Options):
     max_text_length: Annotated[int, Range(1, 10**8)] = 100_000
     """Longest text of a request, in characters, all its fields together."""
     max_seconds: Annotated[float, Range(0.1, 86_400)] = 60.0
-    """Seconds a request may take, from its first byte to the last of its answer."""
+    """Seconds an answer may take, with the time it waits for its turn."""
     max_body_seconds: Annotated[float, Range(0.1, 86_400)] = 10.0
-    """Seconds in which the header of a request must be there, and again its body."""
+    """Seconds that are waited for the header of a request, for its body, and for somebody to read an answer."""
     max_requests: Annotated[int, Range(1, 10_000)] = 64
     """Requests at once, those that wait for their turn among them; more are told to come again."""
 

@@ -61,31 +61,63 @@ def base_of(listening: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def protocol(header_seconds: float) -> type[H11Protocol]:
-    """A protocol that does not wait for the header of a request for ever, as uvicorn's own does."""
+class Patience:
+    """Gives up on a connection unless it is stopped in time.
+
+    Args:
+        transport: of the connection.
+        seconds: until then.
+    """
+
+    def __init__(self, transport: asyncio.Transport, seconds: float) -> None:
+        self._transport = transport
+        self._seconds = seconds
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to wait, if that has not begun."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._transport.abort)
+
+    def stop(self) -> None:
+        """Wait no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def protocol(seconds: float) -> type[H11Protocol]:
+    """Uvicorn's protocol, which alone would wait for ever for the header of a request, or for an answer to be read.
+
+    Args:
+        seconds: that are waited for either.
+    """
 
     class Protocol(H11Protocol):
-        _timer: asyncio.TimerHandle | None = None
-
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._timer = self.loop.call_later(header_seconds, transport.close)
+            self._for_header, self._for_reader = Patience(transport, seconds), Patience(transport, seconds)
+            self._for_header.start()
 
         def data_received(self, data: bytes) -> None:
-            if self._timer is None and self.conn.their_state is h11.IDLE:
-                self._timer = self.loop.call_later(header_seconds, self.transport.close)
+            if self.conn.their_state is h11.IDLE:
+                self._for_header.start()
             super().data_received(data)
             if self.conn.their_state is not h11.IDLE:
-                self._cancel()
+                self._for_header.stop()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._for_reader.start()
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._for_reader.stop()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._cancel()
+            self._for_header.stop()
+            self._for_reader.stop()
             super().connection_lost(exc)
-
-        def _cancel(self) -> None:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
 
     return Protocol
 
@@ -111,19 +143,19 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def make_server(app: ASGIApp, header_seconds: float) -> Server:
+def make_server(app: ASGIApp, seconds: float) -> Server:
     """A server of an application.
 
     Args:
         app: answers.
-        header_seconds: in which the header of a request must be there.
+        seconds: that are waited for the header of a request, and for an answer to be read.
     """
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())
     logging.getLogger("uvicorn").propagate = False
     config = uvicorn.Config(
         app,
         loop="asyncio",
-        http=protocol(header_seconds),
+        http=protocol(seconds),
         ws="none",
         lifespan="off",
         log_config=None,

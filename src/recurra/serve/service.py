@@ -13,6 +13,9 @@ from recurra.serve.fields import Request
 from recurra.serve.limits import Limits
 from recurra.serve.work import Desk, Worker
 
+BODIES = 8
+"""Largest bodies that are in memory at once, those of all requests together."""
+
 
 @dataclass(frozen=True)
 class Served:
@@ -48,7 +51,7 @@ class Service:
         self.models = {served.name: served for served in models}
         self.parts = parts
         self.limits = limits
-        self.desk = Desk(limits.max_requests)
+        self.desk = Desk(limits.max_requests, BODIES * (limits.max_body_bytes + limits.max_upload_bytes))
         self.workers = {name: Worker(name) for name in self.models}
 
     def of_task(self, task: str) -> dict[str, Any]:
@@ -62,13 +65,14 @@ class Service:
             RequestError: if there is no such model, it is of another task, or several could be meant.
         """
         models = self.of_task(task)
+        suiting = {name: model for name, model in models.items() if endpoint.suits(model)} or models
         name = request.model
         if name is None and endpoint.choose:
-            name = endpoint.choose(models, request)
+            name = endpoint.choose(suiting, request)
         if name is None:
-            if len(models) > 1:
-                raise FieldError("model", f"`model` is missing; there are {', '.join(models)}", "missing_field")
-            name = next(iter(models))
+            if len(suiting) > 1:
+                raise FieldError("model", f"`model` is missing; there are {', '.join(suiting)}", "missing_field")
+            name = next(iter(suiting))
         if name not in self.models:
             raise RequestError(
                 f"there is no model {name[:100]!r}; there are {', '.join(models)}", 404, "model_not_found", "model"

@@ -118,33 +118,62 @@ async def slices(worker: Worker, start: Callable[[], Json | Generator[Json, None
         worker.put(made.close)  # in its own thread, which may still be at it
 
 
+class Place:
+    """A request's place at a desk.
+
+    Args:
+        desk: where.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.held = 0
+
+    def hold(self, size: int) -> None:
+        """Keep some more bytes of the request in memory.
+
+        Raises:
+            RequestError: if all requests together keep too many.
+        """
+        self.held += size
+        self._desk.held += size
+        if self._desk.held > self._desk.most_bytes:
+            raise busy("the requests that are being answered take all the memory that is for them")
+
+
 class Desk:
-    """Counts requests, and sends away those that are too many.
+    """Counts requests and what they bring, and sends away those that are too many.
 
     Args:
         most: requests at once.
+        most_bytes: of their bodies, all together.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, most_bytes: int) -> None:
         self.most = most
+        self.most_bytes = most_bytes
         self.count = 0
+        self.held = 0
 
     @contextmanager
-    def place(self) -> Iterator[None]:
+    def place(self) -> Iterator[Place]:
         """Be one of the requests for the time of a `with` block.
 
         Raises:
             RequestError: if there are too many.
         """
         if self.count >= self.most:
-            raise RequestError(
-                f"{self.most} requests are being answered or wait; try again in a second",
-                503,
-                "busy",
-                headers={"Retry-After": "1", "Connection": "close"},
-            )
+            raise busy(f"{self.most} requests are being answered or wait")
+        place = Place(self)
         self.count += 1
         try:
-            yield
+            yield place
         finally:
             self.count -= 1
+            self.held -= place.held
+
+
+def busy(why: str) -> RequestError:
+    """What is told to a client that comes when there is too much to do."""
+    headers = {"Retry-After": "1", "Connection": "close"}
+    return RequestError(f"{why}; try again in a second", 503, "busy", headers=headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal
 
 from recurra.arrays import FloatArray
@@ -170,6 +171,12 @@ def draw(model: Model, request: Map) -> Json:
     return {name: values[name] for name in ("words", "x", "y", "groups", "faithful", "axes")}
 
 
+def _words_of(model: Model, count: int) -> list[str]:
+    """Some frequent words of a model that point somewhere, for examples."""
+    vectors = zip(model.vectors.words, model.vectors.matrix, strict=True)
+    return list(islice((word for word, vector in vectors if vector.any()), count))
+
+
 PART = Part(
     load=lambda folder, device: Model.load(folder),
     endpoints=(
@@ -178,28 +185,28 @@ PART = Part(
             "The vector of a word, or of a text. OpenAI's clients work with it.",
             Embedding,
             embed,
-            {"input": ["string", "list"]},
+            lambda model: {"input": _words_of(model, 2)},
         ),
         Endpoint(
             "/v1/embeddings/similar",
             "The words nearest to a word, by cosine similarity.",
             Similar,
             similar,
-            {"words": "string", "count": 5},
+            lambda model: {"words": _words_of(model, 1)[0], "count": 5},
         ),
         Endpoint(
             "/v1/embeddings/analogy",
             "What is to a word as another is to a third.",
             Analogy,
             analogy,
-            {"a": "file", "b": "files", "c": "string"},
+            lambda model: dict(zip("abc", _words_of(model, 3), strict=True)),
         ),
         Endpoint(
             "/v1/embeddings/odd-one-out",
             "The word that fits the others worst.",
             OddOneOut,
             odd_one_out,
-            {"words": ["list", "string", "error"]},
+            lambda model: {"words": _words_of(model, 3)},
         ),
         Endpoint(
             "/v1/embeddings/map",

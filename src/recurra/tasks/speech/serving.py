@@ -177,6 +177,11 @@ def detect(model: Model, request: Spotting) -> Json:
     return {"detections": [detection.values() for detection in found], "count": len(found)}
 
 
+def _writes(model: Model) -> bool:
+    """Whether a model writes text, and does not only detect a word."""
+    return not model.config.detect
+
+
 PART = Part(
     load=lambda folder, device: Model.load(folder, device),
     endpoints=(
@@ -185,6 +190,7 @@ PART = Part(
             "Writes down what a recording says, with the times of words.",
             Transcription,
             transcribe,
+            suits=_writes,
             upload="file",
             upload_example="recording.wav",
         ),
@@ -194,6 +200,7 @@ PART = Part(
             OpenAITranscription,
             transcribe_openai,
             {"response_format": "verbose_json"},
+            suits=_writes,
             upload="file",
             upload_example="recording.wav",
         ),
@@ -202,6 +209,7 @@ PART = Part(
             "Finds a detector's word in a recording.",
             Spotting,
             detect,
+            suits=lambda model: not _writes(model),
             upload="file",
             upload_example="recording.wav",
         ),
