@@ -168,10 +168,8 @@ class File:
 
 def assets(parts: Mapping[str, Part]) -> dict[str, File]:
     """What the page is made of, by name: its own files, and in a folder for each task those of its panel."""
-    folder = resources.files("recurra.serve") / "assets"
-    found = {entry.name: entry for entry in folder.iterdir()} | {
-        "base.css": resources.files("recurra.explain") / "base.css"
-    }
+    found = {entry.name: entry for entry in (resources.files("recurra.serve") / "assets").iterdir()}
+    found["base.css"] = resources.files("recurra.explain") / "base.css"
     for task, part in parts.items():
         found |= {f"{task}/{name}": resources.files(package) / name for package, name in part.page}
     return {
