@@ -129,7 +129,7 @@ export function dropZone(zone, input, take) {
 }
 
 export const bits = logProb => -logProb / Math.LN2;
-export const percent = p => p >= .0995 ? `${(100 * p).toFixed(0)} %` : p >= .0005 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %";
+export const percent = p => p >= .9995 && p < 1 ? "> 99.9 %" : p >= .0995 ? `${(100 * p).toFixed(0)} %` : p >= .0005 ? `${(100 * p).toFixed(1)} %` : "< 0.1 %";
 
 const quoted = text => `'${text.replaceAll("'", "'\\''")}'`;
 

@@ -12,7 +12,7 @@ const FORM = `
   <div class="drop">
     <label for="file">A recording: drop it here, or choose a file</label>
     <input type="file" id="file" accept="audio/*">
-    <div class="buttons centred"><span>or</span><button type="button" class="plain" name="microphone" aria-pressed="false">Record</button></div>
+    <div class="buttons"><span>or</span><button type="button" class="plain" name="microphone" aria-pressed="false">Record</button></div>
   </div>
 </form>
 <slot></slot>
