@@ -50,12 +50,18 @@ export async function ask(path, fields, { file, signal } = {}) {
   return response.json();
 }
 
+const BUSY = 30;  // milliseconds
+
 // The events of a request as they come.
 export async function* events(path, fields, signal) {
   const response = await send(path, asJson({ ...fields, stream: true }, signal));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-  let held = "";
+  let held = "", rested = performance.now();
   for (;;) {
+    if (performance.now() - rested > BUSY) {  // else what comes fast keeps the page from noticing that Stop is pressed
+      await new Promise(resolve => setTimeout(resolve));
+      rested = performance.now();
+    }
     const { value, done } = await reader.read();
     if (done) return;
     const parts = (held + value).split("\n\n");
@@ -148,9 +154,10 @@ export function python(value) {
   return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029]/g, c => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
 }
 
-// The lines that do the same with the model from Python. `call` is the call of a method but for its end; the options that
-// are given go there by name.
+// The options of a call as Python has them: those that are given, by name.
+export const named = options => Object.entries(options).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${python(value)}`);
+
+// The lines that do the same with the model from Python. `call` is the call of a method but for its end.
 export function pythonLines(model, call, options = {}) {
-  const named = Object.entries(options).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}=${python(value)}`);
-  return `import recurra\n\nmodel = recurra.load(${python(model)})\nprint(${[call, ...named].join(", ")}))`;
+  return `import recurra\n\nmodel = recurra.load(${python(model)})\nprint(${[call, ...named(options)].join(", ")}))`;
 }

@@ -13,7 +13,7 @@ const FORM = `
     <input type="file" id="file" accept="image/*">
   </div>
   <div class="fields">
-    <label>Beam size <output for="beam">5</output><input type="range" id="beam" min="1" max="20" step="1" value="5"></label>
+    <label for="beam">Beam size <output for="beam">5</output><input type="range" id="beam" min="1" max="20" step="1" value="5"></label>
   </div>
 </form>
 <slot></slot>

@@ -1,5 +1,5 @@
 // Music in the page of `serve`: a piece is composed, seen as a piano roll and a score, heard, taken along.
-import { ask, fragment, latest, make, python, pythonLines, valuesOf } from "/assets/kit.js";
+import { ask, fragment, latest, make, named, python, valuesOf } from "/assets/kit.js";
 import { drawRoll } from "/assets/music/roll.js";
 import { player } from "/assets/music/player.js";
 
@@ -19,7 +19,7 @@ const FORM = `
     <label>Metre <input name="meter" placeholder="usual" size="6" autocomplete="off"></label>
     <label>Voices <input type="number" name="voices" min="1" max="128" step="1" placeholder="any"></label>
     <label>Tempo <input type="number" name="tempo" min="10" max="1000" step="1" placeholder="usual"></label>
-    <label>Temperature <input type="number" name="temperature" min="0.05" max="5" step="0.05" value="1"></label>
+    <label>Temperature <input type="number" name="temperature" min="0.05" max="5" step="0.05" value="0.8"></label>
     <label>Seed <input type="number" name="seed" min="0" step="1" placeholder="any"></label>
   </div>
   <datalist id="keys"><option>C major<option>G major<option>D major<option>F major<option>B- major<option>A minor<option>E minor<option>D minor<option>G minor<option>C blues</datalist>
@@ -60,7 +60,7 @@ export function open(panel) {
       fields.seed = found.seed;
       panel.say(`Composed in ${((performance.now() - started) / 1000).toFixed(1)} s: ${found.roll.notes.length} notes in ${found.roll.bars.length - 1} bars, seed ${found.seed}.`);
       const { model: _, ...options } = fields;
-      panel.asked({ path: PATH, fields, python: pythonLines(model.id, "model.compose(", options).replace("compose(, ", "compose(") });
+      panel.asked({ path: PATH, fields, python: pythonOf(model.id, options) });
     } catch (error) {
       panel.say(error.name === "AbortError" ? "Stopped." : "");
       throw error;
@@ -137,6 +137,11 @@ export function open(panel) {
     heard?.stop();
     files.forEach(URL.revokeObjectURL);
   };
+}
+
+// The lines that make the same piece from Python, and the file of it.
+function pythonOf(model, options) {
+  return `import recurra\nfrom recurra import music\n\nmodel = recurra.load(${python(model)})\npiece = model.compose(${named(options).join(", ")})\nmusic.write_piece(piece, "piece.mid")`;
 }
 
 const clock = seconds => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;

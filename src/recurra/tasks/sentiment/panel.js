@@ -4,7 +4,7 @@ import { show } from "/assets/sentiment/page.js";
 
 export const summary = "Says what mood a text is in, or what other label it has, and which of its words say so.";
 export const styles = ["/assets/sentiment/page.css"];
-const PATH = "/v1/sentiment/classify", WAIT = 250;
+const PATH = "/v1/sentiment/classify", WAIT = 250, QUICK = 60;  // words of a text that is explained while one types
 
 const FORM = `
 <form class="ask">
@@ -37,6 +37,8 @@ export function open(panel) {
     event.preventDefault();
     work.start().catch(panel.refuse);
   });
-  form.addEventListener("input", () => { if (live.checked) work.later(WAIT, panel.refuse); });
+  form.addEventListener("input", () => {
+    if (live.checked && form.elements.text.value.split(/\s+/).length <= QUICK) work.later(WAIT, panel.refuse);
+  });
   return work.stop;
 }

@@ -3,13 +3,15 @@ import { bits, events, fragment, latest, make, percent, python, pythonLines, rov
 
 export const summary = "Goes on with a text, token by token.";
 export const styles = ["/assets/text/panel.css"];
-const PATH = "/v1/completions", ALTERNATIVES = 8, DEAR = 8;  // bits from which on a token has the strongest colour
+const PATH = "/v1/completions", ALTERNATIVES = 8;
+const DEAR = 8;  // bits from which on a token has the strongest colour
+const EVERY = 50;  // milliseconds between two looks
 
 const FORM = `
 <form class="ask">
   <label>What the text begins with <textarea name="prompt" rows="3" spellcheck="false"></textarea></label>
   <div class="fields">
-    <label>Temperature <input type="number" name="temperature" min="0" max="5" step="0.05" value="0.7"></label>
+    <label>Temperature <input type="number" name="temperature" min="0" max="5" step="0.05" value="0.8"></label>
     <label>Top-p <input type="number" name="top_p" min="0" max="1" step="0.01" value="1"></label>
     <label>Length <input type="number" name="max_tokens" min="1" max="20000" step="1" value="400"></label>
     <label>Seed <input type="number" name="seed" min="0" step="1" placeholder="any"></label>
@@ -27,7 +29,7 @@ export function open(panel) {
   root.append(fragment(FORM));
   const form = root.querySelector("form"), box = root.querySelector(".written"), instead = root.querySelector(".instead");
   const stop = form.elements.halt;
-  let tokens = [], pinned = false;
+  let tokens = [], pinned = false, waiting = [], timer = 0;
 
   const work = latest(async signal => {
     const fields = { model: model.id, ...valuesOf(form), logprobs: ALTERNATIVES };
@@ -39,8 +41,10 @@ export function open(panel) {
     const started = performance.now();
     try {
       for await (const event of events(PATH, fields, signal)) take(event.choices[0]);
+      put();
       panel.say(summary(started, "Written"));
     } catch (error) {
+      put();
       if (error.name === "AbortError") panel.say(summary(started, "Stopped"));
       else throw error;
     } finally {
@@ -50,7 +54,7 @@ export function open(panel) {
   });
 
   function begin(prompt) {
-    [tokens, pinned] = [[], false];
+    [tokens, pinned, waiting] = [[], false, []];
     stop.disabled = false;
     box.setAttribute("aria-busy", "true");
     box.replaceChildren(make("span", prompt, { className: "prompt" }));
@@ -58,23 +62,29 @@ export function open(panel) {
     panel.say("Writing …");
   }
 
-  function take({ logprobs, text }) {
-    if (!logprobs) return;
-    const near = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
-    logprobs.tokens.forEach((token, i) => add(token, logprobs.token_logprobs[i], logprobs.top_logprobs[i] ?? {}));
-    if (near) box.scrollTop = box.scrollHeight;
+  // Tokens are put into the page several at a time: laying it out anew for each would take longer than writing them.
+  function take({ logprobs }) {
+    logprobs?.tokens.forEach((token, i) => waiting.push([token, logprobs.token_logprobs[i], logprobs.top_logprobs[i] ?? {}]));
+    timer ||= setTimeout(put, EVERY);
   }
 
-  function add(text, logProb, others) {
+  function put() {
+    clearTimeout(timer);
+    timer = 0;
+    const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
+    box.append(...waiting.map(token => spanOf(...token)));
+    waiting = [];
+    if (atEnd) box.scrollTop = box.scrollHeight;
+  }
+
+  function spanOf(text, logProb, others) {
     const span = make("span", "", { className: "token", tabIndex: tokens.length ? -1 : 0 });
     const [first, ...lines] = text.split("\n");
     span.append(first, ...lines.flatMap(line => [make("i", "↵"), "\n", line]));
     span.style.setProperty("--share", Math.min(1, bits(logProb) / DEAR).toFixed(3));
     span.dataset.index = tokens.length;
-    span.setAttribute("role", "img");
-    span.setAttribute("aria-label", `${seen(text)}, ${bits(logProb).toFixed(1)} bits`);
     tokens.push({ text, logProb, others, span });
-    box.append(span);
+    return span;
   }
 
   function summary(started, what) {

@@ -10,7 +10,7 @@ const FORM = `
 <form class="ask">
   <label>What to translate <textarea name="text" rows="2" autocapitalize="none" spellcheck="false"></textarea></label>
   <div class="fields">
-    <label>Beam size <output for="beam">5</output><input type="range" id="beam" name="beam_size" min="1" max="20" step="1" value="5"></label>
+    <label for="beam">Beam size <output for="beam">5</output><input type="range" id="beam" name="beam_size" min="1" max="20" step="1" value="5"></label>
     <label class="check"><input type="checkbox" id="live" checked>as I type</label>
   </div>
   <div class="buttons"><button class="main">Translate</button></div>
