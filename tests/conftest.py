@@ -27,7 +27,7 @@ from recurra.tasks.speech.config import Config as SpeechConfig
 from recurra.tasks.text.config import Config
 from recurra.tasks.translation.config import Config as TranslationConfig
 
-pytest_plugins = ("browser", "explaining", "tried")
+pytest_plugins = ("browser", "explaining", "serving", "tried")
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 

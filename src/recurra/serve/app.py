@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recurra.errors import RecurraError
-from recurra.serve.bodies import Body, body_of
+from recurra.serve.bodies import JSON_TYPE, Body, body_of
 from recurra.serve.contract import Endpoint, Json, Listing, Part, Text
 from recurra.serve.documentation import documentation
 from recurra.serve.errors import FieldError, RequestError, as_request_error, error_values
@@ -86,19 +86,16 @@ class Asked:
         """Have a request answered; what goes wrong while a stream is under way is its last event."""
         try:
             answer = await self._within_time(served, request, stream)
+            content, kind = (b"", "") if stream else written(answer)
         except Exception as error:
             refusal = told_as_error(error)
-            if stream is None or not stream.begun:
+            if not (stream and stream.begun):
                 raise refusal from error
             await stream.events([error_values(refusal)])
-            await stream.end()
-            return
         if stream:
             await stream.end()
-        elif isinstance(answer, Text):
-            await respond(send, 200, answer.content.encode(), answer.kind)
         else:
-            await respond(send, 200, to_json(answer))
+            await respond(send, 200, content, kind)
 
     async def _within_time(self, served: Served, request: Request, stream: EventStream | None) -> Json:
         worker, answer = self.service.workers[served.name], None
@@ -108,6 +105,13 @@ class Asked:
                     await stream.events(part.pieces)
                 answer = part.answer
         return answer
+
+
+def written(answer: Json | Text) -> tuple[bytes, str]:
+    """An answer as it is sent, and its content type."""
+    if isinstance(answer, Text):
+        return answer.content.encode(), answer.kind
+    return to_json(answer), JSON_TYPE
 
 
 def told_as_error(error: Exception) -> RequestError:

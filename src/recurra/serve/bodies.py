@@ -83,9 +83,7 @@ async def read_body(request: Request, most: int, seconds: float, hold: Callable[
 
 
 def _too_large(most: int) -> RequestError:
-    return RequestError(
-        f"the body has more than {most:,} bytes; send less", 413, "body_too_large", headers={"Connection": "close"}
-    )
+    return RequestError(f"the body has more than {most:,} bytes; send less", 413, "body_too_large")
 
 
 async def body_of(request: Request, endpoint: Endpoint, limits: Limits, hold: Callable[[int], None]) -> Body:
@@ -134,7 +132,6 @@ def _wrong_type(kind: str, form: bool) -> RequestError:
         f"the content type is {kind[:80] or 'not given'}; send {wanted}",
         415,
         "unsupported_media_type",
-        headers={"Connection": "close"},
     )
 
 

@@ -75,7 +75,6 @@ class Guard:
                 "with `allowed_hosts`",
                 403,
                 "forbidden_host",
-                headers={"Connection": "close"},
             )
         if scope["method"] in ("GET", "HEAD"):
             return
@@ -86,7 +85,6 @@ class Guard:
                 "a page of another site may not ask this server; open the server's own page",
                 403,
                 "forbidden_origin",
-                headers={"Connection": "close"},
             )
 
     def is_allowed(self, host: str) -> bool:

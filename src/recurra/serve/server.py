@@ -87,24 +87,26 @@ class Patience:
 
 
 def protocol(seconds: float) -> type[H11Protocol]:
-    """Uvicorn's protocol, which alone would wait for ever for the header of a request, or for an answer to be read.
+    """The protocol of uvicorn, which alone would wait for ever for a client.
 
     Args:
-        seconds: that are waited for either.
+        seconds: that are waited for the header of a request, for an answer to be read, and for the rest of a body that
+            was refused. That is read and forgotten: who is cut off while sending does not see the answer.
     """
 
     class Protocol(H11Protocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._for_header, self._for_reader = Patience(transport, seconds), Patience(transport, seconds)
-            self._for_header.start()
+            self._for_sender, self._for_reader = Patience(transport, seconds), Patience(transport, seconds)
+            self._for_sender.start()
 
         def data_received(self, data: bytes) -> None:
-            if self.conn.their_state is h11.IDLE:
-                self._for_header.start()
             super().data_received(data)
-            if self.conn.their_state is not h11.IDLE:
-                self._for_header.stop()
+            in_header = self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+            if in_header or (self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY):
+                self._for_sender.start()
+            else:
+                self._for_sender.stop()
 
         def pause_writing(self) -> None:
             super().pause_writing()
@@ -115,7 +117,7 @@ def protocol(seconds: float) -> type[H11Protocol]:
             self._for_reader.stop()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._for_header.stop()
+            self._for_sender.stop()
             self._for_reader.stop()
             super().connection_lost(exc)
 
@@ -123,7 +125,7 @@ def protocol(seconds: float) -> type[H11Protocol]:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which a signal stops and nothing else: the program goes on to its own end."""
+    """The server of uvicorn, which a signal stops and nothing else: the program goes on to its own end."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -175,5 +175,4 @@ class Desk:
 
 def busy(why: str) -> RequestError:
     """What is told to a client that comes when there is too much to do."""
-    headers = {"Retry-After": "1", "Connection": "close"}
-    return RequestError(f"{why}; try again in a second", 503, "busy", headers=headers)
+    return RequestError(f"{why}; try again in a second", 503, "busy", headers={"Retry-After": "1"})
