@@ -113,7 +113,9 @@ def test_json_and_what_is_no_such_json() -> None:
 @pytest.mark.parametrize("kind", ["characters", "words", "subwords", "bytes"])
 def test_every_kind_of_tokens_writes_placeholders_alike_wherever_they_stand(kind) -> None:
     sources = [f"a {PLACEHOLDERS[0]}, ({PLACEHOLDERS[0]}) b"] * 30
-    vocabularies = VocabularyPair.build(kind, sources, sources, True, 400, 1, placeholders=Placeholders(NUMBERS, 1))
+    vocabularies = VocabularyPair.build(
+        (kind, kind), sources, sources, True, 400, 1, placeholders=Placeholders(NUMBERS, 1)
+    )
     runs = vocabularies.target.runs_of(PLACEHOLDERS[0])
     for text in (PLACEHOLDERS[0], f"a {PLACEHOLDERS[0]}", f"({PLACEHOLDERS[0]}"):
         tokens = vocabularies.target.encode(text).tolist()

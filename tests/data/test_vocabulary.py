@@ -56,7 +56,7 @@ def strange() -> dict[str, Vocabulary]:
 def make(
     kind: TokenKind, sources: list[str], targets: list[str], joint: bool = True, min_count: int = 1
 ) -> VocabularyPair:
-    return VocabularyPair.build(kind, sources, targets, joint, 10_000, min_count)
+    return VocabularyPair.build((kind, kind), sources, targets, joint, 10_000, min_count)
 
 
 def nfc(text: str) -> str:
@@ -201,7 +201,7 @@ def test_sentences_are_the_same_however_they_are_composed(kind: TokenKind) -> No
     for one, other in zip(composed, split, strict=True):
         np.testing.assert_array_equal(language.encode(one), language.encode(other))
         assert language.unknown_in(other) == []
-    unchanged = VocabularyPair.build(kind, split, [], True, 1000, 1, normalization=None).source
+    unchanged = VocabularyPair.build((kind, kind), split, [], True, 1000, 1, normalization=None).source
     assert unchanged.decode(unchanged.encode(split[0])[:-1]) == split[0]
 
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+import jiwer
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +46,20 @@ def test_figures_are_sacrebleus(tokenize: Tokenize, pairs: list[tuple[str, str]]
     assert quality.chrf == pytest.approx(corpus_chrf(cased[0], [cased[1]]).score)
     assert quality.exact_match == sum(a == b for a, b in pairs) / len(pairs)
     assert quality.count == len(pairs)
+
+
+@given(sentences.filter(lambda pairs: all(reference for _, reference in pairs)), st.booleans())
+def test_error_rates_are_jiwers(pairs: list[tuple[str, str]], lowercase: bool) -> None:
+    outputs, references = ([text.lower() if lowercase else text for text in side] for side in zip(*pairs, strict=True))
+    quality = measure(*map(list, zip(*pairs, strict=True)), lowercase=lowercase)
+    assert quality.wer == pytest.approx(jiwer.wer(references, outputs))
+    assert quality.cer == pytest.approx(jiwer.cer(references, outputs))
+
+
+def test_of_several_answers_the_nearest_counts() -> None:
+    quality = measure(["T AH M AA T OW", "K AE T"], [["T AH M EY T OW Z", "T AH M AA T OW Z"], ["K AE T S", "D AO G"]])
+    assert quality.wer == 2 / 11
+    assert measure(["a"], [""]).wer == 1
 
 
 def test_the_signature_says_what_was_done() -> None:
@@ -98,7 +113,8 @@ def test_parts_by_length_have_everything_once(
         chosen = [number for number in range(size) if row["shortest"] <= lengths[number] <= row["longest"]]
         some = [outputs[number] for number in chosen], [references[number] for number in chosen]
         expected: dict[str, Any] = asdict(measure(*some, "char", lowercase))
-        expected.pop("signature")
+        for name in ("wer", "cer", "signature"):
+            del expected[name]
         assert row == {"shortest": row["shortest"], "longest": row["longest"]} | expected
         ends = [lengths[number] for number in chosen]
         assert (min(ends), max(ends)) == (row["shortest"], row["longest"])

@@ -168,7 +168,9 @@ def _read(path: Path, encoding: str) -> str:
     except UnicodeError as error:
         begin = error.start if isinstance(error, UnicodeDecodeError) else 0
         line = data[:begin].decode(encoding, "ignore").count(end) + 1 if begin else 1
-        raise RecurraError(f"{path}, line {line}: this is not {encoding}; name the right `encoding`") from error
+        raise RecurraError(
+            f"{path}, line {line}: this is not {encoding}; make it UTF-8 or name the right `encoding`"
+        ) from error
     if "\0" in text:
         line = text.count(end, 0, text.index("\0")) + 1
         raise RecurraError(f"{path}, line {line}: a zero byte, which no text has; give text or name its `encoding`")

@@ -197,10 +197,15 @@ class VocabularyPair:
         """Whether both sides share one vocabulary."""
         return self.source is self.target
 
+    @property
+    def kind(self) -> str:
+        """What the sides are made of: words, or words and characters."""
+        return " and ".join(dict.fromkeys((self.source.tokenizer.kind, self.target.tokenizer.kind)))
+
     @classmethod
     def build(
         cls,
-        kind: TokenKind,
+        kinds: tuple[TokenKind, TokenKind],
         sources: Sequence[str],
         targets: Sequence[str],
         joint: bool,
@@ -212,7 +217,7 @@ class VocabularyPair:
         """Make the vocabularies of sentence pairs.
 
         Args:
-            kind: which tokens.
+            kinds: which tokens, of the sources and of the targets.
             sources: sentences.
             targets: their translations.
             joint: one vocabulary for both sides.
@@ -225,16 +230,16 @@ class VocabularyPair:
             RecurraError: if most of a side would be unknown, or it puts no spaces between the words that are asked for.
         """
 
-        def make(*sides: Sequence[str]) -> Vocabulary:
+        def make(kind: TokenKind, *sides: Sequence[str]) -> Vocabulary:
             return Vocabulary.build(kind, *sides, limit=limit, min_count=min_count, normalization=normalization)
 
         if placeholders.count:
             masked = [placeholders.mask_pair(*pair) for pair in zip(sources, targets, strict=True)]
             sources, targets = [source for source, _ in masked], [target for _, target in masked]
         if joint:
-            both = make(sources, targets)
+            both = make(kinds[0], sources, targets)
             return cls(both, both, placeholders)
-        return cls(make(sources), make(targets), placeholders)
+        return cls(make(kinds[0], sources), make(kinds[1], targets), placeholders)
 
     def encode(self, sources: Sequence[str], targets: Sequence[str], longest: int) -> tuple[Sequences, int]:
         """Pairs as tokens, but for those with more than `longest` on a side; and how many these are."""

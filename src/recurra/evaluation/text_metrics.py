@@ -1,10 +1,10 @@
-"""How good outputs are against references: BLEU, chrF, exact match (all by `sacrebleu`)."""
+"""How good outputs are against references: BLEU and chrF by `sacrebleu`, error rates by `rapidfuzz`, exact match."""
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any, Literal
@@ -13,6 +13,8 @@ from recurra.errors import RecurraError
 
 Tokenize = Literal["13a", "none", "char", "intl", "zh"]
 """How sacrebleu splits sentences into words before it compares them; see its documentation."""
+
+MISSING = "BLEU, chrF and error rates need more packages: pip install 'recurra[translation]'"
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
@@ -23,11 +25,15 @@ _WORD = re.compile(f"[{_UNSPACED}]|[^\\s{_UNSPACED}]+")
 
 @dataclass(frozen=True)
 class Quality:
-    """Of a set of outputs, in points of a hundred.
+    """Of a set of outputs.
 
     Attributes:
-        bleu: Papineni et al. 2002.
-        chrf: Popović 2015, chrF2.
+        bleu: Papineni et al. 2002, in points of a hundred.
+        chrf: Popović 2015, chrF2, in points of a hundred.
+        wer: words, as spaces part them, that are substituted, inserted or deleted, by the words of the references, over
+            all outputs together; of several references the one with the fewest errors counts. Where the words are the
+            sounds of a pronunciation it is the phone error rate.
+        cer: likewise of characters.
         exact_match: share of outputs that are the reference, letter by letter, 0 to 1.
         count: outputs.
         signature: how BLEU and chrF were reckoned, for others to do the same.
@@ -35,6 +41,8 @@ class Quality:
 
     bleu: float
     chrf: float
+    wer: float
+    cer: float
     exact_match: float
     count: int
     signature: str
@@ -53,10 +61,10 @@ def measure(
         outputs: detokenised, unless `tokenize` is "none".
         references: as many, at least one. Of several texts any is an exact match.
         tokenize: how to split into words for BLEU.
-        lowercase: whether capital letters count as small ones in BLEU and chrF.
+        lowercase: whether capital letters count as small ones in BLEU, chrF and the error rates.
 
     Raises:
-        RecurraError: if sacrebleu is not installed.
+        RecurraError: if sacrebleu or rapidfuzz is not installed.
         ValueError: if there is nothing to compare, or not as many references as outputs.
     """
     if not outputs:
@@ -69,7 +77,26 @@ def measure(
     bleu_score = bleu.corpus_score(list(outputs), streams)
     chrf_score = chrf.corpus_score(list(outputs), streams)
     signature = f"BLEU|{bleu.get_signature()} chrF2|{chrf.get_signature()}"
-    return Quality(bleu_score.score, chrf_score.score, exact / len(outputs), len(outputs), signature)
+    wer, cer = _error_rates(outputs, answers, lowercase)
+    return Quality(bleu_score.score, chrf_score.score, wer, cer, exact / len(outputs), len(outputs), signature)
+
+
+def _error_rates(outputs: Sequence[str], answers: Sequence[Sequence[str]], lowercase: bool) -> tuple[float, float]:
+    """Of words and of characters; see `Quality`."""
+    try:
+        from rapidfuzz.distance.Levenshtein import distance
+    except ImportError as error:
+        raise RecurraError(MISSING) from error
+    cuts: tuple[Callable[[str], Sequence[str]], ...] = (str.split, str)
+    rates = []
+    for cut in cuts:
+        errors = total = 0
+        for output, right in zip(outputs, answers, strict=True):
+            made, *wanted = (cut(text.lower() if lowercase else text) for text in (output, *right))
+            fewest, length = min((distance(made, each), -len(each)) for each in wanted)
+            errors, total = errors + fewest, total - length
+        rates.append(errors / max(total, 1))
+    return rates[0], rates[1]
 
 
 def length_of(sentence: str) -> int:
@@ -115,7 +142,8 @@ def by_length(
     for group in filter(None, groups):
         some_outputs, some_references, some_lengths = zip(*group, strict=True)
         figures = asdict(measure(some_outputs, some_references, tokenize, lowercase))
-        figures.pop("signature")
+        for name in ("wer", "cer", "signature"):
+            del figures[name]
         rows.append({"shortest": min(some_lengths), "longest": max(some_lengths)} | figures)
     return rows
 
@@ -129,6 +157,6 @@ def _scorers(tokenize: Tokenize, lowercase: bool) -> tuple[Any, Any]:
     try:
         from sacrebleu.metrics import BLEU, CHRF
     except ImportError as error:
-        raise RecurraError("BLEU and chrF need one more package: pip install 'recurra[translation]'") from error
+        raise RecurraError(MISSING) from error
     # `force` only silences the guess that text which looks tokenised ought not to be.
     return BLEU(tokenize=tokenize, lowercase=lowercase, force=True), CHRF(lowercase=lowercase)

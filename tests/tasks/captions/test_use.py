@@ -233,6 +233,7 @@ def test_broken_pictures_are_told_and_the_others_described(
     assert answer.status == 0
     assert len(answer.out.splitlines()) == 4
     assert "1 of 5 pictures were left out" in answer.err
+    assert "1 of 6 files are left out, whose names do not end like a picture's" in answer.err
     assert "shapes-00001.png" in refused("captions", "describe", trained_captions, pictures / "shapes-00001.png")
     for path in pictures.glob("*.png"):
         path.write_bytes(b"no picture")

@@ -109,7 +109,7 @@ class TestTraining:
 
     def test_wrongly_encoded(self, train_refused: Refused, tmp_path: Path) -> None:
         message = train_refused(written(tmp_path, "t.tsv", (GOOD + "caf\u00e9\ta\n").encode("latin-1")))
-        assert "t.tsv, line 41: this is not utf-8; name the right --encoding" in message
+        assert "t.tsv, line 41: this is not utf-8; make it UTF-8 or name the right --encoding" in message
 
     @pytest.mark.parametrize(
         "rows",

@@ -103,7 +103,10 @@ def test_dropout_is_of_training_only() -> None:
 
 
 class TestOptions:
-    @pytest.mark.parametrize("given", [{"ctc_weight": 0.3}, {"label_smoothing": 0.1}, {"decoder_layers": 2}])
+    @pytest.mark.parametrize(
+        "given",
+        [{"ctc_weight": 0.3}, {"label_smoothing": 0.1}, {"decoder_layers": 2}, {"tied": True}, {"embedding_size": 9}],
+    )
     def test_those_of_attention_are_refused_under_ctc(self, given: dict[str, Any]) -> None:
         (name,) = given
         with pytest.raises(OptionError, match=f"`{name}` does nothing for `network` ctc; leave it out"):

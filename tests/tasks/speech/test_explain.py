@@ -22,7 +22,7 @@ from recurra.errors import OptionError, RecurraError
 from recurra.tasks.speech.audio import read_sound
 from recurra.tasks.speech.ctc import greedy
 from recurra.tasks.speech.explanation import Explanation, best_path, passage
-from recurra.tasks.speech.figure import peaks
+from recurra.tasks.speech.figure import peaks, scaled
 from recurra.tasks.speech.model import Model
 from recurra.tasks.speech.page import _points, page_parts
 from recurra.tasks.speech.symbols import BLANK
@@ -161,10 +161,14 @@ class TestCommand:
         assert value["text"] == value["alternatives"][0]["text"] == "bade"
         assert value["path"] == str(tmp_path / "heard.html")
 
-    def test_silence_has_a_page_too(self, recurra: Command, trained_speech: Path, tmp_path: Path) -> None:
+    def test_silence_has_a_page_too(self, recurra: Command, trained_speech: Path, model: Model, tmp_path: Path) -> None:
         soundfile.write(tmp_path / "silent.wav", np.zeros(RATE), RATE)
         answer = recurra("speech", "explain", trained_speech, tmp_path / "silent.wav", "--out", tmp_path / "p.html")
         assert (answer.status, answer.out.splitlines()[0]) == (0, "")
+        assert "(nothing was heard)" in (tmp_path / "p.html").read_text()
+        assert not scaled(model.explain(tmp_path / "silent.wav").spectrogram).any()
+        soundfile.write(tmp_path / "faint.wav", np.tile([0.0, 0.001], RATE // 2), RATE)
+        assert scaled(model.explain(tmp_path / "faint.wav").spectrogram).max() == 1
 
     def test_refusals(self, refused: Command, trained_speech: Path, recording: Path, tmp_path: Path) -> None:
         command = ["speech", "explain", trained_speech]

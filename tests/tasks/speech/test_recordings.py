@@ -75,7 +75,7 @@ class TestTables:
         (folder / "empty.wav").write_bytes(b"")
         (folder / "t.tsv").write_text(f"file\ttranscript\na.wav\tone\n{rows}")
         message = refusal(folder / "t.tsv")
-        assert message.startswith("7 recordings of t.tsv cannot be learned from: ")
+        assert message.startswith("7 recordings of t.tsv are at fault: ")
         assert all(f"gone{number}.wav: there is no such file" in message for number in range(5))
         assert "and 2 more" in message
         (folder / "t.tsv").write_text("file\ttranscript\na.wav\tone\ngone.wav\ttwo\nempty.wav\tthree\n")

@@ -101,6 +101,7 @@ class TestTranscribing:
         assert "nothing to read" in refused(*command, status=2)
         assert "there is no such file" in refused(*command, tmp_path / "gone.wav")
         assert "one recording" in refused(*command, recording, recording, "--out", tmp_path / "a.srt", status=2)
+        assert "give --language-model too" in refused(*command, recording, "--alpha", 1, status=2)
         assert "leave recordings" in refused(*command, recording, "--live", status=2)
         assert list(tmp_path.iterdir()) == [recording]
 

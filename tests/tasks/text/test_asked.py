@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,30 @@ class TestWriting:
         shown = recurra("text", "write", trained_folder, *options).out.splitlines()
         assert len(shown) == 4
         assert repr(first.text) in shown[0]
+
+    def test_a_person_chooses(
+        self, recurra: Command, refused: Command, trained_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        command = ["text", "write", trained_folder, "--prompt", "The c", "--interactive", "--seed", 3]
+
+        def answered(lines: str, *options: object) -> str:
+            monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+            return recurra(*command, *options).out.removesuffix("\n")
+
+        model = Model.load(trained_folder)
+        first, second = model.candidates("The c", 2)
+        third = model.candidates(f"The c{second.text}", 3)[2]
+        assert answered("2\n3\n") == f"The c{second.text}{third.text}"
+        assert answered("1\nat c\n+at\n", "--without-prompt") == f"{first.text}at cat"
+        assert answered("\n" * 40) == model.write("The c", length=40, seed=3)
+        assert answered("1\n" * 9, "--length", 4) == model.write("The c", length=4, greedy=True)
+        monkeypatch.setattr("sys.stdin", io.StringIO("9\nЖ\n+t\n"))
+        told = recurra(*command, "--show-candidates", 2, "--out", tmp_path / "o.txt")
+        assert "the model cannot write '9'" in told.err
+        assert "the model cannot write 'Ж'" in told.err
+        assert f"   2  {np.exp(second.log_prob):9.4%}  {second.text!r}" in told.err
+        assert (tmp_path / "o.txt").read_text() == "The ct\n"
+        assert "leave --json" in refused(*command, "--samples", 2, status=2)
 
     def test_all_candidates_have_all_the_probability(self, trained_folder: Path) -> None:
         every = Model.load(trained_folder).candidates("The", 1000)

@@ -20,8 +20,8 @@ from recurra.decoding.sampling import Sampling
 from recurra.errors import RecurraError
 from recurra.models.language_model import LanguageModel
 from recurra.tasks.text.config import Config, resolve
+from recurra.tasks.text.growing import WrittenToken
 from recurra.tasks.text.model import Model
-from recurra.tasks.text.writing import WrittenToken
 
 Command = Callable[..., Any]
 KINDS = ("characters", "bytes", "words", "subwords")

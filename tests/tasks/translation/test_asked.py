@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from translating import lines_of, log_probs, translated
 
-from recurra import translation
+from recurra import load, translation
 from recurra.data.tokenizer import PLACEHOLDERS
 from recurra.decoding.beam_search import BeamSearch
 from recurra.errors import OptionError
@@ -269,6 +270,29 @@ class TestAsking:
         assert all(source < 7 for source, _ in pairs)
 
 
+class TestTokensOfEachSide:
+    def test_letters_are_read_and_sounds_are_written(
+        self, tmp_path: Path, recurra: Command, tiny_translation: dict[str, Any]
+    ) -> None:
+        """A pronunciation of sounds with names of several letters; each is one token."""
+        sounds = dict(zip("abcdefgh", ["AH", "B", "K", "D", "EH", "F", "G", "HH"], strict=True))
+        words = ["".join(letters) for length in (2, 3) for letters in itertools.product("abcdefgh", repeat=length)]
+        pairs = [(word, " ".join(sounds[letter] for letter in word)) for word in words]
+        options = tiny_translation | {"tokens": "characters", "target_tokens": "words", "steps": 60, "min_count": 1}
+        model = translation.train(pairs, tmp_path / "m", progress=False, **options)
+        vocabularies = model.vocabularies
+        assert (vocabularies.source.tokenizer.kind, vocabularies.target.tokenizer.kind) == ("characters", "words")
+        assert len(vocabularies.target.encode("AH K HH")) == 4
+        found = load(tmp_path / "m", "cpu", task="translation").evaluate(pairs[:40])
+        assert found["wer"] < 1
+        (tmp_path / "p.tsv").write_text("a\tA\n" * 9)
+        answer = recurra(
+            "translation", "train", tmp_path / "p.tsv", "--out", tmp_path / "n", "--joint", "--target-tokens", "words"
+        )
+        assert answer.status == 2
+        assert "--joint is one vocabulary for both sides" in answer.err
+
+
 class TestMeasuring:
     def test_each_of_several_answers_is_right(self, trained_translation: Path) -> None:
         """The model gives one of two answers each time: all right, and BLEU with two references."""
@@ -278,6 +302,7 @@ class TestMeasuring:
         figures = model.evaluate(pairs, tokenize="char")
         assert (figures["exact_match"], figures["count"]) == (1.0, 6)
         assert figures["bleu"] == pytest.approx(100)
+        assert figures["wer"] == figures["cer"] == 0
         assert "nrefs:2" in figures["signature"]
         assert model.evaluate([*pairs[:4], ("head", "daeh")])["exact_match"] == 1.0
 

@@ -272,7 +272,7 @@ def test_what_is_not_of_its_encoding_is_refused_with_the_line(
 ) -> None:
     message = refusal(write(tmp_path / "pairs.tsv", data), encoding=encoding)
     if encoding != "utf-16":
-        assert f"pairs.tsv, line {line}: this is not {encoding}; name the right `encoding`" in message
+        assert f"pairs.tsv, line {line}: this is not {encoding}; make it UTF-8 or name the right `encoding`" in message
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig", "gb18030", "utf-32"])
@@ -416,7 +416,7 @@ def test_columns_of_what_is_no_table_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["characters", "words", "subwords", "bytes"])
 def test_sentences_are_encoded_once_for_all_that_asks(kind: TokenKind) -> None:
     texts = ["the cat was full", "dogs", "the cat"] * 4
-    vocabularies = VocabularyPair.build(kind, texts, texts, True, 300, 1)
+    vocabularies = VocabularyPair.build((kind, kind), texts, texts, True, 300, 1)
     vocabulary = vocabularies.source
     for text in (" the  cat\n", "", "春 the 春 z", "z" * 1000, "z" * 1001):
         sentence = encode_sentence(text, vocabularies)

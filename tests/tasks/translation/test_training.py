@@ -167,13 +167,13 @@ class TestTraining:
         # A file is what it is, whatever the model was trained on.
         answer = recurra(*translate)
         assert (answer.status, answer.out) == (1, "")
-        assert "lines.txt, line 1: this is not utf-8; name the right --encoding" in answer.err
+        assert "lines.txt, line 1: this is not utf-8; make it UTF-8 or name the right --encoding" in answer.err
         (tmp_path / "lines.txt").write_text("春眠\n夜来\n", encoding="utf-8")
         answer = recurra(*translate)
         assert (answer.status, answer.err.count("never seen")) == (0, 0)
         evaluate = ["translation", "evaluate", tmp_path / "m", tmp_path / "p.tsv"]
         assert recurra(*evaluate, "--encoding", "gb18030").status == 0
-        assert "p.tsv, line 1: this is not utf-8; name the right --encoding" in recurra(*evaluate).err
+        assert "p.tsv, line 1: this is not utf-8; make it UTF-8 or name the right --encoding" in recurra(*evaluate).err
 
     def test_one_wrong_pair_does_not_make_all_outputs_longer(self, tmp_path: Path, pairs_file: Path) -> None:
         rows = few(pairs_file, 200)

@@ -235,7 +235,7 @@ class TestMeasuring:
         answer = recurra("translation", "evaluate", trained_translation, pairs_file, "--beam-size", 5)
         assert answer.status == 0
         assert answer.err.startswith("BLEU is 0 where no output has four words")
-        rows = dict(line.split(maxsplit=1) for line in answer.out.splitlines()[:6])
+        rows = dict(line.split(maxsplit=1) for line in answer.out.splitlines()[:8])
         assert rows["chrf"] == f"{value['chrf']:.5g}"
         sources = {line.split("\t")[0] for line in pairs_file.read_text("utf-8").splitlines()}
         assert rows["count"] == f"{len(sources):,}"

@@ -118,9 +118,12 @@ def _files(named: Sequence[Path]) -> list[Path]:
             files.append(path)
             continue
         with os_errors("reading", path):
-            inside = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+            held = [file for file in path.iterdir() if file.is_file()]
+        inside = sorted(file for file in held if file.suffix.lower() in SUFFIXES)
         if not inside:
             raise RecurraError(f"the folder {path} holds no picture; name the files themselves")
+        if others := len(held) - len(inside):
+            note(f"{path}: {others:,} of {len(held):,} files are left out, whose names do not end like a picture's")
         files += inside
     return files
 

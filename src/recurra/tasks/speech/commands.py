@@ -197,17 +197,28 @@ def detect(
         require_suffix(out, ".tsv")
         require_writable_parent(out)
     rows: list[dict[str, Any]] = []
+    faults: list[str] = []
     for path in recordings:
-        found = loaded.detect(path, threshold)
+        try:
+            found = loaded.detect(path, threshold)
+        except RecurraError as error:
+            if len(recordings) == 1 or isinstance(error, OptionError):
+                raise
+            faults.append(str(error))
+            continue
         rows += [{"path": str(path)} | detection.values() for detection in found]
         if not json and not out:
             for detection in found:
                 print(f"{path}\t{_row(detection)}" if len(recordings) > 1 else _row(detection))
+    if len(faults) == len(recordings):
+        raise RecurraError(f"none of the recordings can be listened to; the first: {faults[0]}")
+    for fault in faults:
+        note(f"left out: {fault}")
     if out:
         lines = ("\t".join(map(str, row.values())) + "\n" for row in rows)
         write_text_atomic(out, "path\tword\tseconds\tprobability\n" + "".join(lines))
     if json:
-        print_json({"word": loaded.symbols.names[0], "detections": rows, "count": len(recordings)})
+        print_json({"word": loaded.symbols.names[0], "detections": rows, "count": len(recordings) - len(faults)})
 
 
 def _listen_for(detector: Detector, rate: int) -> None:

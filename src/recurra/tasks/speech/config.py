@@ -88,7 +88,9 @@ class SpeechArchitecture(Architecture):
     """Recurrent layers of the decoder of --network attention; 1."""
 
 
-_OF_ATTENTION: dict[str, Any] = dict(ctc_weight=0.0, label_smoothing=0.1, decoder_layers=1)
+_OF_ATTENTION: dict[str, Any] = dict(
+    ctc_weight=0.0, label_smoothing=0.1, decoder_layers=1, embedding_size=32, tied=False
+)
 """What only a network that attends has, and what it is if not given."""
 
 
@@ -163,9 +165,7 @@ class Config(SpeechArchitecture, SpeechTraining):
         )
 
 
-_RECIPE: dict[str, Any] = dict(
-    num_layers=2, embedding_size=32, dropout=0.2, forget_bias=1.0, weight_decay=0.01, tied=False
-)
+_RECIPE: dict[str, Any] = dict(num_layers=2, dropout=0.2, forget_bias=1.0, weight_decay=0.01)
 
 
 def with_preset(config: Config, sample: bool) -> Config:
@@ -174,7 +174,12 @@ def with_preset(config: Config, sample: bool) -> Config:
     Args:
         config: as the user gave it.
         sample: whether the recordings are keyed Morse code.
+
+    Raises:
+        OptionError: if the preset is a detector's, but no word is to be detected.
     """
+    if config.preset == "detector" and not config.detect:
+        raise OptionError("`preset` detector is for a detector; name its word with `detect`, or take another preset")
     preset: Preset = config.preset or ("morse" if sample else "detector" if config.detect else "speech")
     further = _OF_ATTENTION if config.network == "attention" else {}
     return fill_in(replace(config, preset=preset), **_PRESETS[preset], **further)

@@ -42,9 +42,13 @@ class Peak(NamedTuple):
     probability: float
 
 
+QUIET = 20.0
+"""Decibels that are drawn as the loudest if nothing is louder: about those of the last bit of 16."""
+
+
 def scaled(spectrogram: FloatArray) -> FloatArray:
-    """Decibels as 0 to 1, the loudest 1."""
-    top = float(spectrogram.max())
+    """Decibels as 0 to 1, the loudest 1; silence is 0."""
+    top = max(float(spectrogram.max()), QUIET)
     clipped: FloatArray = np.clip((spectrogram - top) / RANGE + 1, 0, 1)
     return clipped
 

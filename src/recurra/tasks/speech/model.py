@@ -160,6 +160,8 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config]):
                 f"{self.name} only detects {self.config.detect!r} and writes no text; use `recurra speech detect`"
             )
         self._by_ctc("a search over prefixes")
+        if language_model is None and search.alpha != DEFAULT_SEARCH.alpha:
+            raise OptionError("`alpha` is the weight of a text model; give `language_model` too, or leave it out")
         encoded = {}
         for word, weight in (hot_words or {}).items():
             if unknown := self.symbols.unknown_in(word):

@@ -114,6 +114,8 @@ def _sound(explanation: Explanation) -> str:
 
 def _words(explanation: Explanation) -> str:
     """The words as buttons that play them."""
+    if not explanation.transcript.words:
+        return '<span class="faint">(nothing was heard)</span>'
     return " ".join(
         f'<button class="word" data-word="{number}" style="--sure: {word.confidence:.3f}">{escape(word.text)}</button>'
         for number, word in enumerate(explanation.transcript.words)

@@ -218,7 +218,7 @@ def require_none(faults: Sequence[str], name: str) -> None:
     if faults:
         more = f"; and {len(faults) - LISTED:,} more" if len(faults) > LISTED else ""
         raise RecurraError(
-            f"{len(faults):,} recordings of {name} cannot be learned from: {'; '.join(faults[:LISTED])}{more}; mend "
+            f"{len(faults):,} recordings of {name} are at fault: {'; '.join(faults[:LISTED])}{more}; mend "
             "them or take them out of the table"
         )
 

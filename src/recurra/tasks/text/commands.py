@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,9 +21,11 @@ from recurra.runtime.layers import Precision
 from recurra.tasks.shared.commands import Several, command, note_unknown, require_given
 from recurra.tasks.shared.output import print_explained, print_json, print_table, stream
 from recurra.tasks.text import novelty as novelties
+from recurra.tasks.text.choosing import choose
 from recurra.tasks.text.config import Config
+from recurra.tasks.text.growing import GrowingText, WrittenToken
 from recurra.tasks.text.prompts import read_prompts, require_output, write_texts
-from recurra.tasks.text.writing import LENGTH, MAX_LENGTH, Writer, WrittenToken
+from recurra.tasks.text.writing import LENGTH, MAX_LENGTH, Writer
 
 if TYPE_CHECKING:
     from recurra.tasks.text.lines import ScoredLine
@@ -68,6 +71,10 @@ def train(
     )
 
 
+CANDIDATES = 10
+"""Next tokens that are shown to choose among."""
+
+
 @command
 def write(
     model: Path,
@@ -81,11 +88,15 @@ def write(
     samples: int = 1,
     precision: Precision = "float32",
     show_candidates: int = 0,
+    interactive: bool = False,
     out: Path | None = None,
     json: bool = False,
     sampling: Sampling = Sampling(),
 ) -> None:
     """Write text, shown as it is made.
+
+    With --interactive you answer each step by the number of a candidate, by nothing for one that is drawn, or by text
+    of your own (after a plus sign, if it could be a number); the end of the input ends the text.
 
     Args:
         model: The model folder.
@@ -98,6 +109,7 @@ def write(
         samples: How many texts to write for each prompt.
         precision: Weights as they were trained, or rounded to int8: faster with many units, not quite the same text.
         show_candidates: Write nothing; show so many of the most probable next tokens, with their probabilities.
+        interactive: Choose each token yourself, among so many candidates as --show-candidates says, or 10.
         out: The file to write the texts to; .jsonl for an object each, with its prompt.
         json: Print one JSON object with the texts and every token's log-probability.
     """
@@ -112,10 +124,24 @@ def write(
     if stop == "":
         raise OptionError("`stop` is empty; give the string to stop at, or leave it out")
     require_output(out, prompt_file)
+    if interactive and (json or prompt_file or stop or samples > 1 or no_repeat_ngram_size):
+        raise OptionError(
+            "`interactive` writes one text as you choose it; leave `json`, `prompt_file`, `stop`, `samples` and "
+            "`no_repeat_ngram_size` out"
+        )
     loaded, sampling = Writer.load(model, precision), sampling.seeded()
     note_unknown(list(dict.fromkeys(part for each in prompts for part in loaded.unknown_in(each))))
     if stop and (never := loaded.never_written(stop)):
         note(f"no text will end at `stop`: the model has never seen {never[0]!r}, and does not write it")
+    if interactive:
+        answers = (line.rstrip("\r\n") for line in sys.stdin or ())
+        added = choose(GrowingText(loaded, prompt), answers, show_candidates or CANDIDATES, sampling, length)
+        whole = ("" if without_prompt else prompt) + "".join(added)
+        if out:
+            write_texts(out, [{"text": whole}])
+        else:
+            print(whole)
+        return
     if show_candidates:
         if json and len(prompts) > 1:
             raise OptionError("`show_candidates` with `json` is for one prompt; leave out `prompt_file`")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self, overload
+from typing import Any, Self, overload
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from recurra.runtime.layers import Precision
 from recurra.runtime.packed import PackedLanguageModel
 from recurra.tasks.shared.light import packed_language_model
 from recurra.tasks.text.config import Config
+from recurra.tasks.text.growing import GrowingText, WrittenToken
 from recurra.tasks.text.repeats import Repeats
 
 TASK = "text"
@@ -27,14 +28,6 @@ LENGTH = 400
 
 MAX_LENGTH = 100_000_000
 """... and the most that are written in one go."""
-
-
-class WrittenToken(NamedTuple):
-    """A token of written text: its text, empty where a character is not complete yet, and its log-probability, nats."""
-
-    text: str
-    token: int
-    log_prob: float
 
 
 class Writing:
@@ -61,17 +54,7 @@ class Writing:
 
     def candidates(self, prompt: str = "", count: int = 5) -> list[WrittenToken]:
         """The most probable tokens after a prompt, the most probable first; an end of the document has no text."""
-        step, state = self.stream_step()
-        start = tokenizers.read_prompt(self.tokenizer, prompt)
-        logits, _ = read(step, [int(token) for token in start.tokens], state)
-        own = logits.astype(np.float64) - np.logaddexp.reduce(logits.astype(np.float64))
-        own[start.suppressed] = -np.inf
-        best = [int(token) for token in np.argsort(-own, kind="stable")[:count] if np.isfinite(own[token])]
-        decode = [tokenizers.decoder(len(start.held)) for _ in best]
-        return [
-            WrittenToken(after(self.tokenizer.piece(token)), token, float(own[token]))
-            for after, token in zip(decode, best, strict=True)
-        ]
+        return GrowingText(self, prompt).candidates(count)
 
     def never_written(self, text: str) -> list[str]:
         """The characters of a text that no token has, each once: what holds one is never written."""

@@ -14,6 +14,7 @@ from recurra.data.columns import Header
 from recurra.data.placeholders import AUTO
 from recurra.data.tokenizer import TokenKind
 from recurra.data.vocabulary import Sequences
+from recurra.errors import OptionError
 from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.training.options import PairTraining, limited
 
@@ -58,8 +59,10 @@ class Config(EncoderDecoderArchitecture, PairTraining):
 
     tokens: TokenKind = "subwords"
     """What sentences are made of."""
+    target_tokens: TokenKind | None = None
+    """What the target is made of, if not the same: --target-tokens words for sounds that spaces part."""
     joint: bool | None = None
-    """One vocabulary and embedding for both sides; the default for subwords and bytes."""
+    """One vocabulary and embedding for both sides; the default if both are of subwords or of bytes."""
     vocabulary_size: Annotated[int | None, Range(2, 2**20)] = None
     """Largest number of tokens in a vocabulary; the rarest become the unknown one."""
     min_count: Annotated[int, Range(1, 2**31)] = 2
@@ -82,6 +85,14 @@ class Config(EncoderDecoderArchitecture, PairTraining):
     """Keep the vectors that --embeddings gave as they are."""
     freeze_target_embeddings: bool = False
     """Keep the vectors that --target-embeddings gave as they are."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.joint and self.target_tokens not in (None, self.tokens):
+            raise OptionError(
+                f"`joint` is one vocabulary for both sides, but `tokens` is {self.tokens} and `target_tokens` is "
+                f"{self.target_tokens}; leave one of them out"
+            )
 
 
 def resolve(config: Config, pairs: Sequences) -> Config:

@@ -287,23 +287,24 @@ def read_data(
         raise RecurraError(f"there are {len(pairs)} pairs in {pairs.name}; at least {MIN_PAIRS} are needed to train on")
     train, other = (pairs, open_pairs(validation, *options)) if validation else split_validation(pairs)
     name = other.name if validation else f"{len(other):,} pairs drawn from it"
-    kind = config.tokens
-    size = _vocabulary_size(kind, len(train))
-    config = fill_in(config, joint=kind in ("subwords", "bytes"), vocabulary_size=size)
+    config = fill_in(config, target_tokens=config.tokens)
+    kinds: tuple[TokenKind, TokenKind] = config.tokens, config.target_tokens or config.tokens
+    size = max(_vocabulary_size(kind, len(train)) for kind in kinds)
+    config = fill_in(config, joint=kinds in (("subwords",) * 2, ("bytes",) * 2), vocabulary_size=size)
     if vocabularies is None:
         placeholders = fit(config.keep, config.copy_words, train.sources, train.targets, config.min_count)
         limit, joint = required(config.vocabulary_size, "vocabulary_size"), required(config.joint, "joint")
         sources, targets = placeholders.hide(train.sources, train.targets)
         vocabularies = VocabularyPair.build(
-            kind, sources, targets, joint, limit, config.min_count, placeholders=placeholders
+            kinds, sources, targets, joint, limit, config.min_count, placeholders=placeholders
         )
     learned, long = encode_pairs(_hidden(train, vocabularies), vocabularies, config.longest)
     kept, other_long = encode_pairs(other, vocabularies, MAX_TOKENS)
     left_out = [*pairs.skipped, *(other.skipped if validation else ())]
     if long:
-        left_out.append(f"{long:,} pair(s) of more than {config.longest} {kind} a side (`longest`)")
+        left_out.append(f"{long:,} pair(s) of more than {config.longest} {vocabularies.kind} a side (`longest`)")
     if other_long:
-        left_out.append(f"{other_long:,} validation pair(s) of more than {MAX_TOKENS} {kind} a side")
+        left_out.append(f"{other_long:,} validation pair(s) of more than {MAX_TOKENS} {vocabularies.kind} a side")
     return Data(pairs.name, config, vocabularies, learned, kept, name, left_out)
 
 
@@ -317,8 +318,10 @@ def encode_pairs(pairs: Pairs, vocabularies: VocabularyPair, longest: int) -> tu
     """Pairs as tokens, and how many were too long; not all may be."""
     sequences, long = vocabularies.encode(pairs.sources, pairs.targets, longest)
     if not sequences.sources:
-        kind, remedy = vocabularies.source.tokenizer.kind, "" if longest == MAX_TOKENS else ", or a larger `longest`"
-        raise RecurraError(f"no pair of {pairs.name} has at most {longest} {kind} a side; give shorter ones{remedy}")
+        remedy = "" if longest == MAX_TOKENS else ", or a larger `longest`"
+        raise RecurraError(
+            f"no pair of {pairs.name} has at most {longest} {vocabularies.kind} a side; give shorter ones{remedy}"
+        )
     return sequences, long
 
 
@@ -365,7 +368,7 @@ def describe(config: Config, data: Data) -> tuple[str, ...]:
     sizes = f"{size} for both sides" if vocabularies.joint else f"{size} and {vocabularies.target.size:,}"
     return (
         *(f"left out: {reason}" for reason in data.left_out),
-        f"{data.name}: {len(data.train.sources):,} pairs with {tokens:,} target {config.tokens} to train on, "
+        f"{data.name}: {len(data.train.sources):,} pairs with {tokens:,} target {config.target_tokens} to train on, "
         f"{len(data.validation.sources):,} for validation, vocabulary {sizes}",
         *_kept(vocabularies.placeholders),
         *_unknown(config, data),
@@ -392,4 +395,4 @@ def _unknown(config: Config, data: Data) -> tuple[str, ...]:
     if max(source, target) < 0.0005:
         return ()
     shares = f"{source:.1%} of the sources and {target:.1%} of the targets"
-    return (f"read as the unknown token in the validation pairs: {shares} ({config.tokens})",)
+    return (f"read as the unknown token in the validation pairs: {shares} ({data.vocabularies.kind})",)

@@ -377,7 +377,7 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config]):
         """How probable the target of each pair is given its source; None where a side is too long."""
         sequences, long = encode_pairs(pairs, self.vocabularies, MAX_TOKENS)
         if long:
-            note(f"left out of nats: {long:,} pair(s) of more than {MAX_TOKENS} {self.config.tokens} a side")
+            note(f"left out of nats: {long:,} pair(s) of more than {MAX_TOKENS} {self.vocabularies.kind} a side")
         networks = [model.network for model in ensemble]
         with bar("scoring") as shown:
             start = self.vocabularies.target.start

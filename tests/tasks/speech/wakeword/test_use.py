@@ -120,6 +120,18 @@ class TestCommands:
         assert head == "path\tword\tseconds\tprobability"
         assert [row.split("\t")[2] for row in rows] == [str(row["seconds"]) for row in value["detections"]]
 
+    def test_a_bad_recording_among_good_ones_is_told(
+        self, recurra: Command, refused: Command, trained_detector: Path, recording: Path, tmp_path: Path
+    ) -> None:
+        bad = tmp_path / "bad.wav"
+        bad.write_bytes(b"no sound")
+        answer = recurra("speech", "detect", trained_detector, bad, recording, "--threshold", 0.5)
+        assert (answer.status, answer.out.count(f"{recording}\t")) == (0, 4)
+        assert f"left out: {bad}" in answer.err
+        counted = recurra("speech", "detect", trained_detector, bad, recording, "--threshold", 0.5, "--json").out
+        assert json.loads(counted)["count"] == 1
+        assert "none of the recordings" in refused("speech", "detect", trained_detector, bad, bad)
+
     def test_live(self, recurra: Command, trained_detector: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def heard(rate: int) -> Any:
             assert rate == RATE
@@ -142,6 +154,8 @@ class TestCommands:
             assert "must be a probability" in refused(*command, recording, "--threshold", threshold, status=2)
         assert "transcribes and detects no word" in refused("speech", "detect", trained_speech, recording)
         assert "only detects 'cab'" in refused("speech", "transcribe", trained_detector, recording)
+        train = ["speech", "train", recording, "--out", tmp_path / "new", "--preset", "detector"]
+        assert "name its word with --detect" in refused(*train, status=2)
         assert "is a detector" in refused(
             "speech", "evaluate", trained_detector, recording, "--out", tmp_path / "a.tsv", status=2
         )
