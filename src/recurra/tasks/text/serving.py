@@ -17,7 +17,8 @@ from recurra.decoding.sampling import Sampling, TokenStep
 from recurra.serve.contract import Endpoint, Part, Pieces
 from recurra.serve.errors import FieldError
 from recurra.serve.fields import Request
-from recurra.tasks.text.writing import LENGTH, Writer, Writing, WrittenToken
+from recurra.tasks.text.growing import WrittenToken
+from recurra.tasks.text.writing import LENGTH, Writer, Writing
 
 MAX_TOKENS = 100_000
 """More tokens than this are not written for one request, in all its texts together."""
