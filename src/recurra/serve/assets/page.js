@@ -7,11 +7,6 @@ let models = [], close = null;
 function tell(model) {
   document.title = `${model.id} — Recurra`;
   at("name").textContent = model.id;
-  at("facts").replaceChildren(...Object.entries(model.facts).map(([label, text]) => {
-    const row = make("div");
-    row.append(make("dt", label), make("dd", text));
-    return row;
-  }));
   at("text").textContent = model.card;
 }
 
@@ -108,8 +103,13 @@ async function copy(button) {
 
 async function begin() {
   for (const button of document.querySelectorAll("[data-copies]")) button.addEventListener("click", () => copy(button));
-  const response = await fetch("/v1/models");
-  models = (await response.json()).data;
+  try {
+    models = (await (await fetch("/v1/models")).json()).data;
+  } catch {
+    at("refused").textContent = "the server does not answer; is it still running?";
+    at("refused").hidden = false;
+    return;
+  }
   tabs();
   addEventListener("hashchange", () => choose(decodeURIComponent(location.hash.slice(1))));
   await choose(decodeURIComponent(location.hash.slice(1)));

@@ -25,6 +25,7 @@ export function open(panel) {
   const { root, model } = panel;
   root.append(fragment(FORM));
   const at = id => root.getElementById(id), places = new Map();
+  let last = null;  // the word that was asked for last, and its neighbours, for a map that comes later
 
   const similar = latest(async signal => {
     const { word } = valuesOf(at("similar"));
@@ -35,7 +36,8 @@ export function open(panel) {
     list("neighbours-found", found.neighbours);
     panel.say(`Nearest to “${fields.words}”: ${found.neighbours.slice(0, 3).map(each => each.word).join(", ")}`);
     panel.asked({ path: `${PATH}/similar`, fields, python: pythonLines(model.id, `model.similar(${python(fields.words)}`, { count: COUNT }) });
-    onMap(fields.words, found.neighbours);
+    last = [fields.words, found.neighbours];
+    onMap(...last);
   });
   const analogy = latest(async signal => {
     const words = valuesOf(at("solve"));
@@ -53,6 +55,7 @@ export function open(panel) {
     at("map-host").append(fragment(body));
     found.words.forEach((word, index) => places.set(word, index));
     openMap(root, { ...found, size: 0, vectors: "" }, { choose: index => look(found.words[index]), clear: () => mark([]) });
+    if (last) onMap(...last);
     at("map-about").textContent = `The ${found.words.length.toLocaleString("en")} most frequent words. ${found.faithful}.`;
   });
 

@@ -175,7 +175,6 @@ function viewOf({ bars, tracks, meters, notes }) {
       row.end = bar.end;
     } else rows.push({ begin: bar.begin, end: bar.end, bars: [bar], lowest: 0, highest: lanes.length - 1 });
   }
-  for (const row of rows) row.end += 1;  // room for the last line
   const groups = notes.map(note => {
     const bar = all.findLast(each => each.begin <= note[0]) ?? all[0];
     const where = `bar ${bar.number}, beat ${+(1 + (note[0] - bar.begin) / bar.beat).toFixed(2)}`;
