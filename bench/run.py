@@ -2,9 +2,9 @@
 
 Names as arguments choose among them: startup, generation, memory, training, large, tang, music (two hours), embeddings
 (a quarter of an hour), hogwild, glove, vectors, ctc, morse, alexa, shapes, features, pictures (a quarter of an hour),
-spoken (hours), listening, sentiment (hours), translation (its speed), multi30k (six hours), joined, exact. Without
-names: the first four (about ten minutes). One at a time: two programs that use all cores slow each other down many
-times over.
+spoken (hours), listening, sentiment (hours), serve, translation (its speed), multi30k (six hours), joined, exact.
+Without names: the first four (about ten minutes). One at a time: two programs that use all cores slow each other down
+many times over.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ SCRIPTS = {
     "spoken": ["spoken.py", "--seeds", "3"],
     "listening": ["listening.py"],
     "alexa": ["alexa.py"],
+    "serve": ["serve.py"],
 }
 DEFAULT = ("startup", "generation", "memory", "training")
 

@@ -105,6 +105,10 @@ def described(request: type[Request], upload: str | None = None) -> Iterator[tup
         yield field.name, what, in_fields(said[field.name])
 
 
+def _number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
+
+
 def in_fields(said: str) -> str:
     """A help text with options as fields: `--beam-size` is `beam_size` here."""
     return re.sub(
@@ -117,7 +121,7 @@ def _kinds(hint: Any) -> str:
     between = ""
     if typing.get_origin(hint) is typing.Annotated:
         hint, *extras = typing.get_args(hint)
-        between = "".join(f", {e.low:,} to {e.high:,}" for e in extras if isinstance(e, Range))
+        between = "".join(f", {_number(e.low)} to {_number(e.high)}" for e in extras if isinstance(e, Range))
     for option in (hint, *typing.get_args(hint)):
         if typing.get_origin(option) is typing.Literal:
             return f"one of {', '.join(map(str, typing.get_args(option)))}"
