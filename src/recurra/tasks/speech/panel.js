@@ -5,7 +5,8 @@ import { record } from "/assets/speech/recorder.js";
 
 export const summary = "Writes down what is said in a recording, and when.";
 export const styles = ["/assets/speech/page.css"];
-const PATH = "/v1/speech/transcribe", LONGEST = 60;
+const PATH = "/v1/speech/transcribe", DETECT = "/v1/speech/detect";
+const LONGEST = 30;  // seconds that are drawn
 
 const FORM = `
 <form class="ask">
@@ -29,16 +30,31 @@ export function open(panel) {
     panel.say("Listening …");
     answer.setAttribute("aria-busy", "true");
     try {
-      const found = await ask(PATH, { model: model.id, explain: true, html: true }, { file, signal });
-      answer.replaceChildren(fragment(found.explanation.html), times(found.explanation));
+      await (model.detects ? detect(signal) : transcribe(signal));
       answer.hidden = false;
-      show(root, found.explanation);
-      panel.say(found.text ? `Transcript: ${found.text}` : "Nothing was heard.");
-      panel.asked({ path: PATH, fields: { model: model.id }, file: file.name, python: pythonLines(model.id, `model.transcribe(${python(file.name)}`) });
     } finally {
       answer.removeAttribute("aria-busy");
     }
   });
+
+  async function transcribe(signal) {
+    const found = await ask(PATH, { model: model.id, explain: true, html: true }, { file, signal });
+    const rows = found.words.map(word => [word.text, ...[word.start, word.end].map(second => `${second.toFixed(2)} s`), `${(100 * word.confidence).toFixed(1)} %`]);
+    answer.replaceChildren(fragment(found.explanation.html), folded("Every word with its times", table(["word", "from", "to", "sure"], rows)));
+    show(root, found.explanation);
+    const drawn = found.seconds > LONGEST ? ` (Drawn are the first ${LONGEST} of ${found.seconds.toFixed(0)} seconds.)` : "";
+    panel.say((found.text ? `Transcript: ${found.text}` : "Nothing was heard.") + drawn);
+    panel.asked({ path: PATH, fields: { model: model.id }, file: file.name, python: pythonLines(model.id, `model.transcribe(${python(file.name)}`) });
+  }
+
+  // A detector tells when its word ends.
+  async function detect(signal) {
+    const found = await ask(DETECT, { model: model.id }, { file, signal });
+    const rows = found.detections.map(({ word, seconds, probability }) => [word, `${seconds.toFixed(2)} s`, `${(100 * probability).toFixed(1)} %`]);
+    answer.replaceChildren(table(["word", "ends at", "sure"], rows));
+    panel.say(`“${model.detects}” was heard ${rows.length === 1 ? "once" : `${rows.length} times`}.`);
+    panel.asked({ path: DETECT, fields: { model: model.id }, file: file.name, python: pythonLines(model.id, `model.detect(${python(file.name)}`) });
+  }
   const failed = error => { panel.say(""); panel.refuse(error); };
   const hear = chosen => { file = chosen; work.start().catch(failed); };
 
@@ -79,17 +95,22 @@ export function open(panel) {
   };
 }
 
-// The words with their times as a table.
-function times(data) {
-  const details = make("details"), table = make("table"), head = make("tr"), body = make("tbody");
-  head.append(...["word", "from", "to", "sure"].map((name, i) => make("th", name, { className: i ? "" : "text", scope: "col" })));
-  body.append(...data.words.map(([text, start, end, sure]) => {
+// A table of text; its first column is words.
+function table(names, rows) {
+  const made = make("table"), head = make("tr"), body = make("tbody");
+  head.append(...names.map((name, i) => make("th", name, { className: i ? "" : "text", scope: "col" })));
+  body.append(...rows.map(([word, ...others]) => {
     const row = make("tr");
-    row.append(make("td", text, { className: "text", dir: "auto" }), ...[start, end].map(s => make("td", `${(data.begin + s).toFixed(2)} s`)), make("td", `${(100 * sure).toFixed(1)} %`));
+    row.append(make("td", word, { className: "text", dir: "auto" }), ...others.map(text => make("td", text)));
     return row;
   }));
-  table.append(make("thead"), body);
-  table.tHead.append(head);
-  details.append(make("summary", "Every word with its times"), table);
+  made.append(make("thead"), body);
+  made.tHead.append(head);
+  return made;
+}
+
+function folded(title, content) {
+  const details = make("details");
+  details.append(make("summary", title), content);
   return details;
 }
