@@ -132,10 +132,12 @@ def measure(folders: list[Path], clients: int, seconds: float) -> dict[str, Any]
     """Start a server, press it, stop it."""
     begin = time.monotonic()
     command = [sys.executable, "-m", "recurra", "serve", *map(str, folders), "--port", "0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         url = server.stdout.readline().strip()
+        if not url:
+            sys.exit(server.communicate()[1].strip())
         models = json.load(urlopen(f"{url}/v1/models"))["data"]
         started = time.monotonic() - begin
         fresh, starting = memory_of(server.pid), processor_seconds(server.pid)

@@ -19,8 +19,8 @@ from recurra import modelfolder
 from recurra.serve.limits import Limits
 from recurra.tasks.shared.serving import open_service
 
-WIDTH = 1000
-"""Of the pictures, pixels."""
+WIDTH, HEIGHT = 1000, 1350
+"""Of the pictures, pixels; what is lower is cut off."""
 
 COLOURS = 96
 """In each of them, so that they stay small."""
@@ -53,6 +53,11 @@ def translation(page: Page) -> None:
     page.locator("#outputs button").nth(6).focus()
 
 
+def height_of(page: Page) -> int:
+    """How high a page is, pixels."""
+    return int(page.evaluate("document.documentElement.scrollHeight"))
+
+
 ACTS: dict[str, Callable[[Page], None]] = {"text": text, "music": music, "translation": translation}
 """What is done in the panel of each task."""
 
@@ -70,7 +75,8 @@ def main() -> None:
             page = browser.new_page(viewport={"width": WIDTH, "height": 700})
             page.goto(f"{server.url}/#{folder.name}")
             ACTS[task](page)
-            shot = Image.open(BytesIO(page.screenshot(full_page=True))).convert("RGB")
+            area = {"x": 0, "y": 0, "width": WIDTH, "height": min(HEIGHT, height_of(page))}
+            shot = Image.open(BytesIO(page.screenshot(full_page=True, clip=area))).convert("RGB")
             shot.quantize(COLOURS, dither=Image.Dither.NONE).save(given.out / f"serve-{task}.png", optimize=True)
         browser.close()
 

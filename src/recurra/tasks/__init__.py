@@ -4,10 +4,13 @@ from typing import NamedTuple
 
 
 class Task(NamedTuple):
-    """What a task is for, in a line, and its verbs in the order they are needed, each with a line of help."""
+    """What a task is for, in a line; its verbs in the order they are needed, each with a line of help; and what the
+    Hugging Face hub calls it, "" if nothing.
+    """
 
     summary: str
     verbs: dict[str, str]
+    hub: str = ""
 
 
 TASKS = {
@@ -21,6 +24,7 @@ TASKS = {
             "agreement": "Measure number agreement: how often the right verb form is the more probable.",
             "compare": "Say how much of a written text is copied from a corpus.",
         },
+        "text-generation",
     ),
     "music": Task(
         "Compose music in the manner of a collection of pieces.",
@@ -53,6 +57,7 @@ TASKS = {
             "evaluate": "Measure accuracy and calibration, class by class.",
             "explain": "Show why a text has its label: its words, its pairs of words, the mood after each.",
         },
+        "text-classification",
     ),
     "translation": Task(
         "Translate sentences, or turn any sequence into another.",
@@ -62,6 +67,7 @@ TASKS = {
             "evaluate": "Measure translations: BLEU, chrF, exact match, by length too.",
             "explain": "Show how a sentence is translated: its attention map, its beam tree, its runners-up.",
         },
+        "translation",
     ),
     "captions": Task(
         "Say what is in a picture.",
@@ -71,6 +77,7 @@ TASKS = {
             "explain": "Show where a model looked at each word of its captions.",
             "evaluate": "Measure captions: BLEU, ROUGE-L, CIDEr; on drawn scenes whether they are true.",
         },
+        "image-to-text",
     ),
     "speech": Task(
         "Write down what is said in recordings, or keyed in Morse code.",
@@ -81,6 +88,7 @@ TASKS = {
             "evaluate": "Measure transcripts: word and character error rates, the worst of them.",
             "explain": "Show what was heard: spectrogram, probabilities of the symbols and text, to be played.",
         },
+        "automatic-speech-recognition",
     ),
 }
 """Every task by its name, in the order of the notes this project comes from."""

@@ -15,7 +15,7 @@ const FORM = `
   <div class="fields">
     <label>Bars <input type="number" name="bars" min="1" max="256" step="1" value="8"></label>
     <label>Key <input name="key" placeholder="any" list="keys" autocomplete="off" size="10"></label>
-    <label class="long">Chords <input name="chords" placeholder="any, or C | Am | F G7 | C" autocomplete="off" spellcheck="false"></label>
+    <label class="long">Chords <input name="chords" placeholder="C | Am | F G7 | C" autocomplete="off" spellcheck="false"></label>
     <label>Metre <input name="meter" placeholder="usual" size="6" autocomplete="off"></label>
     <label>Voices <input type="number" name="voices" min="1" max="128" step="1" placeholder="any"></label>
     <label>Tempo <input type="number" name="tempo" min="10" max="1000" step="1" placeholder="usual"></label>

@@ -4,7 +4,7 @@ const LANE = 6, LABELS = 40, CELLS = 34, WIDE = 1100;
 // Draw a roll into a box, a row of bars each an SVG: lanes, bars, notes, and above them a cell and a mark for every span of a
 // token, if there are any. Gives back the shapes of each note, which may be in several rows, the cells and the marks.
 export function drawRoll(box, { lanes, rows, spans, groups: notes }) {
-  const scale = (WIDE - LABELS - 1) / Math.max(...rows.map(row => row.end - row.begin));
+  const scale = (WIDE - LABELS - 4) / Math.max(...rows.map(row => row.end - row.begin));
   const noteShapes = notes.map(() => []), cells = [], marks = [];
   box.classList.add("roll");
   for (const row of rows) {

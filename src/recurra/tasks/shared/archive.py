@@ -6,6 +6,8 @@ import io
 import shutil
 import stat
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
@@ -115,16 +117,31 @@ def unpack(archive: Path, folder: Path) -> None:
         RecurraError: if the archive is damaged, holds anything but the files of a model, unpacks to far more than its
             size, or the model in it is not whole; nothing is left behind.
     """
+    with new_model(folder, str(archive)) as new:
+        _extract(archive, new)
+
+
+@contextmanager
+def new_model(folder: Path, origin: str) -> Iterator[Path]:
+    """A place for the files of a model that comes from elsewhere: it becomes the folder if they make a whole model.
+
+    Args:
+        folder: what to make; there must not be anything.
+        origin: what the model is called in errors.
+
+    Raises:
+        RecurraError: if there is something, or the model is not whole; nothing is left behind.
+    """
     with os_errors("writing", folder):
         if folder.exists() or folder.name in ("", ".."):
             raise RecurraError(f"{folder} exists already; give `out` the name of a folder to make")
     new = folder.with_name(f".{folder.name}.new")
     try:
-        _extract(archive, new)
+        yield new
         try:
             stored.load(new)
-        except RecurraError as error:  # say it of the archive, which people know, not of the folder being made
-            raise RecurraError(str(error).replace(str(new), str(archive))) from error
+        except RecurraError as error:  # say it of what people know, not of the folder being made
+            raise RecurraError(str(error).replace(str(new), origin)) from error
         replace_folder(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)

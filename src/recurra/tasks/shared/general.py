@@ -1,4 +1,4 @@
-"""Commands that belong to no task: `recurra info`, `pack`, `unpack`, `serve`, `demo`."""
+"""Commands that belong to no task: `recurra info`, `pack`, `unpack`, `push`, `pull`, `serve`, `demo`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurra.runtime import stored
 from recurra.serve import require_installed
 from recurra.serve.limits import Address, Limits
 from recurra.tasks import TASKS
-from recurra.tasks.shared import archive
+from recurra.tasks.shared import archive, hub
 from recurra.tasks.shared.commands import command
 from recurra.tasks.shared.output import print_json, print_table, readable_size, stream
 
@@ -72,6 +72,32 @@ def unpack(packed: Path, *, out: Path) -> None:
         out: The model folder to make.
     """
     archive.unpack(packed, out)
+    print(out)
+
+
+@command
+def push(model: Path, repository: str, *, private: bool = False, message: str = "") -> None:
+    """Put a model on the Hugging Face hub, without its checkpoint and its training pieces.
+
+    Args:
+        model: The model folder.
+        repository: Its name there, OWNER/NAME; made if need be.
+        private: Make a repository that only you see.
+        message: What the commit says.
+    """
+    print(hub.push(model, repository, private, message))
+
+
+@command
+def pull(repository: str, *, out: Path, revision: str | None = None) -> None:
+    """Make a model folder of a model on the Hugging Face hub.
+
+    Args:
+        repository: Its name there, OWNER/NAME.
+        out: The model folder to make.
+        revision: A branch, a tag or a commit; the main branch if not given.
+    """
+    hub.pull(repository, out, revision)
     print(out)
 
 
