@@ -20,7 +20,7 @@ setup: $(VENV)/.ready ## make .venv and install Recurra with its tools
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Recurra needs Python 3.11 or later; name one with make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[captions,dev,hub,music,serve,speech,tensorboard,translation]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[captions,dev,export,hub,music,serve,speech,tensorboard,translation]'
 	touch $@
 
 browser: ## install Chromium, in which tests open pages (needs root; without it they are skipped, and say so)

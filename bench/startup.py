@@ -1,16 +1,20 @@
-"""How long `recurra --help` takes, and what writing five characters costs, by command and with PyTorch."""
+"""How long `recurra --help` takes, and what using a model once costs, by command and with PyTorch."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from common import median_seconds, table
 
-from recurra import text
+from recurra import speech, text, translation
+from recurra.tasks.speech.audio import write_sound
+from recurra.tasks.speech.morse import RATE, morse
 
 REPEATS = 9
 
@@ -43,15 +47,28 @@ def main() -> None:
         "`recurra --help`", ["target", "seconds (median of 9)", "torch imported"], [["0.3", f"{seconds:.2f}", imported]]
     )
     with TemporaryDirectory() as folder:
-        text.train("sample:pydocs", f"{folder}/model", preset="small", steps=5, evaluations=1, progress=False)
-        command = ["text", "write", f"{folder}/model", "--length", "5"]
-        loaded = f"text.Model.load('{folder}/model').write(length=5)"
-        rows = [
-            ["`recurra text write`", *measured(f"from recurra.cli import main; main({command!r})")],
-            ["`text.Model.load(...).write(...)`", *measured(f"from recurra import text; {loaded}")],
-        ]
-    head = ["five characters", f"processor seconds (median of {REPEATS})", "largest memory, MB"]
-    table("What writing five characters costs", head, rows)
+        head = ["", f"processor seconds (median of {REPEATS})", "largest memory, MB"]
+        table("What using a model once costs, by command and with PyTorch", head, list(costs(Path(folder))))
+
+
+def costs(folder: Path) -> Iterator[list[str]]:
+    """What five characters, a sentence and a recording cost."""
+    tiny: dict[str, Any] = dict(steps=5, evaluations=1, progress=False)
+    text.train("sample:pydocs", folder / "text", preset="small", **tiny)
+    translation.train("sample:dates", folder / "translation", tokens="characters", **tiny)
+    speech.train("sample:morse", folder / "speech", **tiny)
+    sound = folder / "message.wav"
+    write_sound(sound, next(iter(morse(1, seed=1))).load(RATE), RATE)
+    once = {
+        "text": ("write", ("--length", "5"), "write(length=5)"),
+        "translation": ("translate", ("9 March 2014",), "translate('9 March 2014')"),
+        "speech": ("transcribe", (str(sound),), f"transcribe({str(sound)!r})"),
+    }
+    for task, (verb, arguments, call) in once.items():
+        command = [task, verb, str(folder / task), *arguments]
+        yield [f"`recurra {task} {verb}`", *measured(f"from recurra.cli import main; main({command!r})")]
+        called = f"from recurra import {task}; {task}.Model.load({str(folder / task)!r}).{call}"
+        yield [f"`{task}.Model.load(...).{verb}(...)`", *measured(called)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""An installation without PyTorch: what it is made of, and one of its own that writes text."""
+"""An installation without PyTorch: what it is made of, and one of its own that writes text and translates."""
 
 import os
 import shutil
@@ -23,7 +23,9 @@ def test_the_runtime_needs_all_but_what_trains() -> None:
 
 
 @pytest.mark.slow
-def test_an_environment_without_pytorch_writes_the_same_text(trained_folder: Path, tmp_path: Path) -> None:
+def test_an_environment_without_pytorch_writes_and_translates_the_same(
+    trained_folder: Path, trained_translation: Path, tmp_path: Path
+) -> None:
     source = tmp_path / "source"  # a build leaves things beside what it builds
     shutil.copytree(ROOT / "src", source / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "README.md", "LICENSE", "runtime.txt"):
@@ -39,6 +41,9 @@ def test_an_environment_without_pytorch_writes_the_same_text(trained_folder: Pat
     written = [python.with_name("recurra"), "text", "write", trained_folder, "--length", "40", "--seed", "2"]
     done = subprocess.run(written, capture_output=True, text=True, timeout=300, env=environment, check=True)
     assert done.stdout == load(trained_folder, "cpu", task="text").write(length=40, seed=2) + "\n"
+    translated = [python.with_name("recurra"), "translation", "translate", trained_translation, "beach"]
+    done = subprocess.run(translated, capture_output=True, text=True, timeout=300, env=environment, check=True)
+    assert done.stdout == load(trained_translation, "cpu", task="translation").translate("beach") + "\n"
     training = [python.with_name("recurra"), "text", "train", "sample:pydocs", "--out", tmp_path / "model"]
     done = subprocess.run(training, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 1

@@ -21,6 +21,7 @@ GENERAL = {
     "info": "Say what a model folder holds.",
     "pack": "Write a model as one zip, without its checkpoint.",
     "unpack": "Make a model folder of a packed model.",
+    "export": "Write a model for other programs: ONNX, one HTML file, a zip.",
     "push": "Put a model on the Hugging Face hub.",
     "pull": "Get a model from the Hugging Face hub.",
     "serve": "Serve models to browsers and programs: a page, and an API.",

@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -58,6 +59,7 @@ def hints_of(cls: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
+@cache
 def field_docstrings(cls: type) -> dict[str, str]:
     """The docstring of every field of a dataclass, wherever it is defined."""
     from docstring_parser import parse_from_object  # takes long, and only helps and /docs need it

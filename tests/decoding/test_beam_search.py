@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from recurra.decoding.beam_search import BeamResult, BeamSearch, Normalization, beam_search, length_penalty
-from recurra.decoding.candidates import BLOCK, DecodingProblem, OutputRules, most_probable
+from recurra.decoding.candidates import DecodingProblem, OutputRules
+from recurra.decoding.decoder_step import BLOCK, Stepped, TensorStep, most_probable
 from recurra.decoding.sampling import Sampling
 from recurra.decoding.sequence_sampling import sample_sequences
-from recurra.decoding.step import DecoderStep, StepOutput, select_rows
 from recurra.errors import OptionError, RecurraError
 
 START, END, A, B = 0, 1, 2, 3
@@ -35,7 +35,7 @@ class Said:
     def state(self, sentences: int = 1) -> tuple[Tensor, Tensor]:
         return torch.zeros(1, sentences, 8, dtype=torch.int64), torch.full((1, sentences), -1)
 
-    def step(self, tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
+    def step(self, tokens: Tensor, state: tuple[Tensor, ...]) -> Stepped:
         letters, lengths = state[0][0].clone(), state[1][0] + 1
         self.rows.append(len(tokens))
         texts = []
@@ -45,7 +45,7 @@ class Said:
             texts.append("".join("se ab"[number + (number > 1)] for number in letters[row, : lengths[row]].tolist()))
         log_probs = torch.tensor([self.probabilities[text] for text in texts], dtype=torch.float64).log()
         weights = None if self.weights is None else torch.tensor([self.weights[text] for text in texts])
-        return StepOutput(log_probs, (letters[None], lengths[None]), weights)
+        return Stepped(log_probs, (letters[None], lengths[None]), weights)
 
 
 GARDEN: Probabilities = {
@@ -62,7 +62,7 @@ GARDEN: Probabilities = {
 
 def find(model: Said, limit: int = 2, trees: bool = False, **options: Any) -> BeamResult:
     (found,) = beam_search(
-        model.step,
+        TensorStep(model.step),
         model.state(),
         DecodingProblem(START, END, [limit]),
         BeamSearch(**{"normalization": "none", **options}),
@@ -102,7 +102,9 @@ def test_coverage_by_hand() -> None:
     weights = {"": (0.25, 0.75, 0.0), "a": (0.25, 0.75, 0.0), "b": (0.9, 0.1, 0.0)}
     model = Said(GARDEN, {**weights, **dict.fromkeys(["aa", "ab", "ba", "bb"], (0.0, 1.0, 0.0))})
     options = BeamSearch(n_best=5, normalization="none", coverage_penalty=0.5)
-    (found,) = beam_search(model.step, model.state(), DecodingProblem(START, END, [1], positions=[2]), options)
+    (found,) = beam_search(
+        TensorStep(model.step), model.state(), DecodingProblem(START, END, [1], positions=[2]), options
+    )
     outputs = {each.tokens: each for each in found.hypotheses}
     assert outputs[A,].score == pytest.approx(math.log(0.24) + 0.5 * math.log(0.5), abs=1e-6)
     assert outputs[B,].score == pytest.approx(math.log(0.27) + 0.5 * math.log(0.85), abs=1e-6)
@@ -123,7 +125,7 @@ def test_what_is_done_leaves_the_batch() -> None:
     """Four sentences: limits 0 and 1 end first; the others stop as soon as nothing better can come."""
     model = Said(GARDEN)
     options = BeamSearch(beam_size=2, normalization="none")
-    found = beam_search(model.step, model.state(4), DecodingProblem(START, END, [0, 1, 2, 2]), options)
+    found = beam_search(TensorStep(model.step), model.state(4), DecodingProblem(START, END, [0, 1, 2, 2]), options)
     # All start; the first must end. The others keep a and b. "b" ends with 0.27, above whatever follows "a" (0.21).
     assert model.rows == [4, 6]
     assert [each.hypotheses[0].tokens for each in found] == [(), (B,), (B,), (B,)]
@@ -162,7 +164,7 @@ def test_a_prefix_may_be_impossible_banned_and_too_long() -> None:
     model = Said({**GARDEN, "ba": (0, 0.5, 0, 0.5), "bab": (0, 0, 1, 0)})
     for prefix in [(B, A), (B, A, B)]:
         (found,) = beam_search(
-            model.step,
+            TensorStep(model.step),
             model.state(),
             DecodingProblem(START, END, [1], prefixes=[prefix], suppressed=[A, B]),
             BeamSearch(no_repeat_ngram_size=1),
@@ -211,9 +213,9 @@ def test_a_tree_leads_to_every_output() -> None:
         assert {node.state for node in path[1:]} == {"kept"}
 
 
-def uniform(size: int) -> DecoderStep:
+def uniform(size: int) -> TensorStep:
     """A model of which nothing is to be seen."""
-    return lambda tokens, state: StepOutput(torch.full((len(tokens), size), -math.log(size)), state, None)
+    return TensorStep(lambda tokens, state: Stepped(torch.full((len(tokens), size), -math.log(size)), state, None))
 
 
 @pytest.mark.parametrize("beam_size", [1, 3])
@@ -232,11 +234,11 @@ def test_the_tree_has_the_best_of_what_fell_out_of_the_beam(beam_size: int, seed
     size = 4 * beam_size + 3
     chances = torch.randn(size, size, generator=torch.Generator().manual_seed(seed)).mul(3).log_softmax(dim=1)
 
-    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
-        return StepOutput(chances[tokens], state, None)
+    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> Stepped:
+        return Stepped(chances[tokens], state, None)
 
     options = BeamSearch(beam_size=beam_size, normalization="none")
-    (found,) = beam_search(step, (), DecodingProblem(0, 1, [3], suppressed=[0, 2]), options, trees=True)
+    (found,) = beam_search(TensorStep(step), (), DecodingProblem(0, 1, [3], suppressed=[0, 2]), options, trees=True)
     assert found.tree is not None
     nodes = found.tree.nodes
     for depth in (1, 2, 3):
@@ -277,36 +279,46 @@ def test_what_the_step_gave_is_not_written_on() -> None:
     table = torch.randn(1, 6, generator=torch.Generator().manual_seed(0)).log_softmax(dim=1)
     before = table.clone()
 
-    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
-        return StepOutput(table.expand(len(tokens), 6), state, None)
+    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> Stepped:
+        return Stepped(table.expand(len(tokens), 6), state, None)
 
-    beam_search(step, (), DecodingProblem(0, 1, [4], suppressed=[0]), BeamSearch(no_repeat_ngram_size=1, min_length=2))
+    beam_search(
+        TensorStep(step),
+        (),
+        DecodingProblem(0, 1, [4], suppressed=[0]),
+        BeamSearch(no_repeat_ngram_size=1, min_length=2),
+    )
     sample_sequences(
-        step, (), DecodingProblem(0, 1, [4], suppressed=[0]), Sampling(), no_repeat_ngram_size=1, min_length=2
+        TensorStep(step),
+        (),
+        DecodingProblem(0, 1, [4], suppressed=[0]),
+        Sampling(),
+        no_repeat_ngram_size=1,
+        min_length=2,
     )
     torch.testing.assert_close(table, before, rtol=0, atol=0)
 
 
 def test_nan_is_refused() -> None:
-    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
-        return StepOutput(torch.full((len(tokens), 5), math.nan), state, None)
+    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> Stepped:
+        return Stepped(torch.full((len(tokens), 5), math.nan), state, None)
 
     with pytest.raises(RecurraError, match="are not numbers"):
-        beam_search(step, (), DecodingProblem(0, 1, [3]), BeamSearch())
+        beam_search(TensorStep(step), (), DecodingProblem(0, 1, [3]), BeamSearch())
     with pytest.raises(RecurraError, match="are not numbers"):
-        sample_sequences(step, (), DecodingProblem(0, 1, [3]), Sampling())
+        sample_sequences(TensorStep(step), (), DecodingProblem(0, 1, [3]), Sampling())
 
 
 def test_nothing_is_differentiated() -> None:
     weight = torch.zeros(5, requires_grad=True)
 
-    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
+    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> Stepped:
         log_probs = weight.log_softmax(dim=0).expand(len(tokens), 5)
         assert not log_probs.requires_grad
-        return StepOutput(log_probs, state, None)
+        return Stepped(log_probs, state, None)
 
-    beam_search(step, (), DecodingProblem(0, 1, [3]), BeamSearch())
-    sample_sequences(step, (), DecodingProblem(0, 1, [3]), Sampling())
+    beam_search(TensorStep(step), (), DecodingProblem(0, 1, [3]), BeamSearch())
+    sample_sequences(TensorStep(step), (), DecodingProblem(0, 1, [3]), Sampling())
 
 
 @pytest.mark.parametrize(
@@ -393,13 +405,13 @@ def test_no_run_ends_twice(written: list[list[int]], length: int, run: int) -> N
     """Against the plain definition."""
     rules = OutputRules(DecodingProblem(0, 4, [9] * len(written)), no_repeat_ngram_size=run)
     shortened = np.array([row[:length] for row in written], dtype=np.int64).reshape(len(written), length)
-    log_probs = rules.without_repeats(torch.zeros(len(written), 5), shortened)
-    for row, allowed in zip(shortened.tolist(), (log_probs == 0).tolist(), strict=True):
+    barred = set(zip(*(part.tolist() for part in rules.impossible(np.arange(len(written)), shortened)), strict=True))
+    for number, row in enumerate(shortened.tolist()):
         for token in range(5):
             longer = [*row, token]
             runs = [tuple(longer[begin : begin + run]) for begin in range(len(longer) - run + 1)]
             earlier = runs[:-1]
-            assert allowed[token] == (not runs or runs[-1] not in earlier)
+            assert ((number, token) in barred) == (runs != [] and runs[-1] in earlier)
 
 
 def test_a_large_vocabulary_at_full_width_of_one_step() -> None:
@@ -407,18 +419,18 @@ def test_a_large_vocabulary_at_full_width_of_one_step() -> None:
     size = 1003
     log_probs = torch.randn(2, size, generator=torch.Generator().manual_seed(1)).log_softmax(dim=1)
 
-    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
-        return StepOutput(log_probs[(tokens != 0).long()], state, None)
+    def step(tokens: Tensor, state: tuple[Tensor, ...]) -> Stepped:
+        return Stepped(log_probs[(tokens != 0).long()], state, None)
 
     options = BeamSearch(beam_size=1000, n_best=1000, normalization="none", min_length=1)
-    (found,) = beam_search(step, (), DecodingProblem(0, 1, [1], suppressed=[0, 7]), options)
+    (found,) = beam_search(TensorStep(step), (), DecodingProblem(0, 1, [1], suppressed=[0, 7]), options)
     expected = sorted(set(range(size)) - {0, 1, 7}, key=lambda token: -float(log_probs[0, token]))
     assert [each.tokens for each in found.hypotheses] == [(token,) for token in expected]
 
 
 def test_rows_of_a_state() -> None:
     state = (torch.arange(6).reshape(2, 3), torch.arange(12).reshape(1, 3, 4))
-    first, second = select_rows(state, torch.tensor([2, 0, 2, 2]))
+    first, second = uniform(3).select(state, np.array([2, 0, 2, 2]))
     assert first.tolist() == [[2, 0, 2, 2], [5, 3, 5, 5]]
     assert second[0, :, 0].tolist() == [8, 0, 8, 8]
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from recurra.decoding.beam_search import BeamResult, BeamSearch, DecodingProblem, Hypothesis, beam_search
 from recurra.decoding.constraints import Constraints, Required, fewest_tokens, holds
+from recurra.decoding.decoder_step import Stepped, TensorStep
 from recurra.decoding.sampling import Sampling
 from recurra.decoding.sequence_sampling import sample_sequences
-from recurra.decoding.step import StepOutput
 from recurra.errors import RecurraError
 
 MODELS = 24
@@ -76,10 +76,10 @@ class Models:
     def state(self, numbers: Sequence[int]) -> tuple[Tensor, Tensor]:
         return torch.tensor([list(numbers)]), torch.full((1, len(numbers)), -1)
 
-    def step(self, tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
+    def step(self, tokens: Tensor, state: tuple[Tensor, ...]) -> Stepped:
         (model,), (node,) = state
         node = torch.where(node < 0, 0, node * self.size + tokens + 1)
-        return StepOutput(self.log_probs[model, node], (model[None], node[None]), self.weights[model, node])
+        return Stepped(self.log_probs[model, node], (model[None], node[None]), self.weights[model, node])
 
     def say(self, model: int, tokens: Sequence[int]) -> tuple[list[float], list[float]]:
         """Log-probabilities and weights after some tokens."""
@@ -111,7 +111,7 @@ class Case:
         numbers = range(self.models.count) if numbers is None else numbers
         stop_early, trees = changed.pop("stop_early", True), changed.pop("trees", False)
         return beam_search(
-            self.models.step,
+            TensorStep(self.models.step),
             self.models.state(numbers),
             DecodingProblem(
                 START,
@@ -335,7 +335,7 @@ def test_width_1_is_greedy(case: Case, tried: Counter[str]) -> None:
 
 def draw_all(case: Case, numbers: Sequence[int], sampling: Sampling) -> list[Hypothesis]:
     return sample_sequences(
-        case.models.step,
+        TensorStep(case.models.step),
         case.models.state(numbers),
         DecodingProblem(
             START,
@@ -378,7 +378,7 @@ def test_frequencies_of_what_is_drawn() -> None:
     case = Case(Models(3, 3, ""), BeamSearch(min_length=1), limits, [[] for _ in limits], [])
     draws = 6000
     drawn = sample_sequences(
-        case.models.step,
+        TensorStep(case.models.step),
         case.models.state([7] * draws),
         DecodingProblem(START, END, [2] * draws),
         Sampling(temperature=1.0, seed=0),

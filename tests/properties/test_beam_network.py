@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recurra.decoding.beam_search import BeamResult, BeamSearch, DecodingProblem, beam_search
-from recurra.decoding.step import StepOutput
+from recurra.decoding.decoder_step import Stepped, TensorStep
 
 
 class Net(NamedTuple):
@@ -20,13 +20,13 @@ class Net(NamedTuple):
     recurrent: Tensor
     output: Tensor
 
-    def step(self, tokens: Tensor, state: tuple[Tensor, ...]) -> StepOutput:
+    def step(self, tokens: Tensor, state: tuple[Tensor, ...]) -> Stepped:
         hidden, keys = state[0][0], state[1][0]
         scores = (keys * hidden[:, None]).sum(dim=2)
         weights = scores.masked_fill((keys == 0).all(dim=2), -torch.inf).softmax(dim=1)
         context = (weights[:, :, None] * keys).sum(dim=1)
         hidden = torch.tanh(torch.cat([self.embedding[tokens], hidden, context], dim=1) @ self.recurrent)
-        return StepOutput((hidden @ self.output).log_softmax(dim=1), (hidden[None], keys[None]), weights)
+        return Stepped((hidden @ self.output).log_softmax(dim=1), (hidden[None], keys[None]), weights)
 
 
 def test_a_network_in_batches_of_1_7_and_64(tried: Counter[str]) -> None:
@@ -50,7 +50,9 @@ def test_a_network_in_batches_of_1_7_and_64(tried: Counter[str]) -> None:
         longest = max(positions[some])
         state = (hidden[None, some], keys[None, some, :longest])
         limits = [real + 5 for real in positions[some]]
-        return beam_search(net.step, state, DecodingProblem(0, 1, limits, positions=positions[some]), options)
+        return beam_search(
+            TensorStep(net.step), state, DecodingProblem(0, 1, limits, positions=positions[some]), options
+        )
 
     large = find(0, count)
     for batch in (1, 7):

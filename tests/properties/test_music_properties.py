@@ -17,7 +17,7 @@ from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls, Given, beginning_of
 from recurra.tasks.music.model import Model
 from recurra.tasks.music.notation import Notation
-from recurra.tasks.music.pieces import Meter, Note, Piece, Track, bar_lines
+from recurra.tasks.music.pieces import Meter, Note, Piece, Track, bar_lines, has_pickup
 from recurra.tasks.music.render.output import swing, write_piece
 from recurra.tasks.music.transcription import suit
 
@@ -415,6 +415,53 @@ def test_silly_demands_are_met(models: Mapping[str, Model], how: str, what: str)
             assert all(low <= note.pitch <= high for note in pitched(piece))
         if controls.key:
             assert {note.pitch % 12 for note in pitched(piece)} <= C_MAJOR
+
+
+def places(piece: Piece) -> set[int]:
+    """Where in their beats notes begin."""
+    found = set()
+    for note in piece.notes:
+        meter = [meter for meter in piece.meters if meter.onset <= note.onset][-1]
+        found.add((note.onset - meter.onset) % meter.bar % meter.beat)
+    return found
+
+
+@pytest.mark.parametrize("how", MODELS)
+def test_nothing_begins_where_nothing_of_the_corpus_can(
+    models: Mapping[str, Model], tunes: tuple[Piece, ...], how: str
+) -> None:
+    """A thousand bars over all models; the tunes have sixteenths and triplets, and nothing between."""
+    corpus = set().union(*map(places, tunes)) if how not in FRAMES else {0, *range(0, 12, FRAMES[how])}
+    assert corpus < set(range(12))
+    found = set()
+    for seed, meter in enumerate(["4/4", "3/4"] * 4):
+        piece = models[how].compose(bars=20, meter=meter, temperature=TEMPERATURES[seed % 4], seed=seed)
+        found |= places(piece)
+    assert found <= corpus
+    assert len(found) > 1 or how == "quarters"
+
+
+def test_in_frames_nothing_begins_where_nothing_of_the_corpus_can() -> None:
+    eighths = Piece("x", (Track(),), tuple(Note(tick, 6, 60 + tick % 7) for tick in range(0, 96, 6)), 96)
+    model = untrained(suit([eighths], "frames", 3, True, False))
+    pieces = [model.compose(bars=10, temperature=2.0, seed=seed) for seed in range(3)]
+    assert set().union(*map(places, pieces)) == {0, 6}
+    assert {note.end % 12 for piece in pieces for note in piece.notes} == {0, 3, 6, 9}
+
+
+def test_pickups_are_composed_as_often_as_pieces_have_them(tunes: tuple[Piece, ...]) -> None:
+    """And wherever the steps are computed, the same."""
+    meters = (Meter(0, 1, 4), Meter(12, 3, 4))
+    begun = [replace(tune, meters=meters) for tune in tunes[4:]] + [replace(tunes[5], meters=(Meter(0, 3, 4),))]
+    model = untrained(suit(begun, "notes", 0, True, False))
+    pieces = [model.compose(bars=2, meter="3/4", seed=seed) for seed in range(90)]
+    assert 45 < sum(has_pickup(piece) for piece in pieces) < 75
+    for seed, piece in enumerate(pieces[:12]):
+        assert piece.meters == (meters if has_pickup(piece) else (Meter(0, 3, 4),))
+        assert piece.length == (12 if has_pickup(piece) else 0) + 72
+        forced = model.compose(bars=2, meter="3/4", seed=seed, pickup="1")
+        assert forced.meters == meters
+        assert not has_pickup(model.compose(bars=2, meter="3/4", seed=seed, pickup="none"))
 
 
 @pytest.mark.parametrize("how", MODELS)

@@ -27,8 +27,13 @@ def _word_pattern(letter: str, symbol: str) -> str:
     return rf" ?<{letter}+>| ?{letter}+(?:{_WITHIN}{letter}+)*| ?{symbol}|\s"
 
 
-_WORD = regex.compile(_word_pattern(r"[\w\p{N}]", r"(?![\w\p{N}\s])\X"))
-_LATIN_WORD = re.compile(_word_pattern(r"\w", r"[^\w\s]"))
+WORD_PATTERN = _word_pattern(r"[\w\p{N}]", r"(?![\w\p{N}\s])\X")
+"""What finds words in any text, for the package `regex` ..."""
+
+LATIN_WORD_PATTERN = _word_pattern(r"\w", r"[^\w\s]")
+"""... and what finds the same words in a text of Latin letters, for `re`."""
+
+_WORD, _LATIN_WORD = regex.compile(WORD_PATTERN), re.compile(LATIN_WORD_PATTERN)
 _BEYOND_LATIN = re.compile("[^\0-\x1b\x20-\u02ff\u2010-\u203e€™]")
 """`re` takes half the time of `regex` but knows no marks and joiners; without this it finds the same words."""
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from recurra.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recurra.config import Options, Range
@@ -17,9 +15,8 @@ from recurra.decoding.candidates import IMPOSSIBLE, Candidates, DecodingProblem,
 from recurra.decoding.constraints import Constraints
 from recurra.decoding.hypothesis import Ended, History, Hypothesis
 from recurra.decoding.search_tree import Node, NodeState, Tree, rooted
-from recurra.decoding.step import DecoderStep, select_rows
+from recurra.decoding.step import DecoderStep, LogProbs, StateT
 from recurra.errors import OptionError, RecurraError
-from recurra.models.cells import State
 
 __all__ = [
     "BeamResult",
@@ -98,8 +95,8 @@ def length_penalty(length: int, normalization: Normalization, alpha: float) -> f
 
 
 def beam_search(
-    step: DecoderStep,
-    state: State,
+    step: DecoderStep[StateT],
+    state: StateT,
     problem: DecodingProblem,
     options: BeamSearch,
     *,
@@ -143,24 +140,24 @@ def beam_search(
     history = History(problem.positions)
     ranking = _Ranking(rules, options, problem.positions, stop_early)
     beam = _first_beam(problem, options, trees, rules.constraints)
-    device = state[0].device if state else torch.device("cpu")
     length = 0
-    with torch.no_grad():
-        while len(beam.tokens):
-            stepped = step(torch.from_numpy(beam.tokens).to(device), state)
-            beam = beam._replace(covered=_cover(beam.covered, history.record_weights(stepped.weights)))
-            wanted = 2 * options.beam_size if trees else options.beam_size
-            chosen = _continue(stepped.log_probs, beam, length, rules, wanted)
-            if grown:
-                chosen = _grow(grown, chosen, beam, options.beam_size, rules.end)
-            kept = ranking.finish(chosen, beam, length)
-            if grown:
-                _give_up(grown, chosen, beam, kept, rules.end)
-            left = chosen.select(kept)
-            history.extend(left.parents, left.tokens, left.log_probs)
-            state = _follow(stepped.state, left.parents)
-            beam = _next_beam(beam, left, rules.constraints)
-            length += 1
+    while len(beam.tokens):
+        stepped = step(beam.tokens, state)
+        history.record_weights(stepped.weights)
+        beam = beam._replace(covered=_cover(beam.covered, stepped.weights))
+        wanted = 2 * options.beam_size if trees else options.beam_size
+        chosen = _continue(stepped.log_probs, beam, length, rules, wanted)
+        if grown:
+            chosen = _grow(grown, chosen, beam, options.beam_size, rules.end)
+        kept = ranking.finish(chosen, beam, length)
+        if grown:
+            _give_up(grown, chosen, beam, kept, rules.end)
+        left = chosen.select(kept)
+        history.extend(left.parents, left.tokens, left.log_probs)
+        unchanged = len(left.parents) == len(beam.tokens) and bool((left.parents == np.arange(len(beam.tokens))).all())
+        state = stepped.state if unchanged else step.select(stepped.state, left.parents)
+        beam = _next_beam(beam, left, rules.constraints)
+        length += 1
     if not all(ranking.ranked):
         raise RecurraError(
             "no output that has all that is required is found; require less, or take a larger `beam_size`"
@@ -243,14 +240,6 @@ def _next_beam(beam: _Beam, left: _Continuations, constraints: Constraints | Non
     return _Beam(sentences, left.tokens, left.totals, covered, written, left.nodes, progress)
 
 
-def _follow(state: State, parents: IntArray) -> State:
-    """The state of the rows that are gone on from."""
-    rows = state[0].shape[1] if state else 0
-    if len(parents) == rows and (parents == np.arange(rows)).all():
-        return state
-    return select_rows(state, torch.from_numpy(parents).to(state[0].device)) if state else state
-
-
 def _cover(covered: DoubleArray | None, weights: FloatArray | None) -> DoubleArray | None:
     """The sums of weights with those of one more step."""
     if covered is None:
@@ -260,7 +249,7 @@ def _cover(covered: DoubleArray | None, weights: FloatArray | None) -> DoubleArr
     return covered + weights
 
 
-def _continue(log_probs: Tensor, beam: _Beam, length: int, rules: OutputRules, count: int) -> _Continuations:
+def _continue(log_probs: LogProbs, beam: _Beam, length: int, rules: OutputRules, count: int) -> _Continuations:
     """The `count` best continuations of each sentence, or of each bank of each sentence, by their sums."""
     constraints, sentences = rules.constraints, beam.sentences
     if constraints is None or beam.progress is None:

@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from recurra.arrays import BoolArray, DoubleArray, FloatArray, IntArray
 from recurra.decoding.constraints import Constraints, Required
+from recurra.decoding.step import LogProbs
 from recurra.errors import NOT_NUMBERS, RecurraError
-
-BLOCK = 64
-"""Tokens of which `most_probable` first considers the largest only."""
 
 IMPOSSIBLE = -1e6
 """What a log-probability of -inf counts in sums, nats: what follows a forced but impossible token still compares."""
@@ -49,12 +45,13 @@ class DecodingProblem:
         positions: how many positions of each sentence are real, the rest being padding; None where all are.
         prefixes: forced beginning of each sentence's output, which no other rule applies to; None for none.
         suppressed: tokens that are never written, such as padding.
+        barred: further ones for each sentence; None for none.
         required: what must be in each sentence's output, see `constraints`; where it needs more tokens than the limit
             leaves after the prefix, the limit is raised. None for nothing.
 
     Raises:
-        ValueError: if the numbers of limits, positions, prefixes and what is required differ, a limit is below 0, or a
-            prefix holds the end.
+        ValueError: if the numbers of limits, positions, prefixes, what is required and what is barred differ, a limit
+            is below 0, or a prefix holds the end.
     """
 
     start: int
@@ -64,9 +61,15 @@ class DecodingProblem:
     prefixes: Sequence[Sequence[int]] | None = None
     suppressed: Sequence[int] = ()
     required: Sequence[Required] | None = None
+    barred: Sequence[Sequence[int]] | None = None
 
     def __post_init__(self) -> None:
-        lists = {"positions": self.positions, "prefixes": self.prefixes, "lists of what is required": self.required}
+        lists = {
+            "positions": self.positions,
+            "prefixes": self.prefixes,
+            "lists of what is required": self.required,
+            "lists of what is barred": self.barred,
+        }
         for name, given in lists.items():
             if given is not None and len(given) != len(self.limits):
                 raise ValueError(f"there are {len(self.limits)} limits, but {len(given)} {name}")
@@ -94,6 +97,7 @@ class OutputRules:
         # By token; the last entry stands for all that are larger.
         self._is_excluded = np.zeros(self.excluded[-1] + 2, dtype=np.bool_)
         self._is_excluded[self.excluded] = True
+        self._barred = problem.barred if problem.barred and any(problem.barred) else None
         self.constraints = Constraints(problem.required) if problem.required and any(problem.required) else None
         lengths = np.array([len(prefix) for prefix in prefixes], dtype=np.int64)
         needed = lengths if self.constraints is None else lengths + self.constraints.fewest
@@ -114,25 +118,36 @@ class OutputRules:
         tokens: IntArray = np.where(length < self.limits[sentences], self._prefixes[sentences, column], self.end)
         return tokens
 
-    def without_repeats(self, log_probs: Tensor, written: IntArray | None) -> Tensor:
-        """Log-probabilities with -inf for every token that would end a run for the second time.
+    def impossible(self, sentences: IntArray, written: IntArray | None) -> tuple[IntArray, IntArray]:
+        """What must not come next, beside what is suppressed everywhere.
 
         Args:
-            log_probs: `(rows, vocabulary_size)`; not changed.
+            sentences: number of each row's, `(rows,)`.
             written: the tokens so far, `(rows, length)`; None where repeats are allowed.
+
+        Returns:
+            Rows and tokens, `(pairs,)` each: what is barred from the row's sentence, and what would end a run for the
+            second time.
         """
+        rows, tokens = self._repeats(written)
+        if self._barred:
+            pairs = [(row, token) for row, n in enumerate(sentences.tolist()) for token in self._barred[n]]
+            barred = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+            rows, tokens = np.concatenate([rows, barred[:, 0]]), np.concatenate([tokens, barred[:, 1]])
+        return rows, tokens
+
+    def _repeats(self, written: IntArray | None) -> tuple[IntArray, IntArray]:
+        """Rows and the tokens that would end a run in them for the second time."""
         if written is None or written.shape[1] < self.no_repeat_ngram_size:
-            return log_probs
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         runs = np.lib.stride_tricks.sliding_window_view(written, self.no_repeat_ngram_size, axis=1)
         last = written[:, written.shape[1] - self.no_repeat_ngram_size + 1 :]
         rows, positions = np.nonzero((runs[:, :, :-1] == last[:, None]).all(axis=2))
-        index = torch.from_numpy(rows), torch.from_numpy(runs[rows, positions, -1])
-        never = torch.tensor(-torch.inf, dtype=log_probs.dtype, device=log_probs.device)
-        return log_probs.index_put([part.to(log_probs.device) for part in index], never)
+        return rows, runs[rows, positions, -1]
 
     def candidates(
         self,
-        log_probs: Tensor,
+        log_probs: LogProbs,
         sentences: IntArray,
         length: int,
         written: IntArray | None,
@@ -142,10 +157,10 @@ class OutputRules:
         """The most probable tokens that may come next, and the end if it may.
 
         Args:
-            log_probs: of the next token, `(rows, vocabulary_size)`.
+            log_probs: of the next token.
             sentences: number of each row's, `(rows,)`.
             length: tokens so far in every row.
-            written: the tokens so far, `(rows, length)`, for `without_repeats`.
+            written: the tokens so far, `(rows, length)`, for `impossible`.
             count: how many, beside the end and what occurs in what is required, are certain to be among them.
             met: whether each row has all that is required, `(rows,)`: others do not end. None where nothing is.
 
@@ -154,21 +169,20 @@ class OutputRules:
         """
         forced = self.forced(sentences, length)
         first = np.where(forced < 0, self.end, forced)[:, None]
-        own = log_probs.gather(1, torch.from_numpy(first).to(log_probs.device))
-        possible = self.without_repeats(log_probs, written)
+        rows, barred = self.impossible(sentences, written)
+        unforced = barred != first[rows, 0]  # what is forced comes whatever else is said of it
         named = np.empty((len(first), 0), dtype=np.int64) if met is None else self._named(sentences)
-        columns = min(count + len(self.excluded) + named.shape[1], log_probs.shape[1])
-        top, indices = most_probable(possible, columns)
-        most = indices.cpu().numpy()
+        columns = min(count + len(self.excluded) + named.shape[1], log_probs.vocabulary_size)
+        values, most = log_probs.without(rows[unforced], barred[unforced]).largest(
+            columns, np.concatenate([first, np.maximum(named, 0)], axis=1)
+        )
         tokens = np.concatenate([first, named, most], axis=1)
-        of_named = possible.gather(1, torch.from_numpy(np.maximum(named, 0)).to(log_probs.device))
-        values = torch.cat([own, of_named, top], dim=1).to("cpu", torch.float64).numpy()
         check_numbers(values)
 
         allowed = values > -np.inf
-        barred = self._is_excluded[np.minimum(tokens[:, 1:], len(self._is_excluded) - 1)] | (tokens[:, 1:] < 0)
-        barred[:, named.shape[1] :] |= (most[:, :, None] == named[:, None]).any(axis=2)  # they are there already
-        allowed[:, 1:] &= (forced < 0)[:, None] & ~barred
+        never = self._is_excluded[np.minimum(tokens[:, 1:], len(self._is_excluded) - 1)] | (tokens[:, 1:] < 0)
+        never[:, named.shape[1] :] |= (most[:, :, None] == named[:, None]).any(axis=2)  # they are there already
+        allowed[:, 1:] &= (forced < 0)[:, None] & ~never
         allowed[:, 0] &= length >= self.min_length
         allowed[:, 0] |= (forced >= 0) | ~allowed[:, 1:].any(axis=1)
         if met is not None:
@@ -179,36 +193,6 @@ class OutputRules:
         """The tokens that occur in what is required of each row, -1 for none."""
         assert self.constraints is not None
         return self.constraints.tokens[sentences]
-
-
-def most_probable(log_probs: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The `count` largest of each row, the largest first, and where they are: `torch.topk`, but faster on a CPU.
-
-    The largest are in the `count` blocks whose own largest are the largest, so most of a row is read only once.
-    Which of several equal ones are taken depends on their row alone.
-
-    Args:
-        log_probs: `(rows, vocabulary_size)`.
-        count: at most `vocabulary_size`.
-
-    Returns:
-        Values and indices, `(rows, count)` each.
-    """
-    rows, size = log_probs.shape
-    blocks = size // BLOCK
-    if log_probs.device.type != "cpu" or blocks < 4 * count:
-        top = log_probs.topk(count)
-        return top.values, top.indices
-    view = log_probs.unfold(1, BLOCK, BLOCK)
-    chosen = view.amax(dim=2).topk(count).indices
-    inside = view[torch.arange(rows)[:, None], chosen].flatten(1)
-    rest = log_probs[:, blocks * BLOCK :]
-    values, positions = torch.cat([inside, rest], dim=1).topk(count)
-    block = chosen.gather(1, (positions // BLOCK).clamp(max=count - 1))
-    indices = torch.where(
-        positions < count * BLOCK, block * BLOCK + positions % BLOCK, positions + (blocks - count) * BLOCK
-    )
-    return values, indices
 
 
 def check_numbers(log_probs: DoubleArray | FloatArray) -> None:

@@ -2,71 +2,50 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from recurra.arrays import IntArray
 from recurra.decoding.step import DecoderStep, StepOutput
-from recurra.models.cells import State
+
+States = tuple[Any, ...]
+"""The state of each member."""
 
 
-def join(states: Sequence[State]) -> State:
-    """The states of some models as one: their tensors one after another."""
-    return tuple(part for state in states for part in state)
-
-
-def split(state: State, parts: Sequence[int]) -> list[State]:
-    """The states that were joined.
-
-    Args:
-        state: the joined one.
-        parts: how many tensors each model's has.
-
-    Raises:
-        ValueError: if there are more or fewer tensors.
-    """
-    if sum(parts) != len(state):
-        raise ValueError(f"a joined state of {len(state)} tensors cannot be split into {list(parts)}")
-    ends = [sum(parts[: index + 1]) for index in range(len(parts))]
-    return [state[end - count : end] for end, count in zip(ends, parts, strict=True)]
-
-
-def ensemble(steps: Sequence[DecoderStep], parts: Sequence[int]) -> DecoderStep:
+class Ensemble:
     """One step of several models that share their tokens: what comes next by the mean of their probabilities.
 
     The weights are the mean of those of the members that have some; they must attend to the same positions.
 
     Args:
-        steps: the members', at least one.
-        parts: how many tensors each member's state has; the step takes and gives the joined state.
+        members: at least one, all computed with the same library.
 
     Raises:
-        ValueError: if there is no member, there are more or fewer parts, or (from the step) the members' vocabularies
-            or positions differ.
+        ValueError: if there is no member, or (from the step) the members' vocabularies or positions differ.
     """
-    if not steps or len(parts) != len(steps):
-        raise ValueError(f"an ensemble needs members, and parts of each: there are {len(steps)} and {len(parts)}")
 
-    def step(tokens: Tensor, state: State) -> StepOutput:
-        each = [member(tokens, part) for member, part in zip(steps, split(state, parts), strict=True)]
-        log_probs = _log_mean([stepped.log_probs for stepped in each])
+    def __init__(self, members: Sequence[DecoderStep[Any]]) -> None:
+        if not members:
+            raise ValueError("an ensemble needs members")
+        self._members = members
+
+    def __call__(self, tokens: IntArray, state: States) -> StepOutput[States]:
+        """See `DecoderStep`."""
+        each = [member(tokens, part) for member, part in zip(self._members, state, strict=True)]
+        first, *others = (stepped.log_probs for stepped in each)
+        _require_alike([log_probs.vocabulary_size for log_probs in (first, *others)], "vocabularies")
         attended = [stepped.weights for stepped in each if stepped.weights is not None]
-        weights = torch.stack(_alike(attended, "positions")).mean(dim=0) if attended else None
-        return StepOutput(log_probs, join([stepped.state for stepped in each]), weights)
+        _require_alike([weights.shape for weights in attended], "positions")
+        weights = np.mean(attended, axis=0) if attended else None
+        return StepOutput(first.mean(others), tuple(stepped.state for stepped in each), weights)
 
-    return step
-
-
-def _log_mean(log_probs: Sequence[Tensor]) -> Tensor:
-    """The logarithm of the mean probability, never above 0."""
-    stacked = torch.stack(_alike(log_probs, "vocabularies"))
-    return (stacked.logsumexp(dim=0) - math.log(len(log_probs))).clamp(max=0)
+    def select(self, state: States, rows: IntArray) -> States:
+        """See `DecoderStep`."""
+        return tuple(member.select(part, rows) for member, part in zip(self._members, state, strict=True))
 
 
-def _alike(tensors: Sequence[Tensor], what: str) -> list[Tensor]:
-    shapes = [tuple(tensor.shape) for tensor in tensors]
-    if len(set(shapes)) > 1:
-        raise ValueError(f"the members of an ensemble differ in their {what}: {shapes}")
-    return list(tensors)
+def _require_alike(sizes: Sequence[object], what: str) -> None:
+    if len(set(sizes)) > 1:
+        raise ValueError(f"the members of an ensemble differ in their {what}: {list(sizes)}")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from torch import Tensor
 
 from recurra.arrays import DoubleArray, FloatArray, IntArray
 
@@ -68,13 +67,10 @@ class History:
         self._extensions: list[_Extension] = []
         self._weights: list[FloatArray] = []
 
-    def record_weights(self, weights: Tensor | None) -> FloatArray | None:
-        """Keep what the present rows attended to in this step, `(rows, positions)`; returned as an array."""
-        if weights is None:
-            return None
-        # A copy: the step may use its tensor again.
-        self._weights.append(np.array(weights.float().cpu().numpy()))
-        return self._weights[-1]
+    def record_weights(self, weights: FloatArray | None) -> None:
+        """Keep what the present rows attended to in this step, `(rows, positions)`."""
+        if weights is not None:
+            self._weights.append(weights.copy())  # the step may use its array again
 
     def extend(self, parents: IntArray, tokens: IntArray, log_probs: DoubleArray) -> None:
         """Go on to new rows, `(rows,)` each: the row before, the token that was added, and its log-probability."""

@@ -12,7 +12,6 @@ import numpy as np
 from recurra.arrays import FloatArray, IntArray
 from recurra.config import Options, Range
 from recurra.errors import NOT_NUMBERS, OptionError, RecurraError
-from recurra.kernels.sampling import draw
 
 StateT = TypeVar("StateT")
 TokenStep = Callable[[int, StateT], tuple[FloatArray, StateT]]
@@ -96,6 +95,8 @@ def sample_tokens(
     Raises:
         RecurraError: if the logits hold NaN or infinity.
     """
+    from recurra.kernels.sampling import draw  # Numba takes a while to load, and most that know the options do not draw
+
     temperature = 0.0 if sampling.greedy else sampling.temperature
     weights, keys = np.empty(len(logits), np.float32), np.empty(len(logits), np.int32)
     while True:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import torch
-from torch import Tensor
-
-from recurra.data.buckets import pad
-from recurra.data.tokenizer import Tokens
 from recurra.decoding.beam_search import BeamResult, BeamSearch, beam_search
 from recurra.decoding.candidates import DecodingProblem
 from recurra.decoding.constraints import Required, fewest_tokens
-from recurra.decoding.decoder_step import decoder_step
-from recurra.decoding.ensemble import ensemble, join
+from recurra.decoding.ensemble import Ensemble
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.sampling import Sampling
 from recurra.decoding.sequence_sampling import sample_sequences
-from recurra.decoding.step import DecoderStep, StepOutput
+from recurra.decoding.step import DecoderStep
 from recurra.errors import OptionError
-from recurra.models.cells import State
-from recurra.models.decoder import Writer
-from recurra.models.encoder_decoder import Encoded, EncoderDecoder
-from recurra.models.weight_layout import with_contiguous_input_weights
 
 MAX_BATCH = 128
 """Sources decoded at once ..."""
@@ -55,17 +45,26 @@ class Target(Protocol):
         """Tokens that are never written."""
 
 
-Encode = Callable[[Any, Sequence[int]], Encoded]
-"""A network reads the sources with these indices, all at once."""
+class Reader(Protocol):
+    """A network and the sources it reads, whatever it is computed with."""
+
+    @property
+    def attends(self) -> bool:
+        """Whether it has attention."""
+
+    def begin(self, batch: Sequence[int]) -> tuple[DecoderStep[Any], Any]:
+        """The step before some of the sources, by their indices, and its first state, a row a source."""
+
+    def for_many(self) -> Reader:
+        """The same, made ready for many sources where that pays."""
 
 
 class Request(NamedTuple):
     """What outputs are asked for.
 
     Attributes:
-        networks: those that write together, by the mean of their probabilities; at least one.
+        readers: those that write together, by the mean of their probabilities; at least one.
         positions: length of each source, as the decoder attends to it.
-        encode: how a network reads some of the sources.
         target: what is written.
         limits: the longest output of each source, in tokens.
         prefixes: forced beginning of each output.
@@ -73,9 +72,8 @@ class Request(NamedTuple):
         suppressed: tokens that each output must not have; None for those of the target only.
     """
 
-    networks: Sequence[Writer]
+    readers: Sequence[Reader]
     positions: Sequence[int]
-    encode: Encode
     target: Target
     limits: Sequence[int]
     prefixes: Sequence[Sequence[int]]
@@ -92,6 +90,7 @@ class Request(NamedTuple):
             prefixes=[self.prefixes[index] for index in batch],
             suppressed=self.target.unwritable,
             required=None if self.required is None else [self.required[index] for index in batch],
+            barred=None if self.suppressed is None else [self.suppressed[index] for index in batch],
         )
 
     def widths(self, beam_size: int) -> list[int]:
@@ -101,17 +100,6 @@ class Request(NamedTuple):
         return [beam_size * (1 + fewest_tokens(each)) for each in self.required]
 
 
-def token_encoder(sources: Sequence[Tokens]) -> Encode:
-    """How encoder-decoders read sources that are tokens, each with its end."""
-
-    def encode(network: EncoderDecoder, batch: Sequence[int]) -> Encoded:
-        padded = pad([sources[index] for index in batch])
-        device = network.decoder.output.weight.device
-        return network.encode(torch.from_numpy(padded.tokens).to(device), torch.from_numpy(padded.mask).to(device))
-
-    return encode
-
-
 def search_all(request: Request, options: BeamSearch, trees: bool = False) -> list[BeamResult]:
     """The best outputs of each source; see `beam_search`.
 
@@ -119,7 +107,7 @@ def search_all(request: Request, options: BeamSearch, trees: bool = False) -> li
         OptionError: if a beam is too wide for a source as long.
     """
     widths = request.widths(options.beam_size)
-    if any(network.decoder.attention for network in request.networks):
+    if any(reader.attends for reader in request.readers):
         for positions, limit, width in zip(request.positions, request.limits, widths, strict=True):
             require_room(positions, limit, options.beam_size, width // options.beam_size)
     request = _faster(request)
@@ -179,10 +167,10 @@ def draw_all(request: Request, options: BeamSearch, sampling: Sampling, indices:
 
 
 def _faster(request: Request) -> Request:
-    """The same request, its networks laid out for small batches where that is worth a copy."""
+    """The same request, its networks made ready for many sources if there are many."""
     if len(request.positions) <= MAX_BATCH:
         return request
-    return request._replace(networks=[with_contiguous_input_weights(network) for network in request.networks])
+    return request._replace(readers=[reader.for_many() for reader in request.readers])
 
 
 def _batches(lengths: Sequence[int], widths: Sequence[int]) -> Iterator[list[int]]:
@@ -199,30 +187,7 @@ def _batches(lengths: Sequence[int], widths: Sequence[int]) -> Iterator[list[int
         yield batch
 
 
-def _first_step(request: Request, batch: Sequence[int]) -> tuple[DecoderStep, State]:
+def _first_step(request: Request, batch: Sequence[int]) -> tuple[DecoderStep[Any], Any]:
     """The step of one or several networks before a batch of sources, and its first state."""
-    steps, states = [], []
-    with torch.no_grad():
-        for network in request.networks:
-            step, state = decoder_step(network.decoder, request.encode(network, batch))
-            steps.append(step)
-            states.append(state)
-    step = steps[0] if len(steps) == 1 else ensemble(steps, [len(state) for state in states])
-    if request.suppressed is not None and any(request.suppressed):
-        step = _without(step, [request.suppressed[index] for index in batch])
-    return step, join(states)
-
-
-def _without(step: DecoderStep, suppressed: Sequence[Sequence[int]]) -> DecoderStep:
-    """The same step, but some tokens cannot come in the outputs of each source; see `decoder_step` for its state."""
-
-    def stepped(tokens: Tensor, state: State) -> StepOutput:
-        found = step(tokens, state)
-        barred = [(row, token) for row, source in enumerate(state[-1][0].tolist()) for token in suppressed[source]]
-        if not barred:
-            return found
-        index = torch.tensor(barred, device=found.log_probs.device).unbind(dim=1)
-        never = torch.tensor(-torch.inf, dtype=found.log_probs.dtype, device=found.log_probs.device)
-        return found._replace(log_probs=found.log_probs.index_put(index, never))
-
-    return stepped
+    steps, states = zip(*(reader.begin(batch) for reader in request.readers), strict=True)
+    return (steps[0], states[0]) if len(steps) == 1 else (Ensemble(steps), states)

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from recurra.arrays import DoubleArray, IntArray
 from recurra.decoding.candidates import IMPOSSIBLE, DecodingProblem, OutputRules, check_numbers
 from recurra.decoding.hypothesis import Ended, History, Hypothesis
 from recurra.decoding.sampling import Sampling, fresh_seed
-from recurra.decoding.step import DecoderStep, select_rows
-from recurra.kernels.sampling import draw
-from recurra.models.cells import State
+from recurra.decoding.step import DecoderStep, LogProbs, StateT
 
 
 def sample_sequences(
-    step: DecoderStep,
-    state: State,
+    step: DecoderStep[StateT],
+    state: StateT,
     problem: DecodingProblem,
     sampling: Sampling,
     *,
@@ -60,28 +56,26 @@ def sample_sequences(
     written = np.empty((count, 0), dtype=np.int64)
     totals = np.zeros(count)
     tokens = np.full(count, problem.start, dtype=np.int64)
-    device = state[0].device if state else torch.device("cpu")
-    with torch.no_grad():
-        while len(sentences):
-            stepped = step(torch.from_numpy(tokens).to(device), state)
-            history.record_weights(stepped.weights)
-            tokens, log_probs = _draw(stepped.log_probs, rules, sentences, written, sampling, generators)
-            totals = totals + np.maximum(log_probs, IMPOSSIBLE)
-            ends = tokens == problem.end
-            for row in np.flatnonzero(ends):
-                ended = Ended(float(totals[row]), written.shape[1], int(row), float(log_probs[row]))
-                outputs[int(sentences[row])] = ended
-            rows = np.flatnonzero(~ends)
-            tokens = tokens[rows]
-            history.extend(rows, tokens, log_probs[rows])
-            state = stepped.state if not ends.any() else select_rows(stepped.state, torch.from_numpy(rows).to(device))
-            sentences, totals = sentences[rows], totals[rows]
-            written = np.concatenate([written[rows], tokens[:, None]], axis=1)
+    while len(sentences):
+        stepped = step(tokens, state)
+        history.record_weights(stepped.weights)
+        tokens, log_probs = _draw(stepped.log_probs, rules, sentences, written, sampling, generators)
+        totals = totals + np.maximum(log_probs, IMPOSSIBLE)
+        ends = tokens == problem.end
+        for row in np.flatnonzero(ends):
+            ended = Ended(float(totals[row]), written.shape[1], int(row), float(log_probs[row]))
+            outputs[int(sentences[row])] = ended
+        rows = np.flatnonzero(~ends)
+        tokens = tokens[rows]
+        history.extend(rows, tokens, log_probs[rows])
+        state = step.select(stepped.state, rows) if ends.any() else stepped.state
+        sentences, totals = sentences[rows], totals[rows]
+        written = np.concatenate([written[rows], tokens[:, None]], axis=1)
     return [history.read(outputs[sentence], sentence) for sentence in range(count)]
 
 
 def _draw(
-    log_probs: Tensor,
+    log_probs: LogProbs,
     rules: OutputRules,
     sentences: IntArray,
     written: IntArray,
@@ -89,13 +83,13 @@ def _draw(
     generators: Sequence[np.random.Generator],
 ) -> tuple[IntArray, DoubleArray]:
     """The next token of each row and its log-probability under the model, `(rows,)` each."""
+    from recurra.kernels.sampling import draw  # see `sampling`
+
     length = written.shape[1]
-    own = log_probs.to("cpu", torch.float32).numpy()
+    own = log_probs.numpy()
     check_numbers(own)
-    # A copy: the step's tensor is not ours to write on.
-    allowed = np.array(
-        rules.without_repeats(log_probs, written if rules.no_repeat_ngram_size else None).float().cpu().numpy()
-    )
+    allowed = own.copy()  # the step's array is not ours to write on
+    allowed[rules.impossible(sentences, written if rules.no_repeat_ngram_size else None)] = -np.inf
     allowed[:, rules.excluded] = -np.inf
     if length >= rules.min_length:
         allowed[:, rules.end] = own[:, rules.end]

@@ -1,43 +1,73 @@
-"""One step of a decoder: all that a search over whole sequences knows of a model."""
+"""One step of a decoder: all that a search over whole sequences knows of a model, whatever it is computed with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from torch import Tensor
+from recurra.arrays import DoubleArray, FloatArray, IntArray
 
-from recurra.models.cells import State
+StateT = TypeVar("StateT")
 
 
-class StepOutput(NamedTuple):
+class LogProbs(Protocol):
+    """Log-probabilities of the next token of each row, `(rows, vocabulary_size)`, wherever they are kept.
+
+    In nats, never above 0; -inf for what cannot come. None of the methods changes them.
+    """
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Tokens of each row."""
+
+    def without(self, rows: IntArray, tokens: IntArray) -> LogProbs:
+        """The same with -inf for some tokens: `tokens[n]` of the row `rows[n]`."""
+
+    def largest(self, count: int, named: IntArray) -> tuple[DoubleArray, IntArray]:
+        """Those of named tokens, and the `count` largest of each row, the largest first.
+
+        Which of several equal ones are taken depends on their row alone.
+
+        Args:
+            count: at most `vocabulary_size`.
+            named: tokens of each row, `(rows, columns)`.
+
+        Returns:
+            The log-probabilities of the named and of the largest, `(rows, columns + count)`, and which tokens the
+            largest are, `(rows, count)`.
+        """
+
+    def numpy(self) -> FloatArray:
+        """All of them as an array, which is not to be written to."""
+
+    def mean(self, others: Sequence[Any]) -> LogProbs:
+        """Those of the mean of these probabilities and of others of the same kind, never above 0."""
+
+
+class StepOutput(NamedTuple, Generic[StateT]):
     """What a decoder says after one more token of each row.
 
     Attributes:
-        log_probs: of the next token, `(rows, vocabulary_size)`, nats, never above 0; -inf for what cannot come.
-        state: after the token; a tuple of tensors whose dimension 1 is the rows.
+        log_probs: of the next token.
+        state: after the token.
         weights: what each row attends to in this step, `(rows, positions)`, exactly 0 at padding; None without
             attention.
     """
 
-    log_probs: Tensor
-    state: State
-    weights: Tensor | None
+    log_probs: LogProbs
+    state: StateT
+    weights: FloatArray | None
 
 
-DecoderStep = Callable[[Tensor, State], StepOutput]
-"""Takes the last tokens, `(rows,)` int64, and the state before them.
+class DecoderStep(Protocol[StateT]):
+    """A decoder, a step at a time.
 
-Rows come, go and are repeated between two steps: whatever belongs to a row must be in its state, if only the number of
-its sentence, `(1, rows)`.
-"""
-
-
-def select_rows(state: State, rows: Tensor) -> State:
-    """The state of some rows, in their order; a row may be named more than once.
-
-    Args:
-        state: tensors whose dimension 1 is the rows.
-        rows: numbers, int64, on the state's device.
+    Rows come, go and are repeated between two steps: whatever belongs to a row must be in its state, if only the number
+    of its sentence.
     """
-    return tuple(part.index_select(1, rows) for part in state)
+
+    def __call__(self, tokens: IntArray, state: StateT) -> StepOutput[StateT]:
+        """Read the last token of each row, `(rows,)`, on from the state before it, which is not changed."""
+
+    def select(self, state: StateT, rows: IntArray) -> StateT:
+        """The state of some rows, in their order; a row may be named more than once."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
@@ -10,30 +10,10 @@ from recurra.arrays import FloatArray
 from recurra.errors import OptionError
 from recurra.kernels.int8 import Int8Matrix, add_scaled_product
 from recurra.kernels.recurrence import affine, gru_gates, gru_step, lstm_gates, lstm_step, rnn_gates, rnn_step
-from recurra.runtime.cells import CellName
+from recurra.runtime.cells import CellName, LayerState, LayerWeights, state_parts
 
 Precision = Literal["float32", "int8"]
 """How many bits the weights have that are multiplied."""
-
-LayerState = tuple[FloatArray, ...]
-"""`(h,)` or `(h, c)`, each `(hidden_size,)`."""
-
-
-class LayerWeights(NamedTuple):
-    """The four weights of one layer, gates stacked as in PyTorch; see `models.cells`."""
-
-    weight_ih: FloatArray
-    weight_hh: FloatArray
-    bias_ih: FloatArray
-    bias_hh: FloatArray
-
-    def bias(self, cell: CellName) -> FloatArray:
-        """All there is to add to the gates, but for a GRU, which keeps the hidden state's own apart in `bias_hh`."""
-        return self.bias_ih.copy() if cell == "gru" else self.bias_ih + self.bias_hh
-
-    def without_inputs(self) -> LayerWeights:
-        """Those of a layer whose inputs have been multiplied already, and come as its bias."""
-        return self._replace(weight_ih=self.weight_ih[:, :0])
 
 
 class Layer(Protocol):
@@ -90,6 +70,20 @@ class Float32Layer:
             return (h_out,)
         rnn_step(inputs, h, self._weight, bias, np.empty_like(bias), h_out, self.cell == "rnn-relu")
         return (h_out,)
+
+
+def run_stream(
+    cell: CellName, weights: LayerWeights, inputs: FloatArray, state: LayerState | None
+) -> tuple[FloatArray, LayerState]:
+    """See `recurrent.Run`; of one sequence, `(1, T, I)`, in compiled steps."""
+    layer, hidden_size = Float32Layer(cell, weights.without_inputs()), weights.weight_hh.shape[1]
+    now = tuple(part[0] for part in state) if state else (np.zeros(hidden_size, np.float32),) * state_parts(cell)
+    outputs = np.empty((1, inputs.shape[1], hidden_size), np.float32)
+    nothing: FloatArray = np.empty(0, np.float32)
+    for time, gates in enumerate(inputs[0] @ weights.weight_ih.T + layer.bias):
+        now = layer.step(nothing, gates, now)
+        outputs[0, time] = now[0]
+    return outputs, tuple(part[None] for part in now)
 
 
 class Int8Layer:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from recurra.arrays import FloatArray
-from recurra.runtime.cells import GATE_COUNTS, CellName
-from recurra.runtime.layers import Layer, LayerState, LayerWeights, Output, Precision, kinds_of
+from recurra.runtime.cells import GATE_COUNTS, CellName, LayerState, LayerWeights
+from recurra.runtime.layers import Layer, Output, Precision, kinds_of
 from recurra.runtime.rules import RuleFeatures
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,14 @@ import numpy as np
 from recurra import modelfolder
 from recurra.arrayfile import Arrays, map_arrays
 from recurra.config import read_json
-from recurra.errors import RecurraError
+from recurra.errors import OptionError, RecurraError
 from recurra.modelfolder import CONFIG, VOCABULARY, WEIGHTS
+
+Weights = Mapping[str, np.ndarray[Any, Any]]
+"""Weights by name."""
+
+Shapes = dict[str, tuple[int, ...]]
+"""Their shapes by name."""
 
 _NUMBERS = ("float64", "float32", "float16", "int64", "int32", "uint8")
 """The types weights may have."""
@@ -49,6 +56,14 @@ class StoredModel:
         """Where the vocabulary comes from, for messages."""
         return str(self.folder / VOCABULARY)
 
+    @contextmanager
+    def damaged_configuration(self) -> Iterator[None]:
+        """Say of an option that is refused that the folder has it, as of any configuration no network is made by."""
+        try:
+            yield
+        except OptionError as error:
+            raise RecurraError(f"{self.config_file}: {error}; the file is damaged, copy the model again") from error
+
     def require_shapes(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
         """Refuse weights that are not those of the network that the configuration describes.
 
@@ -56,6 +71,11 @@ class StoredModel:
             RecurraError: if names or shapes are others.
         """
         require_shapes({name: array.shape for name, array in self.weights.items()}, shapes, str(self.folder / WEIGHTS))
+
+
+def within(weights: Weights, part: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The weights of a part, by the names they have within it."""
+    return {name.removeprefix(f"{part}."): array for name, array in weights.items() if name.startswith(f"{part}.")}
 
 
 def require_shapes(found: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], where: str) -> None:

@@ -96,7 +96,7 @@ def _fields(endpoint: Endpoint) -> str:
 
 def described(request: type[Request], upload: str | None = None) -> Iterator[tuple[str, str, str]]:
     """The fields of a request: name, what it may be, and what it does."""
-    said = field_docstrings(request)
+    said = field_docstrings(request)  # type: ignore[arg-type] # mypy takes __hash__ of its instances for its own
     for field, hint in zip(fields(request), hints_of(request).values(), strict=True):
         what = "the file, or base64 in JSON" if field.name == upload else _kinds(hint)
         if field.default is MISSING:

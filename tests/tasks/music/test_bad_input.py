@@ -322,11 +322,11 @@ class TestMissingPackages:
     REMEDY = "pip install 'recurra[music]'"
 
     def test_symusic(
-        self, train_refused: Refused, compose_refused: Refused, music_folder: Path, monkeypatch: pytest.MonkeyPatch
+        self, train_refused: Refused, compose_refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hide(monkeypatch, "symusic")
-        assert self.REMEDY in train_refused(music_folder / "tune-0.mid")
-        assert self.REMEDY in train_refused(music_folder)
+        (tmp_path / "a.abc").write_text("X:1\nK:C\nCDEF|\n")
+        assert self.REMEDY in train_refused(tmp_path / "a.abc")
         assert self.REMEDY in compose_refused("--bars", 1)
 
     def test_music21(self, train_refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,38 @@ class TestDemands:
         assert kinds(open_to(rules, draft)) == {TRACK, STEP}
         assert (TRACK, 1) not in open_to(rules, draft)
 
+    def test_nothing_begins_where_nothing_of_the_corpus_does(self) -> None:
+        notation = replace(BAND, velocity=False, onsets=((12, (0, 3)),), steps=(1, 2, 3, 12))
+        rules = PlanRules(plan(Controls(bars=1), notation))
+        draft = written(rules)
+        assert {value for kind, value in open_to(rules, draft) if kind == STEP} == {3, 12}
+        draft = written(rules, (STEP, 3))
+        assert kinds(open_to(rules, draft)) == {TRACK, STEP}
+        # From three there is no step to another quarter: any will do, but nothing begins on the way.
+        assert {value for kind, value in open_to(rules, draft) if kind == STEP} == {12}
+        draft = rules.after(draft, notation.number(STEP, 1))
+        assert kinds(open_to(rules, draft)) == {STEP}
+        given = Given((Note(4, 3, 60), Note(20, 3, 60)), 0)
+        rules = PlanRules(plan(Controls(bars=1), notation, given=given))
+        draft = written(rules, (STEP, 3), (STEP, 1))
+        assert open_to(rules, draft) == {(TRACK, 0)}, "what is given begins where it does, and alone"
+        draft = written(rules, (STEP, 3), (STEP, 1), (TRACK, 0), (PITCH, 0), (DURATION, 3))
+        assert kinds(open_to(rules, draft)) == {STEP}
+
+    def test_places_are_those_of_the_metre(self) -> None:
+        notation = replace(SOLO, meters=((6, 8), (1, 8)), onsets=((6, (0,)), (18, (12,))))
+        course = plan(Controls(bars=1, pickup="1"), notation)
+        assert [tick for tick in range(42) if course.may_begin(tick)] == [0, 18, 36]
+        other = plan(Controls(bars=1), replace(notation, meters=((4, 4), (1, 8))))
+        assert [tick for tick in range(48) if other.may_begin(tick)] == [0, 12, 24, 36], "a metre without any notes"
+
+    def test_in_frames_what_sounds_may_go_on_where_nothing_begins(self) -> None:
+        rules = PlanRules(plan(Controls(bars=1), replace(FRAMES, steps=(6,), frame=6, onsets=((12, (0,)),))))
+        draft = written(rules, (PITCH, 2), (PITCH, 4), (STEP, 6))
+        assert open_to(rules, draft) == {(PITCH, 2), (PITCH, 4), (STEP, 6)}
+        draft = written(rules, (PITCH, 2), (PITCH, 4), (STEP, 6), (PITCH, 4), (STEP, 6))
+        assert len([kind for kind, _ in open_to(rules, draft) if kind == PITCH]) == FRAMES.pitches
+
     def test_a_given_note_must_be_said_when_it_is_due(self) -> None:
         voice = Given((Note(12, 7, 62, 80, 0), Note(12, 24, 64, 80, 0)), 0)
         rules = PlanRules(plan(Controls(bars=1), replace(BAND, velocity=False), given=voice))

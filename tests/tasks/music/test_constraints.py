@@ -57,6 +57,54 @@ def refused(controls: Controls, notation: Notation = BAND, **options: Any) -> st
     return message
 
 
+JIGS = replace(
+    SOLO, meters=((6, 8), (1, 8), (3, 16), (3, 4), (1, 4)), pickups=((-1, 0, 1), (1, 0, 2), (2, 0, 1), (-1, 3, 5))
+)
+"""Of four pieces in 6/8 two begin with an eighth and one with a dotted eighth, of five in 3/4 none with anything."""
+
+
+class TestPickups:
+    @pytest.mark.parametrize(("text", "meter", "ticks"), [
+        ("1", None, 6), (" 1.5 ", None, 9), ("3/2", None, 9), ("none", None, 0), ("NONE", None, 0), ("2", None, 12),
+        ("1", "3/4", 12), ("1/2", "3/4", 6), ("0.75", "3/4", 9),
+    ])  # fmt: skip
+    def test_are_beats_before_the_first_whole_bar(self, text: str, meter: str | None, ticks: int) -> None:
+        made = plan(Controls(bars=2, pickup=text, meter=meter), JIGS)
+        bar = made.meters[-1].bar
+        lines = [0, bar, 2 * bar] if not ticks else [0, ticks, ticks + bar, ticks + 2 * bar]
+        assert list(made.bar_lines) == lines
+        assert made.meters[-1] == Meter(ticks, *((3, 4) if meter else (6, 8)))
+        assert len(made.meters) == 1 + (ticks > 0)
+
+    def test_are_as_frequent_as_in_the_corpus(self) -> None:
+        chances = (np.arange(1000) + 0.5) / 1000
+        firsts = [plan(Controls(bars=1), JIGS, uniform=float(chance)).meters[0].bar for chance in chances]
+        assert {ticks: firsts.count(ticks) for ticks in set(firsts)} == {6: 500, 9: 250, 36: 250}
+        waltzes = {plan(Controls(bars=1, meter="3/4"), JIGS, uniform=float(chance)).meters for chance in chances}
+        assert waltzes == {(Meter(0, 3, 4),)}
+        assert plan(Controls(bars=1), JIGS).meters == (Meter(0, 6, 8),), "by itself a plan has none"
+        assert plan(Controls(bars=1, pickup="none"), JIGS, uniform=0.0).meters == (Meter(0, 6, 8),)
+
+    def test_belong_to_the_first_chord_and_are_not_counted(self) -> None:
+        made = plan(Controls(pickup="1", chords="C | F"), JIGS)
+        assert [tick for tick, _ in made.harmony[:3]] == [0, 6 + 36, 6 + 72]
+        assert made.harmony[0][1] == {0, 4, 7}
+        assert len(made.bar_lines) == 1 + 1 + 16
+
+    @pytest.mark.parametrize("text", ["6", "0", "-1", "1/0", "x", "", "7", "1e3", "1/2/3", "0.0"])
+    def test_that_are_none_are_refused(self, text: str) -> None:
+        assert "is not a part of a bar of 6/8" in refused(Controls(pickup=text), JIGS)
+
+    def test_that_cannot_be_written_are_refused(self) -> None:
+        message = refused(Controls(pickup="1/3"), JIGS)
+        assert message == "`pickup` 1/3 is one this model cannot write; its pickups are: 1, 3/2, 2"
+        assert refused(Controls(pickup="1"), replace(FRAMES, meters=((6, 8), (1, 8)))).endswith("its pickups are: none")
+        begun = piece([Note(0, 12, 60)], 1)
+        assert "`prime` has its own beginning" in refused(Controls(pickup="1"), SOLO, prime=begun)
+        given = Given((Note(0, 12, 60),), 0)
+        assert "`melody` has its own beginning" in refused(Controls(pickup="none"), SOLO, given=given)
+
+
 class TestPitches:
     @pytest.mark.parametrize(
         ("text", "number"),

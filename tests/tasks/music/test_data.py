@@ -11,10 +11,12 @@ import pytest
 
 from recurra.errors import OptionError, RecurraError
 from recurra.tasks.music import chorales
-from recurra.tasks.music.data import READERS, Collection, open_pieces
+from recurra.tasks.music.config import Config
+from recurra.tasks.music.data import MAX_REPAIRED, READERS, Collection, describe, open_pieces, opened, read_data
 from recurra.tasks.music.io.midi import write_midi
+from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.io.scores import read_score
-from recurra.tasks.music.pieces import Note, Piece, Track
+from recurra.tasks.music.pieces import Note, Piece, Tempo, Track
 
 PIECE = Piece("one", (Track("Flute", 73),), (Note(0, 12, 60), Note(12, 6, 62)), 18)
 ABC = "X:1\nT:Tune\nM:2/4\nL:1/4\nK:C\n{c}CD|EF|\n"
@@ -31,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     (folder / "a.abc").write_text(ABC)
     (folder / "d.krn").write_text(KERN)
     (folder / "e.json").write_text("[[[60], [62]], [[64]]]")
-    (folder / "f.mid").write_bytes((folder / "b.mid").read_bytes()[:-9])
+    (folder / "f.mid").write_bytes((folder / "b.mid").read_bytes()[:20])
     (folder / "g.json").write_text("{}")
     (folder / "notes.txt").write_text("no")
     (folder / "cover.png").write_bytes(b"\x89PNG")
@@ -45,7 +47,7 @@ def test_a_folder_gives_its_music_in_order_and_names_what_it_leaves_out(folder: 
     assert collection.name == "music"
     assert len(collection.skipped) == 3
     assert any("2 file(s) left out that are not .mid," in reason for reason in collection.skipped)
-    assert any("f.mid is damaged or cut off" in reason for reason in collection.skipped)
+    assert any("f.mid holds no notes" in reason for reason in collection.skipped)
     assert any("g.json does not hold a list of pieces" in reason for reason in collection.skipped)
     assert collection.left_out == {"grace notes": 1}
     assert collection.pieces[1].notes == PIECE.notes
@@ -81,9 +83,9 @@ def test_the_digest_is_of_the_music_alone(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_single_broken_file_is_an_error(folder: Path) -> None:
-    with pytest.raises(RecurraError, match=r"f\.mid is damaged"):
+    with pytest.raises(RecurraError, match=r"f\.mid holds no notes"):
         open_pieces([folder / "f.mid"])
-    with pytest.raises(RecurraError, match=r"no readable music in .*: .*f\.mid is damaged"):
+    with pytest.raises(RecurraError, match=r"no readable music in .*: .*f\.mid holds no notes"):
         open_pieces([folder / "f.mid", folder / "g.json"])
     several = open_pieces([folder / "f.mid", folder / "b.mid"])
     assert (len(several.pieces), len(several.skipped), several.name) == (1, 1, "f.mid and 1 more")
@@ -148,7 +150,7 @@ def test_a_source_need_not_be_in_a_list(folder: Path) -> None:
 
 def test_every_known_ending_has_a_reader() -> None:
     assert list(READERS) == [
-        ".mid", ".midi", ".kar", ".musicxml", ".xml", ".mxl", ".abc", ".krn", ".json",
+        ".mid", ".midi", ".kar", ".rmi", ".musicxml", ".xml", ".mxl", ".abc", ".krn", ".json",
     ]  # fmt: skip
 
 
@@ -201,8 +203,55 @@ def test_all_chorales() -> None:
 def test_missing_packages_are_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "symusic", None)
     monkeypatch.setitem(sys.modules, "music21", None)
-    for name in ("b.mid", "a.abc"):
+    for name in ("d.krn", "a.abc"):
         with pytest.raises(RecurraError, match=r"pip install 'recurra\[music\]'"):
             open_pieces([folder / name])
     assert json.loads((folder / "e.json").read_text())
     assert len(open_pieces([folder / "e.json"]).pieces) == 2, "piano rolls need neither"
+    assert open_pieces([folder / "b.mid"]).pieces[0].notes == PIECE.notes, "nor do MIDI files"
+
+
+def test_what_was_repaired_is_told_file_by_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = (folder / "b.mid").read_bytes()
+    for index in range(MAX_REPAIRED + 2):
+        (folder / "deep" / f"cut-{index:02}.mid").write_bytes(good[:-1])
+    (folder / "f.mid").write_bytes(good + b"rubbish")
+    collection = opened(folder, 12, Reading())
+    assert len(collection.repaired) == MAX_REPAIRED + 3
+    assert "cut-00.mid: track 1 is cut off" in collection.repaired
+    assert any(sentence.startswith("f.mid: 7 bytes") for sentence in collection.repaired)
+    told = capsys.readouterr().err.splitlines()
+    assert told == collection.told()
+    assert sum(line.startswith("repaired: ") for line in told) == MAX_REPAIRED + 1
+    assert "repaired: 3 files more" in told
+    assert "left out: 1 grace notes" in told
+    assert any(line.startswith("left out: ") and "g.json does not hold" in line for line in told)
+    strict = open_pieces(folder, reading=Reading(strict=True))
+    assert strict.repaired == ()
+    assert sum("cut off; leave out `strict`" in reason for reason in strict.skipped) == MAX_REPAIRED + 2
+
+
+SCORE = """<score-partwise><part-list><score-part id="P1"><part-name>TITLE</part-name></score-part></part-list>
+<part id="P1"><measure number="1"><attributes><divisions>1</divisions></attributes><note><pitch><step>C</step>
+<octave>4</octave></pitch><duration>4</duration></note></measure></part></score-partwise>"""
+
+
+def test_the_charset_reaches_all_readers_of_text(folder: Path) -> None:
+    title = "Прощание"
+    (folder / "a.abc").write_bytes(f"X:1\nT:{title}\nK:C\nCDEF|\n".encode("cp1251"))
+    (folder / "d.xml").write_bytes(SCORE.replace("TITLE", title).encode("cp1251"))
+    write_midi(replace(PIECE, tracks=(Track("@@@@@@@@"),)), folder / "b.mid")
+    (folder / "b.mid").write_bytes((folder / "b.mid").read_bytes().replace(b"@@@@@@@@", title.encode("cp1251")))
+    reading = Reading(charset="cp1251")
+    abc, midi, score = (open_pieces(folder / name, reading=reading).pieces[0] for name in ("a.abc", "b.mid", "d.xml"))
+    assert (abc.name, midi.tracks[0].name, score.tracks[0].name) == (f"a.abc ({title})", title, title)
+
+
+def test_what_training_does_not_learn_is_told() -> None:
+    notes = tuple(Note(6 * place, 6, 60 + place % 5) for place in range(100))
+    piece = Piece("one", (Track(),), notes, 600, tempos=(Tempo(0, 90.0), Tempo(12, 100.0), Tempo(24, 90.0)))
+    other = replace(piece, name="two", left_out={"lyrics": 3})
+    data = read_data([piece] * 3, [other], Config())
+    assert "left out: 8 changes of tempo" in data.told
+    assert "left out: 3 lyrics (of the validation part)" in data.told
+    assert describe(data)[:-1] == data.told

@@ -64,6 +64,8 @@ def notations(draw: st.DrawFn) -> Notation:
         frame=frame,
         tempo=draw(st.floats(1, 1000)),
         program=draw(st.integers(0, 127)),
+        onsets=draw(st.sampled_from([(), ((6, (0,)), (12, (0, 4, 11)))])),
+        pickups=draw(st.sampled_from([(), ((-1, 0, 3), (0, 0, 1))])),
     )
 
 
@@ -92,6 +94,9 @@ HOSTILE: list[tuple[str, Any]] = [
     ("steps", []), ("steps", [0]), ("steps", [-12]), ("steps", [10**30]), ("steps", None),
     ("frame", 12), ("frame", -3), ("frame", 10**9),
     ("tempo", 0), ("tempo", float("nan")), ("tempo", float("inf")), ("tempo", 10**400), ("tempo", "fast\nslow"),
+    ("onsets", {"12": []}), ("onsets", {"12": [0, 12]}), ("onsets", {"0": [0]}), ("onsets", [3]),
+    ("pickups", [[-2, 0, 1]]), ("pickups", [[0, 2, 1]]), ("pickups", [[2, 0, 1]]), ("pickups", [[0, 1, 0]]),
+    ("pickups", 3), ("pickups", [[0, 1]]), ("onsets", {"12": ["x"]}), ("onsets", {"a": [0]}),
     ("program", 128), ("program", -1), ("program", None),
 ]  # fmt: skip
 

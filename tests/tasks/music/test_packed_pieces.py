@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recurra.errors import RecurraError
 from recurra.tasks.music.packed_pieces import DTYPES, NOTES, pack, unpack
-from recurra.tasks.music.pieces import MIDDLE_VELOCITY, Meter, Note, Piece, Track
+from recurra.tasks.music.pieces import MIDDLE_VELOCITY, PLAYED_METER, PLAYED_TEMPO, Meter, Note, Piece, Track
 
 TWO = (
     Piece(
@@ -46,6 +46,22 @@ def test_what_is_not_kept() -> None:
     loud = replace(TWO[0], notes=(Note(0, 6, 60, 127),), tracks=(Track("flute", 73),), left_out={"lyrics": 3})
     (back,) = unpack(pack([loud]), ["other"])
     assert back == Piece("other", (Track("", 73),), (Note(0, 6, 60),), 48)
+
+
+def played(*velocities: int) -> Piece:
+    notes = tuple(Note(10 * index, 10, 60, velocity) for index, velocity in enumerate(velocities))
+    length = 10 * len(notes)
+    return Piece("p", (Track(),), notes, length, (PLAYED_METER,), (PLAYED_TEMPO,), performance=True)
+
+
+def test_of_performances_velocities_are_kept() -> None:
+    corpus = [played(1, 127), played(64)]
+    assert list(unpack(pack(corpus), ["p", "p"])) == corpus
+    with pytest.raises(RecurraError, match="a piece with 300 as its velocity cannot be stored"):
+        pack([played(300)])
+    for velocities in (np.array([1, 127], np.uint8), np.array([1, 128, 3], np.uint8), np.array([0, 1, 3], np.uint8)):
+        with pytest.raises(RecurraError, match=r"'velocity' (is of another type or length|has a value that is no)"):
+            unpack({**pack(corpus), "velocity": velocities}, ["p", "p"])
 
 
 def test_small() -> None:

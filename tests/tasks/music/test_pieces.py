@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recurra.tasks.music.pieces import COMMON_TIME, Meter, Note, Piece, Tempo, Track, bar_lines, beat_lines, part
+from recurra.tasks.music.pieces import (
+    COMMON_TIME,
+    Meter,
+    Note,
+    Piece,
+    Tempo,
+    Track,
+    bar_lines,
+    beat_lines,
+    has_pickup,
+    part,
+)
 
 METERS = ((4, 4), (3, 4), (6, 8), (2, 8), (5, 16), (1, 1))
 
@@ -51,6 +62,16 @@ def test_bars_and_beats_in_ticks(numerator: int, denominator: int, bar: int, bea
     piece = Piece("x", (Track(),), (), 2 * bar, (meter,))
     assert bar_lines(piece) == [0, bar, 2 * bar]
     assert beat_lines(piece) == list(range(0, 2 * bar + 1, beat))
+
+
+@pytest.mark.parametrize(("first", "second", "onset", "is_one"), [
+    ((1, 4), (3, 4), 12, True), ((1, 8), (2, 4), 6, True), ((3, 16), (6, 8), 9, True), ((3, 4), (4, 4), 36, True),
+    ((1, 2), (3, 4), 24, False), ((3, 4), (3, 4), 36, False), ((1, 4), (3, 4), 24, False), ((4, 4), (3, 4), 48, False),
+])  # fmt: skip
+def test_a_pickup_is_one_short_bar(first: tuple[int, int], second: tuple[int, int], onset: int, is_one: bool) -> None:
+    piece = Piece("x", (Track(),), (), 200, (Meter(0, *first), Meter(onset, *second)))
+    assert has_pickup(piece) == is_one
+    assert not has_pickup(Piece("x", (Track(),), (), 200, (Meter(0, *first),)))
 
 
 def test_the_lines_of_a_pickup_and_of_nothing() -> None:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from recurra.tasks.music.grid import one_a_pitch
 from recurra.tasks.music.io.rolls import to_frames
-from recurra.tasks.music.notation import VELOCITIES, Notation
+from recurra.tasks.music.notation import VELOCITIES, MusicRules, Notation
 from recurra.tasks.music.pieces import Meter, Note, Piece, Tempo, Track, bar_lines
-from recurra.tasks.music.rule_features import BARS, DRUM, DURATION, METER, PITCH, STEP, TRACK, VELOCITY
-from recurra.tasks.music.transcription import MAX_DURATION, MAX_GAP, decode, encode, joined, roles, suit
+from recurra.tasks.music.rule_features import BARS, DRUM, DURATION, LEFT, METER, PITCH, STEP, TRACK, VELOCITY
+from recurra.tasks.music.transcription import MAX_DURATION, MAX_GAP, decode, encode, joined, refitted, roles, suit
 
 METERS = ((4, 4), (3, 4), (6, 8), (1, 8), (5, 16))
 TRACKS = (
@@ -188,25 +188,97 @@ def test_the_order_of_tokens() -> None:
     piece = Piece("x", (Track("Flute", 73), Track("Bass", 32), Track("Kit", 0, True)), notes + late, 48, meters)
     notation = suit([piece], "notes", 0, True, True)
     assert notation.tracks == piece.tracks
-    assert notation.meters == ((1, 4), (3, 4))
+    assert notation.meters == ((3, 4), (1, 4))
     assert notation.drums == (36,)
     assert notation.steps == (1, 12, 24)
     low = notation.lowest
     assert low == 42
     assert spelled(piece, notation, length=True) == [
-        (0, 0), (BARS, 2),
+        (0, 0), (BARS, 2), (METER, 1),
         (TRACK, 0), (PITCH, 64 - low), (DURATION, 12), (VELOCITY, VELOCITIES.index(80)),
         (TRACK, 1), (PITCH, 48 - low), (DURATION, 24), (VELOCITY, 1), (PITCH, 52 - low), (DURATION, 24), (VELOCITY, 1),
         (TRACK, 2), (DRUM, 36), (DURATION, 3), (VELOCITY, 6),
-        (STEP, 12), (METER, 1), (STEP, 24),
+        (STEP, 12), (METER, 0), (STEP, 24),
         (TRACK, 0), (PITCH, 65 - low), (DURATION, 12), (VELOCITY, 4), (STEP, 12),
     ]  # fmt: skip
     assert spelled(piece, notation)[1] == (BARS, 0)
     frames = suit([piece], "frames", 12, True, True)
     assert spelled(replace(piece, meters=meters[:1]), frames) == [
-        (0, 0), (BARS, 0), (PITCH, 48 - low), (PITCH, 52 - low), (PITCH, 64 - low), (STEP, 12),
+        (0, 0), (BARS, 0), (METER, 1), (PITCH, 48 - low), (PITCH, 52 - low), (PITCH, 64 - low), (STEP, 12),
         (PITCH, 48 - low), (PITCH, 52 - low), (STEP, 12), (STEP, 12), (PITCH, 65 - low), (STEP, 12),
     ]  # fmt: skip
+
+
+def beginning(pickup: tuple[int, int] | None, meter: tuple[int, int], bars: int = 4) -> Piece:
+    """A piece of one note a bar, that begins with a pickup or without."""
+    first = (Meter(0, *pickup),) if pickup else ()
+    whole = Meter(first[0].bar if first else 0, *meter)
+    onsets = [*(0 for _ in first), *range(whole.onset, whole.onset + bars * whole.bar, whole.bar)]
+    notes = tuple(Note(onset, 3, 60) for onset in onsets)
+    return Piece("x", (Track(),), notes, whole.onset + bars * whole.bar, (*first, whole))
+
+
+def test_the_metre_of_a_collection_is_the_one_most_of_its_time_is_in() -> None:
+    jigs = [beginning((1, 8), (6, 8)) for _ in range(8)]
+    # A first strain that ends in a short bar, for the pickup of the next.
+    jigs = [replace(jig, meters=(*jig.meters, Meter(78, 5, 8), Meter(108, 1, 8), Meter(114, 6, 8))) for jig in jigs]
+    notation = suit([*jigs, beginning(None, (4, 4), 1)], "notes", 0, True, False)
+    assert notation.meters[0] == (6, 8)
+    assert set(notation.meters[1:]) == {(1, 8), (5, 8), (4, 4)}
+
+
+def test_the_pickups_of_a_collection_are_counted_by_their_metre() -> None:
+    pieces = [beginning((1, 8), (6, 8))] * 3 + [beginning(None, (6, 8))] + [beginning((1, 4), (3, 4))] * 2
+    # Not a pickup: as long as the rest, or counted in longer notes.
+    pieces += [beginning((4, 4), (2, 4)), beginning((1, 2), (3, 4))]
+    notation = suit(pieces, "notes", 0, True, False)
+    found = {
+        (notation.meters[pickup] if pickup >= 0 else None, notation.meters[meter]): count
+        for pickup, meter, count in notation.pickups
+    }
+    assert found == {
+        ((1, 8), (6, 8)): 3, (None, (6, 8)): 1, ((1, 4), (3, 4)): 2, (None, (4, 4)): 1, (None, (1, 2)): 1,
+    }  # fmt: skip
+    quarters = suit(pieces, "frames", 12, True, False)
+    place = quarters.meters.index
+    assert (place((1, 4)), place((3, 4)), 2) in quarters.pickups
+    assert (-1, place((6, 8)), 4) in quarters.pickups, "an eighth cannot be written in frames of a quarter"
+    assert suit([beginning(None, (3, 4))], "notes", 0, True, False).pickups == ()
+
+
+def test_a_model_that_goes_on_with_other_pieces_knows_where_theirs_begin() -> None:
+    eighths = Piece("x", (Track(),), (Note(0, 3, 60), Note(6, 3, 60), Note(12, 3, 60)), 24)
+    triplets = Piece("x", (Track(),), (Note(0, 3, 60), Note(4, 3, 60), Note(8, 3, 60)), 24)
+    jig = beginning((1, 8), (6, 8))
+    notation = suit([eighths, beginning(None, (6, 8)), jig], "notes", 0, True, False)
+    assert refitted(notation, [eighths, beginning(None, (6, 8)), jig]) == notation
+    other = refitted(notation, [triplets, jig])
+    assert dict(other.onsets)[12] == (0, 4, 6, 8)
+    assert sorted(count for _, _, count in other.pickups) == [1, 1]
+    old = replace(notation, onsets=(), pickups=())
+    assert refitted(old, [triplets]) == old
+
+
+def test_where_in_a_beat_the_notes_of_a_collection_begin() -> None:
+    notes = tuple(Note(onset, 3, 60) for onset in (0, 9, 16, 36, 42, 52))
+    piece = Piece("x", (Track(),), notes, 72, (Meter(0, 3, 4), Meter(36, 6, 8)))
+    assert suit([piece], "notes", 0, True, False).onsets == ((12, (0, 4, 9)), (18, (0, 6, 16)))
+    # Frames that begin in the middle of a note do not count, those in which it is first heard do.
+    long = replace(piece, notes=(Note(0, 12, 60), Note(18, 12, 60), Note(31, 5, 62)), meters=(Meter(0, 4, 4),))
+    assert suit([long], "frames", 3, True, False).onsets == ((12, (0, 6, 9)),)
+
+
+@pytest.mark.parametrize(
+    ("bars", "said"), [(1, [1]), (100, [100]), (150, [100, 50]), (300, [100] * 3), (2000, [100] * 20), (2001, [0])]
+)
+def test_a_length_of_many_bars_is_said_by_several_tokens(bars: int, said: list[int]) -> None:
+    piece = Piece("x", (Track(),), (Note(0, 12, 60),), 48 * bars)
+    notation = suit([piece], "notes", 0, True, False)
+    assert [value for kind, value in spelled(piece, notation, length=True) if kind == BARS] == said
+    tokens, _ = encode(piece, notation, length=True)
+    _, state = MusicRules(notation).read(tokens[None, : 1 + len(said)], np.zeros((1, MusicRules(notation).state_size)))
+    assert state[0, LEFT] == sum(said)
+    assert decode(tokens, notation, "x").notes == piece.notes
 
 
 def test_a_duration_belongs_to_the_note_just_before_it() -> None:
@@ -260,8 +332,11 @@ def test_tracks_are_matched_by_what_they_are() -> None:
     # Strings after winds, three violins: the third string is the last known one; a flute is nobody's like.
     other = (Track("Horn", 61), Track("A", 41), Track("B", 41), Track("C", 41), Track("D", 41), Track("Flute", 73))
     piece = Piece("y", other, tuple(Note(0, 12, 60 + place, 80, place) for place in range(6)), 12)
-    again = decode(encode(piece, notation)[0], notation, "again")
+    tokens, lost = encode(piece, notation)
+    again = decode(tokens, notation, "again")
     assert {note.pitch: note.track for note in again.notes} == {60: 3, 61: 0, 62: 1, 63: 2, 64: 2, 65: 0}
+    assert +lost == {"tracks that play as another instrument": 6, "tracks made one with another of their kind": 1}
+    assert not +encode(Piece("x", names, ones, 12), notation)[1]
 
 
 def test_frames_join_what_goes_on_and_overlaps() -> None:

@@ -46,6 +46,50 @@ def composed(recurra: Command, model: Path, out: Path, *options: object) -> dict
     return value
 
 
+class TestReading:
+    """Every command that reads music tells what was wrong with it, and has the same options."""
+
+    COMMANDS = ("compare", "evaluate", "explain", "compose")
+
+    @pytest.fixture
+    def damaged(self, music_folder: Path, tmp_path: Path) -> Path:
+        path = tmp_path / "damaged.mid"
+        path.write_bytes((music_folder / "tune-0.mid").read_bytes()[:-4])
+        return path
+
+    @staticmethod
+    def arguments(command: str, model: Path, data: Path, out: Path) -> list[object]:
+        if command == "compose":
+            return [command, model, "--prime", data, "--prime-bars", 2, "--bars", 3, "--out", out / "a.mid"]
+        return [command, model, data, *(["--out", out / "a.html"] if command == "explain" else [])]
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_what_is_repaired_is_told_and_strict_refuses_it(
+        self, recurra: Command, refused: Command, trained_music: Path, damaged: Path, tmp_path: Path, command: str
+    ) -> None:
+        arguments = self.arguments(command, trained_music, damaged, tmp_path)
+        assert "track 4 is cut off; leave out --strict" in refused("music", *arguments, "--strict")
+        if command != "explain":  # which takes long
+            answer = recurra("music", *arguments)
+            assert answer.status == 0, answer
+            assert "repaired: damaged.mid: track 4 is cut off" in answer.err
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_charset_is_checked(
+        self, recurra: Command, trained_music: Path, damaged: Path, tmp_path: Path, command: str
+    ) -> None:
+        answer = recurra("music", *self.arguments(command, trained_music, damaged, tmp_path), "--charset", "klingon")
+        assert answer.status == 2
+        assert "--charset is 'klingon'" in answer.err
+
+    def test_training_tells_and_obeys_too(
+        self, recurra: Command, refused: Command, damaged: Path, tmp_path: Path, tiny_options: list[str]
+    ) -> None:
+        train = ["music", "train", damaged, "--out", tmp_path / "band", *tiny_options]
+        assert "--strict" in refused(*train, "--strict")
+        assert "repaired: damaged.mid: track" in recurra(*train).err
+
+
 class TestTraining:
     def test_a_model_folder_is_made_and_says_how_good_it_is(
         self, recurra: Command, music_folder: Path, tmp_path: Path, tiny_options: list[str]

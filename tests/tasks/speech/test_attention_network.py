@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from recurra.decoding.decoder_step import decoder_step
 from recurra.errors import OptionError
 from recurra.models.dropout import DropoutGenerator
-from recurra.tasks.speech.attention_network import EDGE, AttentionNetwork
+from recurra.tasks.speech.attention_network import AttentionNetwork
 from recurra.tasks.speech.config import Config, resolve, with_preset
-from recurra.tasks.speech.networks import Heard, loss_of
-from recurra.tasks.speech.objective import heard
+from recurra.tasks.speech.networks import Heard, heard, loss_of
+from recurra.tasks.speech.symbols import EDGE
 
 OPTIONS: dict[str, Any] = dict(mel_bands=4, stack=2, hidden_size=6, embedding_size=5, dropout=0.0, steps=1)
 SYMBOLS = [np.array(each, np.int32) for each in ([1, 1, 2], [3, 4, 4, 1, 2], [2])]
@@ -42,10 +42,10 @@ def log_probs_of(model: AttentionNetwork, batch: Heard, symbols: list[np.ndarray
     given = [[EDGE, *each.tolist()] for each in symbols]
     said = []
     for time in range(max(map(len, given))):
-        tokens = torch.tensor([each[time] if time < len(each) else EDGE for each in given])
+        tokens = np.array([each[time] if time < len(each) else EDGE for each in given])
         stepped = step(tokens, state)
         state = stepped.state
-        said.append(stepped.log_probs)
+        said.append(stepped.log_probs.tensor)
     return [torch.stack(said)[: len(each), row] for row, each in enumerate(given)]
 
 

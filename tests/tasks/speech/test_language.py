@@ -20,6 +20,7 @@ from recurra.data.tokenizer import Characters, Tokenizer, WithBoundary, Words
 from recurra.errors import OptionError
 from recurra.models.architecture import Architecture
 from recurra.models.language_model import LanguageModel
+from recurra.models.packed import single_stream
 from recurra.tasks.speech.language import WordScorer, text_scorer
 from recurra.tasks.speech.symbols import Symbols
 
@@ -35,7 +36,7 @@ def language_model(tokenizer: Tokenizer) -> Any:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.normal_(std=0.8)
-    return SimpleNamespace(network=network, vocabulary=tokenizer)
+    return SimpleNamespace(network=network, vocabulary=tokenizer, stream_step=lambda: single_stream(network))
 
 
 def scored(scorer: Any, texts: Sequence[Sequence[int]]) -> list[float]:

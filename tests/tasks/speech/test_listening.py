@@ -18,9 +18,10 @@ from recurra.tasks.speech import listening
 from recurra.tasks.speech.config import Config, resolve, with_preset
 from recurra.tasks.speech.features import Normalization
 from recurra.tasks.speech.listening import log_probs_of
-from recurra.tasks.speech.model import Model, Vocabulary
+from recurra.tasks.speech.model import Model
 from recurra.tasks.speech.prefix_search import PrefixSearch
 from recurra.tasks.speech.symbols import Symbols
+from recurra.tasks.speech.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +105,13 @@ def test_windows_agree_with_the_whole_away_from_their_edges(monkeypatch: pytest.
 def test_no_more_than_a_window_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     model = untrained(True)
     longest = []
-    read = listening._whole
+    read = model.hearing().hear
 
-    def watched(steps: np.ndarray, *arguments: object) -> np.ndarray:
+    def watched(steps: np.ndarray) -> np.ndarray:
         longest.append(len(steps))
-        return read(steps, *arguments)  # type: ignore[arg-type]
+        return read(steps)
 
-    monkeypatch.setattr(listening, "_whole", watched)
+    monkeypatch.setattr(model.network, "hear", watched)
     noise = np.random.default_rng(0).normal(0, 0.1, 200 * RATE).astype(np.float32)
     blocks = np.array_split(noise, 50)
     pieces = list(log_probs_of(blocks, model.network, model.config, model.vocabulary.normalization))

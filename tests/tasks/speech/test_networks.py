@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from recurra.tasks.speech.config import Config, resolve, with_preset
 from recurra.tasks.speech.ctc import labelling_log_prob
-from recurra.tasks.speech.networks import CtcNetwork, Heard, loss_of
-from recurra.tasks.speech.objective import heard, masked, moved
+from recurra.tasks.speech.networks import CtcNetwork, Heard, heard, loss_of
+from recurra.tasks.speech.objective import masked, moved
 from recurra.tasks.speech.symbols import BLANK
 
 CONFIG = resolve(

@@ -10,9 +10,10 @@ import torch
 from recurra.errors import OptionError
 from recurra.models.architecture import Architecture
 from recurra.models.language_model import LanguageModel
+from recurra.models.packed import single_stream
 from recurra.runtime.cells import CellName
 from recurra.tasks.speech.prefix_search import EXACT, PrefixDecoder, prefix_search_reference
-from recurra.tasks.speech.scorer import LanguageScorer
+from recurra.tasks.speech.scorer import LanguageScorer, Stream
 
 BEGIN, END = 7, 6
 SYMBOLS = [[], [0], [1, 2], [3, 1, 4], [], [2]]
@@ -30,6 +31,10 @@ def make(cell: CellName = "lstm") -> LanguageModel:
     return model
 
 
+def stream_of(model: LanguageModel) -> Stream:
+    return Stream(*single_stream(model), model.vocabulary_size)
+
+
 @torch.no_grad()
 def expected(model: LanguageModel, text: list[int], ended: bool) -> float:
     tokens = [BEGIN, *(token for symbol in text for token in SYMBOLS[symbol]), *([END] if ended else [])]
@@ -43,7 +48,7 @@ def test_a_text_costs_what_its_tokens_do(cell: CellName) -> None:
     model = make(cell)
     rng = np.random.default_rng(0)
     for end in (None, END):
-        scorer = LanguageScorer(model, SYMBOLS, BEGIN, end)
+        scorer = LanguageScorer(stream_of(model), SYMBOLS, BEGIN, end)
         for _ in range(20):
             texts = [rng.integers(1, 6, 5).tolist() for _ in range(3)]
             row, state = scorer.start()
@@ -59,7 +64,7 @@ def test_a_text_costs_what_its_tokens_do(cell: CellName) -> None:
 
 def test_search_with_a_language_model_is_its_reference() -> None:
     rng = np.random.default_rng(1)
-    scorer = LanguageScorer(make(), SYMBOLS, BEGIN, END)
+    scorer = LanguageScorer(stream_of(make()), SYMBOLS, BEGIN, END)
     for size in (3, 200):
         options = replace(EXACT, beam_size=size, n_best=3, alpha=0.8, beta=0.5)
         logits = rng.standard_normal((5, 6))
@@ -72,6 +77,6 @@ def test_search_with_a_language_model_is_its_reference() -> None:
 
 def test_tokens_that_the_model_lacks_are_refused() -> None:
     with pytest.raises(OptionError, match="has 8 tokens, but a symbol would be token 8"):
-        LanguageScorer(make(), [[], [8]], BEGIN)
+        LanguageScorer(stream_of(make()), [[], [8]], BEGIN)
     with pytest.raises(OptionError, match="token 9"):
-        LanguageScorer(make(), SYMBOLS, 9)
+        LanguageScorer(stream_of(make()), SYMBOLS, 9)

@@ -16,9 +16,9 @@ from recurra import load, speech
 from recurra.data.buckets import Buckets
 from recurra.errors import RecurraError
 from recurra.tasks.speech.config import Config, resolve, with_preset
-from recurra.tasks.speech.data import read_data, steps_needed
+from recurra.tasks.speech.data import lengths_of, read_data, steps_needed, steps_of
 from recurra.tasks.speech.evaluation import hear
-from recurra.tasks.speech.objective import Transcribing, lengths_of, played, steps_of
+from recurra.tasks.speech.objective import Transcribing, played
 from recurra.tasks.speech.symbols import BLANK
 
 

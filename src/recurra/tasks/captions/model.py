@@ -16,6 +16,7 @@ from recurra.data.columns import Header
 from recurra.data.sources import several
 from recurra.data.vocabulary import Vocabulary
 from recurra.decoding.beam_search import BeamSearch
+from recurra.decoding.decoder_step import TensorReader
 from recurra.decoding.hypothesis import Hypothesis
 from recurra.decoding.seq2seq import Request, search_all
 from recurra.errors import RecurraError
@@ -134,9 +135,8 @@ class Model(SavedModel[CaptionNetwork, Vocabulary, Config]):
             return network.encode(pictures.to(self.device))
 
         return Request(
-            networks=[self.network],
+            readers=[TensorReader(self.network, encode)],
             positions=[self.network.positions] * len(pixels),
-            encode=encode,
             target=self.vocabulary,
             limits=[self.limit(search)] * len(pixels),
             prefixes=[()] * len(pixels),

@@ -16,11 +16,12 @@ from recurra.progress import note
 from recurra.tasks.music.composer import AnyComposer, Composer
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls
-from recurra.tasks.music.data import one_piece
+from recurra.tasks.music.data import opened
 from recurra.tasks.music.harmony import facts_of
+from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.novelty import Copy
-from recurra.tasks.music.pieces import Piece, bar_lines
-from recurra.tasks.music.render.output import STRAIGHT, require_known, swing, write_piece
+from recurra.tasks.music.pieces import Piece, bar_lines, has_pickup
+from recurra.tasks.music.render.output import SCORES, STRAIGHT, require_known, swing, write_piece
 from recurra.tasks.music.render.roll import draw_roll
 from recurra.tasks.music.render.score import engrave
 from recurra.tasks.music.render.synthesizer import Timing
@@ -147,6 +148,7 @@ def compose(
     samples: int = 1,
     json: bool = False,
     start: Start = Start(),
+    reading: Reading = Reading(),
     controls: Controls = Controls(),
     playing: Playing = Playing(),
     sampling: Sampling = Sampling(),
@@ -166,8 +168,10 @@ def compose(
     files = Files(out, roll, score)
     require_known(out, playing.soundfont, timing)
     loaded = Composer.load(model)
-    prime = loaded.beginning(_only(start.prime, loaded), start.prime_bars) if start.prime else None
-    melody = _only(start.melody, loaded) if start.melody else None
+    if loaded.played:
+        _require_no_bars(files, timing)
+    prime = loaded.beginning(_only(start.prime, loaded, reading), start.prime_bars) if start.prime else None
+    melody = _only(start.melody, loaded, reading) if start.melody else None
     for path in files.all:
         require_writable_parent(path)
     sampling = sampling.seeded()
@@ -205,17 +209,30 @@ def compose(
         print_json({"path": made[0]["path"], "pieces": made, "count": len(made)})
 
 
-def _only(path: Path, model: AnyComposer) -> Piece:
+def _require_no_bars(files: Files, timing: Timing | None) -> None:
+    """Refuse what needs bars or beats."""
+    if files.score or files.out.suffix.lower() in SCORES:
+        raise OptionError(
+            "this model has learned performances, which have no bars to write a score of; write .mid or .mp3"
+        )
+    if timing:
+        raise OptionError("`swing` needs beats, and this model has learned performances, which have none; leave it out")
+
+
+def _only(path: Path, model: AnyComposer, reading: Reading) -> Piece:
     """The piece in a file, or the first of several."""
-    piece, more = one_piece(path, model.config.frame)
-    if more:
-        note(f"{path} holds {more + 1} pieces; the first is taken")
-    return piece
+    pieces = opened(path, model.config.frame, reading, model.played).pieces
+    if len(pieces) > 1:
+        note(f"{path} holds {len(pieces)} pieces; the first is taken")
+    return pieces[0]
 
 
 def _told(piece: Piece) -> str:
     facts = facts_of(piece)
-    told = [_counted(facts["bars"], "bar"), _counted(facts["notes"], "note"), facts["key"]]
+    if piece.performance:
+        return f"{facts['seconds']:.1f} seconds, {_counted(facts['notes'], 'note')}"
+    bars = _counted(facts["bars"], "bar") + (" after a pickup" if facts["pickup"] else "")
+    told = [bars, _counted(facts["notes"], "note"), facts["key"]]
     return ", ".join(part for part in told if part)
 
 
@@ -226,10 +243,12 @@ def _counted(number: int, what: str) -> str:
 def _novelty(piece: Piece, copy: Copy | None, model: AnyComposer) -> str:
     if model.training is None:
         return "the model came without its training pieces, so copies of them cannot be found"
+    if model.played:
+        return "copies are not looked for in performances: no two have the same times"
     if copy is None:
         return "it shares no passage with the training pieces"
     lines = bar_lines(piece)
-    bar = sum(line <= copy.begin for line in lines)
+    bar = sum(line <= copy.begin for line in lines) - has_pickup(piece)
     moved = f", {abs(copy.transposition)} semitones {'higher' if copy.transposition > 0 else 'lower'}"
     return (
         f"the longest passage that it shares with the training pieces: {_counted(copy.notes, 'note')} from bar {bar} "
@@ -238,8 +257,8 @@ def _novelty(piece: Piece, copy: Copy | None, model: AnyComposer) -> str:
 
 
 @command
-def evaluate(model: Path, data: str, *, json: bool = False) -> None:
-    """Measure how well a model predicts pieces: nats a frame, bits a note.
+def evaluate(model: Path, data: str, *, json: bool = False, reading: Reading = Reading()) -> None:
+    """Measure how well a model predicts pieces: nats a frame (of performances, an event and a second), bits a note.
 
     Args:
         model: The model folder.
@@ -248,12 +267,20 @@ def evaluate(model: Path, data: str, *, json: bool = False) -> None:
     """
     from recurra.tasks.music.model import Model
 
-    figures = Model.load(model, "auto").evaluate(data)
+    figures = Model.load(model, "auto").evaluate(data, reading=reading)
     (print_json if json else print_table)(figures)
 
 
 @command
-def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = (), json: bool = False) -> None:
+def explain(
+    model: Path,
+    data: str,
+    *,
+    out: Path,
+    against: tuple[Path, ...] = (),
+    json: bool = False,
+    reading: Reading = Reading(),
+) -> None:
     """Show what a model hears in pieces: one HTML page, and pictures beside it.
 
     Args:
@@ -267,11 +294,13 @@ def explain(model: Path, data: str, *, out: Path, against: tuple[Path, ...] = ()
 
     require_suffix(out, ".html", ".htm")
     others = [Model.load(folder) for folder in against]
-    print_explained(Model.load(model).explain(data, out, against=others), json)
+    print_explained(Model.load(model).explain(data, out, against=others, reading=reading), json)
 
 
 @command
-def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = False) -> None:
+def compare(
+    model: Path, *pieces: str, out: Path | None = None, json: bool = False, reading: Reading = Reading()
+) -> None:
     """Compare pieces with what a model was trained on: their statistics, and what is copied.
 
     Args:
@@ -286,7 +315,7 @@ def compare(model: Path, *pieces: str, out: Path | None = None, json: bool = Fal
     if out:
         require_suffix(out, ".png")
     loaded = Model.load(model)
-    comparison = loaded.compare(pieces)
+    comparison = loaded.compare(pieces, reading=reading)
     if out:
         require_writable_parent(out)
         comparison.draw(out)

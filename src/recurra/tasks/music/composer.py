@@ -10,19 +10,24 @@ from typing import Any, Self
 
 from recurra.config import from_dict, with_options
 from recurra.decoding.sampling import Sampling, TokenStep
-from recurra.errors import OptionError
+from recurra.errors import OptionError, RecurraError
 from recurra.modelfolder import PIECES
 from recurra.runtime import stored
 from recurra.runtime.packed import PackedLanguageModel
+from recurra.runtime.rules import RuleFeatures
 from recurra.tasks.music import notation as notations
+from recurra.tasks.music import performance
 from recurra.tasks.music.composition import compose, finished
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls, beginning_of, plan, voice_of
 from recurra.tasks.music.data import Source, one_piece
-from recurra.tasks.music.notation import MAX_BARS, MusicRules, Notation
+from recurra.tasks.music.notation import MusicRules, Notation
 from recurra.tasks.music.novelty import Copy, find_copy
+from recurra.tasks.music.performance import SECOND, PerformanceNotation
+from recurra.tasks.music.performance_rules import PerformanceRules
+from recurra.tasks.music.performing import PerformanceOrder, compose_performance, seconds_of
 from recurra.tasks.music.pieces import Piece, Tempo
-from recurra.tasks.music.rule_features import BARS, START
+from recurra.tasks.music.rule_features import START
 from recurra.tasks.music.training_pieces import TrainingPieces
 from recurra.tasks.music.transcription import decode, encode
 from recurra.tasks.shared.light import packed_language_model
@@ -40,15 +45,28 @@ class AnyComposer:
         training: what it was trained on, to tell what is copied from there; None if it came without.
     """
 
-    vocabulary: Notation
+    vocabulary: Notation | PerformanceNotation
     config: Config
     name: str
     training: TrainingPieces | None = None
 
     @property
     def notation(self) -> Notation:
-        """Music to tokens and back."""
+        """Music to tokens and back.
+
+        Raises:
+            RecurraError: if it is a model of performances, which is asked for bars, tracks or beats.
+        """
+        if isinstance(self.vocabulary, PerformanceNotation):
+            raise RecurraError(
+                f"{self.name} has learned performances, which have no bars, tracks or beats; use another"
+            )
         return self.vocabulary
+
+    @property
+    def played(self) -> bool:
+        """Whether it is a model of performances."""
+        return isinstance(self.vocabulary, PerformanceNotation)
 
     def stream_step(self) -> tuple[TokenStep[Any], Any]:
         """The network's step for one stream of tokens, and its state before any input."""
@@ -89,12 +107,19 @@ class AnyComposer:
         if prime and melody:
             raise OptionError("`prime` and `melody` both say how the piece begins; give one of them")
         controls, sampling = _with_either(controls, sampling, options)
+        if isinstance(self.vocabulary, PerformanceNotation):
+            _require_none(melody=melody, melody_track=melody_track, tempo=tempo)
+            begun = self.beginning(prime, prime_bars) if prime else None
+            return self._perform(self.vocabulary, controls, sampling, begun, name, number)
+        if controls.seconds is not None:
+            raise OptionError("`seconds` is for models of performances, and this one counts `bars`; leave it out")
         begun = self.beginning(prime, prime_bars) if prime else None
-        source = one_piece(melody, self.config.frame)[0] if melody else None
+        source = one_piece(melody, self.config.frame) if melody else None
         voice = voice_of(source, self.notation, melody_track) if source else None
-        course = plan(controls, self.notation, begun, voice, source.meters if source else ())
+        chance = float(sampling.generator(number).spawn(1)[0].random())
+        course = plan(controls, self.notation, begun, voice, source.meters if source else (), chance)
         bars = len(course.bar_lines) - 1
-        tokens = [self.notation.number(START), self.notation.number(BARS, bars if bars <= MAX_BARS else 0)]
+        tokens = [self.notation.number(START), *self.notation.length(bars)]
         if begun:
             tokens += [int(token) for token in encode(begun, self.notation)[0][2:]]
         step, state = self.stream_step()
@@ -104,6 +129,21 @@ class AnyComposer:
         if tempo is not None:
             return replace(piece, tempos=(Tempo(0, tempo),))
         return replace(piece, tempos=like.tempos) if like else piece
+
+    def _perform(
+        self,
+        notation: PerformanceNotation,
+        controls: Controls,
+        sampling: Sampling,
+        begun: Piece | None,
+        name: str,
+        number: int,
+    ) -> Piece:
+        order = PerformanceOrder(notation, seconds_of(controls, begun.length / SECOND if begun else 0.0))
+        tokens = performance.encode(begun).tolist() if begun else [performance.number(performance.START)]
+        step, state = self.stream_step()
+        tokens += compose_performance(step, tokens, state, order, sampling, sampling.generator(number))
+        return performance.decode(tokens, name, begun.tracks[0].program if begun else notation.program)
 
     def beginning(self, prime: Source, bars: int | None = None) -> Piece:
         """What `compose` goes on from: the first bars of a piece, whole ones; what cannot be read of it is counted.
@@ -115,12 +155,18 @@ class AnyComposer:
         Raises:
             OptionError: if the piece has fewer.
         """
-        begun = beginning_of(one_piece(prime, self.config.frame)[0], bars)
+        if self.played:
+            _require_none(prime_bars=bars)
+            return one_piece(prime, self.config.frame, played=True)
+        begun = beginning_of(one_piece(prime, self.config.frame), bars)
         return replace(begun, left_out=dict(+encode(begun, self.notation)[1]))
 
     def longest_copy(self, piece: Piece) -> Copy | None:
-        """The longest passage of a piece that a training piece has too, in whatever key; None if there is none."""
-        return find_copy(piece, self.training.index) if self.training else None
+        """The longest passage of a piece that a training piece has too, in whatever key; None if there is none.
+
+        Of performances it is not looked for, since no two have the same times.
+        """
+        return find_copy(piece, self.training.index) if self.training and not self.played else None
 
 
 class Composer(AnyComposer):
@@ -136,7 +182,7 @@ class Composer(AnyComposer):
 
     def __init__(
         self,
-        vocabulary: Notation,
+        vocabulary: Notation | PerformanceNotation,
         config: Config,
         network: PackedLanguageModel,
         name: str = "model",
@@ -160,8 +206,8 @@ class Composer(AnyComposer):
         """
         file = stored.load(Path(folder), TASK)
         config = from_dict(Config, file.config, file.config_file)
-        notation = notations.from_json(file.vocabulary, file.vocabulary_file)
-        network = packed_language_model(file, config, notation.size, MusicRules(notation))
+        notation = read_notation(file.vocabulary, file.vocabulary_file)
+        network = packed_language_model(file, config, notation.size, rules_of(notation))
         training = TrainingPieces.load(file.folder / PIECES)
         return cls(notation, config, network, file.folder.name, training)
 
@@ -171,6 +217,32 @@ class Composer(AnyComposer):
 
     def __repr__(self) -> str:
         return f"<music composer {self.name!r}>"
+
+
+def read_notation(values: Any, where: str) -> Notation | PerformanceNotation:
+    """The vocabulary of a model, of whichever kind, from JSON values.
+
+    Raises:
+        RecurraError: if it is none; `where` names the values' origin.
+    """
+    if isinstance(values, dict) and values.get("kind") == "performance":
+        return performance.from_json(values, where)
+    return notations.from_json(values, where)
+
+
+def rules_of(notation: Notation | PerformanceNotation) -> RuleFeatures:
+    """What a network is told beside the tokens of a notation."""
+    return PerformanceRules() if isinstance(notation, PerformanceNotation) else MusicRules(notation)
+
+
+def _require_none(**options: object) -> None:
+    """Refuse what a model of performances cannot be asked for."""
+    for name, value in options.items():
+        if value is not None:
+            raise OptionError(
+                f"`{name}` is not for this model, which has learned performances: they have no bars, voices or beats; "
+                "leave it out"
+            )
 
 
 def _with_either(controls: Controls, sampling: Sampling, options: Mapping[str, Any]) -> tuple[Controls, Sampling]:

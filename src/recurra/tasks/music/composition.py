@@ -53,6 +53,7 @@ class Draft(NamedTuple):
         given: notes of the given voice listed in this moment.
         metered: whether the metre has been said in this moment.
         sounding: pitched notes that have begun, until they have ended.
+        ended: of frames, the pitches that sound until this moment, and go on if they are listed again.
     """
 
     time: int = 0
@@ -64,6 +65,7 @@ class Draft(NamedTuple):
     given: int = 0
     metered: bool = False
     sounding: tuple[Sounding, ...] = ()
+    ended: frozenset[int] = frozenset()
 
 
 class PlanRules:
@@ -89,7 +91,8 @@ class PlanRules:
             return Draft(last=kind)
         if kind == STEP:
             time = draft.time + value
-            return Draft(time, STEP, sounding=tuple(note for note in draft.sounding if note.end > time))
+            ended = frozenset(note.pitch for note in draft.sounding if self.notation.frame and note.end == time)
+            return Draft(time, STEP, sounding=tuple(note for note in draft.sounding if note.end > time), ended=ended)
         before, draft = draft.last, draft._replace(last=kind)
         if kind == METER:
             return draft._replace(metered=True)
@@ -163,7 +166,10 @@ class PlanRules:
         numbers = self._of_kind[STEP]
         ticks = self._values[numbers]
         wait = self.plan.next_stop(draft.time) - draft.time
-        found: IntArray = numbers[ticks <= max(wait, ticks[0])]
+        near = ticks <= max(wait, ticks[0])
+        # A moment in which nothing may begin is none of the corpus's either.
+        landing = near & self.plan.is_reached(draft.time + ticks)
+        found: IntArray = numbers[landing if landing.any() else near]
         return found
 
     def _tracks(self, draft: Draft) -> list[int]:
@@ -173,7 +179,7 @@ class PlanRules:
         found = []
         for index in range(draft.track + 1, len(self.notation.tracks)):
             if self.notation.tracks[index].drums:
-                playable = not waiting and len(self.notation.drums) > 0
+                playable = not waiting and bool(len(self._drums(draft._replace(drum=-1))))
             elif index == given:
                 playable = bool(waiting)
             else:
@@ -208,6 +214,8 @@ class PlanRules:
 
     def _drums(self, draft: Draft) -> IntArray:
         numbers = self._of_kind[DRUM]
+        if not self.plan.may_begin(draft.time):
+            return numbers[:0]
         found: IntArray = numbers[self._values[numbers] > draft.drum]
         return found
 
@@ -223,6 +231,8 @@ class PlanRules:
         for note in draft.sounding:
             if note.track == track:
                 playable[note.pitch - self.notation.lowest] = False
+        if not plan.may_begin(draft.time):
+            playable &= np.isin(self._pitches, sorted(draft.ended))
         return playable
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from recurra.config import Range, fill_in
 from recurra.models.architecture import Architecture
-from recurra.tasks.music.notation import MARGIN, NotationKind
+from recurra.tasks.music.io.reading import Reading
+from recurra.tasks.music.notation import MARGIN
 from recurra.tasks.music.pieces import TICKS
 from recurra.training.options import DEFAULT_MINUTES, StreamTraining, fit_streams
+
+TokenKind = Literal["notes", "frames", "performance"]
+"""See `notation` and `performance`."""
 
 MAX_EPOCHS = 1000
 """More passes over the pieces than this only make a model learn them by heart."""
@@ -22,13 +26,14 @@ TINY_MINUTES = 0.5
 
 
 @dataclass(frozen=True)
-class Config(Architecture, StreamTraining):
+class Config(Reading, Architecture, StreamTraining):
     """Everything that can be chosen about a music model."""
 
     group: ClassVar[str] = "data"
 
-    tokens: NotationKind = "notes"
-    """How music is written down: every note once with its duration, or frame by frame (piano rolls)."""
+    tokens: TokenKind = "notes"
+    """How music is written down: every note once, frame by frame (piano rolls), or as played, to the hundredth of a
+    second (performance)."""
     frame: Annotated[int, Range(1, 48)] = TICKS
     """Length of a frame in twelfths of a quarter note: 12 is a quarter, 6 an eighth, 3 a sixteenth."""
     tracks: bool = True
@@ -37,6 +42,8 @@ class Config(Architecture, StreamTraining):
     """Learn how loud each note is too."""
     transpose: Annotated[int | None, Range(0, MARGIN)] = None
     """Learn from copies transposed by up to this many semitones either way too."""
+    stretch: Annotated[float, Range(0, 0.5)] = 0.05
+    """By how much copies of performances are played faster and slower, where there are transposed ones; 0 for none."""
 
 
 def resolve(config: Config, length: int) -> Config:

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, ClassVar, NamedTuple
 
@@ -15,10 +16,10 @@ from recurra.arrays import BoolArray, IntArray
 from recurra.config import Options, Range
 from recurra.errors import OptionError
 from recurra.tasks.music.harmony import LETTERS, PitchClasses, parse_progression, parse_scale, spans
-from recurra.tasks.music.notation import METER_DENOMINATORS, Notation
-from recurra.tasks.music.pieces import Meter, Note, Piece, bar_lines, part
+from recurra.tasks.music.notation import MAX_LENGTH, METER_DENOMINATORS, Notation
+from recurra.tasks.music.pieces import TICKS, Meter, Note, Piece, bar_lines, part
 
-MAX_BARS = 2000
+MAX_BARS = MAX_LENGTH
 """Longest composition."""
 
 DEFAULT_BARS = 16
@@ -32,7 +33,11 @@ class Controls(Options):
     group: ClassVar[str] = "composition"
 
     bars: Annotated[int | None, Range(1, MAX_BARS)] = None
-    """Bars in all; if not given, those of --melody, or 16 after those of --prime."""
+    """Bars in all, a pickup not counted; if not given, those of --melody, or 16 after those of --prime."""
+    seconds: Annotated[float | None, Range(1, 3600)] = None
+    """Length of a performance, by a model of them; 30, after those of --prime, if not given."""
+    pickup: str | None = None
+    """Beats before the first whole bar, such as 1 or 1/2, or none; if not given, as often as in the training pieces."""
     meter: str | None = None
     """Metre, such as 3/4; that of --prime or --melody if not given, else the one the model knows best."""
     key: str | None = None
@@ -111,6 +116,26 @@ class Plan:
         """The ticks that no step may pass, ascending."""
         return np.array(sorted({*self.given_at, *self.meter_at, self.end}), dtype=np.int64)
 
+    @cached_property
+    def _begins(self) -> BoolArray:
+        """Whether notes may begin at each tick until the end, `(end + 1,)`: where some of the corpus do in a beat."""
+        found = np.ones(self.end + 1, dtype=np.bool_)
+        known = dict(self.notation.onsets)
+        ends = [*(meter.onset for meter in self.meters[1:]), self.end + 1]
+        for meter, end in zip(self.meters, ends, strict=True):
+            ticks = np.arange(max(end - meter.onset, 0))
+            found[meter.onset : end] = np.isin(ticks % meter.bar % meter.beat, known.get(meter.beat, (0,)))
+        return found | (not known)
+
+    def may_begin(self, time: int) -> bool:
+        """Whether a note may begin at a tick that is not the given voice's: none where no note of the corpus can."""
+        return bool(self._begins[min(time, self.end)])
+
+    def is_reached(self, times: IntArray) -> BoolArray:
+        """Whether each tick is one to go to: where a note may begin, or a stop."""
+        found: BoolArray = self._begins[np.minimum(times, self.end)] | np.isin(times, self.stops)
+        return found
+
     def next_stop(self, time: int) -> int:
         """The first stop after a tick."""
         return int(self.stops[np.searchsorted(self.stops, time, side="right")])
@@ -183,6 +208,7 @@ def plan(
     prime: Piece | None = None,
     given: Given | None = None,
     given_meters: tuple[Meter, ...] = (),
+    uniform: float = 1.0,
 ) -> Plan:
     """Work out the demands, and refuse what cannot be had.
 
@@ -192,13 +218,21 @@ def plan(
         prime: what to go on from, cut at a bar line.
         given: a voice to harmonise.
         given_meters: the metres of the piece that the given voice is from.
+        uniform: a random number from 0 to 1, by which a pickup is chosen if none is asked for; at 1 there is none.
 
     Raises:
         OptionError: if demands are wrong or cannot all be met; the message says which.
     """
     meters = _meters(controls, notation, prime, given_meters)
     begin = prime.length if prime else 0
-    bars = controls.bars or _default_bars(meters, begin, given)
+    first = 0
+    if prime or given:
+        if controls.pickup:
+            source = "`prime`" if prime else "`melody`"
+            raise OptionError(f"`pickup` says how a new piece begins, and {source} has its own beginning; leave it out")
+    elif pickup := _pickup(controls, notation, meters[0], uniform):
+        first, meters = 1, (pickup, meters[0]._replace(onset=pickup.bar))
+    bars = first + (controls.bars or _default_bars(meters, begin, given))
     lines = _lines(meters, bars)
     end = lines[-1] if not notation.frame else -(-lines[-1] // notation.frame) * notation.frame
     if prime and begin >= lines[-1]:
@@ -207,7 +241,7 @@ def plan(
             "ask for more, or give a shorter beginning"
         )
     scale = parse_scale(controls.key) if controls.key else frozenset(range(12))
-    harmony = tuple(spans(parse_progression(controls.chords), lines, lines[-1])) if controls.chords else ()
+    harmony = _harmony(controls, lines, first)
     fits = _fits(controls, notation, scale)
     voices = controls.voices
     if given:
@@ -216,6 +250,49 @@ def plan(
         voices = _require_given_fits(given, controls, notation, scale, fits, harmony)
     _require_room(controls, notation, scale, fits, harmony, given)
     return Plan(notation, begin, end, meters, fits, harmony, voices, given, tuple(lines))
+
+
+def _harmony(controls: Controls, lines: Sequence[int], first: int) -> tuple[tuple[int, PitchClasses], ...]:
+    """When each chord begins, the first one with the piece: a pickup, which `first` is 1 with, belongs to it."""
+    if not controls.chords:
+        return ()
+    found = spans(parse_progression(controls.chords), lines[first:], lines[-1])
+    return ((0, found[0][1]), *found[1:])
+
+
+def _pickup(controls: Controls, notation: Notation, meter: Meter, uniform: float) -> Meter | None:
+    """The pickup that is asked for, or else one that the corpus has before this metre, as often as there."""
+    place = notation.meters.index((meter.numerator, meter.denominator))
+    rows = [(pickup, count) for pickup, whole, count in notation.pickups if whole == place]
+    chosen = -1
+    if controls.pickup is None:
+        borders = np.cumsum([count for _, count in sorted(rows, reverse=True)])
+        if rows and uniform < 1:
+            chosen = sorted(rows, reverse=True)[int(np.searchsorted(borders, uniform * borders[-1], side="right"))][0]
+    elif (ticks := _pickup_ticks(controls.pickup, meter)) > 0:
+        known = [pickup for pickup, _ in rows if pickup >= 0] + list(range(len(notation.meters)))
+        known = [index for index in known if notation.bar(index) % (notation.frame or 1) == 0]
+        fitting = [index for index in known if notation.bar(index) == ticks]
+        if not fitting:
+            beats = sorted({Fraction(notation.bar(index) * meter.denominator, 4 * TICKS) for index in known})
+            listed = ", ".join(str(beat) for beat in beats if beat < meter.numerator) or "none"
+            raise OptionError(f"`pickup` {controls.pickup} is one this model cannot write; its pickups are: {listed}")
+        chosen = fitting[0]
+    return Meter(0, *notation.meters[chosen]) if chosen >= 0 else None
+
+
+def _pickup_ticks(text: str, meter: Meter) -> Fraction:
+    """Ticks of so many beats, such as "1", "1/2" or "1.5"; 0 for "none"."""
+    if text.strip().casefold() == "none":
+        return Fraction(0)
+    match = re.fullmatch(r"\s*(\d{1,3})(?:/(\d{1,2})|\.(\d{1,3}))?\s*", text)
+    beats = Fraction(text.strip()) if match and (match[2] is None or int(match[2])) else Fraction(0)
+    if not 0 < beats < meter.numerator:
+        raise OptionError(
+            f"`pickup` {text[:40]} is not a part of a bar of {meter.numerator}/{meter.denominator}: write a number of "
+            f"beats below {meter.numerator}, such as 1 or 1/2, or none"
+        )
+    return beats * 4 * TICKS / meter.denominator
 
 
 def _default_bars(meters: tuple[Meter, ...], begin: int, given: Given | None) -> int:

@@ -16,35 +16,43 @@ from recurra.data.sources import called, find_files, listed, sample_named
 from recurra.data.streams import VariedStreams
 from recurra.data.tokenizer import Tokens
 from recurra.errors import OptionError, RecurraError
-from recurra.progress import Bar, bar
+from recurra.progress import Bar, bar, note
+from recurra.tasks.music import performance
 from recurra.tasks.music.config import Config
-from recurra.tasks.music.io.midi import read_midi
+from recurra.tasks.music.grid import FREE
+from recurra.tasks.music.io.midi import read_midi_pieces
+from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.io.rolls import read_rolls
 from recurra.tasks.music.io.scores import read_score
-from recurra.tasks.music.notation import Notation
+from recurra.tasks.music.notation import MARGIN, Notation
 from recurra.tasks.music.packed_pieces import pack, require_sound
+from recurra.tasks.music.performance import PerformanceNotation, perform
 from recurra.tasks.music.pieces import TICKS, Piece, bar_lines, part
-from recurra.tasks.music.transcription import encode, suit
+from recurra.tasks.music.transcription import encode, refitted, suit
 
 Source = str | Path | Piece
 """What music is given as: a file, a folder, `sample:NAME`, or a piece itself."""
 
-Reader = Callable[[Path, int], tuple[Piece, ...]]
+Reader = Callable[[Path, int, Reading], tuple[Piece, ...]]
 """Reads the pieces of one file; the number is the ticks a frame of a piano roll lasts."""
 
 
-def _midi(path: Path, frame: int) -> tuple[Piece, ...]:
-    return (read_midi(path),)
+def _midi(path: Path, frame: int, reading: Reading) -> tuple[Piece, ...]:
+    return read_midi_pieces(path, reading)
 
 
-def _score(path: Path, frame: int) -> tuple[Piece, ...]:
-    return read_score(path)
+def _score(path: Path, frame: int, reading: Reading) -> tuple[Piece, ...]:
+    return read_score(path, charset=reading.charset)
+
+
+def _rolls(path: Path, frame: int, reading: Reading) -> tuple[Piece, ...]:
+    return read_rolls(path, frame)
 
 
 READERS: Mapping[str, Reader] = {
-    **dict.fromkeys((".mid", ".midi", ".kar"), _midi),
+    **dict.fromkeys((".mid", ".midi", ".kar", ".rmi"), _midi),
     **dict.fromkeys((".musicxml", ".xml", ".mxl", ".abc", ".krn"), _score),
-    ".json": read_rolls,
+    ".json": _rolls,
 }
 """What is taken from a folder, by the end of its name, and who reads it."""
 
@@ -59,6 +67,10 @@ MIN_NOTES = 50
 """Fewer notes are refused: there is nothing to learn from them."""
 
 
+MAX_REPAIRED = 20
+"""Files that were damaged are told of by name, up to so many."""
+
+
 @dataclass(frozen=True)
 class Collection:
     """Pieces that have been read.
@@ -68,12 +80,27 @@ class Collection:
         pieces: in the order they were read; at least one.
         skipped: one sentence for every file that was left out.
         left_out: how many things of a kind the files hold but not the pieces, over all of them.
+        repaired: one sentence for every file that is damaged and was read as far as it can be.
     """
 
     name: str
     pieces: tuple[Piece, ...]
     skipped: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
+    repaired: tuple[str, ...] = ()
+
+    def told(self) -> list[str]:
+        """What a person is told of reading them, lines: what was not as it should be, and what the pieces lack."""
+        free = [piece for piece in self.pieces if piece.off_grid > FREE]
+        shown = self.repaired[:MAX_REPAIRED]
+        more = len(self.repaired) - len(shown)
+        return [
+            *(f"repaired: {sentence}" for sentence in shown),
+            *([f"repaired: {more:,} files more"] if more else []),
+            *(f"left out: {sentence}" for sentence in self.skipped),
+            *(f"left out: {count:,} {kind}" for kind, count in self.left_out.items()),
+            *([_played_freely(free, len(self.pieces))] if free else []),
+        ]
 
     @property
     def sha256(self) -> str:
@@ -85,12 +112,29 @@ class Collection:
         return digest.hexdigest()
 
 
-def open_pieces(sources: Source | Sequence[Source], frame: int = TICKS) -> Collection:
+def _played_freely(pieces: Sequence[Piece], among: int) -> str:
+    """What a person is told of pieces whose rhythm the grid of sixteenths and triplets does not hold."""
+    share = sum(piece.off_grid * len(piece.notes) for piece in pieces) / sum(len(piece.notes) for piece in pieces)
+    which = pieces[0].name if len(pieces) == 1 else f"{len(pieces):,} of {among:,} pieces"
+    return (
+        f"played freely: {which} ({share:.0%} of the notes begin far from sixteenths and triplets, to which they are "
+        "moved); a model of `tokens` performance learns them as they were played"
+    )
+
+
+def open_pieces(
+    sources: Source | Sequence[Source],
+    frame: int = TICKS,
+    reading: Reading = Reading(),
+    played: bool = False,
+) -> Collection:
     """Find and read music.
 
     Args:
         sources: files, folders (every file below whose name ends as in `READERS`), one `sample:NAME`, or pieces.
         frame: ticks a frame of a piano roll (.json) lasts.
+        reading: how files are read.
+        played: as performances: MIDI files with the times they have, all others played as they are written.
 
     Raises:
         RecurraError: if a source is missing or nothing readable is left. Among several files a broken one is skipped
@@ -103,31 +147,41 @@ def open_pieces(sources: Source | Sequence[Source], frame: int = TICKS) -> Colle
         raise OptionError("there is no music; name a file, a folder or sample:chorales, or give pieces")
     given = [source for source in named if isinstance(source, Piece)]
     if given:
-        return _given(given, len(named))
+        return _given(given, len(named), played)
     names = [str(source) for source in named]
     if sample := sample_named(names, "music"):
-        return _collect(names[0], sample(), [])
+        return _collect(names[0], [perform(piece) if played else piece for piece in sample()], [])
     found, skipped = find_files(names, tuple(READERS))
     with bar("reading") as shown:
-        pieces = _read_all(found, frame, skipped, shown)
+        pieces = _read_all(found, played, frame, reading, skipped, shown)
     if not pieces:
         raise RecurraError(f"no readable music in {', '.join(names)}: {skipped[0] if skipped else 'nothing found'}")
     return _collect(called(names), pieces, skipped)
 
 
-def _given(pieces: Sequence[Piece], among: int) -> Collection:
+def opened(sources: Source | Sequence[Source], frame: int, reading: Reading, played: bool = False) -> Collection:
+    """The same, and a person is told at once of what is not as it is in the files."""
+    collection = open_pieces(sources, frame, reading, played)
+    for line in collection.told():
+        note(line)
+    return collection
+
+
+def _given(pieces: Sequence[Piece], among: int, played: bool) -> Collection:
     """Pieces made in Python, which may not be what a `Piece` promises."""
     if len(pieces) < among:
         raise OptionError("pieces cannot be mixed with files; open the files first, with open_pieces")
     source, remedy = "the pieces given", "make each as the docstrings of Piece and Note say"
     require_sound(pack(pieces), [piece.name for piece in pieces], source, remedy)
-    return _collect(pieces[0].name if len(pieces) == 1 else f"{len(pieces)} pieces", pieces, [])
+    if not played and any(piece.performance for piece in pieces):
+        raise OptionError("performances have no beats; only a model of `tokens` performance reads them")
+    name = pieces[0].name if len(pieces) == 1 else f"{len(pieces)} pieces"
+    return _collect(name, [perform(piece) if played else piece for piece in pieces], [])
 
 
-def one_piece(source: Source, frame: int = TICKS) -> tuple[Piece, int]:
-    """The first piece of a file or a sample, or a piece itself; and how many more there are."""
-    pieces = open_pieces(source, frame).pieces
-    return pieces[0], len(pieces) - 1
+def one_piece(source: Source, frame: int = TICKS, played: bool = False) -> Piece:
+    """The first piece of a file or a sample, or a piece itself."""
+    return open_pieces(source, frame, Reading(), played).pieces[0]
 
 
 def split_validation(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tuple[Piece, ...], str]:
@@ -150,24 +204,30 @@ def split_validation(pieces: tuple[Piece, ...]) -> tuple[tuple[Piece, ...], tupl
             f"{piece.name} is too short to keep a part of it for validation; give a longer piece, or `validation`"
         )
     train = tuple(begun if index == longest else other for index, other in enumerate(pieces))
-    return train, (rest,), f"the last bars of {piece.name}"
+    return train, (rest,), f"the last {'seconds' if piece.performance else 'bars'} of {piece.name}"
 
 
 def _collect(name: str, pieces: Sequence[Piece], skipped: Sequence[str]) -> Collection:
     left_out: Counter[str] = Counter()
     for piece in pieces:
         left_out.update(piece.left_out)
-    return Collection(name, tuple(pieces), tuple(skipped), dict(sorted(left_out.items())))
+    repaired = [f"{piece.name}: {'; '.join(piece.repaired)}" for piece in pieces if piece.repaired]
+    return Collection(name, tuple(pieces), tuple(skipped), dict(sorted(left_out.items())), tuple(repaired))
 
 
-def _read_all(found: list[Path], frame: int, skipped: list[str], shown: Bar) -> list[Piece]:
+def _read_all(
+    found: list[Path], played: bool, frame: int, reading: Reading, skipped: list[str], shown: Bar
+) -> list[Piece]:
     pieces: list[Piece] = []
     for index, path in enumerate(found):
         try:
             reader = READERS.get(path.suffix.lower())
             if reader is None:
                 raise RecurraError(f"{path} is not a music file; its name must end in {listed(tuple(READERS))}")
-            pieces += reader(path, frame)
+            if played and reader is _midi:
+                pieces += read_midi_pieces(path, reading, played=True)
+            else:
+                pieces += [perform(piece) if played else piece for piece in reader(path, frame, reading)]
         except RecurraError as error:
             if len(found) == 1:
                 raise
@@ -189,25 +249,25 @@ class Data:
         validation_tokens: ... and the tokens of each.
         validation_name: what the validation part is, for the model card.
         digest: of all pieces.
-        lost: how many things of what kind could not be written in tokens.
+        told: what a person is told of reading them and writing them in tokens, lines.
     """
 
     collection: Collection
-    notation: Notation
+    notation: Notation | PerformanceNotation
     train: tuple[Piece, ...]
     train_tokens: list[Tokens]
     validation: tuple[Piece, ...]
     validation_tokens: list[Tokens]
     validation_name: str
     digest: str
-    lost: Counter[str]
+    told: tuple[str, ...]
 
 
 def read_data(
     sources: Source | Sequence[Source],
     validation: Source | Sequence[Source],
     config: Config,
-    notation: Notation | None = None,
+    notation: Notation | PerformanceNotation | None = None,
 ) -> Data:
     """Read pieces and write them as tokens.
 
@@ -215,19 +275,22 @@ def read_data(
         sources: see `open_pieces`.
         validation: what to validate on, likewise; if empty, a part of the pieces is kept for it.
         config: which tokens.
-        notation: an existing one, for a resumed run; None makes one.
+        notation: an existing one, for a run that is resumed or begins from a model; None makes one.
 
     Raises:
         RecurraError: if nothing can be read or there is too little.
     """
-    collection = open_pieces(sources, config.frame)
+    played = config.tokens == "performance"
+    collection = open_pieces(sources, config.frame, config, played)
     digest = collection.sha256
     if isinstance(validation, Sequence) and not validation:
         train, kept, name = split_validation(collection.pieces)
+        told = collection.told()
     else:
-        other = open_pieces(validation, config.frame)
+        other = open_pieces(validation, config.frame, config, played)
         train, kept, name = collection.pieces, other.pieces, other.name
         digest += other.sha256
+        told = [*collection.told(), *(f"{line} (of the validation part)" for line in other.told())]
     count = sum(len(piece.notes) for piece in train)
     if count < MIN_NOTES:
         raise RecurraError(
@@ -238,19 +301,32 @@ def read_data(
         raise RecurraError(f"{collection.name} holds only drums, which frames cannot hold; use `tokens` notes")
     if not any(piece.notes for piece in kept):
         raise RecurraError(f"the validation part, {name}, has no notes to measure by; give another with `validation`")
-    notation = notation or suit((*train, *kept), config.tokens, config.frame, config.tracks, config.velocity)
+    if isinstance(notation, Notation):
+        notation = refitted(notation, (*train, *kept))
+    notation = notation or notation_for((*train, *kept), config)
     lost: Counter[str] = Counter()
+    lost["changes of tempo"] = sum(len(piece.tempos) - 1 for piece in (*train, *kept))
     tokens = [encoded(piece, notation, lost, length=True) for piece in train]
     kept_tokens = [encoded(piece, notation, lost, length=False) for piece in kept]
-    return Data(collection, notation, train, tokens, kept, kept_tokens, name, digest, +lost)
+    told += [f"left out: {count:,} {kind}" for kind, count in (+lost).items()]
+    return Data(collection, notation, train, tokens, kept, kept_tokens, name, digest, tuple(told))
+
+
+def notation_for(pieces: Sequence[Piece], config: Config) -> Notation | PerformanceNotation:
+    """The notation that suits pieces, of the kind that is asked for."""
+    if config.tokens == "performance":
+        return performance.suit(pieces, MARGIN)
+    return suit(pieces, config.tokens, config.frame, config.tracks, config.velocity)
 
 
 def _pitched(piece: Piece) -> bool:
     return any(not piece.tracks[item.track].drums for item in piece.notes)
 
 
-def encoded(piece: Piece, notation: Notation, lost: Counter[str], length: bool) -> Tokens:
+def encoded(piece: Piece, notation: Notation | PerformanceNotation, lost: Counter[str], length: bool) -> Tokens:
     """A piece as tokens, `lost` counting what cannot be written in them; `length` says how long it is."""
+    if isinstance(notation, PerformanceNotation):
+        return performance.encode(piece)
     tokens, missing = encode(piece, notation, length)
     lost.update(missing)
     return tokens
@@ -265,10 +341,14 @@ def streams(data: Data, config: Config) -> VariedStreams:
     most = required(config.transpose, "transpose")
     keys = [0, *(shift for shift in range(-most, most + 1) if shift)]
     keys = keys + [0] * max(0, round((len(keys) - 1) * PLAIN_SHARE / (1 - PLAIN_SHARE)) - 1)
-    variants = [data.notation.variant(key, length) for key in keys for length in (True, False)]
-    lengths = [len(tokens) for tokens in data.train_tokens]
+    if isinstance(data.notation, PerformanceNotation):
+        variants = [data.notation.variant(key) for key in keys]
+    else:
+        variants = [data.notation.variant(key, length) for key in keys for length in (True, False)]
+    pieces = [*data.train_tokens, *_stretched(data, config.stretch if most else 0.0)]
+    lengths = [len(tokens) for tokens in pieces]
     return VariedStreams(
-        tokens=np.concatenate(data.train_tokens),
+        tokens=np.concatenate(pieces),
         batch_size=required(config.batch_size, "batch_size"),
         sequence_length=required(config.sequence_length, "sequence_length"),
         seed=config.seed,
@@ -278,18 +358,30 @@ def streams(data: Data, config: Config) -> VariedStreams:
     )
 
 
+STRETCHES = (-1.0, -0.5, 0.5, 1.0)
+"""Shares of the greatest stretch by which performances are played slower: Oore et al. 2018 have 2.5 and 5 % either
+way."""
+
+
+def _stretched(data: Data, most: float) -> list[Tokens]:
+    """The tokens of performances played faster and slower; of other pieces, and if `most` is 0, there are none."""
+    if not most or not isinstance(data.notation, PerformanceNotation):
+        return []
+    factors = [1 + most * share for share in STRETCHES]
+    return [performance.encode(performance.stretched(piece, factor)) for factor in factors for piece in data.train]
+
+
 def describe(data: Data) -> tuple[str, ...]:
     """What a person is told of the pieces, lines."""
     collection, notation = data.collection, data.notation
-    left_out = [
-        *collection.skipped,
-        *(f"{count:,} {kind}" for kind, count in (data.lost + Counter(collection.left_out)).items()),
-    ]
     notes = sum(len(piece.notes) for piece in data.train)
     pieces = "piece" if len(data.train) == 1 else "pieces"
-    tracks = f"{len(notation.tracks)} tracks" if notation.tracks else "one track"
+    if isinstance(notation, PerformanceNotation):
+        tracks = f"{sum(piece.length for piece in data.train) / (60 * performance.SECOND):.0f} minutes"
+    else:
+        tracks = f"{len(notation.tracks)} tracks" if notation.tracks else "one track"
     return (
-        *(f"left out: {reason}" for reason in left_out),
+        *data.told,
         f"{collection.name}: {len(data.train):,} {pieces} with {notes:,} notes to train on, "
         f"{len(data.validation):,} for validation ({data.validation_name}), {tracks}, {notation.size:,} tokens",
     )

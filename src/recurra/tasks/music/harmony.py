@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recurra.errors import OptionError
-from recurra.tasks.music.pieces import Note, Piece, bar_lines
+from recurra.tasks.music.performance import SECOND
+from recurra.tasks.music.pieces import Note, Piece, bar_lines, has_pickup
 
 PitchClasses = frozenset[int]
 
@@ -350,10 +351,16 @@ def estimate_key(notes: Iterable[Note]) -> Key:
 
 
 def facts_of(piece: Piece) -> dict[str, Any]:
-    """What a piece comes to, as JSON values: `notes`, `bars` and, where any has a pitch, the `key`."""
+    """What a piece comes to, as JSON values: `notes`, `bars`, whether it has a `pickup`, and the `key` if it has any.
+
+    A performance has no bars but `seconds`.
+    """
     pitched = [note for note in piece.notes if not piece.tracks[note.track].drums]
     key = estimate_key(pitched).name if pitched else None
-    return {"notes": len(piece.notes), "bars": len(bar_lines(piece)) - 1, "key": key}
+    if piece.performance:
+        return {"notes": len(piece.notes), "seconds": piece.length / SECOND, "key": key}
+    bars = len(bar_lines(piece)) - 1 - has_pickup(piece)
+    return {"notes": len(piece.notes), "bars": bars, "pickup": has_pickup(piece), "key": key}
 
 
 def _above(root: int, semitones: Iterable[int]) -> PitchClasses:

@@ -1,11 +1,12 @@
 """Music as tokens, and back: what begins at a time is listed note by note, then time goes on.
 
-    START BARS (METER | (TRACK? (PITCH | DRUM) DURATION? VELOCITY?)* STEP)*
+    START BARS+ (METER | (TRACK? (PITCH | DRUM) DURATION? VELOCITY?)* STEP)*
 
 Two ways to write a piece down. `notes`: every note once, where it begins, with its duration; held and repeated notes
 differ, and any rhythm on the grid can be written. `frames`: all that sounds, again in every frame (a quarter, a
 sixteenth), as piano rolls have it; a note held over and one struck again are the same. In both, the notes of a chord
-are predicted one after another, each given those before: the chain rule, and nothing independent.
+are predicted one after another, each given those before: the chain rule, and nothing independent. A length of more bars
+than a token can say is said by several, which are added up.
 """
 
 from __future__ import annotations
@@ -43,9 +44,12 @@ MAX_TRACKS = 16
 """Tracks that are told apart, the most frequent ones; further ones are merged with their like."""
 
 MAX_METERS = 32
-"""Metres that are told apart, the most frequent ones."""
+"""Metres that are told apart, those that most of the time is in."""
 
 MAX_BARS = 100
+"""Most bars that one token says; more are said by several."""
+
+MAX_LENGTH = 2000
 """Longest piece whose length is said at its beginning, bars."""
 
 METER_DENOMINATORS = (1, 2, 4, 8, 16, 32)
@@ -76,7 +80,7 @@ class Notation:
     Attributes:
         kind: see the module.
         tracks: who plays, in the order of their tokens; there are none if all play as one.
-        meters: `(numerator, denominator)`, the first where none is said.
+        meters: `(numerator, denominator)`, the first, which most of the time is in, where none is said.
         lowest: the lowest pitch there is a token for ...
         highest: ... and the highest.
         drums: General MIDI numbers.
@@ -86,6 +90,8 @@ class Notation:
         frame: ticks of a frame; 0 for notes.
         tempo: quarters a minute, of the pieces it was made for.
         program: General MIDI program of the pieces it was made for, where tracks are not told apart.
+        onsets: by ticks of a beat, where in one a note of these pieces begins; empty where that is unknown.
+        pickups: with which pickup, then in which metre (both places in `meters`, -1 for none), so many pieces begin.
     """
 
     kind: NotationKind
@@ -100,6 +106,8 @@ class Notation:
     frame: int
     tempo: float
     program: int = 0
+    onsets: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    pickups: tuple[tuple[int, int, int], ...] = ()
     tokens: tuple[Token, ...] = field(init=False, repr=False, compare=False)
     numbers: dict[Token, int] = field(init=False, repr=False, compare=False)
 
@@ -130,6 +138,13 @@ class Notation:
         """The number of a token."""
         return self.numbers[Token(kind, value)]
 
+    def length(self, bars: int) -> list[int]:
+        """The tokens that say how many bars there are; 0, and more than `MAX_LENGTH`, are any number."""
+        if not 0 < bars <= MAX_LENGTH:
+            return [self.number(BARS, 0)]
+        hundreds, rest = divmod(bars, MAX_BARS)
+        return [self.number(BARS, MAX_BARS)] * hundreds + [self.number(BARS, rest)] * (rest > 0)
+
     def bar(self, meter: int) -> int:
         """Ticks of a bar in a metre."""
         return Meter(0, *self.meters[meter]).bar
@@ -155,7 +170,12 @@ class Notation:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values; the tokens follow from them."""
-        return {
+        further: dict[str, Any] = {}
+        if self.onsets:
+            further["onsets"] = {str(beat): list(ticks) for beat, ticks in self.onsets}
+        if self.pickups:
+            further["pickups"] = [list(row) for row in self.pickups]
+        return further | {
             "kind": self.kind,
             "tracks": [[track.name, track.program, track.drums] for track in self.tracks],
             "meters": [list(meter) for meter in self.meters],
@@ -196,6 +216,8 @@ def from_json(values: Any, where: str) -> Notation:
             frame=_within(values["frame"], 0, MAX_TICKS),
             tempo=float(values["tempo"]),
             program=_within(values["program"], 0, 127),
+            onsets=_onsets(values.get("onsets", {})),
+            pickups=_pickups(values.get("pickups", []), len(values["meters"])),
         )
         _require_sound(notation)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -221,6 +243,22 @@ def _ascending(values: Any, least: int, most: int) -> tuple[int, ...]:
     if list(numbers) != sorted(set(numbers)) or (numbers and not least <= numbers[0] <= numbers[-1] <= most):
         raise ValueError("numbers out of order or range")
     return numbers
+
+
+def _onsets(values: Any) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    if not isinstance(values, dict):
+        raise ValueError("onsets of no beats")
+    beats = [(_within(beat, 1, MAX_TICKS), _ascending(ticks, 0, MAX_TICKS)) for beat, ticks in values.items()]
+    if not all(ticks and ticks[-1] < beat for beat, ticks in beats):
+        raise ValueError("onsets beyond their beat")
+    return tuple(sorted(beats))
+
+
+def _pickups(values: Any, meters: int) -> tuple[tuple[int, int, int], ...]:
+    rows = [(int(pickup), int(meter), int(count)) for pickup, meter, count in _few(values, MAX_METERS**2 * 2)]
+    if not all(-1 <= pickup < meters and 0 <= meter < meters and count > 0 for pickup, meter, count in rows):
+        raise ValueError("pickups out of range")
+    return tuple(rows)
 
 
 def _require_sound(notation: Notation) -> None:

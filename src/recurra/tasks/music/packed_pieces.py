@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recurra.arrays import BoolArray, IntArray
 from recurra.errors import RecurraError
-from recurra.tasks.music.pieces import MIDDLE_VELOCITY, Meter, Note, Piece, Track
+from recurra.tasks.music.pieces import MIDDLE_VELOCITY, MODERATO, PLAYED_TEMPO, Meter, Note, Piece, Track
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -32,6 +32,9 @@ DTYPES: dict[str, type[np.integer[Any]]] = {
 }
 """What is kept: of each note, each track, each metre, each piece; and where each piece's begin, `(pieces + 1,)`."""
 
+VELOCITY = "velocity"
+"""Of performances also the velocity of each note is kept, `(notes,)` of uint8."""
+
 NOTES = ("onset", "duration", "pitch", "track")
 """Of a note: 11 bytes."""
 
@@ -41,7 +44,7 @@ OWNERS = {"first_note": NOTES, "first_track": TRACKS, "first_meter": METERS}
 
 
 def pack(pieces: Sequence[Piece]) -> Arrays:
-    """Pieces as arrays of `DTYPES`, without names, velocities, tempos and what was left out.
+    """Pieces as arrays of `DTYPES`, without names, tempos, what was left out and, but of performances, velocities.
 
     Raises:
         RecurraError: if a piece has a number that is too large.
@@ -58,17 +61,21 @@ def pack(pieces: Sequence[Piece]) -> Arrays:
         columns[name] = _column([meter[index] for piece in pieces for meter in piece.meters])
     for name in NOTES:
         columns[name] = _column([getattr(note, name) for piece in pieces for note in piece.notes])
+    dtypes = dict(DTYPES)
+    if pieces and all(piece.performance for piece in pieces):
+        columns[VELOCITY] = _column([note.velocity for piece in pieces for note in piece.notes])
+        dtypes[VELOCITY] = np.uint8
     for name, values in columns.items():
-        lost = values[values != values.astype(DTYPES[name])]
+        lost = values[values != values.astype(dtypes[name])]
         if len(lost):
             raise RecurraError(f"a piece with {lost[0]} as its {name} cannot be stored; leave it out")
-    return {name: columns[name].astype(dtype) for name, dtype in DTYPES.items()}
+    return {name: columns[name].astype(dtype) for name, dtype in dtypes.items()}
 
 
 def unpack(
     arrays: Mapping[str, NDArray[Any]], names: Sequence[str], source: str = "the stored pieces"
 ) -> tuple[Piece, ...]:
-    """The pieces of `pack`, each note with a middle velocity, each track without a name.
+    """The pieces of `pack`, each note with a middle velocity (but of performances), each track without a name.
 
     Args:
         arrays: as `pack` made them; everything about them is checked.
@@ -80,12 +87,15 @@ def unpack(
     """
     require_sound(arrays, names, source)
     table = {name: arrays[name].tolist() for name in DTYPES}
-    notes = list(map(Note, *(table[name] for name in NOTES[:3]), repeat(MIDDLE_VELOCITY), table["track"]))
+    played = VELOCITY in arrays
+    velocities = arrays[VELOCITY].tolist() if played else repeat(MIDDLE_VELOCITY)
+    notes = list(map(Note, *(table[name] for name in NOTES[:3]), velocities, table["track"]))
     tracks = list(map(Track, repeat(""), table["program"], map(bool, table["drums"])))
     meters = list(map(Meter, *(table[name] for name in METERS)))
     parts = ([slice(*pair) for pair in pairwise(table[name])] for name in ("first_note", "first_track", "first_meter"))
+    tempos = (PLAYED_TEMPO if played else MODERATO,)
     return tuple(
-        Piece(name, tuple(tracks[track]), tuple(notes[note]), length, tuple(meters[meter]))
+        Piece(name, tuple(tracks[track]), tuple(notes[note]), length, tuple(meters[meter]), tempos, performance=played)
         for name, length, note, track, meter in zip(names, table["length"], *parts, strict=True)
     )
 
@@ -116,6 +126,11 @@ def _require_shapes(arrays: Mapping[str, NDArray[Any]], pieces: int, source: str
             raise _damaged(source, f"the array {name!r} is missing or of another type")
     if len(arrays["length"]) != pieces:
         raise _damaged(source, f"there are {len(arrays['length'])} pieces but {pieces} names")
+    velocities = arrays.get(VELOCITY, np.ones(len(arrays["pitch"]), np.uint8))
+    if velocities.dtype != np.uint8 or velocities.shape != arrays["pitch"].shape:
+        raise _damaged(source, f"the array {VELOCITY!r} is of another type or length")
+    if not ((velocities > 0) & (velocities < 128)).all():
+        raise _damaged(source, f"the array {VELOCITY!r} has a value that is no velocity")
     for owner, columns in OWNERS.items():
         offsets = arrays[owner]
         if len(offsets) != pieces + 1 or offsets[0] != 0 or (np.diff(offsets) < 0).any():

@@ -82,6 +82,12 @@ ChangeT = TypeVar("ChangeT", Meter, Tempo)
 COMMON_TIME = Meter(0, 4, 4)
 MODERATO = Tempo(0, 100.0)
 
+PLAYED_TEMPO = Tempo(0, 500.0)
+"""Of performances: a tick is a hundredth of a second."""
+
+PLAYED_METER = Meter(0, 67, 32)
+"""Of performances, which have none: a "bar" of it is 100 ticks, a second."""
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -95,6 +101,9 @@ class Piece:
         meters: sorted, the first at 0.
         tempos: sorted, the first at 0.
         left_out: how many things of a kind were in the file but are not here, by what they are called.
+        repaired: what was wrong with the file, and how it was read all the same, in parts of a sentence.
+        performance: whether its times are those of a performance, on no grid: a tick is a hundredth of a second.
+        off_grid: share of notes that were moved far to lie on the grid, see `grid.off_grid`.
     """
 
     name: str
@@ -104,6 +113,9 @@ class Piece:
     meters: tuple[Meter, ...] = (COMMON_TIME,)
     tempos: tuple[Tempo, ...] = (MODERATO,)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    repaired: tuple[str, ...] = ()
+    performance: bool = False
+    off_grid: float = field(default=0.0, compare=False)
 
 
 def bar_lines(piece: Piece) -> list[int]:
@@ -127,6 +139,17 @@ def _lines(piece: Piece, steps: Sequence[int]) -> list[int]:
             lines += begun
             end_of_last = begun[-1] + max(step, 1)
     return [*lines, end_of_last]
+
+
+def has_pickup(piece: Piece) -> bool:
+    """Whether the first metre is a pickup's: it lasts one bar, which is shorter than those of the second.
+
+    One that counts longer notes than the second is a metre of its own.
+    """
+    if len(piece.meters) < 2:
+        return False
+    first, second = piece.meters[:2]
+    return second.onset - first.onset <= first.bar < second.bar and first.denominator >= second.denominator
 
 
 def part(piece: Piece, begin: int, end: int) -> Piece:

@@ -25,7 +25,8 @@ START, TRANSPOSED, BARS, METER, TRACK, PITCH, DRUM, DURATION, VELOCITY, STEP = r
 
 TICK, METRE, BAR, PLACE, CURRENT_TRACK, CURRENT_PITCH, IS_TRANSPOSED, BEGUN, LEFT, SCALARS = range(10)
 """Places of the numbers at the beginning of a state, and how many they are. `BEGUN` is 1 once a piece's beginning has
-been read: without it the beat is unknown. `LEFT` counts the current bar too; 0 if unknown."""
+been read: without it the beat is unknown. `LEFT` counts the current bar too; 0 if unknown; what several tokens say of
+it is added up."""
 
 QUARTER = 12
 """Ticks in a quarter."""
@@ -82,7 +83,7 @@ def _read(kind: int, value: int, state: FloatArray, bars: IntArray, pitches: int
         state[IS_TRANSPOSED] = kind
         state[BEGUN] = 1
     elif kind == BARS:
-        state[LEFT] = value
+        state[LEFT] += value
     elif kind == METER:
         state[METRE] = value
         state[TICK] = 0
@@ -229,7 +230,7 @@ def _read_reference(kind: int, value: int, state: FloatArray, bars: IntArray, pi
         state[:] = 0
         state[BEGUN], state[IS_TRANSPOSED] = 1, kind == TRANSPOSED
     elif kind == BARS:
-        state[LEFT] = value
+        state[LEFT] += value
     elif kind == METER:
         state[METRE], state[TICK] = value, 0
     elif kind == TRACK:

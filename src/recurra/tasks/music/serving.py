@@ -17,7 +17,7 @@ from recurra.tasks.music.constraints import Controls
 from recurra.tasks.music.harmony import facts_of
 from recurra.tasks.music.io.midi import midi_bytes
 from recurra.tasks.music.novelty import Copy
-from recurra.tasks.music.pieces import TICKS, Piece, bar_lines
+from recurra.tasks.music.pieces import TICKS, Piece, bar_lines, has_pickup
 from recurra.tasks.music.render.musicxml import musicxml
 from recurra.tasks.music.render.score import check_size, svg_pages
 from recurra.tasks.music.render.synthesizer import note_seconds
@@ -84,7 +84,7 @@ def roll(piece: Piece) -> dict[str, Json]:
 
 def copied(copy: Copy, piece: Piece) -> dict[str, Json]:
     """The longest passage that a piece shares with those the model was trained on; `bar` is where it begins."""
-    return copy._asdict() | {"bar": sum(line <= copy.begin for line in bar_lines(piece))}
+    return copy._asdict() | {"bar": sum(line <= copy.begin for line in bar_lines(piece)) - has_pickup(piece)}
 
 
 def engraved(piece: Piece) -> dict[str, Json]:

@@ -2,7 +2,7 @@
 
 Bars and beats are those of a piece's metres. A drum's pitch is not a height and its duration means nothing: drums count
 in rhythm (`onset_in_bar`, `notes_per_bar`, `empty_beats`, `groove`) and repetition, not in pitch, duration and
-polyphony.
+polyphony. Performances have no beats: of them other things are measured, `PLAYED_SCALARS`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from recurra.explain.pictures import DPI, LINE_COLOURS
 from recurra.files import write_atomic
 from recurra.tasks.music.harmony import SCALES
 from recurra.tasks.music.novelty import Copy
+from recurra.tasks.music.performance import SECOND
 from recurra.tasks.music.pieces import TICKS, Piece, bar_lines, beat_lines
 
 WHOLE = 4 * TICKS
@@ -48,7 +49,7 @@ class PieceArrays(NamedTuple):
     """A piece as columns.
 
     Attributes:
-        onset, duration, pitch, track: of its notes, drums too.
+        onset, duration, pitch, track, velocity: of its notes, drums too.
         drums: whether it is a drum's, of each note.
         bars, beats: where they begin and where the last ends, ticks.
         bar: the bar in which each note begins.
@@ -58,6 +59,7 @@ class PieceArrays(NamedTuple):
     duration: IntArray
     pitch: IntArray
     track: IntArray
+    velocity: IntArray
     drums: BoolArray
     bars: IntArray
     beats: IntArray
@@ -126,15 +128,20 @@ class Comparison:
 
 def measure(pieces: Iterable[Piece]) -> Statistics:
     """All statistics of some pieces."""
+    pieces = list(pieces)
+    played = any(piece.performance for piece in pieces)
+    measured = PLAYED_SCALARS if played else SCALARS
     histograms = {name: np.zeros(len(bins)) for name, bins in HISTOGRAMS.items()}
-    scalars: dict[str, list[float]] = {name: [] for name in SCALARS}
+    scalars: dict[str, list[float]] = {name: [] for name in measured}
     for piece in pieces:
         arrays = arrays_of(piece)
         for name, values in _histogram_values(arrays).items():
+            if played and name in METRICAL:
+                continue
             bins = HISTOGRAMS[name]
             indices = np.clip(values, bins[0], bins[-1]) - bins[0]
             histograms[name] += np.bincount(indices, minlength=len(bins))
-        for name, scalar in SCALARS.items():
+        for name, scalar in measured.items():
             scalars[name].append(scalar(arrays))
     return Statistics(histograms, {name: np.array(values, np.float64) for name, values in scalars.items()})
 
@@ -157,12 +164,12 @@ def compare(made: Statistics, corpus: Statistics) -> Comparison:
 
 def arrays_of(piece: Piece) -> PieceArrays:
     """A piece as columns."""
-    rows = np.array([(note[0], note[1], note[2], note[4]) for note in piece.notes], np.int64).reshape(-1, 4)
-    onset, duration, pitch, track = rows.T
+    onset, duration, pitch, velocity, track = np.array(piece.notes, np.int64).reshape(-1, 5).T
     drums = np.array([track.drums for track in piece.tracks], np.bool_)[track]
     bars = np.array(bar_lines(piece), np.int64)
     beats = np.array(beat_lines(piece), np.int64)
-    return PieceArrays(onset, duration, pitch, track, drums, bars, beats, np.searchsorted(bars, onset, "right") - 1)
+    bar = np.searchsorted(bars, onset, "right") - 1
+    return PieceArrays(onset, duration, pitch, track, velocity, drums, bars, beats, bar)
 
 
 def _histogram_values(arrays: PieceArrays) -> dict[str, IntArray]:
@@ -316,6 +323,37 @@ SCALARS: Mapping[str, Callable[[PieceArrays], float]] = {
     "rhythm_bars": rhythm_bars,
 }
 """Of a piece; NaN where there is nothing to measure."""
+
+
+def note_seconds(arrays: PieceArrays) -> float:
+    """How long notes of a performance sound, on average, pedal included."""
+    return _divide(arrays.duration.sum(), SECOND * len(arrays.duration))
+
+
+def velocity(arrays: PieceArrays) -> float:
+    """Mean velocity of the notes."""
+    return float(arrays.velocity.mean()) if len(arrays.velocity) else np.nan
+
+
+def velocity_deviation(arrays: PieceArrays) -> float:
+    """Standard deviation of the velocities: how lively a performance is."""
+    return float(arrays.velocity.std()) if len(arrays.velocity) else np.nan
+
+
+PLAYED_SCALARS: Mapping[str, Callable[[PieceArrays], float]] = {
+    "polyphony": polyphony,
+    "pitch_range": pitch_range,
+    "notes_per_second": notes_per_bar,
+    "note_seconds": note_seconds,
+    "velocity": velocity,
+    "velocity_deviation": velocity_deviation,
+    "scale_consistency": scale_consistency,
+    "pitch_class_entropy": pitch_class_entropy,
+}
+"""Of a performance, whose bars are seconds."""
+
+METRICAL = ("duration", "onset_in_bar")
+"""Histograms that count in beats, which performances do not have; there they stay empty."""
 
 
 def _divide(part: Any, whole: Any) -> float:

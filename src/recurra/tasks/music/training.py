@@ -88,13 +88,15 @@ def _scored(result: RunResult[Config, LanguageModel, Data]) -> Model:
     data = result.spec.data
     model = Model(result.network, data.notation, result.spec.config, {})
     model.training = TrainingPieces(pack(data.train), tuple(piece.name for piece in data.train))
+    model.record = {"data": data.collection.name, "validation": data.validation_name, "pieces": len(data.train)}
+    if model.played:
+        played = model.score_performances(data.validation_tokens)
+        model.record |= {"validation_count": played.events, **played.figures()}
+        return model
     figure = model.score(data.validation_tokens)
-    model.record = {
-        "data": data.collection.name,
-        "validation": data.validation_name,
+    model.record |= {
         "validation_count": round(figure.frames - figure.pieces),
         "nats_per_frame": figure.nats_per_frame,
         "bits_per_note": figure.bits_per_note,
-        "pieces": len(data.train),
     }
     return model

@@ -5,17 +5,18 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from recurra.arrays import IntArray
 from recurra.data.tokenizer import Tokens
 from recurra.tasks.music.grid import one_a_pitch
 from recurra.tasks.music.io.rolls import to_frames
 from recurra.tasks.music.notation import (
     MARGIN,
-    MAX_BARS,
     MAX_METERS,
     MAX_TRACKS,
     METER_DENOMINATORS,
@@ -23,8 +24,18 @@ from recurra.tasks.music.notation import (
     Notation,
     NotationKind,
 )
-from recurra.tasks.music.pieces import COMMON_TIME, MIDDLE_VELOCITY, Meter, Note, Piece, Tempo, Track, bar_lines
-from recurra.tasks.music.rule_features import BARS, DRUM, DURATION, METER, PITCH, START, STEP, TRACK, VELOCITY
+from recurra.tasks.music.pieces import (
+    COMMON_TIME,
+    MIDDLE_VELOCITY,
+    Meter,
+    Note,
+    Piece,
+    Tempo,
+    Track,
+    bar_lines,
+    has_pickup,
+)
+from recurra.tasks.music.rule_features import DRUM, DURATION, METER, PITCH, START, STEP, TRACK, VELOCITY
 
 MAX_GAP = 96
 """Longest step, ticks; a longer wait is several."""
@@ -67,16 +78,15 @@ def suit(pieces: Sequence[Piece], kind: NotationKind, frame: int, tracks: bool, 
     notes = [note for piece in pieces for note in piece.notes if not piece.tracks[note.track].drums]
     drums = {note.pitch for piece in pieces for note in piece.notes if piece.tracks[note.track].drums}
     pitches = [note.pitch for note in notes] or [60]
-    meters = Counter(
-        (meter.numerator, meter.denominator) for piece in pieces for meter in piece.meters if _writable(meter)
-    )
+    meters = _meter_ticks(pieces)
     tempos = [piece.tempos[0].quarters_per_minute for piece in pieces]
     programs = Counter(piece.tracks[note.track].program for piece in pieces for note in piece.notes[:1])
     frames = kind == "frames"
+    known = tuple(meter for meter, _ in meters.most_common(MAX_METERS)) or (COMMON_TIME[1:],)
     return Notation(
         kind=kind,
         tracks=() if frames or not tracks else _tracks(pieces),
-        meters=tuple(meter for meter, _ in meters.most_common(MAX_METERS)) or (COMMON_TIME[1:],),
+        meters=known,
         lowest=max(0, min(pitches) - MARGIN),
         highest=min(127, max(pitches) + MARGIN),
         drums=() if frames else tuple(sorted(drums)),
@@ -86,7 +96,71 @@ def suit(pieces: Sequence[Piece], kind: NotationKind, frame: int, tracks: bool, 
         frame=frame if frames else 0,
         tempo=round(float(np.clip(np.median(tempos), 20, 400)), 2),
         program=programs.most_common(1)[0][0] if programs else 0,
+        onsets=_onsets(pieces, frame if frames else 0),
+        pickups=_pickups(pieces, known, frame if frames else 1),
     )
+
+
+def refitted(notation: Notation, pieces: Sequence[Piece]) -> Notation:
+    """A notation whose model goes on with other pieces: notes may also begin where theirs do, with pickups as theirs.
+
+    Of a model that knows neither, neither is known.
+    """
+    if not notation.onsets:
+        return notation
+    both: defaultdict[int, set[int]] = defaultdict(set)
+    for beat, places in (*notation.onsets, *_onsets(pieces, notation.frame)):
+        both[beat] |= set(places)
+    onsets = tuple((beat, tuple(sorted(places))) for beat, places in sorted(both.items()))
+    return replace(notation, onsets=onsets, pickups=_pickups(pieces, notation.meters, notation.frame or 1))
+
+
+def _meter_ticks(pieces: Sequence[Piece]) -> Counter[tuple[int, int]]:
+    """How long the pieces are in each metre, ticks: a pickup has its own, but is short."""
+    ticks: Counter[tuple[int, int]] = Counter()
+    for piece in pieces:
+        ends = [*(meter.onset for meter in piece.meters[1:]), piece.length]
+        for meter, end in zip(piece.meters, ends, strict=True):
+            if _writable(meter):
+                ticks[meter.numerator, meter.denominator] += max(end - meter.onset, 0)
+    return ticks
+
+
+def _onsets(pieces: Sequence[Piece], frame: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """Where in a beat notes begin, by the beat's length: see `Notation.onsets`; of frames, `frame` is their ticks."""
+    found: defaultdict[int, set[int]] = defaultdict(set)
+    for piece in pieces:
+        ticks = _begun_frames(piece, frame) if frame else np.unique([note.onset for note in piece.notes])
+        ends = [*(meter.onset for meter in piece.meters[1:]), piece.length]
+        for meter, end in zip(piece.meters, ends, strict=True):
+            if _writable(meter):
+                inside = ticks[(ticks >= meter.onset) & (ticks < end)]
+                found[meter.beat] |= set(((inside - meter.onset) % meter.bar % meter.beat).tolist())
+    return tuple((beat, tuple(sorted(places))) for beat, places in sorted(found.items()) if places)
+
+
+def _begun_frames(piece: Piece, frame: int) -> IntArray:
+    """The ticks of frames in which a pitch sounds that does not in the one before."""
+    rolls = [frozenset(pitches) for pitches in to_frames(piece, frame)]
+    begun = [number for number, sounds in enumerate(rolls) if sounds - (rolls[number - 1] if number else frozenset())]
+    return np.array(begun, dtype=np.int64) * frame
+
+
+def _pickups(
+    pieces: Sequence[Piece], meters: Sequence[tuple[int, int]], frame: int
+) -> tuple[tuple[int, int, int], ...]:
+    """How many pieces begin with which pickup: see `Notation.pickups`; nothing, if none has one."""
+    places = {meter: place for place, meter in enumerate(meters)}
+    found: Counter[tuple[int, int]] = Counter()
+    for piece in pieces:
+        begins = has_pickup(piece)
+        whole = piece.meters[begins][1:]
+        pickup = piece.meters[0][1:] if begins and piece.meters[0].bar % frame == 0 else None
+        if whole in places and (pickup is None or pickup in places):
+            found[places[pickup] if pickup else -1, places[whole]] += 1
+    if all(pickup < 0 for pickup, _ in found):
+        return ()
+    return tuple((pickup, meter, count) for (pickup, meter), count in sorted(found.items()))
 
 
 def _writable(meter: Meter) -> bool:
@@ -139,7 +213,7 @@ def encode(piece: Piece, notation: Notation, length: bool = False) -> tuple[Toke
     meters = _meters(piece, notation, lost)
     times = sorted({0, piece.length, *moments, *meters})
     bars = len(bar_lines(piece)) - 1
-    out = [notation.number(START), notation.number(BARS, bars if length and bars <= MAX_BARS else 0)]
+    out = [notation.number(START), *notation.length(bars if length else 0)]
     for time, later in zip(times, [*times[1:], piece.length], strict=True):
         if time >= piece.length:
             break
@@ -232,11 +306,14 @@ def _places(piece: Piece, notation: Notation, lost: Counter[str]) -> list[int | 
         return [0] * len(piece.tracks)
     known = {role: position for position, role in enumerate(roles(notation.tracks))}
     indices: list[int | None] = []
-    for role in roles(piece.tracks):
+    for role, track in zip(roles(piece.tracks), piece.tracks, strict=True):
         alike = [position for other, position in known.items() if other.family == role.family]
         fallback = None if role.family == DRUMS else 0
-        indices.append(known.get(role, alike[-1] if alike else fallback))
-        lost["tracks that play as another instrument"] += role not in known and not alike and role.family != DRUMS
+        position = known.get(role, alike[-1] if alike else fallback)
+        indices.append(position)
+        lost["tracks made one with another of their kind"] += role not in known and bool(alike)
+        if role.family != DRUMS and position is not None:
+            lost["tracks that play as another instrument"] += notation.tracks[position].program != track.program
     return indices
 
 

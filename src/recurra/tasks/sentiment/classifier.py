@@ -10,13 +10,14 @@ import numpy as np
 
 from recurra.arrays import DoubleArray, FloatArray
 from recurra.config import from_dict
-from recurra.errors import NOT_NUMBERS, OptionError, RecurraError
+from recurra.errors import NOT_NUMBERS, RecurraError
 from recurra.evaluation.classification import softmax
 from recurra.progress import Report, unreported
 from recurra.runtime import stored
+from recurra.runtime.stored import Weights
 from recurra.tasks.sentiment.config import Config
 from recurra.tasks.sentiment.data import Encoded, Vocabulary, encode, hasher_of
-from recurra.tasks.sentiment.light import Weights, logits_of, shapes_of
+from recurra.tasks.sentiment.light import logits_of, shapes_of
 from recurra.tasks.sentiment.scoring import in_batches
 
 TASK = "sentiment"
@@ -166,11 +167,8 @@ class Classifier(AnyClassifier):
         file = stored.load(Path(folder), TASK)
         config = from_dict(Config, file.config, file.config_file)
         vocabulary = Vocabulary.from_json(file.vocabulary, file.vocabulary_file)
-        try:
-            shapes = shapes_of(config, vocabulary)
-        except OptionError as error:
-            raise RecurraError(f"{file.config_file}: {error}; the file is damaged, copy the model again") from error
-        file.require_shapes(shapes)
+        with file.damaged_configuration():
+            file.require_shapes(shapes_of(config, vocabulary))
         return cls(vocabulary, config, file.record, file.weights, file.folder.name)
 
     def score(self, texts: Sequence[Encoded], report: Report = unreported) -> FloatArray:

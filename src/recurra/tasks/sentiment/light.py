@@ -5,8 +5,7 @@ Shapes: B batch, T words of the longest text, E embedding_size, C classes, K col
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,12 +13,10 @@ from recurra.arrays import FloatArray, IntArray
 from recurra.config import required
 from recurra.data.buckets import pad
 from recurra.runtime.recurrent import annotate, stack_shapes
+from recurra.runtime.stored import Shapes, Weights, within
 from recurra.tasks.sentiment.config import Config
 from recurra.tasks.sentiment.data import Encoded, Vocabulary
 from recurra.tasks.sentiment.scoring import cut_middle
-
-Weights = Mapping[str, np.ndarray[Any, Any]]
-Shapes = dict[str, tuple[int, ...]]
 
 PACE = 2.0
 """N-grams learn so much faster than a network at the same learning rate: there is a weight for each, seldom met."""
@@ -69,11 +66,6 @@ def logits_of(config: Config, weights: Weights, texts: Sequence[Encoded]) -> Flo
         mixed: FloatArray = weights["weights"][0] * network + weights["weights"][1] * ngrams
         return mixed
     return _ngram_logits(weights, texts) if config.model == "ngrams" else _network_logits(config, weights, texts)
-
-
-def within(weights: Weights, part: str) -> Weights:
-    """The weights of a part, by the names they have within it."""
-    return {name.removeprefix(f"{part}."): array for name, array in weights.items() if name.startswith(f"{part}.")}
 
 
 def _ngram_logits(weights: Weights, texts: Sequence[Encoded]) -> FloatArray:

@@ -84,7 +84,7 @@ def _plain(hint: Any, dashes: bool) -> Any:
 
 
 def _fields_of(kind: type[Options], default: Options) -> list[inspect.Parameter]:
-    helps = field_docstrings(kind)
+    helps = field_docstrings(kind)  # type: ignore[arg-type] # mypy takes __hash__ of its instances for its own
     return [
         inspect.Parameter(
             name,

@@ -1,4 +1,4 @@
-"""Commands that belong to no task: `recurra info`, `pack`, `unpack`, `push`, `pull`, `serve`, `demo`."""
+"""Commands that belong to no task: `recurra info`, `pack`, `unpack`, `export`, `push`, `pull`, `serve`, `demo`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recurra.runtime import stored
 from recurra.serve import require_installed
 from recurra.serve.limits import Address, Limits
 from recurra.tasks import TASKS
-from recurra.tasks.shared import archive, hub
+from recurra.tasks.shared import archive, exporting, hub
 from recurra.tasks.shared.commands import command
 from recurra.tasks.shared.output import print_json, print_table, readable_size, stream
 
@@ -53,8 +53,7 @@ def pack(model: Path, *, out: Path, with_pieces: bool = False, json: bool = Fals
         json: Print one JSON object.
     """
     left_out = archive.pack(model, out, with_pieces)
-    for name, size in left_out.items():
-        note(f"left out: {name}, {readable_size(size)}")
+    exporting.note_left_out(left_out)
     with os_errors("reading", out):
         size = out.stat().st_size
     if json:
@@ -73,6 +72,23 @@ def unpack(packed: Path, *, out: Path) -> None:
     """
     archive.unpack(packed, out)
     print(out)
+
+
+@command
+def export(model: Path, *, out: Path, int8: bool = False, json: bool = False) -> None:
+    """Write a model for other programs: .onnx for ONNX runtimes, .html to use in a browser, .zip to give away.
+
+    Args:
+        model: The model folder.
+        out: The file to write, .onnx, .html or .zip.
+        int8: Round large weights to eight bits: a quarter of the size, a little less exact.
+        json: Print one JSON object.
+    """
+    files = [str(file) for file in exporting.export(model, out, int8)]
+    if json:
+        print_json({"path": files[0], "files": files})
+        return
+    print("\n".join(files))
 
 
 @command

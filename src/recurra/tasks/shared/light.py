@@ -1,4 +1,4 @@
-"""Networks of models that are used without PyTorch."""
+"""Language models of model folders that are used without PyTorch."""
 
 from __future__ import annotations
 
@@ -29,6 +29,24 @@ def packed_language_model(
     Raises:
         RecurraError: if the weights are not those of this network.
     """
+    require_language_model(file, architecture, vocabulary_size, rules)
+    return PackedLanguageModel(architecture.cell, file.weights, rules, precision)
+
+
+def require_language_model(
+    file: StoredModel, architecture: Architecture, vocabulary_size: int, rules: RuleFeatures | None = None
+) -> None:
+    """Refuse a model folder whose weights are not those of the language model it describes.
+
+    Args:
+        file: what the folder holds.
+        architecture: a resolved one.
+        vocabulary_size: number of tokens.
+        rules: those that it was trained with.
+
+    Raises:
+        RecurraError: if they are not.
+    """
     shapes = shapes_of(
         architecture.cell,
         vocabulary_size,
@@ -39,4 +57,3 @@ def packed_language_model(
         rules.size if rules else 0,
     )
     file.require_shapes(shapes)
-    return PackedLanguageModel(architecture.cell, file.weights, rules, precision)

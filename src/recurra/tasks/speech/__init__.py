@@ -8,14 +8,16 @@ if TYPE_CHECKING:
     from recurra.tasks.speech.config import Config as Config
     from recurra.tasks.speech.model import Model as Model
     from recurra.tasks.speech.training import train as train
+    from recurra.tasks.speech.transcriber import Transcriber as Transcriber
 
-__all__ = ["Config", "Model", "train"]
+__all__ = ["Config", "Model", "Transcriber", "train"]
 
 __getattr__, __dir__ = attach(
     __name__,
     {
         "Config": "recurra.tasks.speech.config",
         "Model": "recurra.tasks.speech.model",
+        "Transcriber": "recurra.tasks.speech.transcriber",
         "train": "recurra.tasks.speech.training",
     },
 )

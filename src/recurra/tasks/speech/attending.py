@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
@@ -13,17 +13,15 @@ import numpy as np
 from recurra.arrays import FloatArray, IntArray
 from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.hypothesis import Hypothesis
-from recurra.decoding.seq2seq import Request, search_all
+from recurra.decoding.seq2seq import Reader, Request, search_all
 from recurra.errors import RecurraError
-from recurra.models.encoder_decoder import Encoded
-from recurra.tasks.speech.attention_network import EDGE, AttentionNetwork
 from recurra.tasks.speech.audio import SILENCE
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.ctc import Labelling, empty_labelling, joined
 from recurra.tasks.speech.cutting import cut_at_quiet
-from recurra.tasks.speech.data import Part, frames_in, steps_in
+from recurra.tasks.speech.data import Part, frames_in, lengths_of, steps_in, steps_of
 from recurra.tasks.speech.features import Normalization
-from recurra.tasks.speech.objective import heard, lengths_of, steps_of
+from recurra.tasks.speech.symbols import EDGE
 from recurra.tasks.speech.transcript import Transcript
 
 GROUP = 64
@@ -133,17 +131,22 @@ class Speller:
     """Writes down recordings.
 
     Args:
-        network: listens and writes.
-        config: its own.
+        read: the network that listens and writes, before the steps `(S, I)` of some recordings.
+        config: the network's.
         normalization: of its features.
         space: number of the space between words, which is put between two pieces; None if there is none.
         reach: what it has learned to cope with.
     """
 
     def __init__(
-        self, network: AttentionNetwork, config: Config, normalization: Normalization, space: int | None, reach: Reach
+        self,
+        read: Callable[[Sequence[FloatArray]], Reader],
+        config: Config,
+        normalization: Normalization,
+        space: int | None,
+        reach: Reach,
     ) -> None:
-        self._network, self._config, self._normalization = network, config, normalization
+        self._read, self._config, self._normalization = read, config, normalization
         self._space, self._reach = space, reach
 
     @property
@@ -186,13 +189,8 @@ class Speller:
                     yield _Stretch(number, begin // grid, steps_of(samples, config, self._normalization))
 
     def _request(self, steps: Sequence[FloatArray], search: BeamSearch) -> Request:
-        device = self._network.decoder.output.weight.device
-
-        def encode(network: AttentionNetwork, batch: Sequence[int]) -> Encoded:
-            return network.encode(heard([steps[index] for index in batch]).to(device))
-
         limits = [self._limit(len(each), search) for each in steps]
-        return Request([self._network], [len(each) for each in steps], encode, _Target(), limits, [()] * len(steps))
+        return Request([self._read(steps)], [len(each) for each in steps], _Target(), limits, [()] * len(steps))
 
     def _limit(self, steps: int, search: BeamSearch) -> int:
         """Most symbols of so many steps."""

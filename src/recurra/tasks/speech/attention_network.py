@@ -6,28 +6,24 @@ Shapes: B batch, S steps, V symbols, T symbols of a transcript and its end, A fe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recurra.arrays import FloatArray
 from recurra.config import required
 from recurra.data.tokenizer import Tokens
+from recurra.decoding.decoder_step import TensorReader
 from recurra.evaluation.seq2seq import teacher_forced
-from recurra.models.architecture import EncoderDecoderArchitecture
 from recurra.models.decoder import Decoder, Writer
 from recurra.models.dropout import DropoutGenerator
 from recurra.models.encoder_decoder import Encoded
-from recurra.runtime.cells import AttentionCell
-from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.networks import CtcNetwork, Heard, loss_of
-from recurra.tasks.speech.symbols import BLANK
+from recurra.tasks.speech.config import Config, decoder_of
+from recurra.tasks.speech.networks import CtcNetwork, Heard, heard, loss_of
+from recurra.tasks.speech.symbols import EDGE
 from recurra.training.label_smoothing import smoothed_cross_entropy
-
-EDGE = BLANK
-"""The number that begins and ends what a decoder writes: in transcripts the blank of CTC has no use."""
 
 
 class AttentionNetwork(Writer):
@@ -50,7 +46,7 @@ class AttentionNetwork(Writer):
         if not self.ctc_weight:  # what is not asked for has no gradient, which several processes would wait for
             self.encoder.output.requires_grad_(False)
         embedding = nn.Embedding(symbols, required(config.embedding_size, "embedding_size"))
-        self.decoder = Decoder(embedding, 1.0, self.encoder.recurrent.output_size, _decoder_of(config))
+        self.decoder = Decoder(embedding, 1.0, self.encoder.recurrent.output_size, decoder_of(config))
 
     def annotate(self, heard: Heard, generator: DropoutGenerator | None = None) -> tuple[Tensor, Encoded]:
         """Listen.
@@ -100,15 +96,11 @@ SpeechNetwork = CtcNetwork | AttentionNetwork
 """Whichever `network` was chosen."""
 
 
-def _decoder_of(config: Config) -> EncoderDecoderArchitecture:
-    """What the decoder is made of."""
-    return EncoderDecoderArchitecture(
-        cell=cast(AttentionCell, config.cell),
-        hidden_size=config.hidden_size,
-        num_layers=config.decoder_layers,
-        embedding_size=config.embedding_size,
-        dropout=config.dropout,
-        forget_bias=config.forget_bias,
-        tied=config.tied,
-        word_dropout=0.0,
-    )
+def reader_of(network: AttentionNetwork, steps: Sequence[FloatArray]) -> TensorReader:
+    """The network, and the steps `(S, I)` of the recordings that it is to write down."""
+    device = network.decoder.output.weight.device
+
+    def encode(reading: AttentionNetwork, batch: Sequence[int]) -> Encoded:
+        return reading.encode(heard([steps[index] for index in batch]).to(device))
+
+    return TensorReader(network, encode)

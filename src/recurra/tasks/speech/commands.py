@@ -17,21 +17,16 @@ from recurra.files import require_suffix, require_writable_parent, write_text_at
 from recurra.progress import note
 from recurra.tasks.shared.commands import Several, command, require_file_name, require_given
 from recurra.tasks.shared.output import print_json, print_table, stream
-from recurra.tasks.speech.accuracy import measure
 from recurra.tasks.speech.audio import MAX_SECONDS, write_sound
 from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.evaluation import figures
 from recurra.tasks.speech.explanation import LONGEST
 from recurra.tasks.speech.hot_words import HOT_WEIGHT
 from recurra.tasks.speech.listening import Listener
 from recurra.tasks.speech.live import microphone
-from recurra.tasks.speech.model import Model
-from recurra.tasks.speech.morse import RATE, Conditions, morse
 from recurra.tasks.speech.prefix_search import PrefixSearch
 from recurra.tasks.speech.search import Search, chosen
 from recurra.tasks.speech.subtitles import SUBTITLES, subtitles
-from recurra.tasks.speech.threshold import threshold_decode
-from recurra.tasks.speech.training import train as train_model
+from recurra.tasks.speech.transcriber import Transcriber
 from recurra.tasks.speech.transcript import Transcript, transcript_values
 from recurra.tasks.speech.wakeword.detection import Detection, Detector
 
@@ -65,6 +60,8 @@ def train(
         overwrite: Replace what is in OUT.
         from_model: A trained model to begin from, with its weights and symbols.
     """
+    from recurra.tasks.speech.training import train as train_model
+
     require_given(recordings, "a table, a folder or sample:morse", "validation" if validation else None)
     train_model(
         recordings, out, config, validation=validation, resume=resume, overwrite=overwrite, from_model=from_model
@@ -93,7 +90,7 @@ def transcribe(
         language_model: A text model that was trained on what may be said; --alpha is its weight.
         json: Print one JSON object with the words, their times and how sure the model is.
     """
-    loaded = Model.load(model, "auto")
+    loaded = Transcriber.load(model)
     favoured = _hot_words(hot_words)
     if live:
         _require_alone(recordings, out, json)
@@ -158,7 +155,7 @@ def _hot_words(path: Path | None) -> dict[str, float]:
     return words
 
 
-def _listen(listener: Listener, model: Model) -> None:
+def _listen(listener: Listener, model: Transcriber) -> None:
     """Write down what the microphone hears, until interrupted."""
     try:
         for samples in microphone(model.config.features.rate):
@@ -187,7 +184,7 @@ def detect(
         out: A table of the detections, .tsv.
         json: Print one JSON object.
     """
-    loaded = Model.load(model, "auto")
+    loaded = Transcriber.load(model)
     if live:
         _require_alone(recordings, out, json)
         _listen_for(loaded.detector(threshold), loaded.config.features.rate)
@@ -278,6 +275,9 @@ def evaluate(
         out: A table of all recordings with what was said and heard, .tsv; not of a detector.
         json: Print one JSON object.
     """
+    from recurra.tasks.speech.evaluation import figures
+    from recurra.tasks.speech.model import Model
+
     require_given(recordings, "a table, a folder or sample:morse")
     if out:
         require_suffix(out, ".tsv")
@@ -359,6 +359,8 @@ def explain(
         language_model: A text model that was trained on what may be said; --alpha is its weight.
         json: Print one JSON object.
     """
+    from recurra.tasks.speech.model import Model
+
     require_suffix(out, ".html", ".htm")
     require_file_name(out)
     require_writable_parent(out)
@@ -381,6 +383,11 @@ def explain(
 
 def demo(out: Path, minutes: float | None) -> None:
     """Train on Morse code, write down fresh messages beside a plain decoder of it; see `recurra demo`."""
+    from recurra.tasks.speech.accuracy import measure
+    from recurra.tasks.speech.morse import RATE, Conditions, morse
+    from recurra.tasks.speech.threshold import threshold_decode
+    from recurra.tasks.speech.training import train as train_model
+
     length = {"steps": DEMO_STEPS} if minutes is None else {"minutes": minutes}
     model = train_model("sample:morse", out / "morse", Config(patience=0, **length), overwrite=True)
     print("characters wrong, fresh messages:   model   threshold")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, cast, get_args
 
 from recurra.config import Range, fill_in, required
 from recurra.data.columns import Header
 from recurra.errors import OptionError
-from recurra.models.architecture import Architecture
+from recurra.models.architecture import Architecture, EncoderDecoderArchitecture
 from recurra.runtime.cells import AttentionCell
 from recurra.tasks.speech.features import FeatureOptions
 from recurra.training.options import Training, limited
@@ -198,3 +198,17 @@ def resolve(config: Config, seconds: float) -> Config:
             raise OptionError(f"a detector has no attention; leave `network` {config.network} or `detect` out")
         config = replace(config, cell="gru", bidirectional=False, tokens="words")
     return limited(config, math.ceil(MAX_EPOCHS * seconds / required(config.batch_seconds, "batch_seconds")))
+
+
+def decoder_of(config: Config) -> EncoderDecoderArchitecture:
+    """What the decoder of a network that attends is made of, by a resolved configuration."""
+    return EncoderDecoderArchitecture(
+        cell=cast(AttentionCell, config.cell),
+        hidden_size=config.hidden_size,
+        num_layers=config.decoder_layers,
+        embedding_size=config.embedding_size,
+        dropout=config.dropout,
+        forget_bias=config.forget_bias,
+        tied=config.tied,
+        word_dropout=0.0,
+    )

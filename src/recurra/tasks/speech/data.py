@@ -17,7 +17,7 @@ from recurra.errors import OptionError, RecurraError
 from recurra.progress import bar
 from recurra.tasks.speech.audio import fault, unheard
 from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.features import FilterBank, Normalization, RunningMean
+from recurra.tasks.speech.features import FilterBank, Normalization, RunningMean, normalized, stacked
 from recurra.tasks.speech.recordings import Recording, Recordings, Sounds, open_recordings, require_none
 from recurra.tasks.speech.symbols import Symbols
 
@@ -251,6 +251,17 @@ def _fault(item: Recording, samples: FloatArray, numbers: Tokens, symbols: Symbo
 def log_mel(samples: FloatArray, config: Config) -> FloatArray:
     """The frames of a whole recording, not normalised, `(F, M)`."""
     return FilterBank(config.features).feed(samples)
+
+
+def steps_of(samples: FloatArray, config: Config, normalization: Normalization) -> FloatArray:
+    """The steps of a whole recording as a network reads them, `(S, I)`."""
+    return stacked(normalized(log_mel(samples, config), config.features, normalization), config.features.stack)
+
+
+def lengths_of(part: Part, config: Config) -> IntArray:
+    """Steps and symbols of each recording, `(recordings, 2)`."""
+    steps = steps_in(part.frames, config)
+    return np.stack([steps, np.array([len(symbols) for symbols in part.symbols])], axis=1)
 
 
 def measure(sounds: Sequence[FloatArray], config: Config) -> Normalization:

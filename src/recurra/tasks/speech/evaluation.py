@@ -16,8 +16,9 @@ from recurra.tasks.speech.accuracy import Accuracy, measure, right_words
 from recurra.tasks.speech.attending import GROUP, fault_of
 from recurra.tasks.speech.attention_network import AttentionNetwork
 from recurra.tasks.speech.ctc import greedy
-from recurra.tasks.speech.data import Part
-from recurra.tasks.speech.objective import batches_of, heard, steps_of
+from recurra.tasks.speech.data import Part, steps_of
+from recurra.tasks.speech.networks import heard
+from recurra.tasks.speech.objective import batches_of
 from recurra.tasks.speech.recordings import Recording
 from recurra.tasks.speech.symbols import BLANK
 from recurra.tasks.speech.transcript import Transcript

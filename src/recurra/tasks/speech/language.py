@@ -10,18 +10,19 @@ import numpy as np
 
 from recurra.arrays import DoubleArray, IntArray
 from recurra.data.tokenizer import SPACED, Tokenizer
+from recurra.decoding.sampling import TokenStep
 from recurra.errors import OptionError
-from recurra.models.language_model import LanguageModel
-from recurra.models.packed import single_stream
-from recurra.tasks.speech.scorer import LanguageScorer, Scorer, log_softmax
+from recurra.tasks.speech.scorer import LanguageScorer, Scorer, Stream, log_softmax
 from recurra.tasks.speech.symbols import BLANK, Symbols
 
 
 class TextModel(Protocol):
-    """A model of the text task: its network and its tokenizer."""
+    """A model of the text task, whatever it is computed with: its tokenizer, and its steps."""
 
-    network: LanguageModel
     vocabulary: Tokenizer
+
+    def stream_step(self) -> tuple[TokenStep[Any], Any]:
+        """The step for one stream of tokens, and the state before any."""
 
 
 def text_scorer(model: TextModel, symbols: Symbols) -> Scorer:
@@ -31,6 +32,7 @@ def text_scorer(model: TextModel, symbols: Symbols) -> Scorer:
         OptionError: if the model's tokens are words and the symbols are characters without a space between words.
     """
     tokenizer = model.vocabulary
+    stream = Stream(*model.stream_step(), tokenizer.size)
     begin = _begin(tokenizer)
     if symbols.words:
         tokens = [tokenizer.encode(" " + name).tolist() for name in symbols.names]
@@ -42,9 +44,9 @@ def text_scorer(model: TextModel, symbols: Symbols) -> Scorer:
             "take a language model of characters"
         )
     else:
-        return WordScorer(model.network, tokenizer, symbols, begin)
+        return WordScorer(stream, tokenizer, symbols, begin)
     known = [[] if tokenizer.unknown in each else each for each in tokens]
-    return LanguageScorer(model.network, [[], *known], begin, begin)
+    return LanguageScorer(stream, [[], *known], begin, begin)
 
 
 def _begin(tokenizer: Tokenizer) -> int:
@@ -93,10 +95,10 @@ class WordScorer:
         begin: the token before a text and after it.
     """
 
-    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, symbols: Symbols, begin: int) -> None:
+    def __init__(self, model: Stream, tokenizer: Tokenizer, symbols: Symbols, begin: int) -> None:
         if symbols.space is None:
             raise ValueError("there is no space between words")
-        self._step, self._first = single_stream(model)
+        self._step, self._first = model.step, model.first
         self._tokenizer = tokenizer
         self._symbols = symbols
         self._space = symbols.space

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
 
 from recurra.arrays import FloatArray
-from recurra.models.cells import State
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.ctc import Labelling, empty_labelling, joined
 from recurra.tasks.speech.features import FeatureStream, Normalization
-from recurra.tasks.speech.networks import CtcNetwork, Heard
 from recurra.tasks.speech.prefix_search import PrefixDecoder, SearchState
 
 WINDOW_SECONDS, MARGIN_SECONDS = 60.0, 5.0
 """A network that reads from both ends reads a long recording in windows of so many seconds, of which it keeps what is
 at least so far from where they were cut."""
+
+
+class Hearing(Protocol):
+    """A network under CTC, whatever it is computed with."""
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether it reads recordings from both ends."""
+
+    def hear(self, steps: FloatArray) -> FloatArray:
+        """Log-probabilities of the symbols at each step of a whole recording `(S, I)`, `(S, V)`."""
+
+    def hear_on(self, steps: FloatArray, state: Any) -> tuple[FloatArray, Any]:
+        """Likewise at the next steps of a stream, if it reads from one end; and the state to go on from, first None."""
 
 
 class Piece(NamedTuple):
@@ -45,14 +56,12 @@ class Listener:
         decoder: how the best text is searched for.
     """
 
-    def __init__(
-        self, network: CtcNetwork, config: Config, normalization: Normalization, decoder: PrefixDecoder
-    ) -> None:
+    def __init__(self, network: Hearing, config: Config, normalization: Normalization, decoder: PrefixDecoder) -> None:
         self._network = network
         self._rate = config.features.rate
         self._features = FeatureStream(config.features, normalization)
         self._decoder = decoder
-        self._state: State | None = None
+        self._state: Any = None
         self._search: SearchState = decoder.start()
         self._samples = 0
 
@@ -74,15 +83,13 @@ class Listener:
     def _advance(self, steps: FloatArray) -> Labelling:
         if not len(steps):
             return empty_labelling()
-        with torch.inference_mode():
-            device = next(self._network.parameters()).device
-            log_probs, self._state = self._network.advance(torch.from_numpy(steps)[None].to(device), self._state)
-        settled, self._search = self._decoder.advance(log_probs[0].cpu().numpy(), self._search)
+        log_probs, self._state = self._network.hear_on(steps, self._state)
+        settled, self._search = self._decoder.advance(log_probs, self._search)
         return settled
 
 
 def log_probs_of(
-    blocks: Iterable[FloatArray], network: CtcNetwork, config: Config, normalization: Normalization
+    blocks: Iterable[FloatArray], network: Hearing, config: Config, normalization: Normalization
 ) -> Iterator[FloatArray]:
     """Log-probabilities of a recording's steps, `(S, V)`, in pieces; no more than a window of it is in memory.
 
@@ -94,7 +101,7 @@ def log_probs_of(
     """
     stream = FeatureStream(config.features, normalization)
     steps = (part for block in blocks for part in [stream.feed(block)] if len(part))
-    if network.recurrent.directions == 1:
+    if not network.bidirectional:
         yield from _forward(steps, stream, network)
         return
     window, margin = (round(seconds / config.features.step_seconds) for seconds in (WINDOW_SECONDS, MARGIN_SECONDS))
@@ -102,27 +109,17 @@ def log_probs_of(
     for part in steps:
         held = np.concatenate([held, part])
         while len(held) >= window + margin:
-            yield _whole(held[: window + margin], network)[kept_from:window]
+            yield network.hear(held[: window + margin])[kept_from:window]
             held, kept_from = held[window - margin :], margin
     held = np.concatenate([held, stream.finish()])
     if len(held) > kept_from:
-        yield _whole(held, network)[kept_from:]
+        yield network.hear(held)[kept_from:]
 
 
-def _forward(steps: Iterator[FloatArray], stream: FeatureStream, network: CtcNetwork) -> Iterator[FloatArray]:
-    state: State | None = None
-    device = next(network.parameters()).device
+def _forward(steps: Iterator[FloatArray], stream: FeatureStream, network: Hearing) -> Iterator[FloatArray]:
+    state: Any = None
     for last in (False, True):
         for part in [stream.finish()] if last else steps:
             if len(part):
-                with torch.inference_mode():
-                    log_probs, state = network.advance(torch.from_numpy(part)[None].to(device), state)
-                yield log_probs[0].cpu().numpy()
-
-
-def _whole(steps: FloatArray, network: CtcNetwork) -> FloatArray:
-    device = next(network.parameters()).device
-    with torch.inference_mode():
-        heard = Heard(torch.from_numpy(steps)[None], torch.tensor([len(steps)]))
-        log_probs: FloatArray = network(heard.to(device))[0].cpu().numpy()
-    return log_probs
+                log_probs, state = network.hear_on(part, state)
+                yield log_probs

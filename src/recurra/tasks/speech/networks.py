@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recurra.arrays import FloatArray
 from recurra.config import required
 from recurra.data.tokenizer import Tokens
 from recurra.models.cells import State
@@ -37,6 +38,15 @@ class Heard(NamedTuple):
     def to(self, device: torch.device) -> Heard:
         """The same on a device."""
         return Heard(self.steps.to(device), self.lengths.to(device))
+
+
+def heard(recordings: list[FloatArray]) -> Heard:
+    """Steps `(S, I)` of recordings as one batch."""
+    lengths = [len(steps) for steps in recordings]
+    batch = np.zeros((len(recordings), max(lengths), recordings[0].shape[1]), np.float32)
+    for row, steps in enumerate(recordings):
+        batch[row, : len(steps)] = steps
+    return Heard(torch.from_numpy(batch), torch.tensor(lengths))
 
 
 class CtcNetwork(nn.Module):
@@ -91,6 +101,23 @@ class CtcNetwork(nn.Module):
             raise ValueError("a bidirectional network cannot go on from a state: its outputs depend on later steps")
         outputs, state = self.recurrent(steps, state)
         return self.log_probs(outputs), state
+
+    @property
+    def bidirectional(self) -> bool:
+        """Whether it reads recordings from both ends."""
+        return self.recurrent.directions == 2
+
+    @torch.inference_mode()
+    def hear(self, steps: FloatArray) -> FloatArray:
+        """Log-probabilities of the symbols at each step of a whole recording `(S, I)`, `(S, V)`."""
+        log_probs: FloatArray = self(heard([steps]).to(self.output.weight.device))[0].cpu().numpy()
+        return log_probs
+
+    @torch.inference_mode()
+    def hear_on(self, steps: FloatArray, state: State | None) -> tuple[FloatArray, State]:
+        """As `advance` for one stream, `(S, I)`; the log-probabilities are `(S, V)`."""
+        log_probs, state = self.advance(torch.from_numpy(steps)[None].to(self.output.weight.device), state)
+        return log_probs[0].cpu().numpy(), state
 
 
 def loss_of(log_probs: Tensor, heard: Heard, symbols: Sequence[Tokens]) -> Tensor:

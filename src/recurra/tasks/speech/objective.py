@@ -19,9 +19,9 @@ from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
 from recurra.tasks.speech.audio import resampled
 from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.data import Part, frames_in, log_mel, steps_in, steps_needed
+from recurra.tasks.speech.data import Part, frames_in, lengths_of, log_mel, steps_in, steps_needed, steps_of
 from recurra.tasks.speech.features import Normalization, normalized, stacked
-from recurra.tasks.speech.networks import Heard, loss_of
+from recurra.tasks.speech.networks import Heard, heard, loss_of
 from recurra.tasks.speech.symbols import BLANK, Symbols
 
 QUIETEST_NOISE = 100.0
@@ -79,15 +79,6 @@ def moved(frames: FloatArray, config: Config, generator: np.random.Generator) ->
     frames = frames[np.rint(at).astype(np.int64)]
     bands = np.arange(frames.shape[1]) + (int(generator.integers(-most, most + 1)) if most else 0)
     return frames[:, bands.clip(0, frames.shape[1] - 1)]
-
-
-def heard(recordings: list[FloatArray]) -> Heard:
-    """Steps `(S, I)` of recordings as one batch."""
-    lengths = [len(steps) for steps in recordings]
-    batch = np.zeros((len(recordings), max(lengths), recordings[0].shape[1]), np.float32)
-    for row, steps in enumerate(recordings):
-        batch[row, : len(steps)] = steps
-    return Heard(torch.from_numpy(batch), torch.tensor(lengths))
 
 
 @dataclass(frozen=True)
@@ -201,11 +192,6 @@ class Transcribing:
         return batches
 
 
-def steps_of(samples: FloatArray, config: Config, normalization: Normalization) -> FloatArray:
-    """The steps of a whole recording as a network reads them, `(S, I)`."""
-    return stacked(normalized(log_mel(samples, config), config.features, normalization), config.features.stack)
-
-
 def batches_of(part: Part, config: Config) -> list[list[int]]:
     """Recordings of similar lengths together, some minutes at a time."""
     batches: list[list[int]] = [[]]
@@ -229,12 +215,6 @@ def guessing(part: Part, symbols: Symbols, config: Config) -> float:
         loss = F.ctc_loss(even, target[None], torch.tensor([steps]), torch.tensor([len(numbers)]), BLANK, "sum")
         total += float(loss)
     return total / sum(map(len, part.symbols))
-
-
-def lengths_of(part: Part, config: Config) -> IntArray:
-    """Steps and symbols of each recording, `(recordings, 2)`."""
-    steps = steps_in(part.frames, config)
-    return np.stack([steps, np.array([len(symbols) for symbols in part.symbols])], axis=1)
 
 
 def _loss(

@@ -9,9 +9,22 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from recurra.arrays import DoubleArray, FloatArray, IntArray
+from recurra.decoding.sampling import TokenStep
 from recurra.errors import OptionError
-from recurra.models.language_model import LanguageModel
-from recurra.models.packed import single_stream
+
+
+class Stream(NamedTuple):
+    """A language model of text, for one stream of tokens.
+
+    Attributes:
+        step: from a token and a state to the next token's logits `(size,)` and the new state.
+        first: the state before any token.
+        size: tokens there are.
+    """
+
+    step: TokenStep[Any]
+    first: Any
+    size: int
 
 
 class Scorer(Protocol):
@@ -72,14 +85,12 @@ class LanguageScorer:
         OptionError: if there is a token that the model does not have.
     """
 
-    def __init__(
-        self, model: LanguageModel, tokens: Sequence[Sequence[int]], begin: int, end: int | None = None
-    ) -> None:
-        size = model.vocabulary_size
+    def __init__(self, model: Stream, tokens: Sequence[Sequence[int]], begin: int, end: int | None = None) -> None:
+        size = model.size
         for token in [begin, *([] if end is None else [end]), *(token for symbol in tokens for token in symbol)]:
             if not 0 <= token < size:
                 raise OptionError(f"the language model has {size} tokens, but a symbol would be token {token}")
-        self._step, self._state = single_stream(model)
+        self._step, self._state = model.step, model.first
         self._tokens = tokens
         self._unknown = np.array([not symbol for symbol in tokens])
         self._first = np.array([symbol[0] if symbol else 0 for symbol in tokens], np.int64)

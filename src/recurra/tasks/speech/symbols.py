@@ -17,6 +17,9 @@ from recurra.errors import RecurraError
 BLANK = 0
 """The number that stands for no symbol (Graves et al. 2006)."""
 
+EDGE = BLANK
+"""The number that begins and ends what a decoder writes: in transcripts the blank of CTC has no use."""
+
 
 @dataclass(frozen=True)
 class Symbols:

@@ -20,12 +20,13 @@ from recurra.tasks.speech.accuracy import measure
 from recurra.tasks.speech.attending import Reach
 from recurra.tasks.speech.attention_network import AttentionNetwork, SpeechNetwork
 from recurra.tasks.speech.config import Config, resolve, with_preset
-from recurra.tasks.speech.data import Data, describe, read_data
+from recurra.tasks.speech.data import Data, describe, lengths_of, read_data
 from recurra.tasks.speech.evaluation import confidences, hear
-from recurra.tasks.speech.model import Model, Vocabulary
+from recurra.tasks.speech.model import Model
 from recurra.tasks.speech.networks import CtcNetwork
-from recurra.tasks.speech.objective import Transcribing, guessing, lengths_of
+from recurra.tasks.speech.objective import Transcribing, guessing
 from recurra.tasks.speech.transcript import fit_temperature
+from recurra.tasks.speech.vocabulary import Vocabulary
 from recurra.tasks.speech.wakeword.training import detector_spec, scored_detector
 from recurra.training.run import RunResult, RunSpec
 

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from recurra.tasks.translation.config import Config as Config
     from recurra.tasks.translation.model import Model as Model
     from recurra.tasks.translation.training import train as train
+    from recurra.tasks.translation.translator import Translator as Translator
 
-__all__ = ["BeamSearch", "Config", "Model", "Sampling", "train"]
+__all__ = ["BeamSearch", "Config", "Model", "Sampling", "Translator", "train"]
 
 __getattr__, __dir__ = attach(
     __name__,
@@ -20,6 +21,7 @@ __getattr__, __dir__ = attach(
         "Config": "recurra.tasks.translation.config",
         "Model": "recurra.tasks.translation.model",
         "Sampling": "recurra.decoding.sampling",
+        "Translator": "recurra.tasks.translation.translator",
         "train": "recurra.tasks.translation.training",
     },
 )

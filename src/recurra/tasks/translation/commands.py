@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from cyclopts import Parameter
 
@@ -27,10 +29,11 @@ from recurra.tasks.translation.config import Config
 from recurra.tasks.translation.data import ENDINGS as PAIR_ENDINGS
 from recurra.tasks.translation.data import Sentence
 from recurra.tasks.translation.glossary import Glossary
-from recurra.tasks.translation.model import GROUP, Model
 from recurra.tasks.translation.pair_scores import ENDINGS
-from recurra.tasks.translation.training import train as train_model
+from recurra.tasks.translation.translator import GROUP, Translating, Translator
 from recurra.tasks.translation.word_alignment import pharaoh
+
+ModelT = TypeVar("ModelT", bound=Translating)
 
 PAIRS = "a table, two files or sample:dates"
 
@@ -59,6 +62,8 @@ def train(
         embeddings: An embeddings model to begin from, for the words of the source, with --tokens words.
         target_embeddings: Likewise, for the words of the target.
     """
+    from recurra.tasks.translation.training import train as train_model
+
     require_given(pairs, PAIRS, "validation" if validation else None)
     train_model(
         pairs,
@@ -118,7 +123,8 @@ def translate(
     if split_sentences and (json or alignments or search.n_best > 1):
         raise OptionError("`split_sentences` gives one text for each line; leave out --n-best, --json and --alignments")
     _require_files(file, out, alignments)
-    loaded, others = Model.load(model, "auto"), _members(ensemble)
+    load = _loader(many=file is not None)
+    loaded, others = load(model), _members(ensemble, load)
     reader = _Reader(loaded, search, loaded.glossary(glossary) if glossary else None, split_sentences)
     if sentence:
         lines: Iterable[Sequence[Line]] = [[reader.read(" ".join(sentence))]]
@@ -181,7 +187,7 @@ Answers = Sequence[tuple[Sentence, Sequence[Hypothesis], str]]
 class _Reader(NamedTuple):
     """Makes sentences of lines."""
 
-    model: Model
+    model: Translating
     search: BeamSearch
     glossary: Glossary | None
     split: bool
@@ -254,7 +260,16 @@ def _as_they_come(groups: Iterable[list[str]], reader: _Reader) -> Iterator[list
         done += len(group)
 
 
-def _members(ensemble: Sequence[Path]) -> list[Model]:
+def _loader(many: bool) -> Callable[[Path], Translating]:
+    """How to read a model that starts at once; of many sentences one that works on a GPU, where PyTorch is."""
+    if not many or find_spec("torch") is None:
+        return Translator.load
+    from recurra.tasks.translation.model import Model
+
+    return partial(Model.load, device="auto")
+
+
+def _members(ensemble: Sequence[Path], load: Callable[[Path], ModelT]) -> list[ModelT]:
     """Further models; a sentence that was taken for one of them is said to stand in the wrong place."""
     for folder in ensemble:
         if not folder.exists():
@@ -262,10 +277,10 @@ def _members(ensemble: Sequence[Path]) -> list[Model]:
                 f"there is no model folder {folder}; check the name, and put a sentence or pairs before --ensemble, "
                 "which takes all the names after it"
             )
-    return [Model.load(folder, "auto") for folder in ensemble]
+    return [load(folder) for folder in ensemble]
 
 
-def _shown(model: Model, answers: Answers, n_best: int, before: str) -> str:
+def _shown(model: Translating, answers: Answers, n_best: int, before: str) -> str:
     """What is printed for a line: its translation, or several of its only sentence, each with its score."""
     if n_best > 1 and answers[0][1]:
         source, hypotheses, _ = answers[0]
@@ -275,13 +290,13 @@ def _shown(model: Model, answers: Answers, n_best: int, before: str) -> str:
     return "".join(f"{before}{text}\n" for text in texts)
 
 
-def _aligned(model: Model, answers: Answers) -> list[str]:
+def _aligned(model: Translating, answers: Answers) -> list[str]:
     """The pairs of words of each translation; an empty line for an empty line."""
     (source, hypotheses, _), *_ = answers
     return [pharaoh(model.alignment(hypothesis, source)) for hypothesis in hypotheses] or [""]
 
 
-def _told(model: Model, source: Sentence, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
+def _told(model: Translating, source: Sentence, hypotheses: Sequence[Hypothesis]) -> dict[str, Any]:
     target = model.vocabularies.target
     best = [
         {
@@ -328,12 +343,15 @@ def evaluate(
         out: A table to write (.tsv, .csv or .jsonl): for each pair what is made of it, and its scores.
         json: Print one JSON object.
     """
+    from recurra.tasks.translation.model import Model
+
     require_given(pairs, PAIRS, "ensemble" if ensemble else None)
     if out is not None:
         require_suffix(out, *ENDINGS)
         if any(_is_same_file(out, Path(name)) for name in pairs):
             raise OptionError(f"`out` {out} is what is read; name another file")
-    loaded, others = Model.load(model, "auto"), _members(ensemble)
+    load = partial(Model.load, device="auto")
+    loaded, others = load(model), _members(ensemble, load)
     if out is not None:
         require_writable_parent(out)
     figures = loaded.evaluate(
@@ -380,6 +398,8 @@ def explain(
         out: The page to write, say page.html.
         json: Print one JSON object.
     """
+    from recurra.tasks.translation.model import Model
+
     require_suffix(out, ".html", ".htm")
     loaded = Model.load(model)
     require_file_name(out)
@@ -395,6 +415,8 @@ def explain(
 
 def demo(out: Path, minutes: float | None) -> None:
     """Train on dates, translate some, draw the map; see `recurra demo`."""
+    from recurra.tasks.translation.training import train as train_model
+
     model = train_model("sample:dates", out / "dates", tokens="characters", minutes=minutes or 2.0, overwrite=True)
     examples = ["Sunday, 9 March 2014", "2014年3月9日", "le 14 juillet 1989"]
     for example, made in zip(examples, model.translate(examples), strict=True):

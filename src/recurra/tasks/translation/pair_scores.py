@@ -7,12 +7,14 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from recurra.evaluation.seq2seq import TargetScore
 from recurra.evaluation.text_metrics import sentence_chrf
 from recurra.files import write_text_atomic
 from recurra.tasks.translation.data import Pairs
+
+if TYPE_CHECKING:
+    from recurra.evaluation.seq2seq import TargetScore
 
 ENDINGS = (".tsv", ".csv", ".jsonl")
 """How the name of such a table may end."""

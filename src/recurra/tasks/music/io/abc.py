@@ -22,6 +22,7 @@ from recurra.tasks.music.io.abc_text import (
     PlainTune,
     Voice,
 )
+from recurra.tasks.music.io.charsets import AUTO
 from recurra.tasks.music.io.midi import require_symusic
 from recurra.tasks.music.io.repeats import BarMarks
 from recurra.tasks.music.io.score_files import explain, read_text
@@ -52,7 +53,7 @@ _GOES_ON = re.compile(r"[VPKMLQw]:(?![|:])|\[V:|%%MIDI")
 """How music begins that goes on after an empty line."""
 
 
-def read_abc(path: Path, expand: bool = True) -> tuple[Piece, ...]:
+def read_abc(path: Path, expand: bool = True, charset: str = AUTO) -> tuple[Piece, ...]:
     """Read the tunes of one file.
 
     Chord symbols become a track of their own. Grace notes, ornaments and texts are not played but counted.
@@ -60,13 +61,14 @@ def read_abc(path: Path, expand: bool = True) -> tuple[Piece, ...]:
     Args:
         path: the file.
         expand: play what stands between repeat signs as often as they say; else once.
+        charset: see `decode_score`.
 
     Raises:
         RecurraError: if it cannot be read, or no tune in it can; of several, those that cannot be read are counted.
     """
     require_symusic()
     try:
-        tunes = list(split_tunes(read_text(path)))
+        tunes = list(split_tunes(read_text(path, charset)))
     except ValueError as error:
         raise RecurraError(f"{path} {explain(error)}; give another score") from error
     pieces: list[Piece] = []

@@ -10,11 +10,13 @@ import contextlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from recurra.tasks.music.io.midi import require_symusic
+from recurra.tasks.music.io.midi_events import META, Event, parse
+from recurra.tasks.music.io.midi_playing import METRE, TEMPO
 
 SECONDS = 10
 """A run may take; a tune takes a few thousandths."""
@@ -68,9 +70,12 @@ def run_abc2midi(texts: Sequence[str]) -> list[tuple[int, list[PlayedTrack]] | V
 
 def _read(data: bytes) -> tuple[int, list[PlayedTrack]] | ValueError:
     try:
-        return int.from_bytes(data[12:14], "big"), [_track(body) for body in _chunks(data)]
-    except IndexError:
+        file = parse(data)
+    except ValueError:
+        file = None
+    if file is None or file.faults:
         return ValueError("cannot be read (abc2midi makes nothing of it)")
+    return int(file.ticks), [_track(track.events) for track in file.tracks]
 
 
 def _run(texts: Sequence[str]) -> list[bytes]:
@@ -92,56 +97,26 @@ def _run(texts: Sequence[str]) -> list[bytes]:
         return [file.read_bytes() if file.is_file() else b"" for file in files]
 
 
-def _chunks(data: bytes) -> Iterator[bytes]:
-    at = 14
-    if len(data) < at:
-        raise IndexError
-    while data[at : at + 4] == b"MTrk":
-        end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
-        yield data[at + 8 : end]
-        at = end
-
-
-def _track(data: bytes) -> PlayedTrack:
+def _track(events: Sequence[Event]) -> PlayedTrack:
     """The events of one track; those of one moment stay in order. The first tick is abc2midi's 1."""
     found = PlayedTrack([], [], [], [])
     sounding: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    at = tick = status = 0
-    while at < len(data):
-        delta, at = _number(data, at)
-        tick += delta
-        if data[at] >= 0x80:
-            status, at = data[at], at + 1
-        if status >= 0xF0:
-            kind, body = (data[at], at + 1) if status == 0xFF else (0, at)
-            length, body = _number(data, body)
-            at = body + length
-            _meta(found, tick, kind, data[body:at])
-            continue
-        size = 1 if 0xC0 <= status < 0xE0 else 2
-        key, value = data[at], data[at + size - 1]
-        at += size
+    for tick, status, first, second, data in events:
         kind, channel = status >> 4, status & 15
-        if kind == 0xC:
-            found.programs.append((tick, channel, key))
-        elif kind == 0x9 and value:
-            sounding.setdefault((channel, key), []).append((tick, value))
-        elif kind in (0x8, 0x9) and (begun := sounding.get((channel, key))):
+        if status == META:
+            _meta(found, tick, first, data)
+        elif kind == 0xC:
+            found.programs.append((tick, channel, first))
+        elif kind == 0x9 and second:
+            sounding.setdefault((channel, first), []).append((tick, second))
+        elif kind in (0x8, 0x9) and (begun := sounding.get((channel, first))):
             begin, velocity = begun.pop(0)
-            found.notes.append(Played(begin, tick, key, velocity, channel))
+            found.notes.append(Played(begin, tick, first, velocity, channel))
     return found
 
 
 def _meta(found: PlayedTrack, tick: int, kind: int, body: bytes) -> None:
-    if kind == 0x51 and len(body) == 3:
+    if kind == TEMPO and len(body) == 3:
         found.tempos.append((tick, 60e6 / max(int.from_bytes(body, "big"), 1)))
-    elif kind == 0x58 and len(body) >= 2:
+    elif kind == METRE and len(body) >= 2:
         found.meters.append((tick, body[0], 1 << min(body[1], 16)))
-
-
-def _number(data: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    while True:
-        value, at = value << 7 | data[at] & 0x7F, at + 1
-        if data[at - 1] < 0x80:
-            return value, at

@@ -2,82 +2,168 @@
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from recurra.errors import RecurraError, os_errors
 from recurra.files import write_atomic
-from recurra.tasks.music.grid import assemble, spans
-from recurra.tasks.music.pieces import TICKS, Note, Piece, Track
+from recurra.tasks.music.grid import FASTEST, SLOWEST, assemble, off_grid, spans
+from recurra.tasks.music.io.charsets import AUTO, decode_text, guess_charset
+from recurra.tasks.music.io.midi_events import ASSUMED_TEMPO, META, MidiFile, MidiTrack, parse
+from recurra.tasks.music.io.midi_playing import METRE, TEMPO, PlayedNote, PlayedTrack, has_notes, play
+from recurra.tasks.music.io.reading import Reading
+from recurra.tasks.music.performance import performance, tempo_map
+from recurra.tasks.music.pieces import COMMON_TIME, PLAYED_TEMPO, TICKS, Note, Piece, Tempo, Track
 
 MAX_BYTES = 16 * 2**20
 """The largest file that is read."""
 
-MAX_NOTES = 2_000_000
-
 MAX_TRACKS = 64
 """Tracks kept of one file; beyond it those of one instrument become one."""
 
-UNPLACED = {0x01: "texts", 0x05: "lyrics", 0x06: "markers", 0x59: "key signatures"}
-"""Meta events that are counted, since a `Piece` has no place for them."""
+MAX_POWER = 16
+"""Of two, in the lower number of a metre."""
 
-META_LENGTHS = {0x03: 0, 0x2F: 0, 0x51: 3, 0x58: 2}
-"""Meta events that are read, and the bytes they need: name, end of track, tempo, metre."""
+CONTROLS = dict.fromkeys((*range(32), *range(127, 160)))
+"""Characters that no name shows."""
 
-NOTES_AND_PROGRAMS = (0x8, 0x9, 0xC)
-"""First halves of the status bytes of channel events that are read."""
-
-DRUM_CHANNEL = 9
-"""Where General MIDI has its drums, from 0."""
-
-DRUM_BANKS = {"XG": (126, 127), "GM2": (120,)}
-"""Banks (the first byte of their number) whose programs are drum kits."""
-
-GS_RESET = b"\x42\x12\x40\x00\x7f"
-"""Part of the message that says a file is for Roland's GS, in which bank 127 holds no drums."""
-
-NOTHING = b"\xff\x7f\x00"
-"""An event without meaning, to keep time."""
-
-END = b"\xff\x2f\x00"
-"""Of a track."""
+NO_NOTES = "holds no notes"
 
 WRITTEN_TICKS = 480
 """Ticks a quarter in files that are written."""
 
+WRITTEN_TEMPO = 125.0
+"""Quarters a minute of performances that are written."""
+
 
 def read_midi(path: Path) -> Piece:
-    """Read one MIDI file.
+    """Read one MIDI file; of several pieces in it, the first. See `read_midi_pieces`."""
+    return read_midi_pieces(path)[0]
 
-    Onsets and ends go to the nearest sixteenth or triplet (`grid.STEPS`), all else as `grid.assemble` says.
+
+def read_midi_pieces(path: Path, reading: Reading = Reading(), played: bool = False) -> tuple[Piece, ...]:
+    """Read the pieces of a MIDI file: one, or as many as it has sequences (format 2).
+
+    Onsets and ends go to the nearest sixteenth or triplet (`grid.STEPS`), all else as `grid.assemble` and
+    `midi_playing.play` say. What is damaged is read as far as it can be, and told in `Piece.repaired`. If `played`,
+    pieces are performances: onsets and ends as `performance.performance` has them, without metres and drums.
 
     Raises:
-        RecurraError: if it cannot be read, is damaged or too large, or holds no notes.
+        RecurraError: if it cannot be read, is no MIDI file, too large, or holds no notes; if `reading` is strict, also
+            if it is damaged.
     """
-    symusic = require_symusic()
     with os_errors("reading", path):
         if path.stat().st_size > MAX_BYTES:
             raise RecurraError(f"{path} is larger than {MAX_BYTES // 2**20} MiB, which no piece of music is; split it")
         data = path.read_bytes()
     try:
-        contents = _check(data)
-        score = symusic.Score.from_midi(contents.data)
-        left_out = contents.left_out
-        tracks, notes = _tracks(score, left_out)
-        if contents.note_ons > sum(len(track.notes) for track in score.tracks):
-            left_out["notes never ended"] = contents.note_ons - sum(len(track.notes) for track in score.tracks)
-        scale = TICKS / score.ticks_per_quarter
-        meters = [(change.time * scale, change.numerator, change.denominator) for change in score.time_signatures]
-        tempos = [(change.time * scale, change.qpm) for change in score.tempos]
-        return assemble(path.name, tracks, notes, meters, tempos, left_out)
-    except (ValueError, RuntimeError) as error:
-        reason = str(error).removeprefix("MiniMidi: ").rstrip(".!")
-        raise RecurraError(f"{path} {reason}; give another MIDI file") from error
+        file = parse(data)
+        if reading.strict and file.faults:
+            raise RecurraError(f"{path} is damaged or unusual: {file.faults[0]}; leave out `strict` to read it anyway")
+        return _pieces(path.name, file, reading.charset, played)
+    except ValueError as error:
+        raise RecurraError(f"{path} {error}; give another MIDI file") from error
+
+
+def _pieces(name: str, file: MidiFile, charset: str, played: bool) -> tuple[Piece, ...]:
+    if file.layout < 2:
+        return (replace(_piece(name, file, file.tracks, charset, played), repaired=file.faults),)
+    sequences = [(f"{name} #{number}", [track]) for number, track in enumerate(file.tracks, 1) if has_notes(track)]
+    pieces = [_piece(own_name, file, tracks, charset, played) for own_name, tracks in sequences]
+    if not pieces:
+        raise ValueError(NO_NOTES)
+    return (replace(pieces[0], repaired=file.faults), *pieces[1:])
+
+
+def _piece(name: str, file: MidiFile, tracks: Sequence[MidiTrack], charset: str, played: bool) -> Piece:
+    left_out: Counter[str] = Counter()
+    scale = TICKS / file.ticks
+    heard = play(tracks, left_out)
+    meters, tempos = _changes(tracks, scale, left_out)
+    if file.frames:
+        left_out["tempos of a file that counts frames"] += len(tempos)
+        tempos = []
+    if not any(round(tick) <= 0 and SLOWEST <= pace <= FASTEST for tick, pace in tempos):
+        tempos.insert(0, (0.0, ASSUMED_TEMPO))
+    if played:
+        return _performance(name, heard, scale, tempos, left_out)
+    players, notes = _players(heard, scale, charset, left_out)
+    piece = assemble(name, players, notes, meters, tempos, left_out)
+    return replace(piece, off_grid=off_grid([note.begin * scale for track in heard for note in track.notes]))
+
+
+def _performance(
+    name: str, heard: Sequence[PlayedTrack], scale: float, tempos: Sequence[tuple[float, float]], left_out: Counter[str]
+) -> Piece:
+    lengths = {tick: 60 / (pace * TICKS) for tick, pace in sorted(tempos, key=lambda change: change[0])}
+    seconds = tempo_map(list(lengths), list(lengths.values()))
+    pitched = [track for track in heard if not track.drums]
+    left_out["drum notes"] += sum(len(track.notes) for track in heard if track.drums)
+    programs = Counter(track.program for track in pitched for _ in track.notes)
+    rows = [
+        (seconds(note.begin * scale), seconds(note.end * scale), note.pitch, note.velocity)
+        for track in pitched
+        for note in track.notes
+    ]
+    return performance(name, rows, programs.most_common(1)[0][0] if programs else 0, left_out)
+
+
+def _changes(
+    tracks: Sequence[MidiTrack], scale: float, left_out: Counter[str]
+) -> tuple[list[tuple[float, int, int]], list[tuple[float, float]]]:
+    """Metres and tempos of all tracks, in ticks of a `Piece`."""
+    meters: list[tuple[float, int, int]] = []
+    tempos: list[tuple[float, float]] = []
+    for track in tracks:
+        for tick, status, kind, _, data in track.events:
+            if status != META or kind not in (TEMPO, METRE):
+                continue
+            if len(data) < (3 if kind == TEMPO else 2):
+                left_out["impossible tempos" if kind == TEMPO else "impossible metres"] += 1
+            elif kind == TEMPO:
+                tempos.append((tick * scale, 60e6 / max(int.from_bytes(data[:3], "big"), 1)))
+            else:
+                meters.append((tick * scale, data[0], 1 << min(data[1], MAX_POWER)))
+    return meters, tempos
+
+
+def _players(
+    played: Sequence[PlayedTrack], scale: float, charset: str, left_out: Counter[str]
+) -> tuple[list[Track], list[Note]]:
+    """Tracks that play, and their notes on the grid."""
+    playing = [track for track in played if track.notes]
+    charset = guess_charset(b"\n".join(track.name for track in playing)) if charset == AUTO else charset
+    tracks = [Track(_name(track.name, charset), track.program, track.drums) for track in playing]
+    indices = list(range(len(tracks)))
+    if len(tracks) > MAX_TRACKS:
+        kinds = list(dict.fromkeys(track[1:] for track in tracks))
+        indices = [kinds.index(track[1:]) for track in tracks]
+        left_out["tracks made one with others of their instrument"] = len(tracks) - len(kinds)
+        tracks = [Track("", *kind) for kind in kinds]
+    notes: list[Note] = []
+    for position, track in zip(indices, playing, strict=True):
+        if position >= MAX_TRACKS:
+            left_out[f"notes in tracks beyond {MAX_TRACKS}"] += len(track.notes)
+            continue
+        notes += _notes(track.notes, scale, position)
+    return tracks[:MAX_TRACKS], notes
+
+
+def _name(data: bytes, charset: str) -> str:
+    """A track's name without control characters."""
+    return decode_text(data, charset).translate(CONTROLS)
+
+
+def _notes(played: Sequence[PlayedNote], scale: float, track: int) -> list[Note]:
+    begins, ends = np.array([(note.begin, note.end) for note in played], dtype=np.float64).T
+    onsets, durations = spans(begins * scale, ends * scale)
+    rows = zip(played, onsets.tolist(), durations.tolist(), strict=True)
+    return [Note(onset, duration, note.pitch, note.velocity, track) for note, onset, duration in rows]
 
 
 def write_midi(piece: Piece, path: Path, timing: Callable[[int], float] | None = None) -> None:
@@ -104,8 +190,15 @@ def midi_bytes(piece: Piece, timing: Callable[[int], float] | None = None) -> by
 
 
 def to_score(piece: Piece, timing: Callable[[int], float] | None = None) -> Any:
-    """A piece as symusic's score, `WRITTEN_TICKS` a quarter; `timing` as for `write_midi`."""
+    """A piece as symusic's score, `WRITTEN_TICKS` a quarter; `timing` as for `write_midi`.
+
+    A performance is written in 125 quarters a minute, of which every tick is a thousandth of a second.
+    """
     symusic = require_symusic()
+    if piece.performance:
+        slower = PLAYED_TEMPO.quarters_per_minute / WRITTEN_TEMPO
+        piece = replace(piece, meters=(COMMON_TIME,), tempos=(Tempo(0, WRITTEN_TEMPO),))
+        return to_score(replace(piece, performance=False), lambda tick: tick / slower)
     scale = WRITTEN_TICKS // TICKS
     score = symusic.Score(WRITTEN_TICKS)
     score.time_signatures.extend(
@@ -135,165 +228,6 @@ def require_symusic() -> Any:
     except ImportError as error:
         raise RecurraError("MIDI files need one more package: pip install 'recurra[music]'") from error
     return symusic
-
-
-class _Contents(NamedTuple):
-    """What `_check` saw: the MIDI in plain form, how many notes begin, and what a `Piece` has no place for."""
-
-    data: bytes
-    note_ons: int
-    left_out: Counter[str]
-
-
-def _check(data: bytes) -> _Contents:
-    """Walk a file from end to end and put it plainly.
-
-    symusic reads beyond the end of a damaged file, or crashes, and takes some rare events for others; it never gets to
-    see those.
-
-    Raises:
-        ValueError: if anything but its text is not as the standard has it; the message goes on after the file's name.
-    """
-    if not data:
-        raise ValueError("is empty")
-    if data[:4] == b"RIFF" and data[8:16] == b"RMIDdata":
-        data = data[20 : 20 + int.from_bytes(data[16:20], "little")]
-    if data[:4] != b"MThd" or len(data) < 14:
-        raise ValueError("is not a MIDI file")
-    size, layout, declared, ticks = struct.unpack(">IHHH", data[4:14])
-    if size != 6:
-        raise ValueError(f"has a damaged header (of {size} bytes)")
-    if layout > 1:
-        raise ValueError(f"holds separate sequences (MIDI format {layout}), not one piece")
-    if ticks == 0 or ticks >= 0x8000:
-        raise ValueError("counts time in frames, not in quarters")
-    at, count, left_out = 14, 0, Counter[str]()
-    kits = _Kits(DRUM_BANKS["GM2"] if GS_RESET in data else sum(DRUM_BANKS.values(), ()))
-    kept: list[bytes] = []
-    while at < len(data):
-        name, end = data[at : at + 4], at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
-        if name != b"MTrk" and len(kept) >= declared:
-            break  # some programs leave rubbish behind
-        if at + 8 > len(data) or end > len(data):
-            raise ValueError(f"is damaged or cut off (in its {len(data)} bytes, byte {at} begins what has no end)")
-        if name == b"MTrk":
-            plain, notes = _plain_track(data, at + 8, end, left_out, kits)
-            kept.append(b"MTrk" + struct.pack(">I", len(plain)) + plain)
-            count += notes
-        at = end
-    if count > MAX_NOTES:
-        raise ValueError(f"holds {count} notes, but at most {MAX_NOTES} are read")
-    if len(kept) > 0xFFFF:
-        raise ValueError(f"holds {len(kept)} tracks, more than a MIDI file can count")
-    header = b"MThd" + struct.pack(">IHHH", 6, layout, len(kept), ticks)
-    return _Contents(header + b"".join(kept), count, left_out)
-
-
-class _Kits:
-    """Which channels play drums, as XG, GS and GM2 say it.
-
-    Args:
-        banks: that hold drum kits.
-    """
-
-    def __init__(self, banks: tuple[int, ...]) -> None:
-        self._banks = banks
-        self._channels: set[int] = set()
-
-    def see(self, status: int, body: bytes) -> None:
-        """Take note of a change of bank, or of GS's message "use for rhythm part"."""
-        if status >> 4 == 0xB and len(body) == 2 and body[0] == 0:
-            self._set(status & 15, body[1] in self._banks)
-        elif status == 0xF0 and body[:1] == b"\x41" and body[2:5] == b"\x42\x12\x40" and body[6:7] == b"\x15":
-            part = body[5] & 15  # 0 is the tenth channel, 1 to 9 the first nine
-            self._set(part if part > 9 else (part or 10) - 1, len(body) > 7 and body[7] > 0)
-
-    def _set(self, channel: int, drums: bool) -> None:
-        if drums:
-            self._channels.add(channel)
-        else:
-            self._channels.discard(channel)
-
-    def placed(self, status: int) -> int:
-        """A status with drums on the channel where they are looked for."""
-        return status & 0xF0 | DRUM_CHANNEL if status & 15 in self._channels else status
-
-
-def _plain_track(data: bytes, at: int, end: int, left_out: Counter[str], kits: _Kits) -> tuple[bytes, int]:
-    """One track with nothing in it but what a `Piece` can hold, each event with its status; and its count of notes."""
-    plain = bytearray()
-    count = running = time = 0
-    while at < end:
-        begin = at
-        delta, at = _number(data, at, end)
-        plain += data[begin:at]
-        time += delta
-        status = data[at] if at < end and data[at] >= 0x80 else running
-        at += at < end and data[at] >= 0x80
-        if 0x80 <= status < 0xF0:
-            running, body, at = status, at, at + (1 if 0xC0 <= status < 0xE0 else 2)
-            if at <= end and max(data[body:at]) >= 0x80:
-                raise ValueError(f"is damaged (byte {begin} begins an event with impossible values)")
-            kits.see(status, data[body:at])
-            event = bytes([kits.placed(status)]) + data[body:at] if status >> 4 in NOTES_AND_PROGRAMS else NOTHING
-            count += status >> 4 == 0x9 and event[-1] > 0
-        elif status in (0xF0, 0xF7, 0xFF):
-            kind = data[at] if status == 0xFF and at < end else 0
-            length, body = _number(data, at + (status == 0xFF), end)
-            event, at = data[at - 1 : body + length] if kind in META_LENGTHS else NOTHING, body + length
-            if status == 0xF0:
-                kits.see(status, data[body : body + length])
-            if length < META_LENGTHS.get(kind, 0):
-                raise ValueError(f"is damaged (byte {begin} begins an event that is too short)")
-            if kind in UNPLACED:
-                left_out[UNPLACED[kind]] += 1
-        else:
-            raise ValueError(f"is damaged (byte {begin} does not begin an event)")
-        if at > end:
-            raise ValueError(f"is damaged (byte {begin} begins an event that its track cuts off)")
-        if time >= 2**31:
-            raise ValueError("is many days long")
-        plain += event
-        if event == END:
-            return bytes(plain), count
-    return bytes(plain) + b"\0" + END, count
-
-
-def _number(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """A number of one to four bytes, and where it ends."""
-    value = 0
-    for position in range(at, min(at + 4, end)):
-        value = value << 7 | data[position] & 0x7F
-        if data[position] < 0x80:
-            return value, position + 1
-    raise ValueError(f"is damaged (byte {at} begins a number that does not end)")
-
-
-def _tracks(score: Any, left_out: Counter[str]) -> tuple[list[Track], list[Note]]:
-    """Tracks that play, and their notes on the grid; symusic has made one of each channel and instrument."""
-    playing = [track for track in score.tracks if len(track.notes)]
-    tracks = [Track(track.name, track.program, track.is_drum) for track in playing]
-    indices = list(range(len(tracks)))
-    if len(tracks) > MAX_TRACKS:
-        kinds = list(dict.fromkeys(track[1:] for track in tracks))
-        indices = [kinds.index(track[1:]) for track in tracks]
-        left_out["tracks made one with others of their instrument"] = len(tracks) - len(kinds)
-        tracks = [Track("", *kind) for kind in kinds]
-    notes: list[Note] = []
-    for position, track in zip(indices, playing, strict=True):
-        if position >= MAX_TRACKS:
-            left_out[f"notes in tracks beyond {MAX_TRACKS}"] += len(track.notes)
-            continue
-        notes += _notes(track.notes.numpy(), TICKS / score.ticks_per_quarter, position)
-    return tracks[:MAX_TRACKS], notes
-
-
-def _notes(columns: dict[str, Any], scale: float, track: int) -> list[Note]:
-    begins = columns["time"].astype(np.float64)
-    onsets, durations = spans(begins * scale, (begins + columns["duration"]) * scale)
-    velocities = np.clip(columns["velocity"], 1, 127)
-    rows = zip(onsets.tolist(), durations.tolist(), columns["pitch"].tolist(), velocities.tolist(), strict=True)
-    return [Note(*row, track) for row in rows]
 
 
 def _write_bytes(path: Path, data: bytes) -> None:

@@ -6,6 +6,7 @@ others may write to, and reads that copy the next time: unpickling runs whatever
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import io
 import re
@@ -18,6 +19,7 @@ from xml.etree import ElementTree
 from xml.parsers import expat
 
 from recurra.errors import RecurraError, os_errors
+from recurra.tasks.music.io.charsets import AUTO, decode_text, is_charset
 from recurra.tasks.music.io.musicxml_signs import bar_signs, name_drums, partwise
 from recurra.tasks.music.io.repeats import BarMarks
 from recurra.tasks.music.io.score_lengths import XmlLengths, check_kern
@@ -27,6 +29,12 @@ MAX_BYTES = 32 * 2**20
 
 MAX_DEPTH = 64
 """Elements of XML within each other."""
+
+UTF_16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"<\0?\0": "utf-16-le", b"\0<\0?": "utf-16-be"}
+"""How texts of two bytes a letter begin: with a mark, or as XML does."""
+
+_NAMED_CHARSET = re.compile(rb"""\s*<\?xml[^>]{0,200}encoding\s*=\s*["']([\w.:-]{1,40})["']""")
+_ABC_CHARSET = re.compile(rb"^%%abc-charset\s+([\w.:-]{1,40})", re.MULTILINE)
 
 
 class OpenScore(NamedTuple):
@@ -43,39 +51,40 @@ class OpenScore(NamedTuple):
     drums: frozenset[str] = frozenset()
 
 
-def open_score(path: Path, left_out: Counter[str]) -> OpenScore:
+def open_score(path: Path, left_out: Counter[str], charset: str = AUTO) -> OpenScore:
     """The score in a file.
 
     Args:
         path: its suffix says what it is: .krn, else MusicXML.
         left_out: counts what the score lacks, by kind.
+        charset: see `decode_score`.
 
     Raises:
         RecurraError: if the file cannot be read.
         Exception: of any kind, from music21, if it makes no sense; see `explain`.
     """
     if path.suffix.lower() == ".krn":
-        return OpenScore(_kern(_decode(_read(path)), left_out))
-    return _musicxml(musicxml_text(path), left_out)
+        return OpenScore(_kern(read_text(path, charset), left_out))
+    return _musicxml(musicxml_text(path, charset), left_out)
 
 
-def read_text(path: Path) -> str:
-    """The text of a file in whatever encoding.
+def read_text(path: Path, charset: str = AUTO) -> str:
+    """The text of a file, by the encoding it names (`%%abc-charset`), else by `charset`.
 
     Raises:
         RecurraError: if it cannot be read or is too large.
     """
-    return _decode(_read(path))
+    return decode_score(_read(path), charset)
 
 
-def musicxml_text(path: Path) -> str:
+def musicxml_text(path: Path, charset: str = AUTO) -> str:
     """The text of a .musicxml, .xml or .mxl file, unpacked but not looked at.
 
     Raises:
         RecurraError: if it cannot be read or is too large.
         ValueError: if it is damaged; the message goes on after the file's name.
     """
-    return _decode(_unzip(path) if path.suffix.lower() == ".mxl" else _read(path))
+    return decode_score(_unzip(path) if path.suffix.lower() == ".mxl" else _read(path), charset)
 
 
 def require_music21() -> Any:
@@ -132,16 +141,26 @@ def _limited(archive: zipfile.ZipFile, name: str) -> bytes:
     return data
 
 
-def _decode(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16")
-    declared = re.match(rb"""<\?xml[^>]{0,200}encoding=["']([\w.-]{1,40})["']""", data)
-    try:
-        return data.decode(declared[1].decode() if declared else "utf-8-sig").removeprefix("\ufeff")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-    except LookupError as error:
-        raise ValueError(f"names an encoding that does not exist ({error})") from error
+def decode_score(data: bytes, charset: str = AUTO) -> str:
+    """The text of a score, by its byte-order mark or by the encoding it names, as XML and ABC do; else by `charset`.
+
+    An encoding in which the bytes make no sense is not believed.
+
+    Raises:
+        ValueError: if it names an encoding that does not exist.
+    """
+    for mark, encoding in UTF_16.items():
+        if data.startswith(mark):
+            return data.decode(encoding, "replace").removeprefix("\ufeff")
+    data = data.removeprefix(codecs.BOM_UTF8)
+    if named := _NAMED_CHARSET.match(data) or _ABC_CHARSET.search(data):
+        name = named[1].decode()
+        if not is_charset(name):
+            raise ValueError(f"names an encoding that does not exist ({name})")
+        with contextlib.suppress(UnicodeDecodeError):
+            # What could be read up to its own name is not in an encoding of two bytes a letter.
+            return data.decode("utf-8" if "16" in name or "32" in name else name)
+    return decode_text(data, charset)
 
 
 def _musicxml(text: str, left_out: Counter[str]) -> OpenScore:

@@ -12,6 +12,7 @@ from typing import Any
 
 from recurra.errors import RecurraError
 from recurra.tasks.music.io.abc import read_abc
+from recurra.tasks.music.io.charsets import AUTO
 from recurra.tasks.music.io.repeats import BarMarks, put_sign, sign_of
 from recurra.tasks.music.io.score_files import OpenScore, explain, open_score, require_music21
 from recurra.tasks.music.io.written import (
@@ -31,7 +32,7 @@ Levels = Sequence[Sequence[tuple[int, str]]]
 """The dynamics of each measure: where in it, in units, and which."""
 
 
-def read_score(path: Path, expand: bool = True) -> tuple[Piece, ...]:
+def read_score(path: Path, expand: bool = True, charset: str = AUTO) -> tuple[Piece, ...]:
     """Read one file: .musicxml, .xml, .mxl, .abc (which may hold several tunes) or .krn.
 
     Tied notes are one, dynamics become velocities, chord symbols a track. Grace notes are not sounded but counted in
@@ -40,18 +41,19 @@ def read_score(path: Path, expand: bool = True) -> tuple[Piece, ...]:
     Args:
         path: the file.
         expand: play what stands between repeat signs as often as they say; else once.
+        charset: of a file that does not name its encoding.
 
     Raises:
         RecurraError: if it cannot be read, is damaged or too large, or holds no notes.
     """
     if path.suffix.lower() == ".abc":
-        return read_abc(path, expand)
+        return read_abc(path, expand, charset)
     require_music21()
     left_out: Counter[str] = Counter()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            written = _written(path.name, open_score(path, left_out), left_out)
+            written = _written(path.name, open_score(path, left_out, charset), left_out)
             return (to_piece(written, left_out, expand),)
     except RecurraError:
         raise

@@ -56,6 +56,8 @@ def write_piece(piece: Piece, path: str | Path, soundfont: Path | None = None, t
     if suffix in MIDI:
         write_midi(piece, path, timing)
         return "MIDI"
+    if suffix in SCORES and piece.performance:
+        raise OptionError(f"{piece.name} is a performance, which has no bars to write a score of; write .mid or .mp3")
     if suffix in SCORES:
         write_musicxml(piece, path)
         return "MusicXML"

@@ -6,14 +6,12 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from recurra.arrays import BoolArray, FloatArray
-from recurra.models.cells import State
 from recurra.tasks.speech.audio import SILENCE
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.features import FeatureStream, Normalization
-from recurra.tasks.speech.networks import CtcNetwork
+from recurra.tasks.speech.listening import Hearing
 
 WORD = 1
 """The number of the word among what a detector tells apart; 0 is everything else."""
@@ -110,10 +108,10 @@ class ProbabilityStream:
         normalization: of its features.
     """
 
-    def __init__(self, network: CtcNetwork, config: Config, normalization: Normalization) -> None:
+    def __init__(self, network: Hearing, config: Config, normalization: Normalization) -> None:
         self._network = network
         self._features = FeatureStream(config.features, normalization)
-        self._state: State | None = None
+        self._state: Any = None
         self._loudness = _Loudness(config)
         self._samples = 0
 
@@ -130,10 +128,8 @@ class ProbabilityStream:
     def _advance(self, steps: FloatArray) -> FloatArray:
         if not len(steps):
             return np.zeros(0, np.float32)
-        device = next(self._network.parameters()).device
-        with torch.inference_mode():
-            log_probs, self._state = self._network.advance(torch.from_numpy(steps)[None].to(device), self._state)
-        probabilities: FloatArray = log_probs[0, :, WORD].exp().cpu().numpy()
+        log_probs, self._state = self._network.hear_on(steps, self._state)
+        probabilities: FloatArray = np.exp(log_probs[:, WORD])
         return np.where(self._loudness.heard(len(steps)), probabilities, np.float32(0))
 
 

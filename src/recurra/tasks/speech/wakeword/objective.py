@@ -15,10 +15,10 @@ from recurra.arrays import FloatArray, IntArray
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
 from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.data import log_mel
+from recurra.tasks.speech.data import log_mel, steps_of
 from recurra.tasks.speech.features import Normalization, normalized, stacked
-from recurra.tasks.speech.networks import Heard
-from recurra.tasks.speech.objective import heard, masked, steps_of
+from recurra.tasks.speech.networks import Heard, heard
+from recurra.tasks.speech.objective import masked
 from recurra.tasks.speech.wakeword.detection import WORD, samples_in_step, with_floor
 from recurra.tasks.speech.wakeword.streams import Mixer, Stream
 

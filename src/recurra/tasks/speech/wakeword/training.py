@@ -12,7 +12,8 @@ from recurra.tasks.shared.card import network_summary
 from recurra.tasks.speech.attention_network import SpeechNetwork
 from recurra.tasks.speech.config import Config, resolve
 from recurra.tasks.speech.data import Data
-from recurra.tasks.speech.model import Model, Vocabulary
+from recurra.tasks.speech.model import Model
+from recurra.tasks.speech.vocabulary import Vocabulary
 from recurra.tasks.speech.wakeword.data import describe_detector, read_detector_data
 from recurra.tasks.speech.wakeword.measuring import measured_stream
 from recurra.tasks.speech.wakeword.objective import Detecting

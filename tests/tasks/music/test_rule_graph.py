@@ -1,0 +1,43 @@
+"""The rules of music as a graph are those of `rule_features`."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from recurra.export.graph import Graph
+from recurra.tasks.music.notation import MusicRules, Notation
+from recurra.tasks.music.pieces import Piece
+from recurra.tasks.music.rule_graph import add_rules
+from recurra.tasks.music.transcription import encode, suit
+
+
+def notations(tunes: tuple[Piece, ...]) -> list[Notation]:
+    """With tracks and without, with loudness, and by frames."""
+    kinds = [("notes", 0, True, True), ("notes", 0, False, False), ("frames", 3, False, False)]
+    return [suit(tunes, kind, frame, tracks, velocity) for kind, frame, tracks, velocity in kinds]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_state_and_features_after_pieces_and_after_nonsense(number: int, tunes: tuple[Piece, ...]) -> None:
+    notation = notations(tunes)[number]
+    rules = MusicRules(notation)
+    graph = Graph("rules")
+    graph.output("features", add_rules(graph, notation, graph.input("tokens", np.int64, "batch")), "batch", rules.size)
+    session = onnxruntime.InferenceSession(graph.model({}).SerializeToString())
+    rng = np.random.default_rng(number)
+    rows = [np.resize(encode(tunes[index], notation, length=index == 0)[0], 250) for index in (0, 5)]
+    tokens = np.stack([*rows, rng.integers(notation.size, size=250)]).astype(np.int64)
+    state = np.zeros((3, rules.state_size), np.float32)
+    found = []
+    for column in tokens.T:
+        answers = dict(
+            zip(["next_rules", "features"], session.run(None, {"tokens": column, "rules": state}), strict=True)
+        )
+        state = answers["next_rules"]
+        found.append(answers["features"])
+    wanted, wanted_state = rules.read(tokens, np.zeros((3, rules.state_size), np.float32))
+    assert wanted.any(axis=(0, 1)).mean() > 0.4  # many features are on at some time
+    assert (np.stack(found, axis=1) == wanted).all()
+    assert (state == wanted_state).all()
