@@ -8,12 +8,13 @@ export const styles = ["/assets/music/roll.css", "/assets/music/panel.css"];
 const PATH = "/v1/music/compose";
 const VOICES = ["#2a6f97", "#c8553d", "#6a994e", "#d9a441", "#8d6a9f", "#3aa6a0", "#b5507a", "#5c6770"];  // as in render/roll.py
 const NAMES = ["C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B"], BLACK = [1, 3, 6, 8, 10];
-const ROW = 4 * 48;  // ticks in a row: four bars of common time
+const ROW = 4 * 48, SECONDS = 8;  // ticks in a row, four bars of common time; seconds of a performance in one
 
 const FORM = `
 <form class="ask">
   <div class="fields">
     <label>Bars <input type="number" name="bars" min="1" max="256" step="1" value="8"></label>
+    <label>Seconds <input type="number" name="seconds" min="1" max="300" step="1" value="20"></label>
     <label>Key <input name="key" placeholder="any" list="keys" autocomplete="off" size="10"></label>
     <label class="long">Chords <input name="chords" placeholder="C | Am | F G7 | C" autocomplete="off" spellcheck="false"></label>
     <label>Metre <input name="meter" placeholder="usual" size="6" autocomplete="off"></label>
@@ -44,6 +45,11 @@ export function open(panel) {
   root.append(fragment(FORM));
   const at = id => root.getElementById(id), form = root.querySelector("form"), answer = root.querySelector(".answer"), halt = form.elements.halt;
   let heard = null, files = [];
+  // Performances have a length in seconds; bars and what goes with them are for all other music.
+  for (const name of ["bars", "seconds", "key", "chords", "meter", "voices", "tempo"]) {
+    const field = form.elements[name];
+    field.disabled = field.parentNode.hidden = (name === "seconds") !== model.performance;
+  }
 
   const work = latest(async signal => {
     const fields = { model: model.id, ...valuesOf(form) };
@@ -54,11 +60,11 @@ export function open(panel) {
     answer.setAttribute("aria-busy", "true");
     const started = performance.now();
     try {
-      const found = await ask(PATH, { ...fields, score: true }, { signal });
+      const found = await ask(PATH, { ...fields, score: !model.performance }, { signal });
       answer.hidden = false;
       show(found);
       fields.seed = found.seed;
-      panel.say(`Composed in ${((performance.now() - started) / 1000).toFixed(1)} s: ${found.roll.notes.length} notes in ${found.roll.bars.length - 1} bars, seed ${found.seed}.`);
+      panel.say(`Composed in ${((performance.now() - started) / 1000).toFixed(1)} s: ${found.notes} notes in ${model.performance ? `${found.seconds.toFixed(0)} seconds` : `${found.bars} bars`}, seed ${found.seed}.`);
       const { model: _, ...options } = fields;
       panel.asked({ path: PATH, fields, python: pythonOf(model.id, options) });
     } catch (error) {
@@ -72,14 +78,14 @@ export function open(panel) {
 
   function show(found) {
     const { roll, copy } = found;
-    at("copy").textContent = copied(found);
+    at("copy").textContent = copied(found, model.performance);
     at("voices").replaceChildren(...roll.tracks.map((track, i) => {
       const entry = make("span"), swatch = make("i");
       swatch.style.setProperty("--voice", VOICES[i % VOICES.length]);
       entry.append(swatch, track.name || `track ${i + 1}`);
       return entry;
     }));
-    const view = viewOf(roll);
+    const view = viewOf(roll, model.performance);
     at("roll").replaceChildren();
     const { noteShapes } = drawRoll(at("roll"), view);
     noteShapes.forEach((shapes, i) => shapes.forEach(shape => {
@@ -146,7 +152,8 @@ function pythonOf(model, options) {
 
 const clock = seconds => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
-function copied({ copy, compared }) {
+function copied({ copy, compared }, played) {
+  if (played) return "Copies are not looked for in performances: no two have the same times.";
   if (!compared) return "The model came without the pieces it was trained on: what is copied from them cannot be told.";
   if (!copy) return "Nothing in it sounds like a training piece.";
   const higher = copy.transposition, moved = higher ? `, ${Math.abs(higher)} semitone${Math.abs(higher) === 1 ? "" : "s"} ${higher > 0 ? "higher" : "lower"}` : "";
@@ -154,7 +161,7 @@ function copied({ copy, compared }) {
 }
 
 // A piece as drawRoll wants it: lanes, rows of bars, notes.
-function viewOf({ bars, tracks, meters, notes }) {
+function viewOf({ bars, tracks, meters, notes }, played) {
   const drum = note => tracks[note[4]].drums;
   const pitches = notes.filter(note => !drum(note)).map(note => note[2]), kit = [...new Set(notes.filter(drum).map(note => note[2]))].sort((a, b) => a - b);
   const low = Math.min(60, ...pitches) - 1, high = Math.max(60, ...pitches) + 1;
@@ -165,19 +172,19 @@ function viewOf({ bars, tracks, meters, notes }) {
   const all = bars.slice(0, -1).map((begin, i) => {
     const meter = meters.findLast(each => each.onset <= begin) ?? meters[0];
     const compound = meter.denominator >= 8 && meter.numerator % 3 === 0 && meter.numerator > 3;
-    return { begin, end: bars[i + 1], beat: 48 * (compound ? 3 : 1) / meter.denominator, number: i + (pickup ? 0 : 1), title: "" };
+    return { begin, end: bars[i + 1], beat: 48 * (compound ? 3 : 1) / meter.denominator, number: i + (pickup || played ? 0 : 1), title: "" };
   });
-  const rows = [];
+  const rows = [], most = played ? SECONDS * (bars[1] - bars[0]) : ROW;
   for (const bar of all) {
     const row = rows.at(-1);
-    if (row && bar.end - row.begin <= ROW + (row.bars[0].number ? 0 : row.bars[0].end - row.bars[0].begin)) {
+    if (row && bar.end - row.begin <= most + (row.bars[0].number || played ? 0 : row.bars[0].end - row.bars[0].begin)) {
       row.bars.push(bar);
       row.end = bar.end;
     } else rows.push({ begin: bar.begin, end: bar.end, bars: [bar], lowest: 0, highest: lanes.length - 1 });
   }
   const groups = notes.map(note => {
     const bar = all.findLast(each => each.begin <= note[0]) ?? all[0];
-    const where = `bar ${bar.number}, beat ${+(1 + (note[0] - bar.begin) / bar.beat).toFixed(2)}`;
+    const where = played ? `after ${note[5].toFixed(2)} seconds` : `bar ${bar.number}, beat ${+(1 + (note[0] - bar.begin) / bar.beat).toFixed(2)}`;
     return { onset: note[0], duration: note[1], lane: lane(note), name: `${drum(note) ? `drum ${note[2]}` : name(note[2])} ${tracks[note[4]].name}, ${where}` };
   });
   return { lanes, rows, groups, spans: [] };

@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 from recurra.config import Range
 from recurra.decoding.sampling import Sampling
 from recurra.serve.contract import Endpoint, Json, Part
+from recurra.serve.errors import FieldError
 from recurra.serve.fields import Request
 from recurra.tasks.music.composer import AnyComposer, Composer
 from recurra.tasks.music.constraints import Controls
@@ -22,8 +23,8 @@ from recurra.tasks.music.render.musicxml import musicxml
 from recurra.tasks.music.render.score import check_size, svg_pages
 from recurra.tasks.music.render.synthesizer import note_seconds
 
-MAX_BARS = 256
-"""Longest piece that a server composes."""
+MAX_BARS, MAX_SECONDS = 256, 300
+"""Longest piece that a server composes, and longest performance."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class Composition(Controls, Sampling, Request):
 
     bars: Annotated[int | None, Range(1, MAX_BARS)] = Controls.bars
     """Bars in all; 16 if not given."""
+    seconds: Annotated[float | None, Range(1, MAX_SECONDS)] = Controls.seconds
+    """Length of a performance, by a model of them; 30 if not given."""
     meter: str | None = Controls.meter
     """Metre, such as 3/4; the one the model knows best if not given."""
     seed: Annotated[int | None, Range(0, 2**63 - 1)] = Sampling.seed
@@ -46,6 +49,8 @@ class Composition(Controls, Sampling, Request):
 
 def compose(model: AnyComposer, request: Composition) -> Json:
     """Compose a piece."""
+    if request.score and model.played:
+        raise FieldError("score", "`score` is not for a model of performances, which have no bars; leave it out")
     controls = Controls(**{field.name: getattr(request, field.name) for field in fields(Controls)})
     sampling = Sampling(**{field.name: getattr(request, field.name) for field in fields(Sampling)}).seeded()
     piece = model.compose(controls, sampling, tempo=request.tempo, name=f"{model.name}, seed {sampling.seed}")
@@ -94,6 +99,14 @@ def engraved(piece: Piece) -> dict[str, Json]:
     return {"musicxml": score, "svg": svg_pages(score) if find_spec("verovio") else None}
 
 
+def about(model: AnyComposer) -> dict[str, Json]:
+    """Whether a model plays performances, or which tracks it knows."""
+    if model.played:
+        return {"performance": True}
+    tracks = [track.name for track in model.notation.tracks]
+    return {"performance": False, "voices": len(tracks), "tracks": tracks}
+
+
 PART = Part(
     load=lambda folder, device: Composer.load(folder),
     endpoints=(
@@ -105,7 +118,7 @@ PART = Part(
             {"bars": 4, "key": "C major", "seed": 1},
         ),
     ),
-    about=lambda model: {"voices": len(model.notation.tracks), "tracks": [each.name for each in model.notation.tracks]},
+    about=about,
     page=(
         ("recurra.tasks.music", "panel.js"),
         ("recurra.tasks.music", "panel.css"),
