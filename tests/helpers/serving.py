@@ -157,8 +157,8 @@ class File(Request):
 
 
 def _echo(model: Puppet, request: Echo) -> Any:
-    names = ("model", "text", "texts", "list", "number", "share", "flag")
-    return {name: getattr(request, name) for name in names}
+    names = ("text", "texts", "list", "number", "share", "flag")
+    return {"model": model.name} | {name: getattr(request, name) for name in names}
 
 
 def _steps(model: Puppet, request: Steps) -> Pieces:
@@ -215,6 +215,8 @@ PUPPETS = Part(
         Endpoint("/memory", "Fails.", Request, _fail(MemoryError)),
         Endpoint("/nan", "Fails.", Request, _nan),
         Endpoint("/text", "Gives text.", Request, lambda model, request: Text("naïve\n")),
+        Endpoint("/suits", "Gives back.", Echo, _echo, {"text": "a"}, suits=lambda model: model.name == "two"),
+        Endpoint("/choose", "Gives back.", Echo, _echo, {"text": "a"}, choose=lambda models, asked: asked.text),
         Endpoint("/file", "Takes a file.", File, _take, {"number": 3}, upload="file", upload_example="a file.bin"),
     ),
     about=lambda model: {"strings": 9},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import socket
 import threading
@@ -79,6 +80,20 @@ class TestModels:
             server.client.post("/echo", json={"text": "a"}), 400, "missing_field"
         )
         assert server.client.post("/echo", json={"text": "a", "model": "two"}).json()["model"] == "two"
+
+    def test_one_may_be_chosen_by_the_request_or_by_what_it_suits(self, server: Running) -> None:
+        assert server.client.post("/suits", json={"text": "a"}).json()["model"] == "two"
+        assert server.client.post("/suits", json={"text": "a", "model": "one"}).json()["model"] == "one"
+        assert server.client.post("/choose", json={"text": "two"}).json()["model"] == "two"
+        assert server.client.post("/choose", json={"text": "two", "model": "one"}).json()["model"] == "one"
+        page = server.client.get("/docs").text
+        assert '/suits -H \'Content-Type: application/json\' -d \'{"model": "two"' in html.unescape(page)
+
+    def test_a_name_that_is_no_text(self) -> None:
+        with running(puppets("a\udcff")) as server:
+            assert server.client.get("/v1/models").json()["data"][0]["id"] == "a\udcff"
+            assert server.client.post("/echo", json={"text": "a"}).status_code == 200
+            assert server.client.get("/docs").status_code == 200
 
     def test_one_of_another_task(self) -> None:
         with running(puppets("text-model", "other", tasks=["texts", "others"])) as server:

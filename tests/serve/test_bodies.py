@@ -100,6 +100,13 @@ class TestMultipart:
         assert multipart(parts(('name="a"', b"1"), ('name="a"', b"2")), BOUNDARY, None) == ({"a": ["1", "2"]}, None)
 
     @pytest.mark.parametrize(
+        "head", ['name="file"; filename="x"', 'filename="x"; name="file"', "filename=x; name=file", "name=file"]
+    )
+    def test_a_file_is_known_by_its_field_and_not_by_its_own_name(self, head: str) -> None:
+        assert multipart(parts((head, b"1")), BOUNDARY, "file") == ({}, b"1")
+        assert multipart(parts((head, b"1")), BOUNDARY, None) == ({"file": "1"}, None)
+
+    @pytest.mark.parametrize(
         ("body", "parameters"),
         [
             (parts(('name="a"', b"1")), "charset=utf-8"),

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 from serving import Puppet, Running, head, puppets, received, running, until
+from unimported import command_without_torch, without_torch
 
 from recurra.errors import OptionError, RecurraError
 from recurra.serve.limits import Address, Limits
@@ -163,6 +164,23 @@ class TestTheCommand:
         assert time.monotonic() - begin < 10
         assert said == f"serving tiny; Ctrl-C stops it, {command.url}/docs says how to ask\n"
         assert list(tmp_path.iterdir()) == []
+
+    def test_models_that_need_no_pytorch_are_served_without_it(
+        self, trained_folder: Path, trained_music: Path, trained_sentiment: Path, trained_captions: Path
+    ) -> None:
+        code = f"""
+from pathlib import Path
+from recurra.serve.limits import Limits
+from recurra.tasks.shared.serving import open_service
+folders = [Path(name) for name in {list(map(str, (trained_folder, trained_music, trained_sentiment)))!r}]
+with open_service(folders, "cpu", Limits()) as service:
+    print(list(service.models), sys.modules["torch"])
+"""
+        done = without_torch(code)
+        assert done.stdout == "['tiny', 'band', 'mood'] None\n", done.stderr
+        done = command_without_torch("serve", trained_captions, "--port", 0)
+        assert "serving a captions model needs torch, which is not installed here" in done.stderr
+        assert done.returncode == 1
 
     def test_what_is_refused_before_anything_is_served(
         self, refused: Callable[..., str], trained_folder: Path, model_folder: Path, tmp_path: Path

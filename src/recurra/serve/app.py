@@ -209,9 +209,10 @@ def make_app(service: Service, address: Address, base: str = "http://127.0.0.1:8
         base: the beginning of its addresses, for /docs.
     """
     files = assets(service.parts)
+    help_page = documentation(service.models.values(), service.parts, base).encode(errors="replace")
     routes = [
         Route("/", files[PAGE], methods=["GET"]),
-        Route("/docs", File(documentation(service.models.values(), service.parts, base).encode(), TYPES["html"])),
+        Route("/docs", File(help_page, TYPES["html"])),
         Route("/v1/models", Models(service), methods=["GET"]),
         Route("/v1/models/{name}", Models(service), methods=["GET"]),
         *(Route(f"/assets/{name}", file, methods=["GET"]) for name, file in files.items()),

@@ -255,10 +255,10 @@ def multipart(body: bytes, parameters: str, upload: str | None) -> tuple[dict[st
     file = None
     for part in parts[1:-1]:
         head, blank, content = part.partition(b"\r\n\r\n")
-        name = re.search(rb'name="([^"]*)"', head)
+        name = re.search(rb'[;\s]name=(?:"([^"]*)"|([^;\s"]+))', head)
         if not (blank and name):
             raise _no_form("a part has no name")
-        called = name[1].decode("utf-8", "replace").removesuffix("[]")
+        called = (name[1] or name[2] or b"").decode("utf-8", "replace").removesuffix("[]")
         if upload and called in (upload, "file"):
             file = content
             continue

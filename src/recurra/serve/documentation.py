@@ -76,7 +76,7 @@ def curl(endpoint: Endpoint, served: Served, base: str) -> str:
     example = endpoint.example(served.model) if callable(endpoint.example) else endpoint.example
     values = {"model": served.name} | dict(example)
     if endpoint.upload:
-        address = shlex.quote(f"{base}{endpoint.path}?{urlencode(values)}")
+        address = shlex.quote(f"{base}{endpoint.path}?{urlencode(values, errors='surrogateescape')}")
         return f"curl --data-binary @{shlex.quote(endpoint.upload_example)} {address}"
     body = shlex.quote(json.dumps(values, ensure_ascii=False))
     return f"curl {base}{endpoint.path} -H 'Content-Type: application/json' -d {body}"

@@ -18,7 +18,8 @@ LAST_EVENT = b"data: [DONE]\n\n"
 
 def to_json(values: Json) -> bytes:
     """JSON text in UTF-8; NaN and infinity, which JSON has not, are a fault."""
-    return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace")  # lone surrogates, of the name of a folder, are JSON like this
 
 
 async def respond(

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import cycle
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from recurra.errors import OptionError
-from recurra.tasks.music.performance import SECOND
-from recurra.tasks.music.pieces import Note, Piece, bar_lines, has_pickup
+from recurra.tasks.music.pieces import Note
 
 PitchClasses = frozenset[int]
 
@@ -348,19 +347,6 @@ def estimate_key(notes: Iterable[Note]) -> Key:
     profiles -= profiles.mean(axis=1, keepdims=True)
     best = int((profiles @ centred / np.linalg.norm(profiles, axis=1)).argmax())
     return Key(best % 12, "minor" if best >= 12 else "major")
-
-
-def facts_of(piece: Piece) -> dict[str, Any]:
-    """What a piece comes to, as JSON values: `notes`, `bars`, whether it has a `pickup`, and the `key` if it has any.
-
-    A performance has no bars but `seconds`.
-    """
-    pitched = [note for note in piece.notes if not piece.tracks[note.track].drums]
-    key = estimate_key(pitched).name if pitched else None
-    if piece.performance:
-        return {"notes": len(piece.notes), "seconds": piece.length / SECOND, "key": key}
-    bars = len(bar_lines(piece)) - 1 - has_pickup(piece)
-    return {"notes": len(piece.notes), "bars": bars, "pickup": has_pickup(piece), "key": key}
 
 
 def _above(root: int, semitones: Iterable[int]) -> PitchClasses:

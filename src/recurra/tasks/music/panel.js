@@ -14,7 +14,7 @@ const FORM = `
 <form class="ask">
   <div class="fields">
     <label>Bars <input type="number" name="bars" min="1" max="256" step="1" value="8"></label>
-    <label>Seconds <input type="number" name="seconds" min="1" max="300" step="1" value="20"></label>
+    <label>Seconds <input type="number" name="seconds" min="1" max="600" step="1" value="20"></label>
     <label>Key <input name="key" placeholder="any" list="keys" autocomplete="off" size="10"></label>
     <label class="long">Chords <input name="chords" placeholder="C | Am | F G7 | C" autocomplete="off" spellcheck="false"></label>
     <label>Metre <input name="meter" placeholder="usual" size="6" autocomplete="off"></label>
@@ -48,7 +48,7 @@ export function open(panel) {
   // Performances have a length in seconds; bars and what goes with them are for all other music.
   for (const name of ["bars", "seconds", "key", "chords", "meter", "voices", "tempo"]) {
     const field = form.elements[name];
-    field.disabled = field.parentNode.hidden = (name === "seconds") !== model.performance;
+    field.disabled = field.parentNode.hidden = (name === "seconds") !== model.performances;
   }
 
   const work = latest(async signal => {
@@ -60,11 +60,11 @@ export function open(panel) {
     answer.setAttribute("aria-busy", "true");
     const started = performance.now();
     try {
-      const found = await ask(PATH, { ...fields, score: !model.performance }, { signal });
+      const found = await ask(PATH, { ...fields, score: !model.performances }, { signal });
       answer.hidden = false;
       show(found);
       fields.seed = found.seed;
-      panel.say(`Composed in ${((performance.now() - started) / 1000).toFixed(1)} s: ${found.notes} notes in ${model.performance ? `${found.seconds.toFixed(0)} seconds` : `${found.bars} bars`}, seed ${found.seed}.`);
+      panel.say(`Composed in ${((performance.now() - started) / 1000).toFixed(1)} s: ${found.notes} notes in ${model.performances ? `${found.seconds.toFixed(0)} seconds` : `${found.bars} bars`}, seed ${found.seed}.`);
       const { model: _, ...options } = fields;
       panel.asked({ path: PATH, fields, python: pythonOf(model.id, options) });
     } catch (error) {
@@ -78,14 +78,14 @@ export function open(panel) {
 
   function show(found) {
     const { roll, copy } = found;
-    at("copy").textContent = copied(found, model.performance);
+    at("copy").textContent = copied(found, model.performances);
     at("voices").replaceChildren(...roll.tracks.map((track, i) => {
       const entry = make("span"), swatch = make("i");
       swatch.style.setProperty("--voice", VOICES[i % VOICES.length]);
       entry.append(swatch, track.name || `track ${i + 1}`);
       return entry;
     }));
-    const view = viewOf(roll, model.performance);
+    const view = viewOf(roll, model.performances);
     at("roll").replaceChildren();
     const { noteShapes } = drawRoll(at("roll"), view);
     noteShapes.forEach((shapes, i) => shapes.forEach(shape => {

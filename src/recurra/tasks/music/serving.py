@@ -15,16 +15,16 @@ from recurra.serve.errors import FieldError
 from recurra.serve.fields import Request
 from recurra.tasks.music.composer import AnyComposer, Composer
 from recurra.tasks.music.constraints import Controls
-from recurra.tasks.music.harmony import facts_of
+from recurra.tasks.music.facts import bar_at, facts_of
 from recurra.tasks.music.io.midi import midi_bytes
 from recurra.tasks.music.novelty import Copy
-from recurra.tasks.music.pieces import TICKS, Piece, bar_lines, has_pickup
+from recurra.tasks.music.pieces import TICKS, Piece, bar_lines
 from recurra.tasks.music.render.musicxml import musicxml
 from recurra.tasks.music.render.score import check_size, svg_pages
 from recurra.tasks.music.render.synthesizer import note_seconds
 
-MAX_BARS, MAX_SECONDS = 256, 300
-"""Longest piece that a server composes, and longest performance."""
+MAX_BARS, MAX_SECONDS = 256, 600.0
+"""Longest piece and longest performance that a server composes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Composition(Controls, Sampling, Request):
 
     bars: Annotated[int | None, Range(1, MAX_BARS)] = Controls.bars
     """Bars in all; 16 if not given."""
-    seconds: Annotated[float | None, Range(1, MAX_SECONDS)] = Controls.seconds
+    seconds: Annotated[float | None, Range(0.1, MAX_SECONDS)] = Controls.seconds
     """Length of a performance, by a model of them; 30 if not given."""
     meter: str | None = Controls.meter
     """Metre, such as 3/4; the one the model knows best if not given."""
@@ -62,7 +62,7 @@ def compose(model: AnyComposer, request: Composition) -> Json:
         "midi": base64.b64encode(midi_bytes(piece)).decode(),
         "roll": roll(piece),
         "copy": copy and copied(copy, piece),
-        "compared": model.training is not None,
+        "compared": model.training is not None and not model.played,
     }
     return answer | (engraved(piece) if request.score else {})
 
@@ -89,22 +89,24 @@ def roll(piece: Piece) -> dict[str, Json]:
 
 def copied(copy: Copy, piece: Piece) -> dict[str, Json]:
     """The longest passage that a piece shares with those the model was trained on; `bar` is where it begins."""
-    return copy._asdict() | {"bar": sum(line <= copy.begin for line in bar_lines(piece)) - has_pickup(piece)}
+    return copy._asdict() | {"bar": bar_at(piece, copy.begin)}
 
 
 def engraved(piece: Piece) -> dict[str, Json]:
     """A piece as a score; without the package that engraves only as MusicXML."""
+    if piece.performance:
+        raise FieldError("score", "this model has learned performances, which have no bars to write a score of")
     check_size(piece)
     score = musicxml(piece)
     return {"musicxml": score, "svg": svg_pages(score) if find_spec("verovio") else None}
 
 
 def about(model: AnyComposer) -> dict[str, Json]:
-    """Whether a model plays performances, or which tracks it knows."""
-    if model.played:
-        return {"performance": True}
-    tracks = [track.name for track in model.notation.tracks]
-    return {"performance": False, "voices": len(tracks), "tracks": tracks}
+    """What a page has to know of a model to ask it."""
+    return {
+        "performances": model.played,
+        "tracks": [] if model.played else [each.name for each in model.notation.tracks],
+    }
 
 
 PART = Part(
@@ -115,7 +117,7 @@ PART = Part(
             "Composes a piece: MIDI in base64, its notes, the longest passage that is copied, a score if asked for.",
             Composition,
             compose,
-            {"bars": 4, "key": "C major", "seed": 1},
+            lambda model: {"seconds": 5, "seed": 1} if model.played else {"bars": 4, "key": "C major", "seed": 1},
         ),
     ),
     about=about,

@@ -24,7 +24,7 @@ from recurra.tasks.speech.symbols import BLANK
 from recurra.tasks.speech.transcript import Transcript
 
 if TYPE_CHECKING:
-    from recurra.tasks.speech.model import Model
+    from recurra.tasks.speech.transcriber import AnyTranscriber
 
 LONGEST = 30.0
 """Seconds that are shown at once, at most."""
@@ -111,7 +111,7 @@ def passage(source: Path | bytes, rate: int, begin: float, seconds: float) -> Fl
 
 
 def explain(
-    model: Model,
+    model: AnyTranscriber,
     source: str,
     samples: FloatArray,
     begin: float,
@@ -146,7 +146,7 @@ def explain(
 
 
 def explain_attention(
-    model: Model, source: str, samples: FloatArray, begin: float, search: BeamSearch | None
+    model: AnyTranscriber, source: str, samples: FloatArray, begin: float, search: BeamSearch | None
 ) -> Explanation:
     """What a model that attends hears in a passage, and where it attends while it writes each symbol.
 
@@ -170,7 +170,7 @@ def explain_attention(
 
 
 def _explanation(
-    model: Model,
+    model: AnyTranscriber,
     source: str,
     samples: FloatArray,
     begin: float,
@@ -198,7 +198,7 @@ def _explanation(
     )
 
 
-def _too_short(source: str, model: Model) -> RecurraError:
+def _too_short(source: str, model: AnyTranscriber) -> RecurraError:
     window = model.config.features.window_ms
     return RecurraError(f"{source} is too short: it does not fill a window of {window:g} ms")
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from recurra.arrays import FloatArray
-from recurra.config import check_range
 from recurra.data.columns import Header
 from recurra.data.sources import several
 from recurra.decoding.beam_search import BeamSearch
@@ -17,10 +15,9 @@ from recurra.progress import in_groups, note
 from recurra.tasks.shared.model import SavedModel
 from recurra.tasks.speech.attending import GROUP
 from recurra.tasks.speech.attention_network import AttentionNetwork, SpeechNetwork, reader_of
-from recurra.tasks.speech.audio import MAX_SECONDS
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.evaluation import Evaluation, alarms, compare, figures
-from recurra.tasks.speech.explanation import ALTERNATIVES, LONGEST, Explanation, explain, explain_attention, passage
+from recurra.tasks.speech.explanation import LONGEST, Explanation
 from recurra.tasks.speech.networks import CtcNetwork
 from recurra.tasks.speech.page import write_page
 from recurra.tasks.speech.prefix_search import PrefixSearch
@@ -85,27 +82,6 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config], AnyTranscriber):
         """The network, of a model that attends, and the steps `(S, I)` of the recordings that it is to write down."""
         assert isinstance(self.network, AttentionNetwork)
         return reader_of(self.network, steps)
-
-    def explanation(
-        self,
-        recording: str | Path | bytes,
-        search: PrefixSearch | BeamSearch,
-        *,
-        start: float = 0.0,
-        seconds: float = LONGEST,
-        hot_words: Mapping[str, float] | None = None,
-        language_model: LanguageModel = None,
-    ) -> Explanation:
-        """What `explain` shows; `recording` may be what is in a file."""
-        check_range("start", start, 0.0, MAX_SECONDS)
-        check_range("seconds", seconds, 0.1, LONGEST)
-        source = recording if isinstance(recording, bytes) else Path(recording)
-        called = "the recording" if isinstance(recording, bytes) else str(recording)
-        samples = passage(source, self.config.features.rate, start, seconds)
-        if isinstance(search, BeamSearch):
-            return explain_attention(self, called, samples, start, search)
-        search = replace(search, n_best=min(ALTERNATIVES, search.beam_size), lag=None)
-        return explain(self, called, samples, start, self.decoder(search, hot_words, language_model))
 
     def explain(
         self,

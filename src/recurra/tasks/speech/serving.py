@@ -16,14 +16,13 @@ from recurra.explain.html import body
 from recurra.serve.contract import Endpoint, Json, Part, Text
 from recurra.serve.errors import FieldError, RequestError
 from recurra.serve.fields import Request
-from recurra.tasks.speech.attention_network import AttentionNetwork
 from recurra.tasks.speech.audio import read_sound, sound_info
 from recurra.tasks.speech.explanation import LONGEST, Explanation
 from recurra.tasks.speech.hot_words import HOT_WEIGHT
-from recurra.tasks.speech.model import Model
 from recurra.tasks.speech.page import page_data, page_figure, page_parts
 from recurra.tasks.speech.prefix_search import PrefixSearch
 from recurra.tasks.speech.subtitles import subtitles
+from recurra.tasks.speech.transcriber import AnyTranscriber, Transcriber
 from recurra.tasks.speech.transcript import Transcript, transcript_values
 
 MAX_SECONDS = 600.0
@@ -58,7 +57,7 @@ class Transcription(Request):
     """How long it is, at most."""
 
 
-def transcribe(model: Model, request: Transcription) -> Json:
+def transcribe(model: AnyTranscriber, request: Transcription) -> Json:
     """What a recording says, its words with their times, and how sure the model is."""
     search = _search(model, request)
     hot_words = _hot_words(request)
@@ -75,9 +74,9 @@ def transcribe(model: Model, request: Transcription) -> Json:
     return transcript_values(heard) | {"explanation": values}
 
 
-def _search(model: Model, request: Transcription) -> PrefixSearch | BeamSearch:
+def _search(model: AnyTranscriber, request: Transcription) -> PrefixSearch | BeamSearch:
     """The search of the model's network."""
-    kind = BeamSearch if isinstance(model.network, AttentionNetwork) else PrefixSearch
+    kind = BeamSearch if model.config.network == "attention" else PrefixSearch
     return kind(beam_size=request.beam_size or kind.beam_size, n_best=request.n_best)
 
 
@@ -88,7 +87,7 @@ def _hot_words(request: Transcription) -> dict[str, float]:
     return dict.fromkeys(words, HOT_WEIGHT)
 
 
-def _samples(model: Model, file: bytes) -> FloatArray:
+def _samples(model: AnyTranscriber, file: bytes) -> FloatArray:
     """The samples of a recording; what is long when unpacked is refused before it is."""
     info = sound_info(file)
     if info.seconds > MAX_SECONDS:
@@ -142,7 +141,7 @@ class OpenAITranscription(Request):
     """What is given: text in JSON or plain, with the times of words too, or as subtitles."""
 
 
-def transcribe_openai(model: Model, request: OpenAITranscription) -> Json:
+def transcribe_openai(model: AnyTranscriber, request: OpenAITranscription) -> Json:
     """What a recording says, as OpenAI answers."""
     heard = model.transcribe(_samples(model, request.file))
     match request.response_format:
@@ -171,19 +170,19 @@ class Spotting(Request):
     """The least probability of a detection; the one that was chosen in training if not given."""
 
 
-def detect(model: Model, request: Spotting) -> Json:
+def detect(model: AnyTranscriber, request: Spotting) -> Json:
     """When the word ends in a recording."""
     found = model.detect(_samples(model, request.file), request.threshold)
     return {"detections": [detection.values() for detection in found], "count": len(found)}
 
 
-def _writes(model: Model) -> bool:
+def _writes(model: AnyTranscriber) -> bool:
     """Whether a model writes text, and does not only detect a word."""
     return not model.config.detect
 
 
 PART = Part(
-    load=lambda folder, device: Model.load(folder, device),
+    load=lambda folder, device: Transcriber.load(folder),
     endpoints=(
         Endpoint(
             "/v1/speech/transcribe",

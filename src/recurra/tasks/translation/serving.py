@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from recurra.config import Range
 from recurra.decoding.beam_search import BeamSearch
-from recurra.explain.attention_map import attention_svg, shown
-from recurra.explain.beam_tree import nodes_to_draw, tree_svg
-from recurra.explain.html import body
+from recurra.errors import pytorch_needed
 from recurra.serve.contract import Endpoint, Json, Listing, Models, Part, Pieces
 from recurra.serve.errors import FieldError
 from recurra.serve.fields import Request
 from recurra.tasks.shared.searched import WIDEST, Searched
-from recurra.tasks.translation.model import Model
-from recurra.tasks.translation.page import Candidate, Explanation, candidates, page_data, page_parts
+from recurra.tasks.translation.translator import Translating, Translator
 
 AUTO = "auto"
 """Any language that a model reads."""
@@ -89,7 +85,7 @@ def languages(models: Models) -> Json:
     return [{"code": code, "name": code, "targets": known} for code, known in targets.items()]
 
 
-def translate(model: Model, request: Translation) -> Pieces:
+def translate(model: Translating, request: Translation) -> Pieces:
     """Translate a text, or each of several; a piece is a group of lines."""
     if request.format != "text":
         raise FieldError("format", "`format` html is not supported; send text without markup", "unsupported_field")
@@ -113,7 +109,7 @@ def translate(model: Model, request: Translation) -> Pieces:
     return answer
 
 
-def _versions(model: Model, text: str, search: BeamSearch) -> Pieces:
+def _versions(model: Translating, text: str, search: BeamSearch) -> Pieces:
     """The best translations of a text, the best first: of each line its best, then of each its second."""
     lines = text.splitlines() or [""]
     found: list[list[str]] = []
@@ -136,51 +132,15 @@ class Explained(Searched):
     """Tell it as markup too, as the page of this server shows it."""
 
 
-def explain(model: Model, request: Explained) -> Json:
+def explain(model: Translating, request: Explained) -> Json:
     """The best translations of a sentence, what they attended to, and what the search considered."""
-    explanation = model.explanation(request.text, request.search())
-    listed = candidates(explanation)
-    best = listed[0]
-    values = page_data(explanation, listed) | {
-        "source": explanation.source,
-        "text": explanation.text(explanation.hypotheses[0].tokens),
-        "normalization": explanation.normalization,
-        "attention_svg": None
-        if best.weights is None
-        else attention_svg(best.weights, explanation.source_tokens, best.tokens),
-    }
-    for candidate, told in zip(listed, values["candidates"], strict=True):
-        told |= {"score": candidate.score, "given": candidate.given}
-    if request.html:
-        values["html"] = body("recurra.tasks.translation", "page", page_parts(explanation, listed))
-    return values | _tree(explanation, listed)
-
-
-def _tree(explanation: Explanation, listed: Iterable[Candidate]) -> dict[str, Json]:
-    """The beam tree: its nodes as JSON values, `[parent, token, log_prob, total, state]`, and drawn."""
-    tree = explanation.tree
-    assert tree is not None
-    drawn = nodes_to_draw(tree, [candidate.path[-1] for candidate in listed if candidate.path])
-    places = {index: place for place, index in enumerate(drawn)}
-    nodes = [
-        [
-            None if node.parent is None else places[node.parent],
-            "" if node.parent is None else shown(explanation.name(node.token)),
-            round(node.log_prob, 6),
-            round(node.total, 6),
-            node.state,
-        ]
-        for node in (tree.nodes[index] for index in drawn)
-    ]
-    first = next(iter(listed))
-    return {
-        "tree": {"nodes": nodes, "numbers": drawn, "left_out": len(tree.nodes) - len(drawn)},
-        "tree_svg": tree_svg(tree, explanation.name, drawn, set(first.path)),
-    }
+    with pytorch_needed("explaining a translation"):
+        from recurra.tasks.translation.explaining import explained
+    return explained(model, request.text, request.search(), request.html)
 
 
 PART = Part(
-    load=lambda folder, device: Model.load(folder, device),
+    load=lambda folder, device: Translator.load(folder),
     endpoints=(
         Endpoint(
             "/translate",
