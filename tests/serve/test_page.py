@@ -194,8 +194,8 @@ class TestTranslation:
         assert page.locator(".map:not([hidden]) .look").count() >= len(expected)
         assert page.locator(".node.finished").count() > 0
         listed = page.locator("#rows .text").all_text_contents()
-        hypotheses = model.explanation("badec", BeamSearch()).hypotheses
-        assert listed[: len(hypotheses)] == [model.text_of(each, "badec") for each in hypotheses]
+        (found,) = model.search(["badec"], BeamSearch(n_best=5))
+        assert listed[: len(found.hypotheses)] == [model.text_of(each, "badec") for each in found.hypotheses]
         assert python_says(page, tmp_path / "here", trained_translation) == expected
         assert curl_says(page, tmp_path)["text"] == expected
         assert fits_phones(page)

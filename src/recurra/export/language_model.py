@@ -12,8 +12,7 @@ import numpy as np
 from recurra.arrays import FloatArray
 from recurra.export.graph import Graph, Value
 from recurra.export.recurrent import Weights, cell_step, layers_of, state_inputs, state_outputs, step_layers
-from recurra.runtime.cells import CellName
-from recurra.runtime.layers import LayerWeights
+from recurra.runtime.cells import CellName, LayerWeights
 
 
 def add_step(graph: Graph, cell: CellName, weights: Weights, tokens: Value, features: Value | None = None) -> None:

@@ -12,8 +12,7 @@ import numpy as np
 
 from recurra.arrays import FloatArray
 from recurra.export.graph import Graph, Value
-from recurra.runtime.cells import CellName, state_parts
-from recurra.runtime.layers import LayerWeights
+from recurra.runtime.cells import CellName, LayerWeights, state_parts
 
 Weights = Mapping[str, np.ndarray[Any, Any]]
 

@@ -102,7 +102,7 @@ class _Rules:
             "place": where(steps, 0.0, state["place"] + lists),
             "track": where(steps, 0.0, where(kind.equals(TRACK), value + 1.0, state["track"])),
             "pitch": where(steps | kind.equals(DRUM), 0.0, where(is_pitch, value + 1.0, state["pitch"])),
-            "left": where(kind.equals(BARS), value, left),
+            "left": where(kind.equals(BARS), state["left"] + value, left),
         }
 
     def _read_pitches(self, kind: Value, value: Value, state: State) -> State:

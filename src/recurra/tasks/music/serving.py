@@ -49,8 +49,6 @@ class Composition(Controls, Sampling, Request):
 
 def compose(model: AnyComposer, request: Composition) -> Json:
     """Compose a piece."""
-    if request.score and model.played:
-        raise FieldError("score", "`score` is not for a model of performances, which have no bars; leave it out")
     controls = Controls(**{field.name: getattr(request, field.name) for field in fields(Controls)})
     sampling = Sampling(**{field.name: getattr(request, field.name) for field in fields(Sampling)}).seeded()
     piece = model.compose(controls, sampling, tempo=request.tempo, name=f"{model.name}, seed {sampling.seed}")

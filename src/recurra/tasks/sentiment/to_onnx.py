@@ -16,8 +16,9 @@ from recurra.config import required
 from recurra.data.words import LATIN_WORD_PATTERN, WORD_PATTERN
 from recurra.export.graph import Graph, Value
 from recurra.export.recurrent import ends_of, layers_of, mask_of, sequence_layers
+from recurra.runtime.stored import Weights, within
 from recurra.tasks.sentiment.classifier import TASK, Classifier
-from recurra.tasks.sentiment.light import PACE, Weights, within
+from recurra.tasks.sentiment.light import PACE
 from recurra.tasks.shared.onnx_file import write_graphs
 
 

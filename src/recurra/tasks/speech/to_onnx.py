@@ -20,11 +20,11 @@ from recurra.export.network import decoder_weights, weights_of
 from recurra.export.recurrent import ends_of, layers_of, sequence_layers, state_inputs, state_outputs
 from recurra.tasks.shared.onnx_file import write_graphs
 from recurra.tasks.speech.attending import DENSER, SPARE, Reach
-from recurra.tasks.speech.attention_network import EDGE, AttentionNetwork
+from recurra.tasks.speech.attention_network import AttentionNetwork
 from recurra.tasks.speech.features import PRIOR_FRAMES, SCALE
 from recurra.tasks.speech.model import Model
 from recurra.tasks.speech.networks import CtcNetwork
-from recurra.tasks.speech.symbols import BLANK
+from recurra.tasks.speech.symbols import BLANK, EDGE
 
 
 def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:

@@ -467,7 +467,7 @@ def test_damaged_bytes_never_crash(rounds: int) -> None:
             if len(data) > 22:
                 data[rng.randrange(14, len(data))] = rng.choice((0, 127, 128, 255, 0xF0, 0x90, rng.randrange(256)))
         with contextlib.suppress(ValueError):
-            (piece,) = midi._pieces("song", parse(bytes(data)), AUTO)
+            (piece,) = midi._pieces("song", parse(bytes(data)), AUTO, False)
             assert piece.notes
             require_sound(pack([piece]), ["song"], "it", "mend it")
             whole += len(piece.notes) == len(notes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-MAX_EVENTS = 4_000_000
+MAX_EVENTS = 2_000_000
 """Events of the largest file that is read."""
 
 MAX_TRACKS = 0xFFFF
