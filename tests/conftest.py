@@ -44,6 +44,8 @@ TINY: dict[str, Any] = {
     "batch_size": 4,
     "sequence_length": 8,
     "dropout": 0.0,
+    "ngrams": 3,
+    "ngram_rows": 50,
 }
 """Options of a run that takes a moment."""
 

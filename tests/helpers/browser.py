@@ -3,6 +3,9 @@
 `visit` opens a page and gives Playwright's `Page`. When the test ends, it fails if the page asked any other place for
 anything or had anything to complain of on its console.
 
+The pages of Recurra forbid `eval`, which Playwright's `wait_for_function` needs: wait for what is shown, by
+`page.locator("#told", has_text="Done").wait_for()`.
+
 While the browser runs, Playwright's event loop counts as running in this thread: a test beside it cannot call
 `asyncio.run` here; servers belong into threads or processes of their own.
 """
@@ -74,7 +77,7 @@ class Visit:
 
     def _requested(self, request: Request) -> None:
         asked, home = urlsplit(request.url), urlsplit(self.home)
-        is_home = request.url == self.home if home.scheme == "file" else asked[:2] == home[:2]
+        is_home = asked[:3] == home[:3] if home.scheme == "file" else asked[:2] == home[:2]
         if not is_home and asked.scheme not in OWN:
             self.foreign.append(request.url)
 

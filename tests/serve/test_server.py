@@ -166,18 +166,25 @@ class TestTheCommand:
         assert list(tmp_path.iterdir()) == []
 
     def test_models_that_need_no_pytorch_are_served_without_it(
-        self, trained_folder: Path, trained_music: Path, trained_sentiment: Path, trained_captions: Path
+        self,
+        trained_folder: Path,
+        trained_music: Path,
+        trained_sentiment: Path,
+        trained_translation: Path,
+        trained_speech: Path,
+        trained_captions: Path,
     ) -> None:
+        light = [trained_folder, trained_music, trained_sentiment, trained_translation, trained_speech]
         code = f"""
 from pathlib import Path
 from recurra.serve.limits import Limits
 from recurra.tasks.shared.serving import open_service
-folders = [Path(name) for name in {list(map(str, (trained_folder, trained_music, trained_sentiment)))!r}]
+folders = [Path(name) for name in {list(map(str, light))!r}]
 with open_service(folders, "cpu", Limits()) as service:
     print(list(service.models), sys.modules["torch"])
 """
         done = without_torch(code)
-        assert done.stdout == "['tiny', 'band', 'mood'] None\n", done.stderr
+        assert done.stdout == "['tiny', 'band', 'mood', 'reverser', 'listener'] None\n", done.stderr
         done = command_without_torch("serve", trained_captions, "--port", 0)
         assert "serving a captions model needs torch, which is not installed here" in done.stderr
         assert done.returncode == 1

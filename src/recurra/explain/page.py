@@ -105,6 +105,7 @@ def _surprisal(measured: Measured) -> dict[str, Any]:
         "mean": short(surprisal.bits.mean()),
         "scale": surprisal_scale(surprisal.bits),
         "bits": shorts(surprisal.bits),
+        "silent_bits": None if surprisal.silent_bits is None else shorts(surprisal.silent_bits),
         "entropy": shorts(surprisal.entropy),
         "alternatives": surprisal.alternatives.tolist(),
         "probabilities": [shorts(row) for row in surprisal.probabilities],

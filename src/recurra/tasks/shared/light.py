@@ -30,7 +30,7 @@ def packed_language_model(
         RecurraError: if the weights are not those of this network.
     """
     require_language_model(file, architecture, vocabulary_size, rules)
-    return PackedLanguageModel(architecture.cell, file.weights, rules, precision)
+    return PackedLanguageModel(architecture.cell, file.weights, rules, precision, architecture.tables())
 
 
 def require_language_model(
@@ -55,5 +55,6 @@ def require_language_model(
         required(architecture.num_layers, "num_layers"),
         required(architecture.tied, "tied"),
         rules.size if rules else 0,
+        architecture.tables(),
     )
     file.require_shapes(shapes)

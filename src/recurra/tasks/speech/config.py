@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast, get_args
 from recurra.config import Range, fill_in, required
 from recurra.data.columns import Header
 from recurra.errors import OptionError
-from recurra.models.architecture import Architecture, EncoderDecoderArchitecture
+from recurra.models.architecture import EncoderDecoderArchitecture, RecurrentArchitecture
 from recurra.runtime.cells import AttentionCell
 from recurra.tasks.speech.features import FeatureOptions
 from recurra.training.options import Training, limited
@@ -77,7 +77,7 @@ class SpeechTraining(Training):
 
 
 @dataclass(frozen=True)
-class SpeechArchitecture(Architecture):
+class SpeechArchitecture(RecurrentArchitecture):
     """What a speech model is made of."""
 
     group: ClassVar[str] = "network"

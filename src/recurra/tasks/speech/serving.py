@@ -12,6 +12,7 @@ import numpy as np
 from recurra.arrays import FloatArray
 from recurra.config import Range
 from recurra.decoding.beam_search import BeamSearch
+from recurra.errors import pytorch_needed
 from recurra.explain.html import body
 from recurra.serve.contract import Endpoint, Json, Part, Text
 from recurra.serve.errors import FieldError, RequestError
@@ -19,7 +20,6 @@ from recurra.serve.fields import Request
 from recurra.tasks.speech.audio import read_sound, sound_info
 from recurra.tasks.speech.explanation import LONGEST, Explanation
 from recurra.tasks.speech.hot_words import HOT_WEIGHT
-from recurra.tasks.speech.page import page_data, page_figure, page_parts
 from recurra.tasks.speech.prefix_search import PrefixSearch
 from recurra.tasks.speech.subtitles import subtitles
 from recurra.tasks.speech.transcriber import AnyTranscriber, Transcriber
@@ -70,6 +70,8 @@ def transcribe(model: AnyTranscriber, request: Transcription) -> Json:
     )
     values = explained(explanation)
     if request.html:
+        from recurra.tasks.speech.page import page_parts
+
         values["html"] = body("recurra.tasks.speech", "page", page_parts(model.name, explanation))
     return transcript_values(heard) | {"explanation": values}
 
@@ -105,6 +107,9 @@ def explained(explanation: Explanation) -> dict[str, Json]:
 
     The spectrogram is bytes in base64, `(frames, bands)`, the quietest 0 and the loudest 255.
     """
+    with pytorch_needed("explaining a transcript"):
+        from recurra.tasks.speech.page import page_data, page_figure
+
     energies = explanation.spectrogram
     low, high = float(energies.min()), float(energies.max())
     scaled = np.round(255 * (energies - low) / max(high - low, 1e-9)).astype(np.uint8)
