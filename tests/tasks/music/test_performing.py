@@ -324,8 +324,8 @@ def test_copies_are_learned_in_other_keys_and_speeds(recitals: list[Piece]) -> N
     assert isinstance(notation_for(recitals, Config(tokens="performance")), PerformanceNotation)
 
 
-def test_it_is_served_with_a_panel_of_seconds(trained: Path, visit: Callable[..., Any]) -> None:
-    with running(open_service([trained], "cpu", Limits())) as server:
+def test_it_is_served_with_a_panel_of_seconds(pianist: Path, visit: Callable[..., Any]) -> None:
+    with running(open_service([pianist], "cpu", Limits())) as server:
         refused = server.client.post("/v1/music/compose", json={"seconds": 2, "score": True})
         assert "performances, which have no bars" in error_of(refused, 400, "invalid_value")
         page = visit(server.url)
@@ -334,7 +334,7 @@ def test_it_is_served_with_a_panel_of_seconds(trained: Path, visit: Callable[...
         assert not page.get_by_label("Bars").is_visible()
         page.keyboard.press("Enter")
         page.locator("#host > #status", has_text="Composed").wait_for()
-        piece = Composer.load(trained).compose(seconds=3, seed=4)
+        piece = Composer.load(pianist).compose(seconds=3, seed=4)
         assert f"{len(piece.notes)} notes in 3 seconds, seed 4" in page.locator("#host > #status").text_content()
         drawn = page.locator("#roll .note").evaluate_all("notes => new Set(notes.map(note => note.dataset.note)).size")
         assert drawn == len(piece.notes) > 0
