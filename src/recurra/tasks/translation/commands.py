@@ -134,7 +134,8 @@ def translate(
         lines: Iterable[Sequence[Line]] = [[reader.read(" ".join(sentence))]]
     elif file is not None:
         read = _lines_of(file, encoding, reader)
-        prefixes = prefix_file and _prefixes_of(prefix_file, encoding, loaded, file, len(read))
+        if prefix_file is not None:
+            prefixes = _prefixes_of(prefix_file, encoding, loaded, file, len(read))
         lines = in_groups(read, GROUP, "translating")
     elif sys.stdin is None:
         raise RecurraError("there is no standard input; give a sentence or `file`")
