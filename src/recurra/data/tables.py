@@ -97,8 +97,8 @@ def read_tables(
 
     Args:
         paths: .tsv or any other ending (a tab between the columns; nothing is quoted), .csv (a comma, semicolon or
-            tab; quotes), .jsonl, .ndjson or .json (objects in lines or in one array), .tmx (translation memories), .po
-            (gettext's catalogues). All may be packed.
+            tab; quotes), .jsonl, .ndjson or .json (objects in lines or in one array), .tmx, .xlf and .xliff
+            (translation memories), .po (gettext's catalogues). All may be packed.
         wanted: what to look for.
         columns: names or numbers, see `parse_columns`; of JSON the keys, with dots for nested ones. Of the messages of
             a chat, `messages.user` is what the user says, and `messages.0.content` the first. Chosen by what they
@@ -114,7 +114,7 @@ def read_tables(
     asked = parse_columns(columns, wanted) if columns else None
     tables = []
     for path in paths:
-        text = _read(path, encoding)
+        text = read_whole(path, encoding)
         if ending(path) in (".jsonl", ".ndjson", ".json"):
             tables.append(_json_table(path, text, wanted, asked))
         elif ending(path) in memories.ENDINGS:
@@ -142,7 +142,7 @@ def read_lines(path: Path, encoding: str = "utf-8") -> list[str]:
         RecurraError: if the file cannot be read, is empty, is not text in this encoding, or is larger than `MAX_BYTES`.
     """
     require_encoding(encoding)
-    lines = split_lines(_read(path, encoding))
+    lines = split_lines(read_whole(path, encoding))
     return lines if lines[-1] else lines[:-1]
 
 
@@ -154,8 +154,8 @@ def split_lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").split("\n") if "\n" in text else text.split("\r")
 
 
-def _read(path: Path, encoding: str) -> str:
-    """The whole text of a file."""
+def read_whole(path: Path, encoding: str) -> str:
+    """The whole text of a file, its line ends as they are; for errors see `read_lines`."""
     data = bytearray()
     for block in read_blocks(path):
         data += block

@@ -53,7 +53,7 @@ def train(
     """Train a model on sentence pairs.
 
     Args:
-        pairs: Tables with two columns (.tsv, .csv, .jsonl, .json), TMX, PO, two parallel files, or sample:dates.
+        pairs: Tables with two columns (.tsv, .csv, .jsonl, .json), TMX, XLIFF, PO, two parallel files, or sample:dates.
         out: The model folder to make.
         validation: The same, not trained on, to choose the best weights; a tenth is drawn if not given.
         resume: Go on with the run that was stopped, or has ended, in OUT.
