@@ -29,7 +29,7 @@ from recurra.data.columns import (
     parse_columns,
 )
 from recurra.data.sources import called
-from recurra.data.text import encoding_of, read_blocks, require_encoding, with_newlines
+from recurra.data.text import encoding_of, read_blocks, require_encoding, require_text, with_newlines
 from recurra.errors import RecurraError
 
 MAX_BYTES = 2**30
@@ -161,6 +161,7 @@ def read_whole(path: Path, encoding: str) -> str:
         data += block
         if len(data) > MAX_BYTES:
             raise RecurraError(f"{path} holds more than {MAX_BYTES:,} bytes; give a part of it")
+    require_text(bytes(data[:16]), path)
     encoding = encoding_of(bytes(data[:4]), encoding)
     end = "\n" if b"\n" in data else "\r"
     try:

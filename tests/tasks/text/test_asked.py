@@ -145,6 +145,27 @@ class TestLines:
         assert recurra("text", "evaluate", trained_folder, tmp_path / "t.txt", "--lines", "--dynamic").status == 2
 
 
+class TestColumns:
+    """Each command that reads JSONL takes the option that its message tells of."""
+
+    def test_texts_under_another_key(self, recurra: Command, trained_folder: Path, tmp_path: Path) -> None:
+        texts = ["The cat was not on the mat.\n" * 3, "Was the dog there?\n" * 3]
+        rows = [{"title": f"number {n}", "said": each} for n, each in enumerate(texts)]
+        path, plain = tmp_path / "rows.jsonl", tmp_path / "plain.txt"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        plain.write_text("".join(texts))
+        for verb, options in (("evaluate", ["--json"]), ("evaluate", ["--lines", "--json"])):
+            refused = recurra("text", verb, trained_folder, path, *options)
+            assert (refused.status, "name it with --columns" in refused.err) == (1, True)
+            answer = recurra("text", verb, trained_folder, path, *options, "--columns", "said")
+            assert answer == recurra("text", verb, trained_folder, plain, *options)
+        answer = recurra("text", "compare", plain, path, "--columns", "said", "--json")
+        assert json.loads(answer.out)["copied"] > 0.9
+        out = tmp_path / "page.html"
+        assert recurra("text", "explain", trained_folder, path, "--columns", "said", "--out", out).status == 0
+        assert "number 0" not in out.read_text("utf-8")
+
+
 def test_a_short_run_scores_no_more_than_it_reads() -> None:
     config = text.Config(steps=100, batch_size=10, sequence_length=20)
     assert _affordable(config, 5_000) == 4
