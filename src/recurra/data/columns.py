@@ -67,12 +67,14 @@ class Wanted:
             gives the names that messages use.
         otherwise: how the data can be given otherwise, for messages; begins with a comma.
         whole: the texts are documents, which may be long and keep their line ends and the white space around them.
+        fixed: nobody is asked for `columns`, and messages do not tell of them.
         labelled: the second of two columns that are wanted is a label: few short values, which come again and again.
     """
 
     known: tuple[str, ...]
     otherwise: str = ""
     whole: bool = False
+    fixed: bool = False
     labelled: bool = False
 
     @property
@@ -186,10 +188,14 @@ def choose_columns(names: Sequence[str], sample: list[list[str]], wanted: Wanted
     if groups is None:
         remaining, left = _without_ids(names, sample, width, len(wanted.names))
         if len(remaining) < len(wanted.names) or (names and len(remaining) > len(wanted.names)):
-            remedy = "it with `columns`" if len(wanted.names) == 1 else "them with `columns` A,B in their order"
+            remedy = (
+                "name it with `columns`" if len(wanted.names) == 1 else "name them with `columns` A,B in their order"
+            )
+            if wanted.fixed:
+                remedy = f"call them {' and '.join(wanted.names)} there"
             raise RecurraError(
                 f"{where} does not say which of its columns are {' and '.join(wanted.names)}: it has "
-                f"{describe(names, sample)}; name {remedy}"
+                f"{describe(names, sample)}; {remedy}"
             )
         groups = [(index,) for index in remaining[: len(wanted.names)]]
     taken = {index for group in groups for index in group}
@@ -199,7 +205,8 @@ def choose_columns(names: Sequence[str], sample: list[list[str]], wanted: Wanted
     listed = [f"column {_label(names, index)} ({_shown(sample, index, left.get(index, ''))})" for index in others[:5]]
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
     read = " and ".join("+".join(_label(names, index) for index in group) for group in groups)
-    return groups, f"{where}: {', '.join(listed)}{more}; what is read is {read} (`columns` names others)"
+    remedy = "" if wanted.fixed else " (`columns` names others)"
+    return groups, f"{where}: {', '.join(listed)}{more}; what is read is {read}{remedy}"
 
 
 def _text_and_label(names: Sequence[str], sample: list[list[str]], width: int) -> Groups | None:

@@ -199,7 +199,8 @@ def _text_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | 
             rows = rows[:first] + rows[first + 1 :]
             if header == "auto" and not by_name:
                 listed = ", ".join(repr(name[:40]) for name in names[:6])
-                told.append(f"{path}, line {line}: {listed}, the names of the columns (`header` no reads it as a row)")
+                otherwise = "" if wanted.fixed else " (`header` no reads it as a row)"
+                told.append(f"{path}, line {line}: {listed}, the names of the columns{otherwise}")
     sample = _sample(rows, spread=wanted.labelled)
     groups: Groups = []
     if asked and (names or sample):
@@ -326,7 +327,7 @@ def _json_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | 
     """The wanted keys of JSON objects."""
     unit, records = _json_records(path, text)
     example = ", ".join(f'"{name}": "..."' for name in wanted.names)
-    expected = f"give {{{example}}} in each {unit}, or name the keys with `columns`"
+    expected = f"give {{{example}}} in each {unit}" + ("" if wanted.fixed else ", or name the keys with `columns`")
     _require_most(path, unit, records, expected)
     some = _spread(records) if wanted.labelled else records
     objects = list(islice((record for _, record in some if isinstance(record, dict)), SAMPLE))
@@ -336,9 +337,9 @@ def _json_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | 
     if asked:
         for name in (name for group in asked for name in group):
             if all(_text(_at(record, name)) is None for record in objects):
+                remedy = "call one of these so" if wanted.fixed else "name some of these with `columns`"
                 raise RecurraError(
-                    f"{path} has no text under the key {name[:60]!r}; it has {describe(names, sample)}: name some of "
-                    "these with `columns`"
+                    f"{path} has no text under the key {name[:60]!r}; it has {describe(names, sample)}: {remedy}"
                 )
     else:
         groups, others = choose_columns(names, sample, wanted, str(path))

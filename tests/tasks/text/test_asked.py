@@ -41,6 +41,18 @@ class TestPrompts:
         assert [row["prompt"] for row in rows] == ["The\ncat ", "Was"]
         assert all(row["text"] == "".join(row["tokens"]) and len(row["tokens"]) == 9 for row in rows)
 
+    def test_keys_are_told_without_an_option_for_them(
+        self, recurra: Command, trained_folder: Path, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "p.jsonl"
+        path.write_text('{"question": "The?", "answer": "cat"}\n' * 3)
+        answer = recurra("text", "write", trained_folder, "--prompt-file", path)
+        assert answer.status == 1
+        assert "it has question ('The?'), answer ('cat'): call one of these so\n" in answer.err
+        path.write_text("[1]\n" * 3)
+        answer = recurra("text", "write", trained_folder, "--prompt-file", path)
+        assert 'give {"prompt": "..."} in each line\n' in answer.err
+
     def test_to_a_file_what_is_shown(self, recurra: Command, trained_folder: Path, tmp_path: Path) -> None:
         options = ["--length", 30, "--seed", 3, "--prompt", "The", "--samples", 2]
         assert recurra("text", "write", trained_folder, *options, "--out", tmp_path / "o.txt").status == 0

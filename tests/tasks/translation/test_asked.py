@@ -217,6 +217,21 @@ class TestGlossary:
         assert answer.status == 1
         assert "nor any other translation" in answer.err
 
+    def test_what_is_read_of_it_is_told_without_options_for_it(
+        self, shop: Path, recurra: Command, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "t.tsv"
+        path.write_text("source\ttarget\tremark\n" + "apples\tÄpfel\tx\ncars\tAutos\ty\n")
+        answer = recurra("translation", "translate", shop, "Ada", "--glossary", path)
+        assert answer.err == (
+            f"left out: {path}, line 1: 'source', 'target', 'remark', the names of the columns\n"
+            f"left out: {path}: column remark ('x'); what is read is source and target\n"
+        )
+        path.write_text("english\tgerman\tnote\n" + "apples\tÄpfel\tx\ncars\tAutos\ty\n" * 9)
+        answer = recurra("translation", "translate", shop, "Ada", "--glossary", path)
+        assert answer.status == 1
+        assert "note ('x'); call them term and translation there\n" in answer.err
+
     def test_it_is_not_for_what_is_drawn(self, shop: Path, recurra: Command, terms: Path) -> None:
         answer = recurra("translation", "translate", shop, "Ada", "--sample", "--glossary", terms)
         assert answer.status == 2
