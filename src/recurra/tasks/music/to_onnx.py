@@ -53,7 +53,7 @@ def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:
         features = add_performance_rules(graph, tokens)
     else:
         features = add_rules(graph, notation, tokens)
-    add_step(graph, config.cell, file.weights, tokens, features)
+    add_step(graph, config.cell, file.weights, tokens, features, config.tables())
     return write_graphs([graph], out, TASK, _metadata(notation))
 
 
