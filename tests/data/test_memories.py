@@ -107,6 +107,21 @@ def test_a_memory_with_a_namespace(tmp_path: Path) -> None:
     assert read(tmp_path, "m.tmx", spaced).sources == ["Good day", "Press OK now"]
 
 
+def test_a_pronouncing_dictionary(tmp_path: Path) -> None:
+    lines = [
+        ";;; # CMUdict",
+        "a AH0",
+        "a(2)  EY1",
+        "#hash HH AE1 SH",
+        "paris P EH1 R # place, french",
+        "",
+        "new york\tN UW",
+    ]
+    pairs = read(tmp_path, "c.dict", "\r\n".join([*lines, "alone"]))
+    assert pairs.answers() == {"a": ["AH0", "EY1"], "#hash": ["HH AE1 SH"], "paris": ["P EH1 R"], "new york": ["N UW"]}
+    assert pairs.skipped == [f"{tmp_path / 'c.dict'}, unit 8: there is no pronunciation"]
+
+
 def test_a_catalogue(tmp_path: Path) -> None:
     pairs = read(tmp_path, "de.po", PO)
     assert list(zip(pairs.sources, pairs.targets, strict=True)) == [

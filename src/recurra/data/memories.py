@@ -1,4 +1,7 @@
-"""Translations as translators have them: memories (TMX 1.4; XLIFF 1.2 and 2), catalogues of programs (gettext's PO)."""
+"""Translations as translators have them: memories (TMX 1.4; XLIFF 1.2 and 2), catalogues (gettext's PO).
+
+And pronouncing dictionaries as CMUdict is: a word and its sounds in a line, further pronunciations as `word(2)`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from xml.etree import ElementTree
 
 from recurra.errors import RecurraError
 
-ENDINGS = (".tmx", ".xlf", ".xliff", ".po")
+ENDINGS = (".tmx", ".xlf", ".xliff", ".po", ".dict")
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -18,6 +21,10 @@ _CODES = ("bpt", "ept", "ph", "it", "ut", "x", "bx", "ex", "sc", "ec")
 
 _UNFINISHED = ("new", "initial", "needs-translation", "needs-l10n", "needs-adaptation")
 """States of an XLIFF unit that has no translation, or a copy of its source for one."""
+
+_REMARK = re.compile(r"^;;;.*|\s#\s.*")
+
+_VARIANT = re.compile(r"\(\d+\)$")
 
 _ENTRY = re.compile(r'(msgid|msgid_plural|msgctxt|msgstr(?:\[\d+\])?)\s+"(.*)"\s*$')
 
@@ -51,6 +58,8 @@ def read_memory(text: str, ending: str, where: str) -> Memory:
     """
     if ending == ".po":
         return _po(text, where)
+    if ending == ".dict":
+        return Memory(["source", "target"], list(_dictionary(text)))
     root = _xml(text, where)
     return _tmx(root, where) if ending == ".tmx" else _xliff(root, where)
 
@@ -113,6 +122,15 @@ def _texts(element: ElementTree.Element) -> Iterator[str]:
         if part.tag not in _CODES:
             yield from _texts(part)
         yield part.tail or ""
+
+
+def _dictionary(text: str) -> Iterator[tuple[int, list[str] | str]]:
+    """The words of a pronouncing dictionary and their sounds, by line; a tab between them makes words of several."""
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        entry = _REMARK.sub("", line).strip()
+        word, *sounds = entry.split("\t" if "\t" in entry else None, 1) or [""]
+        if word:
+            yield number, [_VARIANT.sub("", word), *sounds] if sounds else "there is no pronunciation"
 
 
 def _po(text: str, where: str) -> Memory:

@@ -98,7 +98,7 @@ def read_tables(
     Args:
         paths: .tsv or any other ending (a tab between the columns; nothing is quoted), .csv (a comma, semicolon or
             tab; quotes), .jsonl, .ndjson or .json (objects in lines or in one array), .tmx, .xlf and .xliff
-            (translation memories), .po (gettext's catalogues). All may be packed.
+            (translation memories), .po (gettext's catalogues), .dict (pronouncing dictionaries). All may be packed.
         wanted: what to look for.
         columns: names or numbers, see `parse_columns`; of JSON the keys, with dots for nested ones. Of the messages of
             a chat, `messages.user` is what the user says, and `messages.0.content` the first. Chosen by what they
