@@ -10,7 +10,7 @@ JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations 10
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check format layout bench clean
+.PHONY: help setup browser demo test test-slow check format layout bench clean
 
 help: ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -20,8 +20,11 @@ setup: $(VENV)/.ready ## make .venv and install Recurra with its tools
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Recurra needs Python 3.11 or later; name one with make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[captions,dev,export,hub,music,speech,tensorboard,translation]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[captions,dev,export,hub,music,serve,speech,tensorboard,translation]'
 	touch $@
+
+browser: ## install Chromium, in which tests open pages (needs root; without it they are skipped, and say so)
+	command -v chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; }
 
 demo: setup ## train on Python's own documentation for about a minute, write a page, draw pictures
 	$(BIN)/recurra demo text --out $(DEMO)

@@ -1,10 +1,10 @@
 """Run the measurements one after another, each in a process of its own: `make bench`.
 
-Names as arguments choose among them: startup, generation, memory, training, export, large, tang, music (two hours),
-embeddings (a quarter of an hour), hogwild, glove, vectors, ctc, morse, alexa, shapes, features, pictures (a quarter of
-an hour), spoken (hours), listening, sentiment (hours), translation (its speed), multi30k (six hours), joined, exact.
-Without names: the first four (about ten minutes). One at a time: two programs that use all cores slow each other down
-many times over.
+Names as arguments choose among them: startup, generation, memory, training, export, large, ngrams, tang, music (two
+hours), embeddings (a quarter of an hour), hogwild, glove, vectors, ctc, morse, alexa, shapes, features, pictures (a
+quarter of an hour), spoken (hours), listening, sentiment (hours), serve, translation (its speed), multi30k (six
+hours), joined, exact. Without names: the first four (about ten minutes). One at a time: two programs that use all cores
+slow each other down many times over.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ SCRIPTS = {
     "training": ["training.py"],
     "export": ["export.py"],
     "large": ["training.py", "large"],
+    "ngrams": ["ngrams.py", "shakespeare"],
     "tang": ["tang.py"],
     "music": ["music.py"],
     "translation": ["translation.py"],
@@ -39,6 +40,7 @@ SCRIPTS = {
     "spoken": ["spoken.py", "--seeds", "3"],
     "listening": ["listening.py"],
     "alexa": ["alexa.py"],
+    "serve": ["serve.py"],
 }
 DEFAULT = ("startup", "generation", "memory", "training")
 

@@ -28,7 +28,7 @@ from recurra.tasks.speech.config import Config as SpeechConfig
 from recurra.tasks.text.config import Config
 from recurra.tasks.translation.config import Config as TranslationConfig
 
-pytest_plugins = ("explaining", "tried")
+pytest_plugins = ("browser", "explaining", "serving", "tried")
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
@@ -45,6 +45,8 @@ TINY: dict[str, Any] = {
     "batch_size": 4,
     "sequence_length": 8,
     "dropout": 0.0,
+    "ngrams": 3,
+    "ngram_rows": 50,
 }
 """Options of a run that takes a moment."""
 

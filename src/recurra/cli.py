@@ -24,6 +24,7 @@ GENERAL = {
     "export": "Write a model for other programs: ONNX, one HTML file, a zip.",
     "push": "Put a model on the Hugging Face hub.",
     "pull": "Get a model from the Hugging Face hub.",
+    "serve": "Serve models to browsers and programs: a page, and an API.",
     "demo": "Train on a sample and show what comes out.",
 }
 """What belongs to no task."""

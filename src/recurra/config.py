@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -56,6 +57,18 @@ def hints_of(cls: type) -> dict[str, Any]:
     """The annotations of a dataclass's fields, by name."""
     hints = typing.get_type_hints(cls, include_extras=True)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+
+
+@cache
+def field_docstrings(cls: type) -> dict[str, str]:
+    """The docstring of every field of a dataclass, wherever it is defined."""
+    from docstring_parser import parse_from_object  # takes long, and only helps and /docs need it
+
+    helps: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(base):
+            helps |= {item.arg_name: item.description or "" for item in parse_from_object(base).params}
+    return helps
 
 
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False", type(None): "None"}

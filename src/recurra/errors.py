@@ -49,7 +49,12 @@ def with_typed_options(message: str) -> str:
 
 def as_typed(message: str) -> str:
     """A message as the command line shows it: options as they are typed, one line of bounded length."""
-    text = " ".join(with_typed_options(message).splitlines())
+    return bounded(with_typed_options(message))
+
+
+def bounded(message: str) -> str:
+    """A message on one line of bounded length."""
+    text = " ".join(message.splitlines())
     half = LONGEST // 2
     return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
 

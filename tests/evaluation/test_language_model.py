@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -79,6 +80,16 @@ def test_dynamic_evaluation_is_the_papers_update(model: LanguageModel, tokens: n
                 stepped = weight - how.learning_rate * weight.grad / root
                 weight.copy_(stepped + how.decay * (dict(model.named_parameters())[name] - stepped))
     assert score_dynamic(model, tokens[:201], CPU, how).total == pytest.approx(expected, rel=1e-5)
+
+
+def test_dynamic_evaluation_leaves_tables_of_n_grams_as_they_are(tokens: np.ndarray) -> None:
+    torch.manual_seed(0)
+    model = LanguageModel(7, replace(ARCHITECTURE, ngrams=3, ngram_rows=20, ngram_size=6))
+    torch.nn.init.normal_(model.ngram_embedding.table.weight)
+    still = score_dynamic(model, tokens, CPU, Dynamic(segment=17, learning_rate=0.0))
+    assert still.nats == pytest.approx(score_tokens(model, tokens, CPU).nats, abs=1e-5)
+    assert score_dynamic(model, tokens, CPU, Dynamic(learning_rate=5e-3)).nats < still.nats - 0.3
+    assert model.ngram_embedding.table.weight.requires_grad
 
 
 def test_dynamic_evaluation_does_not_look_ahead(model: LanguageModel, tokens: np.ndarray) -> None:

@@ -77,6 +77,26 @@ def test_what_a_reader_keeps_is_no_part_of_the_gradient(make_model, music_networ
 
 
 @torch.no_grad()
+def test_what_tables_of_n_grams_keep_is_no_part_of_the_gradient(make_model, tokens) -> None:
+    model = make_model(hidden=3, layers=1, ngrams=3).double()
+    tokens, epsilon = tokens[:12], 1e-6
+    measured = gradient_norms(model, tokens, 3, 1).norms[0]
+    states = states_of(model, tokens)
+    for k in range(4):
+        *learned, recent = states[3 - k]
+        squares = 0.0
+        for part in range(len(learned)):
+            for entry in range(learned[part].numel()):
+                both = []
+                for sign in (1, -1):
+                    moved = [tensor.clone() for tensor in learned]
+                    moved[part].view(-1)[entry] += sign * epsilon
+                    both.append(loss_from(model, (*moved, recent), tokens[4 - k : 4], tokens[4]))
+                squares += ((both[0] - both[1]) / (2 * epsilon)) ** 2
+        assert measured[k] == pytest.approx(np.sqrt(squares), rel=1e-5)
+
+
+@torch.no_grad()
 def test_a_cut_context_empties_the_reader_too(music_network, music_passage) -> None:
     tokens = music_passage.tokens[:30]
     measured = context_loss(music_network, tokens, (1, 4), targets=5)

@@ -38,7 +38,10 @@ class Elements(HTMLParser):
 @pytest.fixture(scope="module")
 def measured(make_model, text_passage: Passage) -> Measured:
     vocabulary = int(text_passage.tokens.max()) + 1
-    subjects = [Subject(NASTY, make_model(vocabulary), {NASTY: NASTY}), Subject("b", make_model(vocabulary, "gru"))]
+    subjects = [
+        Subject(NASTY, make_model(vocabulary, ngrams=2), {NASTY: NASTY}),
+        Subject("b", make_model(vocabulary, "gru")),
+    ]
     return measure(subjects, text_passage)
 
 
@@ -89,6 +92,7 @@ def test_figures_are_those_measured(measured: Measured) -> None:
     assert [mark == "1" for mark in tracker["holds"]] == holds[: measured.shown].tolist()
     assert [model["effective"] for model in data["context"]] == [context.effective for context in measured.contexts]
     np.testing.assert_allclose(data["surprisal"]["bits"], measured.surprisal.bits, rtol=6e-3)
+    np.testing.assert_allclose(data["surprisal"]["silent_bits"], measured.surprisal.silent_bits, rtol=6e-3)
     shown = data["surprisal"]["names"][str(measured.surprisal.alternatives[5, 0])]
     assert shown == measured.passage.name(int(measured.surprisal.alternatives[5, 0]))
 
@@ -109,6 +113,13 @@ def measured_music(music_network, music_passage: Passage) -> Measured:
 
 def test_text_has_no_roll(measured: Measured) -> None:
     assert page_data(measured)["view"] is None
+
+
+def test_music_without_tables_says_nothing_of_them(measured_music: Measured) -> None:
+    assert page_data(measured_music)["surprisal"]["silent_bits"] is None
+
+
+def test_a_text_is_given_no_features(measured: Measured) -> None:
     assert {tracker["given_auc"] for tracker in page_data(measured)["neurons"]["trackers"]} == {None}
 
 

@@ -1,5 +1,6 @@
 """Surprisal against single steps."""
 
+import copy
 import math
 
 import numpy as np
@@ -46,3 +47,21 @@ def test_few_tokens(make_model) -> None:
     assert surprisal(make_model(vocabulary=2), np.array([0, 1])).alternatives.shape == (1, 2)
     with pytest.raises(ValueError, match="at least two"):
         surprisal(make_model(), np.array([1]))
+
+
+def test_what_the_tables_add_is_told_by_silencing_them_once(make_model, tokens, monkeypatch) -> None:
+    monkeypatch.setattr(module, "CHUNK", 40)
+    model = make_model(ngrams=3)
+    measured = surprisal(model, tokens).silent_bits
+    assert surprisal(make_model(), tokens).silent_bits is None
+    assert measured.shape == (len(tokens) - 1,)
+    silenced = copy.deepcopy(model)
+    silenced.ngram_embedding.table.weight.data.zero_()
+    with torch.no_grad():
+        for place in (0, 1, 2, 41, len(tokens) - 2):
+            read = torch.from_numpy(tokens[: place + 1].astype(np.int64))[None]
+            state = model(read[:, :-1])[1] if place else None
+            logits, _ = silenced(read[:, -1:], state)
+            bits = -torch.log_softmax(logits[0, 0], dim=0)[tokens[place + 1]] / math.log(2)
+            assert measured[place] == pytest.approx(float(bits), abs=1e-4)
+    assert np.abs(measured - surprisal(model, tokens).bits).max() > 0.01

@@ -35,6 +35,7 @@ def make_model() -> MakeModel:
         embedding: int = 5,
         seed: int = 0,
         rules: RuleFeatures | None = None,
+        ngrams: int = 0,
     ) -> LanguageModel:
         torch.manual_seed(seed)
         model = LanguageModel(
@@ -47,6 +48,9 @@ def make_model() -> MakeModel:
                 dropout=0.0,
                 forget_bias=1.0,
                 tied=False,
+                ngrams=ngrams,
+                ngram_rows=20,
+                ngram_size=embedding,
             ),
             rules,
         )

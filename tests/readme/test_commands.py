@@ -67,7 +67,9 @@ def parts(language: str, code: str) -> list[str]:
 def run_alone(language: str, code: str, where: str) -> None:
     """Run a block in a process of its own."""
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    command = [sys.executable, "-c", code] if language == "python" else ["bash", "-euo", "pipefail", "-c", code]
+    # A server that a page starts in the background ends with its block, also where a command in between fails.
+    shell = f"trap 'kill $(jobs -p) 2> /dev/null || :' EXIT\n{code}"
+    command = [sys.executable, "-c", code] if language == "python" else ["bash", "-euo", "pipefail", "-c", shell]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, f"{where}:\n{code}\n{done.stderr}"
     assert "Traceback" not in done.stderr

@@ -141,11 +141,13 @@ def score_dynamic(
     """Score a sequence while a copy of the model learns from it, each segment only after it has been scored.
 
     Dynamic evaluation (Krause et al. 2018, arXiv 1709.07432) with the mean square of the gradients taken from the text
-    itself rather than from the training data, which a model folder does not have.
+    itself rather than from the training data, which a model folder does not have. Tables of n-grams stay as they are.
     """
     how = how or Dynamic()
     copy = deepcopy(model).to(device)  # moved, so that a GPU finds the copied weights in one piece
-    weights = list(copy.parameters())
+    if copy.ngram_embedding:
+        copy.ngram_embedding.table.requires_grad_(False)
+    weights = [weight for weight in copy.parameters() if weight.requires_grad]
     anchors = [weight.detach().clone() for weight in weights]
     squares = [torch.zeros_like(weight) for weight in weights]
     total, count = 0.0, 0

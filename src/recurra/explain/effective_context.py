@@ -21,6 +21,7 @@ from recurra.explain.passage import device_of, to_tensor
 from recurra.models.cells import State
 from recurra.models.language_model import LanguageModel
 from recurra.progress import Report, unreported
+from recurra.runtime.cells import state_parts
 
 STEPS = 150
 """How many steps back gradients are followed."""
@@ -117,8 +118,8 @@ def gradient_norms(
 ) -> GradientNorms:
     """The norm of d(-log p of the next token) / d(state k tokens before), exact, by automatic differentiation.
 
-    The state is everything learned that goes from one step to the next: h, and c of an LSTM, of all layers; what the
-    rules keep is worked out by rule and has no gradient. It starts from what the model had in mind at that position of
+    The state is everything learned that goes from one step to the next: h, and c of an LSTM, of all layers; what rules
+    and n-grams keep is worked out and has no gradient. It starts from what the model had in mind at that position of
     the sequence. Positions are spread evenly.
 
     Args:
@@ -165,9 +166,9 @@ def _norms(model: LanguageModel, windows: Tensor, state: State) -> DoubleArray:
     Args:
         model: the language model.
         windows: `(batch, time)`: first the token that `state` has read, last the target.
-        state: `(layers, batch, hidden_size)` each, then that of the rules if there is one.
+        state: `(layers, batch, hidden_size)` each, then what is worked out, see `LanguageModel`.
     """
-    learned = len(state) - (model.rules is not None)
+    learned = state_parts(model.recurrent.cell)
     states = [(*(part.detach().requires_grad_() for part in state[:learned]), *state[learned:])]
     with torch.enable_grad():
         for tokens in windows[:, 1:-1].T:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from recurra.arrays import FloatArray, IntArray
 from recurra.data.tokenizer import Tokens
@@ -32,12 +33,16 @@ class Surprisal:
         entropy: how many bits the model expected to need, `(time - 1,)`.
         alternatives: the most probable tokens, the best first, `(time - 1, top)`.
         probabilities: theirs, `(time - 1, top)`.
+        silent_bits: what `bits` would be if the tables of n-grams had added nothing to the last token read, the state
+            before it as it was, `(time - 1,)`; None for a model without tables. The difference is what they tell
+            there beside the state.
     """
 
     bits: FloatArray
     entropy: FloatArray
     alternatives: IntArray
     probabilities: FloatArray
+    silent_bits: FloatArray | None = None
 
 
 def surprisal(model: LanguageModel, tokens: Tokens, top: int = TOP) -> Surprisal:
@@ -69,6 +74,25 @@ def surprisal(model: LanguageModel, tokens: Tokens, top: int = TOP) -> Surprisal
             best = probs.topk(top)
             parts.append((bits, entropy, best.indices, best.values))
     result = Surprisal(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
+    if model.ngram_embedding:
+        result = replace(result, silent_bits=_silent_bits(model, to_tensor(tokens, device)))
     if not np.isfinite(result.bits).all():
         raise RecurraError(NOT_NUMBERS)
     return result
+
+
+@torch.no_grad()
+def _silent_bits(model: LanguageModel, tokens: Tensor) -> FloatArray:
+    """See `Surprisal.silent_bits`; of tokens `(time,)`."""
+    states: list[State] = [tuple(torch.zeros_like(part) for part in model.next_state(tokens[:1]))]
+    for token in tokens[:-2]:
+        states.append(model.next_state(token[None], states[-1]))
+    bits = []
+    for begin in range(0, len(states), CHUNK):
+        here = slice(begin, begin + CHUNK)
+        before = tuple(torch.cat(parts, dim=1) for parts in zip(*states[here], strict=True))
+        after = model.next_state(tokens[:-1][here], before, silent=True)
+        logits = model.compute_logits(after[0][-1]).float()  # (rows, vocabulary_size)
+        bits.append(F.cross_entropy(logits, tokens[1:][here], reduction="none") / math.log(2))
+    found: FloatArray = torch.cat(bits).cpu().numpy()
+    return found

@@ -1,1 +1,1 @@
-"""A trained model for other programs: ONNX graphs."""
+"""A trained model for other programs: ONNX graphs, one HTML file."""

@@ -1,6 +1,6 @@
 """A recurrent language model: the next token's distribution from all tokens before it.
 
-Shapes: B batch, T time, E embedding_size, H hidden_size, R rule features.
+Shapes: B batch, T time, E embedding_size, H hidden_size, N the largest n of n-grams, R rule features.
 """
 
 import math
@@ -13,7 +13,9 @@ from recurra.config import required
 from recurra.models.architecture import Architecture
 from recurra.models.cells import State
 from recurra.models.dropout import DropoutGenerator
+from recurra.models.ngram_embedding import NgramEmbedding
 from recurra.models.recurrent import Recurrent
+from recurra.runtime.cells import state_parts
 from recurra.runtime.rules import RuleFeatures
 
 RULE_FEATURE_STD = 0.3
@@ -23,8 +25,9 @@ RULE_FEATURE_STD = 0.3
 class LanguageModel(nn.Module):
     """Embedding, recurrent stack, output layer (Mikolov et al. 2010).
 
-    With rules, what they work out enters the stack beside the token, and their state, `(1, B, state_size)`, is the
-    last part of the model's.
+    The state is the stack's, then, with n-grams, that of their tables, `(1, B, N - 1)` whole numbers, then, with rules,
+    theirs, `(1, B, state_size)`. What the tables hold of the last tokens together, and what the rules work out, enters
+    the stack beside the token. A state of zeros is that before any token.
 
     Args:
         vocabulary_size: number of tokens.
@@ -44,6 +47,8 @@ class LanguageModel(nn.Module):
         self.dropout = required(architecture.dropout, "dropout")
         self.rules = rules
         self.embedding = nn.Embedding(vocabulary_size, size)
+        ngrams = architecture.tables()
+        self.ngram_embedding = NgramEmbedding(ngrams, size, architecture.ngram_dropout or 0.0) if ngrams else None
         self.rule_embedding: nn.Linear | None = None
         if rules:
             self.rule_embedding = nn.Linear(rules.size, size, bias=False)
@@ -99,27 +104,43 @@ class LanguageModel(nn.Module):
     ) -> tuple[list[Tensor], State]:
         """What every layer of the stack makes of whole sequences, from the bottom; see `Recurrent.layer_outputs`.
 
-        A mask spares the stack what is not there, but not the rules.
+        A mask spares the stack and the tables what is not there, but not the rules.
         """
-        inputs, before, rules_state = self._embed(tokens, state)  # (B, T, E)
+        inputs, before, beside = self._embed(tokens, state, mask, generator)  # (B, T, E)
         if generator:
             inputs = generator.drop_units(inputs, self.dropout)
         outputs, after = self.recurrent.layer_outputs(inputs, before, mask, generator)  # (B, T, H) each
-        return outputs, after + rules_state
+        return outputs, after + beside
 
-    def _embed(self, tokens: Tensor, state: State | None) -> tuple[Tensor, State | None, State]:
-        """What enters the stack, `(B, T, E)` or `(B, E)`, the stack's state, and the new one of the rules."""
-        inputs: Tensor = self.embedding(tokens) * self.scale
-        if self.rules is None or self.rule_embedding is None:
-            return inputs, state, ()
-        sequences = tokens.reshape(len(tokens), -1).cpu().numpy()  # (B, T)
-        before = np.zeros((len(sequences), self.rules.state_size), np.float32)
+    def _embed(
+        self,
+        tokens: Tensor,
+        state: State | None,
+        mask: Tensor | None = None,
+        generator: DropoutGenerator | None = None,
+        silent: bool = False,
+    ) -> tuple[Tensor, State | None, State]:
+        """What enters the stack, `(B, T, E)`, its state, and the new state of tables and rules; see `next_state`."""
+        inputs: Tensor = self.embedding(tokens) * self.scale  # (B, T, E)
+        stack = None if state is None else state[: state_parts(self.recurrent.cell)]
+        beside: State = ()
+        if self.ngram_embedding:
+            read = self.ngram_embedding.start(len(tokens)) if state is None else state[len(stack or ())]
+            found, after = self.ngram_embedding(tokens, read, mask, generator)  # (B, T, E), (1, B, N - 1)
+            inputs, beside = inputs if silent else inputs + found, (after,)
+        if self.rules and self.rule_embedding:
+            rule_features, after = self._read_rules(self.rules, tokens, state)  # (B, T, R), (1, B, state_size)
+            inputs, beside = inputs + self.rule_embedding(rule_features.to(inputs)), (*beside, after)
+        return inputs, stack, beside
+
+    @staticmethod
+    def _read_rules(rules: RuleFeatures, tokens: Tensor, state: State | None) -> tuple[Tensor, Tensor]:
+        """The features of the rules, `(B, T, R)`, and their new state."""
+        before = np.zeros((len(tokens), rules.state_size), np.float32)
         if state is not None:
             before = state[-1][0].detach().cpu().numpy()
-        rule_features, after = self.rules.read(sequences, before)  # (B, T, R), (B, state_size)
-        features = torch.from_numpy(rule_features).to(inputs).reshape(*tokens.shape, -1)  # (B, T, R) or (B, R)
-        rules_state = (torch.from_numpy(after).to(inputs.device)[None],)  # (1, B, state_size)
-        return inputs + self.rule_embedding(features), None if state is None else state[:-1], rules_state
+        rule_features, after = rules.read(tokens.cpu().numpy(), before)
+        return torch.from_numpy(rule_features), torch.from_numpy(after).to(tokens.device)[None]
 
     def compute_logits(self, outputs: Tensor) -> Tensor:
         """Logits `(..., vocabulary_size)` of the stack's outputs `(..., H)`."""
@@ -139,8 +160,14 @@ class LanguageModel(nn.Module):
         state = self.next_state(tokens, state)
         return self.compute_logits(state[0][-1]), state
 
-    def next_state(self, tokens: Tensor, state: State | None = None) -> State:
-        """The state after one more token, `(B,)`; its h of the top layer is what `compute_logits` takes."""
-        inputs, before, rules_state = self._embed(tokens, state)  # (B, E)
-        _, after = self.recurrent.step(inputs, before)
-        return after + rules_state
+    def next_state(self, tokens: Tensor, state: State | None = None, silent: bool = False) -> State:
+        """The state after one more token, `(B,)`; its h of the top layer is what `compute_logits` takes.
+
+        Args:
+            tokens: `(B,)`.
+            state: the state to go on from; None at the beginning.
+            silent: the tables of n-grams add nothing to this token.
+        """
+        inputs, before, beside = self._embed(tokens[:, None], state, silent=silent)  # (B, 1, E)
+        _, after = self.recurrent.step(inputs[:, 0], before)
+        return after + beside

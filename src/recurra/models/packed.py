@@ -18,7 +18,8 @@ from recurra.runtime.packed import PackedLanguageModel
 def pack(model: LanguageModel, precision: Precision = "float32") -> PackedLanguageModel:
     """A frozen copy of a language model for one token at a time; later changes of the model are not seen."""
     weights = {name: _array(parameter) for name, parameter in model.named_parameters()}
-    return PackedLanguageModel(model.recurrent.cell, weights, model.rules, precision)
+    ngrams = model.ngram_embedding.ngrams if model.ngram_embedding else None
+    return PackedLanguageModel(model.recurrent.cell, weights, model.rules, precision, ngrams)
 
 
 def single_stream(model: LanguageModel) -> tuple[Callable[[int, Any], tuple[FloatArray, Any]], Any]:

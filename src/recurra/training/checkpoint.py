@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +44,27 @@ def load(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
     return groups, figures
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str]) -> dict[str, Tensor]:
-    """The optimiser's tensors, named `key/parameter`."""
+def optimizer_tensors(optimizers: Sequence[torch.optim.Optimizer], names: Mapping[Tensor, str]) -> dict[str, Tensor]:
+    """The optimisers' tensors, named `key/parameter`."""
     return {
         f"{key}/{names[parameter]}": value
+        for optimizer in optimizers
         for parameter, slots in optimizer.state.items()
         for key, value in slots.items()
     }
 
 
-def restore_optimizer(
-    optimizer: torch.optim.Optimizer, names: Mapping[Tensor, str], tensors: Mapping[str, Tensor]
+def restore_optimizers(
+    optimizers: Sequence[torch.optim.Optimizer], names: Mapping[Tensor, str], tensors: Mapping[str, Tensor]
 ) -> None:
     """Put tensors from `optimizer_tensors` back."""
-    parameters = {name: parameter for parameter, name in names.items()}
+    owners = {
+        names[parameter]: (optimizer, parameter)
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
     for full_name, tensor in tensors.items():
         key, _, name = full_name.partition("/")
-        parameter = parameters[name]
+        optimizer, parameter = owners[name]
         optimizer.state[parameter][key] = tensor.to(parameter.device)

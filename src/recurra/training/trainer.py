@@ -6,7 +6,7 @@ killed and resumed, or spread over several processes, goes the same way as one t
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from recurra.training import checkpoint
 from recurra.training.history import HISTORY, PICTURE, Measurement, plot_history, write_history
 from recurra.training.options import Training
 from recurra.training.signals import caught_signals
+from recurra.training.tables import RowAdagrad, clip_gradients, tables_of
 from recurra.training.workers import Workers
 
 POINTS = 100
@@ -156,7 +157,15 @@ class Trainer:
         self.names: dict[Tensor, str] = {parameter: name for name, parameter in model.named_parameters()}
         self.frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
         decay = required(training.weight_decay, "weight_decay")
-        self.optimizer = torch.optim.AdamW(_groups(model, rates), betas=(0.9, 0.99), weight_decay=decay, fused=True)
+        tables = tables_of(model)
+        for table in tables:
+            # NCCL adds up dense gradients only, and Apple's GPUs know no sparse ones.
+            table.sparse = workers.num_processes == 1 and self.device.type in ("cpu", "cuda")
+        self.optimizers: list[torch.optim.Optimizer] = []
+        if tables:
+            self.optimizers.append(RowAdagrad([table.weight for table in tables], decay))
+        groups = _groups(model, rates, {table.weight for table in tables})
+        self.optimizers.append(torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=decay, fused=True))
         self.best = self._weights()
         self.average = self._weights()
         self.state: State | None = None
@@ -238,13 +247,14 @@ class Trainer:
             self._give_up()
         # DistributedDataParallel averages over the processes; what is wanted is the sum over all, by the total count.
         workers.backward(loss * (workers.num_processes / total))
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip_norm)
+        norm = clip_gradients(self.model.parameters(), self.training.clip_norm)
         if not math.isfinite(float(norm)):
             self._give_up()
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate * group["rate"]
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate * group["rate"]
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
         self.state = None if state is None else tuple(part.detach() for part in state)
         run.step += 1
         run.tokens += int(total)
@@ -363,7 +373,7 @@ class Trainer:
             "model": self._weights(),
             "best": self._learned(self.best),
             "average": self._learned(self.average) if self.trainer_state.averaged else {},
-            "optimizer": checkpoint.optimizer_tensors(self.optimizer, self.names),
+            "optimizer": checkpoint.optimizer_tensors(self.optimizers, self.names),
             "state": {str(number): part for number, part in enumerate(state)},
         }
         checkpoint.save(self.folder, groups, {"config": self.config, "trainer_state": self.trainer_state.to_json()})
@@ -390,7 +400,7 @@ class Trainer:
                     self.best[name].copy_(groups["best"][name])
                     if self.trainer_state.averaged:
                         self.average[name].copy_(groups["average"][name])
-            checkpoint.restore_optimizer(self.optimizer, self.names, groups.get("optimizer", {}))
+            checkpoint.restore_optimizers(self.optimizers, self.names, groups.get("optimizer", {}))
         except (KeyError, TypeError, RuntimeError) as error:
             raise RecurraError(
                 f"the checkpoint in {self.folder} does not fit this run ({error}); start again with `overwrite`"
@@ -400,10 +410,12 @@ class Trainer:
             self.state = tuple(part[:, self.rows].contiguous().to(self.device) for part in parts)
 
 
-def _groups(model: nn.Module, rates: Mapping[str, float]) -> list[dict[str, Any]]:
-    """The parameters as the optimiser takes them: those of each rate together, see `Trainer`."""
+def _groups(model: nn.Module, rates: Mapping[str, float], tables: Collection[Tensor]) -> list[dict[str, Any]]:
+    """The parameters but for tables as the optimiser takes them: those of each rate together, see `Trainer`."""
     together: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
+        if parameter in tables:
+            continue
         rate = next((rate for start, rate in rates.items() if name.startswith(start)), 1.0)
         together.setdefault(rate, []).append(parameter)
     return [{"params": parameters, "rate": rate} for rate, parameters in together.items()]

@@ -14,10 +14,13 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from recitals import recital
+from serving import error_of, running
 
 from recurra import music
 from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
+from recurra.serve.limits import Limits
 from recurra.tasks.music.composer import Composer
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls
@@ -40,32 +43,9 @@ from recurra.tasks.music.performance import (
 )
 from recurra.tasks.music.performing import PerformanceOrder, PlayedDraft, compose_performance, seconds_of
 from recurra.tasks.music.pieces import Piece
+from recurra.tasks.shared.serving import open_service
 
 NOTATION = PerformanceNotation(lowest=58, highest=62, longest=150)
-
-
-def recital(seed: int, notes: int = 120) -> Piece:
-    """A made-up performance, at no grid at all."""
-    rng = np.random.default_rng(seed)
-    begins = np.cumsum(rng.exponential(0.15, notes))
-    rows = [
-        (float(begin), float(begin + rng.uniform(0.05, 1.5)), int(rng.integers(45, 80)), int(rng.integers(20, 110)))
-        for begin in begins
-    ]
-    return performance(f"recital {seed}", rows, 0, Counter())
-
-
-@pytest.fixture(scope="module")
-def recitals() -> list[Piece]:
-    return [recital(seed) for seed in range(6)]
-
-
-@pytest.fixture(scope="module")
-def trained(recitals: list[Piece], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("recitals") / "pianist"
-    options: dict[str, Any] = {"batch_size": 4, "sequence_length": 32, "hidden_size": 16, "embedding_size": 16}
-    music.train(recitals, folder, tokens="performance", steps=30, learning_rate=0.02, dropout=0.0, **options)
-    return folder
 
 
 def open_to(order: PerformanceOrder, draft: PlayedDraft) -> set[tuple[int, int]]:
@@ -169,9 +149,9 @@ def test_how_long_it_will_be() -> None:
 
 class TestModel:
     def test_both_ways_of_composing_agree_and_go_on_from_what_is_given(
-        self, trained: Path, recitals: list[Piece]
+        self, pianist: Path, recitals: list[Piece]
     ) -> None:
-        model, composer = Model.load(trained), Composer.load(trained)
+        model, composer = Model.load(pianist), Composer.load(pianist)
         prime = recital(50, 12)
         for begun in (None, prime):
             options: dict[str, Any] = dict(seconds=12, seed=4, prime=begun)
@@ -184,8 +164,8 @@ class TestModel:
         assert inside == [note[:3] for note in prime.notes]
         assert composer.longest_copy(piece) is None
 
-    def test_it_is_measured_by_the_event_and_the_second(self, trained: Path, recitals: list[Piece]) -> None:
-        model = Model.load(trained)
+    def test_it_is_measured_by_the_event_and_the_second(self, pianist: Path, recitals: list[Piece]) -> None:
+        model = Model.load(pianist)
         figures = model.evaluate(recitals[:2])
         events = sum(len(encode(piece)) - 1 for piece in recitals[:2])
         seconds = sum(piece.length for piece in recitals[:2]) / SECOND
@@ -194,8 +174,8 @@ class TestModel:
         assert "nats an event" in model.facts()["validation"]
         assert model.record["nats_per_event"] < model.record["guessing"]
 
-    def test_comparing_is_of_what_a_performance_has(self, trained: Path, recitals: list[Piece]) -> None:
-        comparison = Model.load(trained).compare(recitals[:1])
+    def test_comparing_is_of_what_a_performance_has(self, pianist: Path, recitals: list[Piece]) -> None:
+        comparison = Model.load(pianist).compare(recitals[:1])
         assert comparison.scalars["velocity"].made == pytest.approx(
             np.mean([note.velocity for note in recitals[0].notes])
         )
@@ -205,14 +185,14 @@ class TestModel:
         assert "groove" not in comparison.scalars
         assert comparison.overlaps["onset_in_bar"] is None
 
-    def test_explaining_shows_events(self, trained: Path, recitals: list[Piece], tmp_path: Path) -> None:
-        Model.load(trained).explain(recitals[:1], tmp_path / "page.html")
+    def test_explaining_shows_events(self, pianist: Path, recitals: list[Piece], tmp_path: Path) -> None:
+        Model.load(pianist).explain(recitals[:1], tmp_path / "page.html")
         page = (tmp_path / "page.html").read_text()
         assert " off" in page
         assert "loudness" in page
 
-    def test_bars_and_beats_are_refused(self, trained: Path, trained_music: Path, recitals: list[Piece]) -> None:
-        model = Model.load(trained)
+    def test_bars_and_beats_are_refused(self, pianist: Path, trained_music: Path, recitals: list[Piece]) -> None:
+        model = Model.load(pianist)
         for options in ({"melody": recitals[0]}, {"tempo": 90.0}, {"prime": recitals[0], "prime_bars": 2}):
             with pytest.raises(OptionError, match="is not for this model, which has learned performances"):
                 model.compose(**options)  # type: ignore[arg-type]
@@ -222,22 +202,33 @@ class TestModel:
         with pytest.raises(OptionError, match="only a model of `tokens` performance reads them"):
             band.evaluate(recitals)
 
-    def test_pieces_with_beats_are_played_as_they_are_written(self, trained: Path, tunes: tuple[Piece, ...]) -> None:
+    def test_pieces_with_beats_are_played_as_they_are_written(self, pianist: Path, tunes: tuple[Piece, ...]) -> None:
         (piece,) = open_pieces(tunes[1], played=True).pieces
         assert piece.performance
-        assert Model.load(trained).evaluate(tunes[1])["count"] == len(encode(piece)) - 1
+        assert Model.load(pianist).evaluate(tunes[1])["count"] == len(encode(piece)) - 1
 
 
 class TestFiles:
-    def test_midi_has_every_time_and_velocity(self, recurra: Callable[..., Any], trained: Path, tmp_path: Path) -> None:
+    def test_midi_has_every_time_and_velocity(self, recurra: Callable[..., Any], pianist: Path, tmp_path: Path) -> None:
         out, roll = tmp_path / "p.mid", tmp_path / "p.png"
         answer = recurra(
-            "music", "compose", trained, "--out", out, "--roll", roll, "--seconds", 8, "--seed", 2, "--json"
+            "music",
+            "compose",
+            pianist,
+            "--out",
+            out,
+            "--roll",
+            roll,
+            "--seconds",
+            8,
+            "--seed",
+            2,
+            "--json",
         )
         assert answer.status == 0
         (made,) = json.loads(answer.out)["pieces"]
         assert made["seconds"] == 8.0
-        piece = Composer.load(trained).compose(seconds=8, seed=2)
+        piece = Composer.load(pianist).compose(seconds=8, seed=2)
         (again,) = open_pieces(out, played=True).pieces
         assert again.notes == piece.notes
         assert roll.stat().st_size > 1000
@@ -270,19 +261,26 @@ class TestFiles:
         ]
         assert piece.left_out["drum notes"] == 1
 
-    def test_sound_lasts_as_long(self, trained: Path, tmp_path: Path) -> None:
-        piece = Composer.load(trained).compose(seconds=3, seed=2)
+    def test_sound_lasts_as_long(self, pianist: Path, tmp_path: Path) -> None:
+        piece = Composer.load(pianist).compose(seconds=3, seed=2)
         music.write_piece(piece, tmp_path / "p.wav")
         last = max(note.end for note in piece.notes) / SECOND
         assert soundfile.info(tmp_path / "p.wav").duration == pytest.approx(last + 1.5, abs=0.01)
 
-    def test_scores_and_swing_are_refused(self, refused: Callable[..., str], trained: Path, tmp_path: Path) -> None:
-        said = refused("music", "compose", trained, "--out", tmp_path / "p.musicxml", status=2)
+    def test_scores_and_swing_are_refused(self, refused: Callable[..., str], pianist: Path, tmp_path: Path) -> None:
+        said = refused("music", "compose", pianist, "--out", tmp_path / "p.musicxml", status=2)
         assert "no bars to write a score of" in said
         assert "no bars" in refused(
-            "music", "compose", trained, "--out", tmp_path / "p.mid", "--score", tmp_path / "p.svg", status=2
+            "music",
+            "compose",
+            pianist,
+            "--out",
+            tmp_path / "p.mid",
+            "--score",
+            tmp_path / "p.svg",
+            status=2,
         )
-        said = refused("music", "compose", trained, "--out", tmp_path / "p.mid", "--swing", 0.6, status=2)
+        said = refused("music", "compose", pianist, "--out", tmp_path / "p.mid", "--swing", 0.6, status=2)
         assert "--swing needs beats" in said
         with pytest.raises(OptionError, match="is a performance"):
             music.write_piece(recital(1), tmp_path / "p.musicxml")
@@ -324,3 +322,19 @@ def test_copies_are_learned_in_other_keys_and_speeds(recitals: list[Piece]) -> N
     assert lengths[6:18:6] == [pytest.approx(recitals[0].length * share, abs=1) for share in (0.95, 0.975)]
     assert len(batches(transpose=3, stretch=0.0).begins) == 6
     assert isinstance(notation_for(recitals, Config(tokens="performance")), PerformanceNotation)
+
+
+def test_it_is_served_with_a_panel_of_seconds(pianist: Path, visit: Callable[..., Any]) -> None:
+    with running(open_service([pianist], "cpu", Limits())) as server:
+        refused = server.client.post("/v1/music/compose", json={"seconds": 2, "score": True})
+        assert "performances, which have no bars" in error_of(refused, 400, "invalid_value")
+        page = visit(server.url)
+        page.get_by_label("Seconds", exact=True).fill("3")
+        page.get_by_label("Seed").fill("4")
+        assert not page.get_by_label("Bars").is_visible()
+        page.keyboard.press("Enter")
+        page.locator("#host > #status", has_text="Composed").wait_for()
+        piece = Composer.load(pianist).compose(seconds=3, seed=4)
+        assert f"{len(piece.notes)} notes in 3 seconds, seed 4" in page.locator("#host > #status").text_content()
+        drawn = page.locator("#roll .note").evaluate_all("notes => new Set(notes.map(note => note.dataset.note)).size")
+        assert drawn == len(piece.notes) > 0

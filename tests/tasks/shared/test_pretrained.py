@@ -54,7 +54,8 @@ def test_a_text_model_begins_from_word_vectors(
 def test_a_translation_model_begins_from_word_vectors_on_either_side(
     folder: Path, few: dict[str, Any], tmp_path: Path
 ) -> None:
-    del few["sequence_length"]
+    for name in ("sequence_length", "ngrams", "ngram_rows"):
+        del few[name]
     table = tmp_path / "pairs.tsv"
     table.write_text("".join(f"the cat were {i % 7}\thappy naïve dogs {i % 5}\n" for i in range(60)), encoding="utf-8")
     options = few | {"batch_size": 100, "learning_rate": 1e-2}

@@ -14,7 +14,7 @@ from exporting import Session, greedy
 
 from recurra import speech
 from recurra.tasks.speech.config import Config
-from recurra.tasks.speech.objective import steps_of
+from recurra.tasks.speech.data import steps_of
 from recurra.tasks.speech.to_onnx import write
 
 

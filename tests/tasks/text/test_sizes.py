@@ -43,3 +43,15 @@ def test_a_short_text_is_not_read_forever() -> None:
 def test_sequences_and_batches_fit_into_a_short_text() -> None:
     config = resolve(Config(sequence_length=900, batch_size=64), 1000, 65)
     assert (config.sequence_length, config.batch_size) == (250, 1)
+
+
+@pytest.mark.parametrize(
+    ("length", "vocabulary_size", "ngrams"), [(10**6, 65, 4), (10**6, 256, 4), (10**6, 6000, 0), (50_000, 65, 0)]
+)
+def test_n_grams_are_embedded_where_they_are_frequent(length: int, vocabulary_size: int, ngrams: int) -> None:
+    config = resolve(Config(), length, vocabulary_size)
+    assert (config.ngrams, config.ngram_rows, config.ngram_size) == (ngrams, 16_384, config.embedding_size)
+    asked = resolve(Config(ngrams=2, ngram_rows=9, ngram_size=3), length, vocabulary_size).tables()
+    assert asked == (2, 9, 3)
+    assert resolve(Config(ngrams=1), length, vocabulary_size).tables() is None
+    assert resolve(Config(minutes=30), length, vocabulary_size).ngrams == 0  # what they bring then is not known

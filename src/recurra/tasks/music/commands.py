@@ -17,11 +17,10 @@ from recurra.tasks.music.composer import AnyComposer, Composer
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls
 from recurra.tasks.music.data import opened
-from recurra.tasks.music.harmony import estimate_key
+from recurra.tasks.music.facts import bar_at, facts_of
 from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.novelty import Copy
-from recurra.tasks.music.performance import SECOND
-from recurra.tasks.music.pieces import Piece, bar_lines, has_pickup
+from recurra.tasks.music.pieces import Piece
 from recurra.tasks.music.render.output import SCORES, STRAIGHT, require_known, swing, write_piece
 from recurra.tasks.music.render.roll import draw_roll
 from recurra.tasks.music.render.score import engrave
@@ -199,7 +198,7 @@ def compose(
                 "path": str(these.out),
                 "seed": sampling.seed,
                 "sample": number + 1,
-                **_facts(piece),
+                **facts_of(piece),
                 "copy": copy and copy._asdict(),
             }
         )
@@ -228,17 +227,8 @@ def _only(path: Path, model: AnyComposer, reading: Reading) -> Piece:
     return pieces[0]
 
 
-def _facts(piece: Piece) -> dict[str, Any]:
-    pitched = [item for item in piece.notes if not piece.tracks[item.track].drums]
-    key = estimate_key(pitched).name if pitched else None
-    if piece.performance:
-        return {"notes": len(piece.notes), "seconds": piece.length / SECOND, "key": key}
-    bars = len(bar_lines(piece)) - 1 - has_pickup(piece)
-    return {"notes": len(piece.notes), "bars": bars, "pickup": has_pickup(piece), "key": key}
-
-
 def _told(piece: Piece) -> str:
-    facts = _facts(piece)
+    facts = facts_of(piece)
     if piece.performance:
         return f"{facts['seconds']:.1f} seconds, {_counted(facts['notes'], 'note')}"
     bars = _counted(facts["bars"], "bar") + (" after a pickup" if facts["pickup"] else "")
@@ -257,11 +247,10 @@ def _novelty(piece: Piece, copy: Copy | None, model: AnyComposer) -> str:
         return "copies are not looked for in performances: no two have the same times"
     if copy is None:
         return "it shares no passage with the training pieces"
-    lines = bar_lines(piece)
-    bar = sum(line <= copy.begin for line in lines) - has_pickup(piece)
     moved = f", {abs(copy.transposition)} semitones {'higher' if copy.transposition > 0 else 'lower'}"
     return (
-        f"the longest passage that it shares with the training pieces: {_counted(copy.notes, 'note')} from bar {bar} "
+        f"the longest passage that it shares with the training pieces: {_counted(copy.notes, 'note')} from bar "
+        f"{bar_at(piece, copy.begin)} "
         f"on ({copy.share:.0%} of the piece), as in {copy.corpus_name}{moved if copy.transposition else ''}"
     )
 

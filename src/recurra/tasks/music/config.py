@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from recurra.config import Range, fill_in
-from recurra.models.architecture import Architecture
+from recurra.models.architecture import NO_NGRAMS, Architecture
 from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.notation import MARGIN
 from recurra.tasks.music.pieces import TICKS
@@ -67,6 +67,8 @@ def resolve(config: Config, length: int) -> Config:
     if minutes <= TINY_MINUTES:
         recipe |= {"hidden_size": 128, "embedding_size": 64, "dropout": 0.2}
     config = fill_in(
-        config, **dict(num_layers=1, forget_bias=0.0, weight_decay=0.1, tied=False, transpose=MARGIN) | recipe
+        config,
+        **dict(num_layers=1, forget_bias=0.0, weight_decay=0.1, tied=False, transpose=MARGIN) | recipe | NO_NGRAMS,
     )
+    config = fill_in(config, ngram_size=config.embedding_size)
     return fit_streams(config, length, MAX_EPOCHS)

@@ -106,7 +106,7 @@ CHORDS: Mapping[str, tuple[int, ...]] = MappingProxyType(
 )
 """Semitones above the root; elevenths and thirteenths with every third below them."""
 
-_CHORD_ALIASES = {
+CHORD_ALIASES = {
     "maj": "",
     "dom7": "7",
     "aug7": "7#5",
@@ -121,8 +121,9 @@ _CHORD_ALIASES = {
     "add4": "add11",
     "mmin7": "m7",
 }
+"""Further ways to write a quality, once it is spelled by `SPELLINGS`."""
 
-_SPELLINGS = (
+SPELLINGS = (
     (r"[()\[\],]", ""),
     (r"^(?:minor|min|mi|m?-)", "m"),
     (r"(?:Δ|△|\^)(?:7|(?!\d))", "maj7"),
@@ -246,9 +247,9 @@ def chord_tones(symbol: str) -> ChordTones | None:
     if match is None:
         raise OptionError(f"{symbol[:40]!r} is not a chord: it begins with its root, a capital letter from A to G")
     quality = match[3]
-    for pattern, plain in _SPELLINGS:
+    for pattern, plain in SPELLINGS:
         quality = re.sub(pattern, plain, quality)
-    quality = _CHORD_ALIASES.get(quality, quality)
+    quality = CHORD_ALIASES.get(quality, quality)
     if quality not in CHORDS:
         known = ", ".join(name for name in CHORDS if name)
         raise OptionError(

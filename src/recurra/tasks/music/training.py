@@ -18,7 +18,7 @@ from recurra.tasks.music.model import Model
 from recurra.tasks.music.packed_pieces import pack
 from recurra.tasks.music.training_pieces import TrainingPieces
 from recurra.tasks.shared.begin import Progress
-from recurra.tasks.shared.card import network_summary
+from recurra.tasks.shared.card import collisions_record, network_summary
 from recurra.tasks.shared.run import train_model
 from recurra.training.language_modeling import NextToken
 from recurra.training.run import RunResult, RunSpec
@@ -89,6 +89,7 @@ def _scored(result: RunResult[Config, LanguageModel, Data]) -> Model:
     model = Model(result.network, data.notation, result.spec.config, {})
     model.training = TrainingPieces(pack(data.train), tuple(piece.name for piece in data.train))
     model.record = {"data": data.collection.name, "validation": data.validation_name, "pieces": len(data.train)}
+    model.record |= collisions_record(np.concatenate(data.train_tokens), result.spec.config)
     if model.played:
         played = model.score_performances(data.validation_tokens)
         model.record |= {"validation_count": played.events, **played.figures()}

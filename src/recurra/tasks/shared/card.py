@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 
 import recurra
 from recurra import modelfolder
+from recurra.data.tokenizer import Tokens
+from recurra.models.architecture import Architecture
+from recurra.runtime.ngrams import collisions_words, count_collisions
 from recurra.training.history import PICTURE, Measurement
 
 
@@ -62,7 +65,7 @@ class Described:
             "trained on": modelfolder.tell(self.record, self.trained_on) + (f", begun from {begun}" if begun else ""),
             "validation": modelfolder.tell(self.record, self.told()[0]),
             "network": self.network_words(),
-        }
+        } | ({"n-grams": self.record["ngrams"]} if "ngrams" in self.record else {})
 
     def card(self, name: str) -> str:
         """The model card, Markdown."""
@@ -101,5 +104,15 @@ def closing(model: Described, out: Path, reason: str) -> str:
 def network_summary(config: Any) -> str:
     """A few words on a network: "lstm, 1 x 384 units"."""
     attention = getattr(config, "attention", None)
+    ngrams = config.tables() if isinstance(config, Architecture) else None
+    tables = f", {ngrams.largest - 1} x {ngrams.num_rows:,} rows of n-grams" if ngrams else ""
     looks = "" if attention is None else ", no attention" if attention == "none" else f", {attention} attention"
-    return f"{config.cell}, {config.num_layers} x {config.hidden_size} units{looks}"
+    return f"{config.cell}, {config.num_layers} x {config.hidden_size} units{tables}{looks}"
+
+
+def collisions_record(tokens: Tokens, architecture: Architecture) -> dict[str, str]:
+    """What the record says of how the n-grams of the training tokens share rows; nothing without n-grams."""
+    ngrams = architecture.tables()
+    if ngrams is None:
+        return {}
+    return {"ngrams": collisions_words(count_collisions(tokens, ngrams.largest, ngrams.num_rows))}

@@ -10,15 +10,14 @@ import dataclasses
 import inspect
 import typing
 from collections.abc import Callable, Collection, Sequence
-from functools import cache, wraps
+from functools import wraps
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from cyclopts import Group, Parameter
-from docstring_parser import parse_from_object
 
-from recurra.config import Derived, Options, hints_of
+from recurra.config import Derived, Options, field_docstrings, hints_of
 from recurra.errors import OptionError
 from recurra.progress import note
 
@@ -35,6 +34,8 @@ GROUPS = {
             "composition": "Composition",
             "search": "Search",
             "sampling": "Sampling",
+            "address": "Address",
+            "limits": "Limits",
             "options": "Options",
         }.items()
     )
@@ -83,7 +84,7 @@ def _plain(hint: Any, dashes: bool) -> Any:
 
 
 def _fields_of(kind: type[Options], default: Options) -> list[inspect.Parameter]:
-    helps = _field_docstrings(kind)  # type: ignore[arg-type] # mypy takes __hash__ of its instances for its own
+    helps = field_docstrings(kind)  # type: ignore[arg-type] # mypy takes __hash__ of its instances for its own
     return [
         inspect.Parameter(
             name,
@@ -102,17 +103,6 @@ def _fields_of(kind: type[Options], default: Options) -> list[inspect.Parameter]
         for name, hint in hints_of(kind).items()
         if Derived not in typing.get_args(hint)
     ]
-
-
-@cache
-def _field_docstrings(kind: type) -> dict[str, str]:
-    """The docstring of every field, wherever it is defined."""
-    helps: dict[str, str] = {}
-    for cls in reversed(kind.__mro__):
-        if dataclasses.is_dataclass(cls):
-            parsed = parse_from_object(cls)
-            helps |= {item.arg_name: item.description or "" for item in parsed.params}
-    return helps
 
 
 def _group_of(kind: type[Options], name: str) -> str:

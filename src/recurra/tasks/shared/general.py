@@ -1,4 +1,4 @@
-"""Commands that belong to no task: `recurra info`, `pack`, `unpack`, `export`, `push`, `pull`, `demo`."""
+"""Commands that belong to no task: `recurra info`, `pack`, `unpack`, `export`, `push`, `pull`, `serve`, `demo`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
+from recurra.devices import DeviceName
 from recurra.errors import OptionError, os_errors
+from recurra.progress import note
 from recurra.runtime import stored
+from recurra.serve import require_installed
+from recurra.serve.limits import Address, Limits
 from recurra.tasks import TASKS
 from recurra.tasks.shared import archive, exporting, hub
 from recurra.tasks.shared.commands import command
-from recurra.tasks.shared.output import print_json, print_table, readable_size
+from recurra.tasks.shared.output import print_json, print_table, readable_size, stream
 
 
 @command
@@ -111,6 +115,36 @@ def pull(repository: str, *, out: Path, revision: str | None = None) -> None:
     """
     hub.pull(repository, out, revision)
     print(out)
+
+
+@command
+def serve(
+    *models: Path,
+    device: DeviceName = "auto",
+    json: bool = False,
+    address: Address = Address(),
+    limits: Limits = Limits(),
+) -> None:
+    """Serve models to this machine's browsers and programs, until interrupted.
+
+    Args:
+        models: Model folders, of any tasks; requests call each by its folder's name.
+        device: Where to compute, for models that PyTorch computes.
+        json: Print the address as a JSON object.
+    """
+    require_installed()
+    from recurra.serve.server import base_of, listen
+    from recurra.serve.server import serve as run
+    from recurra.tasks.shared.serving import open_service
+
+    with listen(address) as listening, open_service(models, device, limits) as service:
+        base = base_of(listening)
+        if json:
+            print_json({"url": base, "models": list(service.models)})
+        else:
+            stream(f"{base}\n")
+        note(f"serving {', '.join(service.models)}; Ctrl-C stops it, {base}/docs says how to ask")
+        run(service, address, listening)
 
 
 @command

@@ -16,6 +16,7 @@ def packed_language_model(
     vocabulary_size: int,
     rules: RuleFeatures | None = None,
     precision: Precision = "float32",
+    compiled: bool = True,
 ) -> PackedLanguageModel:
     """The language model of a model folder.
 
@@ -25,12 +26,13 @@ def packed_language_model(
         vocabulary_size: number of tokens.
         rules: those that it was trained with.
         precision: of the weights of its layers.
+        compiled: see `layers.kinds_of`.
 
     Raises:
         RecurraError: if the weights are not those of this network.
     """
     require_language_model(file, architecture, vocabulary_size, rules)
-    return PackedLanguageModel(architecture.cell, file.weights, rules, precision)
+    return PackedLanguageModel(architecture.cell, file.weights, rules, precision, architecture.tables(), compiled)
 
 
 def require_language_model(
@@ -55,5 +57,6 @@ def require_language_model(
         required(architecture.num_layers, "num_layers"),
         required(architecture.tied, "tied"),
         rules.size if rules else 0,
+        architecture.tables(),
     )
     file.require_shapes(shapes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,13 +59,14 @@ class SoundInfo:
         return self.frames / self.rate
 
 
-def sound_info(path: Path) -> SoundInfo:
-    """What a sound file says of itself.
+def sound_info(source: Path | bytes) -> SoundInfo:
+    """What a sound file, or what is in one, says of itself.
 
     Raises:
         RecurraError: if it is missing, is not sound, is empty, or is longer than a day.
     """
-    with _opened(path) as file:
+    path = _called(source)
+    with _opened(source) as file:
         info = SoundInfo(file.samplerate, file.channels, max(file.frames, 0))
     if not MIN_RATE <= info.rate <= MAX_RATE:
         raise RecurraError(f"{path} has {info.rate:,} samples a second, which no recording has; convert it to WAV")
@@ -75,26 +77,26 @@ def sound_info(path: Path) -> SoundInfo:
     return info
 
 
-def read_sound(path: Path, rate: int) -> FloatArray:
+def read_sound(source: Path | bytes, rate: int) -> FloatArray:
     """A whole sound file as one channel, `(samples,)`, at a rate in Hz; see `sound_blocks`."""
-    blocks = list(sound_blocks(path, rate))
+    blocks = list(sound_blocks(source, rate))
     return np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
 
 
-def sound_blocks(path: Path, rate: int) -> Iterator[FloatArray]:
+def sound_blocks(source: Path | bytes, rate: int) -> Iterator[FloatArray]:
     """A sound file as one channel, from -1 to 1, in blocks `(samples,)` of some seconds.
 
     Args:
-        path: the file.
+        source: the file, or what is in it.
         rate: what it is brought to, in Hz.
 
     Raises:
         RecurraError: if the file is missing, is not sound, is cut off, or holds samples that are not numbers.
     """
-    info = sound_info(path)
+    info, path = sound_info(source), _called(source)
     resampler = Resampler(info.rate, rate)
     read = 0
-    with _opened(path) as file:
+    with _opened(source) as file:
         while True:
             with _sound_errors(path, file):
                 block = file.read(int(BLOCK_SECONDS * info.rate), dtype="float32", always_2d=True)
@@ -107,7 +109,7 @@ def sound_blocks(path: Path, rate: int) -> Iterator[FloatArray]:
                 )
             read += len(block)
             yield resampler.feed(block.mean(axis=1))
-    if read < info.frames and path.suffix.lower() != ".mp3":  # which only estimates its length
+    if read < info.frames and file.format != "MP3":  # which only estimates its length
         raise RecurraError(
             f"{path} is cut off: it says {info.seconds:.2f} s, and {read / info.rate:.2f} s are there; copy it again"
         )
@@ -168,44 +170,54 @@ def unheard(samples: FloatArray) -> str | None:
     return "it is silent" if float(np.abs(samples).max()) < SILENCE else None
 
 
-def _opened(path: Path) -> Any:
+def _called(source: Path | bytes) -> str:
+    """What a recording is called in messages."""
+    return "the recording" if isinstance(source, bytes) else str(source)
+
+
+def _opened(source: Path | bytes) -> Any:
     """A sound file to read from."""
     import soundfile
 
-    with os_errors("reading", path):
-        if path.is_dir():
-            raise RecurraError(f"{path} is a folder, not a recording; name the files in it")
-        size = path.stat().st_size
-    if not size:
-        raise RecurraError(f"{path} is empty; record it again")
-    _require_whole(path, size)
+    called = _called(source)
+    with os_errors("reading", called):
+        if isinstance(source, Path) and source.is_dir():
+            raise RecurraError(f"{called} is a folder, not a recording; name the files in it")
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        if not size:
+            raise RecurraError(f"{called} is empty; record it again")
+        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+            _require_whole(file.read(8), size, called)
     try:
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source)
     except (soundfile.LibsndfileError, TypeError) as error:
         raise RecurraError(
-            f"{path} is not a sound file that can be read ({_reason(error)}); give WAV, FLAC, MP3 or OGG"
+            f"{called} is not a sound file that can be read ({_reason(error)}); give WAV, FLAC, MP3 or OGG"
         ) from error
 
 
-def _require_whole(path: Path, size: int) -> None:
+def _require_whole(head: bytes, size: int, called: str) -> None:
     """Refuse a WAV file that is shorter than it says, which libsndfile reads as far as it goes.
 
     A recorder that was never stopped says nothing, or as much as can be said.
 
+    Args:
+        head: its first eight bytes.
+        size: its bytes.
+        called: what to call it.
+
     Raises:
         RecurraError: if it is.
     """
-    with os_errors("reading", path), open(path, "rb") as file:
-        head = file.read(8)
     told = int.from_bytes(head[4:8], "little")
     if head[:4] == b"RIFF" and size < told + 8 and told < ENDLESS_WAV:
-        raise RecurraError(f"{path} is cut off: it says {told + 8:,} bytes, and {size:,} are there; copy it again")
+        raise RecurraError(f"{called} is cut off: it says {told + 8:,} bytes, and {size:,} are there; copy it again")
 
 
 class _sound_errors:  # noqa: N801 (a context manager)
     """Turn what libsndfile says of a damaged file into one sentence."""
 
-    def __init__(self, path: Path, file: Any) -> None:
+    def __init__(self, path: str, file: Any) -> None:
         self._path = path
 
     def __enter__(self) -> None:

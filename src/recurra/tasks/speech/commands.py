@@ -20,17 +20,15 @@ from recurra.tasks.shared.output import print_json, print_table, stream
 from recurra.tasks.speech.audio import MAX_SECONDS, write_sound
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.explanation import LONGEST
+from recurra.tasks.speech.hot_words import HOT_WEIGHT
 from recurra.tasks.speech.listening import Listener
 from recurra.tasks.speech.live import microphone
 from recurra.tasks.speech.prefix_search import PrefixSearch
 from recurra.tasks.speech.search import Search, chosen
 from recurra.tasks.speech.subtitles import SUBTITLES, subtitles
 from recurra.tasks.speech.transcriber import Transcriber
-from recurra.tasks.speech.transcript import Transcript
+from recurra.tasks.speech.transcript import Transcript, transcript_values
 from recurra.tasks.speech.wakeword.detection import Detection, Detector
-
-HOT_WEIGHT = 2.0
-"""Nats that a hot word brings if its line says nothing else."""
 
 DEMO_SNR, DEMO_MESSAGES = (12.0, 6.0, 0.0, -6.0), 40
 """Signal to noise of the messages of the demo, and how many there are of each."""
@@ -127,7 +125,7 @@ def transcribe(
     if out:
         write_text_atomic(out, _written(out, found))
     if json:
-        rows = [{"path": path} | _told(transcript) for path, transcript in found.items()]
+        rows = [{"path": path} | transcript_values(transcript) for path, transcript in found.items()]
         print_json({"text": rows[0]["text"], "recordings": rows, "count": len(rows)})
 
 
@@ -205,7 +203,7 @@ def detect(
                 raise
             faults.append(str(error))
             continue
-        rows += [{"path": str(path)} | _detected(detection) for detection in found]
+        rows += [{"path": str(path)} | detection.values() for detection in found]
         if not json and not out:
             for detection in found:
                 print(f"{path}\t{_row(detection)}" if len(recordings) > 1 else _row(detection))
@@ -230,23 +228,8 @@ def _listen_for(detector: Detector, rate: int) -> None:
         stream("".join(_row(detection) + "\n" for detection in detector.finish()))
 
 
-def _detected(detection: Detection) -> dict[str, Any]:
-    return detection._asdict() | {"probability": round(detection.probability, 5)}
-
-
 def _row(detection: Detection) -> str:
     return f"{detection.seconds:.2f}\t{detection.probability:.4f}\t{detection.word}"
-
-
-def _told(transcript: Transcript) -> dict[str, Any]:
-    words = [word._asdict() | {"confidence": round(word.confidence, 4)} for word in transcript.words]
-    return {
-        "text": transcript.text,
-        "seconds": transcript.seconds,
-        "log_prob": round(transcript.log_prob, 4),
-        "words": words,
-        "others": list(transcript.others),
-    }
 
 
 def _written(out: Path, found: dict[str, Transcript]) -> str:
@@ -255,7 +238,7 @@ def _written(out: Path, found: dict[str, Transcript]) -> str:
     if suffix in SUBTITLES:
         return subtitles(next(iter(found.values())), suffix)
     if suffix in (".json", ".jsonl"):
-        rows = [{"path": path} | _told(transcript) for path, transcript in found.items()]
+        rows = [{"path": path} | transcript_values(transcript) for path, transcript in found.items()]
         return (
             dump_json(rows) if suffix == ".json" else "".join(dump_json(row).replace("\n", "") + "\n" for row in rows)
         )
@@ -392,7 +375,7 @@ def explain(
     )
     if json:
         others = [each._asdict() for each in found.alternatives]
-        print_json(_told(found.transcript) | {"alternatives": others, "path": str(out)})
+        print_json(transcript_values(found.transcript) | {"alternatives": others, "path": str(out)})
         return
     print(found.transcript.text)
     print(f"\n{out}\n{out.with_suffix('.png')}")

@@ -24,7 +24,7 @@ from recurra.tasks.speech.symbols import BLANK
 from recurra.tasks.speech.transcript import Transcript
 
 if TYPE_CHECKING:
-    from recurra.tasks.speech.model import Model
+    from recurra.tasks.speech.transcriber import AnyTranscriber
 
 LONGEST = 30.0
 """Seconds that are shown at once, at most."""
@@ -89,7 +89,7 @@ def best_path(probabilities: FloatArray) -> IntArray:
     return best
 
 
-def passage(path: Path, rate: int, begin: float, seconds: float) -> FloatArray:
+def passage(source: Path | bytes, rate: int, begin: float, seconds: float) -> FloatArray:
     """A part of a recording, `(samples,)`; no more of it is in memory.
 
     Raises:
@@ -98,19 +98,20 @@ def passage(path: Path, rate: int, begin: float, seconds: float) -> FloatArray:
     """
     first, last = round(begin * rate), round((begin + seconds) * rate)
     kept, position = [], 0
-    for block in sound_blocks(path, rate):
+    for block in sound_blocks(source, rate):
         kept.append(block[max(first - position, 0) : max(last - position, 0)])
         position += len(block)
         if position >= last:
             break
     samples: FloatArray = np.concatenate([np.zeros(0, np.float32), *kept])
     if not len(samples):
-        raise OptionError(f"`start` is {begin:g}, but {path} is only {position / rate:.2f} seconds long")
+        called = "the recording" if isinstance(source, bytes) else source
+        raise OptionError(f"`start` is {begin:g}, but {called} is only {position / rate:.2f} seconds long")
     return samples
 
 
 def explain(
-    model: Model,
+    model: AnyTranscriber,
     source: str,
     samples: FloatArray,
     begin: float,
@@ -145,7 +146,7 @@ def explain(
 
 
 def explain_attention(
-    model: Model, source: str, samples: FloatArray, begin: float, search: BeamSearch | None
+    model: AnyTranscriber, source: str, samples: FloatArray, begin: float, search: BeamSearch | None
 ) -> Explanation:
     """What a model that attends hears in a passage, and where it attends while it writes each symbol.
 
@@ -169,7 +170,7 @@ def explain_attention(
 
 
 def _explanation(
-    model: Model,
+    model: AnyTranscriber,
     source: str,
     samples: FloatArray,
     begin: float,
@@ -197,7 +198,7 @@ def _explanation(
     )
 
 
-def _too_short(source: str, model: Model) -> RecurraError:
+def _too_short(source: str, model: AnyTranscriber) -> RecurraError:
     window = model.config.features.window_ms
     return RecurraError(f"{source} is too short: it does not fill a window of {window:g} ms")
 

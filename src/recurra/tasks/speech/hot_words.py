@@ -28,6 +28,9 @@ from recurra.arrays import DoubleArray, IntArray
 from recurra.errors import RecurraError
 from recurra.kernels import jit
 
+HOT_WEIGHT = 2.0
+"""Nats that a hot word brings if nothing else is said."""
+
 STATE = np.dtype(
     [
         ("credit", np.float64),

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from recurra.arrays import FloatArray
-from recurra.config import check_range
 from recurra.data.columns import Header
 from recurra.data.sources import several
 from recurra.decoding.beam_search import BeamSearch
@@ -17,10 +15,9 @@ from recurra.progress import in_groups, note
 from recurra.tasks.shared.model import SavedModel
 from recurra.tasks.speech.attending import GROUP
 from recurra.tasks.speech.attention_network import AttentionNetwork, SpeechNetwork, reader_of
-from recurra.tasks.speech.audio import MAX_SECONDS
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.evaluation import Evaluation, alarms, compare, figures
-from recurra.tasks.speech.explanation import ALTERNATIVES, LONGEST, Explanation, explain, explain_attention, passage
+from recurra.tasks.speech.explanation import LONGEST, Explanation
 from recurra.tasks.speech.networks import CtcNetwork
 from recurra.tasks.speech.page import write_page
 from recurra.tasks.speech.prefix_search import PrefixSearch
@@ -113,16 +110,10 @@ class Model(SavedModel[SpeechNetwork, Vocabulary, Config], AnyTranscriber):
         Raises:
             RecurraError: if the recording cannot be read or is too short, or the page cannot be written.
         """
-        check_range("start", start, 0.0, MAX_SECONDS)
-        check_range("seconds", seconds, 0.1, LONGEST)
         wanted = self._search(search, hot_words, language_model, options)
-        samples = passage(Path(recording), self.config.features.rate, start, seconds)
-        if isinstance(wanted, BeamSearch):
-            explanation = explain_attention(self, str(recording), samples, start, wanted)
-        else:
-            wanted = replace(wanted, n_best=min(ALTERNATIVES, wanted.beam_size), lag=None)
-            decoder = self.decoder(wanted, hot_words, language_model)
-            explanation = explain(self, str(recording), samples, start, decoder)
+        explanation = self.explanation(
+            recording, wanted, start=start, seconds=seconds, hot_words=hot_words, language_model=language_model
+        )
         if out is not None:
             write_page(Path(out), self.name, explanation)
         return explanation

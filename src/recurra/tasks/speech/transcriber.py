@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,16 +11,17 @@ import numpy as np
 
 import recurra
 from recurra.arrays import FloatArray
-from recurra.config import from_dict
+from recurra.config import check_range, from_dict
 from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.seq2seq import Reader
 from recurra.errors import OptionError, RecurraError
 from recurra.progress import note
 from recurra.runtime import stored
 from recurra.tasks.speech.attending import Attended, Reach, Speller, told, weights_of
-from recurra.tasks.speech.audio import SILENCE, sound_blocks
+from recurra.tasks.speech.audio import MAX_SECONDS, SILENCE, sound_blocks
 from recurra.tasks.speech.config import Config
 from recurra.tasks.speech.ctc import Labelling, empty_labelling, joined
+from recurra.tasks.speech.explanation import ALTERNATIVES, LONGEST, Explanation, explain, explain_attention, passage
 from recurra.tasks.speech.hot_words import compile_hot_words
 from recurra.tasks.speech.language import TextModel, text_scorer
 from recurra.tasks.speech.light import AttentionNetwork, CtcNetwork, shapes_of
@@ -308,6 +310,27 @@ class AnyTranscriber:
             case int() | float() as temperature if 0 < temperature < np.inf:
                 return float(temperature)
         raise RecurraError(f"the record of {self.name} holds no temperature; copy the model again")
+
+    def explanation(
+        self,
+        recording: str | Path | bytes,
+        search: PrefixSearch | BeamSearch,
+        *,
+        start: float = 0.0,
+        seconds: float = LONGEST,
+        hot_words: Mapping[str, float] | None = None,
+        language_model: LanguageModel = None,
+    ) -> Explanation:
+        """What `explain` shows; `recording` may be what is in a file."""
+        check_range("start", start, 0.0, MAX_SECONDS)
+        check_range("seconds", seconds, 0.1, LONGEST)
+        source = recording if isinstance(recording, bytes) else Path(recording)
+        called = "the recording" if isinstance(recording, bytes) else str(recording)
+        samples = passage(source, self.config.features.rate, start, seconds)
+        if isinstance(search, BeamSearch):
+            return explain_attention(self, called, samples, start, search)
+        search = replace(search, n_best=min(ALTERNATIVES, search.beam_size), lag=None)
+        return explain(self, called, samples, start, self.decoder(search, hot_words, language_model))
 
 
 class Transcriber(AnyTranscriber):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,6 +50,18 @@ class Transcript(NamedTuple):
     log_prob: float
     seconds: float
     others: tuple[str, ...] = ()
+
+
+def transcript_values(transcript: Transcript) -> dict[str, Any]:
+    """A transcript as JSON values."""
+    words = [word._asdict() | {"confidence": round(word.confidence, 4)} for word in transcript.words]
+    return {
+        "text": transcript.text,
+        "seconds": transcript.seconds,
+        "log_prob": round(transcript.log_prob, 4),
+        "words": words,
+        "others": list(transcript.others),
+    }
 
 
 def spoken(labelling: Labelling, symbols: Symbols, step_seconds: float, temperature: float) -> list[SpokenWord]:

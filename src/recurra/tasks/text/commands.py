@@ -129,7 +129,9 @@ def write(
             "`interactive` writes one text as you choose it; leave `json`, `prompt_file`, `stop`, `samples` and "
             "`no_repeat_ngram_size` out"
         )
-    loaded, sampling = Writer.load(model, precision), sampling.seeded()
+    total = len(prompts) * samples
+    loaded = Writer.load(model, precision, length * total + samples * sum(map(len, prompts)))
+    sampling = sampling.seeded()
     note_unknown(list(dict.fromkeys(part for each in prompts for part in loaded.unknown_in(each))))
     if stop and (never := loaded.never_written(stop)):
         note(f"no text will end at `stop`: the model has never seen {never[0]!r}, and does not write it")
@@ -148,7 +150,6 @@ def write(
         _show_candidates(loaded, prompts, show_candidates, json)
         return
     texts = []
-    total = len(prompts) * samples
     for number in range(total):
         start = prompts[number // samples]
         tokens = loaded.generate(

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from recurra.config import Range, fill_in
 from recurra.data.corpus import Documents
 from recurra.data.tokenizer import TokenKind
-from recurra.models.architecture import Architecture
+from recurra.models.architecture import NO_NGRAMS, Architecture
 from recurra.training.options import DEFAULT_MINUTES, StreamTraining, fit_streams
 
 MAX_EPOCHS = 60
@@ -32,8 +32,20 @@ _RECIPES: dict[Preset, dict[str, Any]] = {
 }
 """What is best for a megabyte of text and seconds, a minute, five minutes and half an hour on two cores."""
 
+_WITH_NGRAMS: dict[Preset, dict[str, Any]] = {
+    "tiny": dict(ngram_dropout=0.2),
+    "small": dict(hidden_size=192, batch_size=16),
+    "medium": {},
+}
+"""The presets that embed n-grams, and what is better there: they know what the larger network takes a minute to learn.
+What they bring in half an hour nobody has measured."""
+
 MANY_TOKENS = 512
 """A vocabulary beyond this (Chinese, words, subwords) gets larger embeddings, which are the output layer too."""
+
+NGRAMS = 4
+"""The longest n-grams embedded of characters and bytes of a text that is not small; longer ones cost more than they
+bring, and of larger vocabularies too many are rare."""
 
 SMALL, LARGE = 200_000, 5_000_000
 """Texts of fewer tokens than the first are learned by heart without more dropout; of more than the second, never."""
@@ -74,17 +86,20 @@ def resolve(config: Config, length: int, vocabulary_size: int) -> Config:
         vocabulary_size: distinct tokens.
     """
     preset = config.preset or _preset_for(config)
-    recipe = dict(_RECIPES[preset])
+    recipe = _RECIPES[preset] | NO_NGRAMS
+    if preset in _WITH_NGRAMS and length >= SMALL and vocabulary_size <= MANY_TOKENS and config.ngrams not in (0, 1):
+        recipe |= {"ngrams": NGRAMS} | _WITH_NGRAMS[preset]
     if vocabulary_size > MANY_TOKENS:
         recipe |= {"embedding_size": 256, "learning_rate": min(recipe["learning_rate"], 4e-3)}
     if length < SMALL:
         few = {"hidden_size": min(recipe["hidden_size"], 256), "dropout": max(recipe["dropout"], 0.4)}
         recipe |= few | {"batch_size": 8}
     elif length > LARGE:
-        recipe["dropout"] = 0.0
+        recipe |= {"dropout": 0.0, "ngram_dropout": 0.0}
     tied = vocabulary_size > MANY_TOKENS and not config.freeze_embeddings
     recipe |= dict(preset=preset, num_layers=1, forget_bias=-1.0, weight_decay=0.1, tied=tied)
     config = fill_in(config, **recipe, vocabulary_size=VOCABULARY_SIZES[config.tokens])
+    config = fill_in(config, ngram_size=config.embedding_size)
     return fit_streams(config, length, MAX_EPOCHS)
 
 

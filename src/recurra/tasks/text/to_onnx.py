@@ -38,5 +38,5 @@ def write(folder: Path, out: Path, int8: bool) -> Sequence[Path]:
     tokenizer = tokenizers.from_json(file.vocabulary, file.vocabulary_file)
     require_language_model(file, config, tokenizer.size)
     graph = Graph("step", int8)
-    add_step(graph, config.cell, file.weights, graph.input("tokens", np.int64, "batch"))
+    add_step(graph, config.cell, file.weights, graph.input("tokens", np.int64, "batch"), ngrams=config.tables())
     return write_graphs([graph], out, TASK, metadata_of(tokenizer))

@@ -19,7 +19,7 @@ from recurra.models.language_model import LanguageModel
 from recurra.models.pretrained import Pretrained
 from recurra.progress import bar
 from recurra.tasks.shared.begin import Progress
-from recurra.tasks.shared.card import network_summary
+from recurra.tasks.shared.card import collisions_record, network_summary
 from recurra.tasks.shared.pretrained import require_fresh, word_vectors
 from recurra.tasks.shared.run import train_model
 from recurra.tasks.text.config import Config, resolve
@@ -64,6 +64,8 @@ def train(
     def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, LanguageModel, Data]:
         tokenizer = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
         read = read_data(several(data), several(validation), config, folder, tokenizer)
+        if tokenizer and config.ngrams is None:  # what it goes on from was made before there were any
+            config = replace(config, ngrams=0)
         vectors = None if embeddings is None else word_vectors(embeddings, read.tokenizer)
         config = vectors.fit(config) if vectors else config
         config = resolve(replace(config, documents=read.corpus.documents), len(read.train), read.tokenizer.size)
@@ -128,5 +130,5 @@ def _scored(result: RunResult[Config, LanguageModel, Data]) -> Model:
         "nats": figure.nats,
         "bits": figure.bits,
         "unknown": data.file.unknown,
-    }
+    } | collisions_record(data.train, result.spec.config)
     return Model(result.network, data.tokenizer, result.spec.config, record)

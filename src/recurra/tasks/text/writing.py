@@ -30,14 +30,20 @@ MAX_LENGTH = 100_000_000
 """... and the most that are written in one go."""
 
 
+SHORT, FEW = 2_000_000, 1_000
+"""A text is short if its tokens times the size of the vocabulary, or times `FEW`, are not more than `SHORT`."""
+
+
 class Writing:
     """What can write: text to tokens and back, and the steps of a network.
 
     Attributes:
         vocabulary: text to tokens and back.
+        compiled: whether tokens are drawn with compiled code.
     """
 
     vocabulary: Tokenizer
+    compiled = True
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -96,7 +102,7 @@ class Writing:
         decode = tokenizers.decoder(len(start.held))
         generator = sampling.generator(number)
         for drawn in sample_tokens(
-            step, logits, state, sampling, generator, lambda _: repeats.barred(next(suppressed))
+            step, logits, state, sampling, generator, lambda _: repeats.barred(next(suppressed)), self.compiled
         ):
             repeats.add(drawn.token)
             if drawn.token == self.tokenizer.boundary:
@@ -108,15 +114,17 @@ class Writing:
         prompt: str = "",
         *,
         length: int = LENGTH,
-        stop: str | None = None,
+        stop: str | Sequence[str] | None = None,
         sampling: Sampling | None = None,
         number: int = 0,
         no_repeat_ngram_size: int = 0,
         **options: Any,
     ) -> Iterator[WrittenToken]:
-        """As `stream`, but at most `length` tokens, ending before the string `stop`."""
+        """As `stream`, but at most `length` tokens, ending before the string `stop`, or the first of several."""
         check_range("length", length, 0, MAX_LENGTH)
         check_range("no_repeat_ngram_size", no_repeat_ngram_size, 0, MAX_LENGTH)
+        stops = [stop] if isinstance(stop, str) else stop or []
+        longest = max(map(len, stops), default=0)
         held: list[WrittenToken] = []
         stream = self.stream(
             prompt, sampling=sampling, number=number, no_repeat_ngram_size=no_repeat_ngram_size, **options
@@ -124,11 +132,11 @@ class Writing:
         for token in itertools.islice(stream, length):
             held.append(token)
             text = "".join(item.text for item in held)
-            if stop and stop in text:
-                yield from _cut(held, text.index(stop))
+            if begins := [text.index(each) for each in stops if each and each in text]:
+                yield from _cut(held, min(begins))
                 return
             # What may still become the beginning of `stop` is held back.
-            while held and len(text) - len(held[0].text) >= len(stop or "") - 1:
+            while held and len(text) - len(held[0].text) >= longest - 1:
                 text = text[len(held[0].text) :]
                 yield held.pop(0)
         yield from held
@@ -206,14 +214,17 @@ class Writer(Writing):
         self.vocabulary = vocabulary
         self.network = network
         self.name = name
+        self.compiled = network.compiled
 
     @classmethod
-    def load(cls, folder: str | Path, precision: Precision = "float32") -> Self:
+    def load(cls, folder: str | Path, precision: Precision = "float32", tokens: int | None = None) -> Self:
         """Read a model folder.
 
         Args:
             folder: where.
             precision: of the weights; with int8 they are rounded, and a large network writes about three times as fast.
+            tokens: that will be read and written, about: a short text is written without compiled code, which takes
+                longer to load than such a text to write. It is the same text.
 
         Raises:
             RecurraError: if anything about the folder is not as it was saved.
@@ -222,7 +233,10 @@ class Writer(Writing):
         file = stored.load(Path(folder), TASK)
         config = from_dict(Config, file.config, file.config_file)
         vocabulary = tokenizers.from_json(file.vocabulary, file.vocabulary_file)
-        network = packed_language_model(file, config, vocabulary.size, precision=precision)
+        short = tokens is not None and tokens * max(vocabulary.size, FEW) <= SHORT
+        network = packed_language_model(
+            file, config, vocabulary.size, precision=precision, compiled=not short or precision != "float32"
+        )
         return cls(vocabulary, network, file.folder.name)
 
     def stream_step(self) -> tuple[TokenStep[Any], Any]:

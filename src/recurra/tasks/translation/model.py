@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from recurra.data.tokenizer import Tokens
 from recurra.data.vocabulary import VocabularyPair
 from recurra.decoding.beam_search import BeamSearch
 from recurra.decoding.decoder_step import TensorReader, token_encoder
-from recurra.errors import RecurraError
 from recurra.evaluation.seq2seq import TargetScore, score_each_pair
 from recurra.evaluation.text_metrics import Tokenize, by_length, length_of, measure
 from recurra.models.encoder_decoder import EncoderDecoder
@@ -22,8 +21,9 @@ from recurra.progress import bar, in_groups, note
 from recurra.tasks.shared.model import SavedModel
 from recurra.tasks.translation.config import MAX_TOKENS, Config
 from recurra.tasks.translation.data import Pairs, encode_pairs, open_pairs
+from recurra.tasks.translation.explaining import explanation_of
 from recurra.tasks.translation.glossary import Glossary
-from recurra.tasks.translation.page import MOST_LISTED, Explanation, write_translation_page
+from recurra.tasks.translation.page import write_translation_page
 from recurra.tasks.translation.pair_scores import write_pair_scores
 from recurra.tasks.translation.translator import DEFAULT_SEARCH, GROUP, TASK, Translating
 
@@ -147,27 +147,5 @@ class Model(SavedModel[EncoderDecoder, VocabularyPair, Config], Translating):
         Returns:
             The files written: the page, then the picture.
         """
-        if not sentence.strip():
-            raise RecurraError("there is no sentence to explain; give one that is not empty")
         chosen = with_options(search or DEFAULT_SEARCH, options)
-        chosen = replace(chosen, n_best=min(chosen.beam_size, MOST_LISTED))
-        source = self.source(sentence, chosen)
-        (found,) = self.search([source], chosen, trees=True)
-        read, target = self.vocabularies.source, self.vocabularies.target
-
-        def text(tokens: Iterable[int]) -> str:
-            return source.reading.restored(target.decode(tokens), self.vocabularies.placeholders)
-
-        explanation = Explanation(
-            model=self.name,
-            facts=self.facts(),
-            source=source.text,
-            source_tokens=[*self.shown(read, source, source.tokens[:-1].tolist()), ""],
-            hypotheses=found.hypotheses,
-            name=lambda token: "" if token == target.end else self.shown(target, source, [token])[0],
-            text=text,
-            normalization=chosen.normalization,
-            alpha=chosen.alpha,
-            tree=found.tree,
-        )
-        return write_translation_page(Path(out), explanation)
+        return write_translation_page(Path(out), explanation_of(self, sentence, chosen, self.facts()))

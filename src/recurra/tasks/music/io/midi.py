@@ -70,7 +70,7 @@ def read_midi_pieces(path: Path, reading: Reading = Reading(), played: bool = Fa
         raise RecurraError(f"{path} {error}; give another MIDI file") from error
 
 
-def _pieces(name: str, file: MidiFile, charset: str, played: bool) -> tuple[Piece, ...]:
+def _pieces(name: str, file: MidiFile, charset: str, played: bool = False) -> tuple[Piece, ...]:
     if file.layout < 2:
         return (replace(_piece(name, file, file.tracks, charset, played), repaired=file.faults),)
     sequences = [(f"{name} #{number}", [track]) for number, track in enumerate(file.tracks, 1) if has_notes(track)]

@@ -61,7 +61,7 @@ def engrave(piece: Piece, path: Path, key: Key | None = None) -> int:
     if suffix not in SUFFIXES:
         raise OptionError(f"{path} does not name a score; end it in {' or '.join(SUFFIXES)}")
     _require("verovio", *(["resvg_py"] if suffix == ".png" else []))
-    _check_size(piece)
+    check_size(piece)
     pages = svg_pages(musicxml(piece, key))
     for number, page in enumerate(pages, 1):
         target = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
@@ -134,7 +134,12 @@ def _require(*packages: str) -> None:
             raise RecurraError("a score needs one more package: pip install 'recurra[music]'")
 
 
-def _check_size(piece: Piece) -> None:
+def check_size(piece: Piece) -> None:
+    """Refuse a piece that is too large for pages.
+
+    Raises:
+        RecurraError: if it is.
+    """
     staves = sum(len(part.staves) for part in parts_of(piece))
     if staves > MOST_STAVES:
         raise RecurraError(

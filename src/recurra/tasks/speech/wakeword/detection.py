@@ -38,6 +38,10 @@ class Detection(NamedTuple):
     seconds: float
     probability: float
 
+    def values(self) -> dict[str, Any]:
+        """What was heard, as JSON values."""
+        return self._asdict() | {"probability": round(self.probability, 5)}
+
 
 class Spotting(NamedTuple):
     """How far a stream of probabilities has been looked through.
