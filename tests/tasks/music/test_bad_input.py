@@ -111,7 +111,7 @@ class TestMusic:
     def test_options_that_would_do_nothing(
         self, train_refused: Refused, music_folder: Path, tokens: str, option: tuple[str, ...], message: str
     ) -> None:
-        assert message in train_refused(music_folder, "--tokens", tokens, *option)
+        assert message in train_refused(music_folder, "--tokens", tokens, *option, status=2)
 
     def test_a_validation_part_that_is_missing_or_silent(
         self, train_refused: Refused, music_folder: Path, tmp_path: Path

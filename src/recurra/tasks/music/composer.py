@@ -157,7 +157,7 @@ class AnyComposer:
         """
         if self.played:
             _require_none(prime_bars=bars)
-            return one_piece(prime, self.config.frame, played=True)
+            return replace(one_piece(prime, self.config.frame, played=True), left_out={})
         begun = beginning_of(one_piece(prime, self.config.frame), bars)
         return replace(begun, left_out=dict(+encode(begun, self.notation)[1]))
 
