@@ -142,6 +142,13 @@ def test_impossible_metres_and_tempos_are_left_out(read) -> None:
     assert short.left_out == {"impossible metres": 1, "impossible tempos": 1}
 
 
+def test_drums_alone_are_no_performance(tmp_path: Path) -> None:
+    path = tmp_path / "song.mid"
+    path.write_bytes(file(track((0, on(36, channel=9)), (QUARTER, off(36, channel=9)))))
+    with pytest.raises(RecurraError, match=r"song\.mid holds only drums, which performances leave out; give another"):
+        read_midi_pieces(path, played=True)
+
+
 def test_performances_keep_to_tempos_that_can_be(tmp_path: Path) -> None:
     """A tempo of no time at all would put every note at the beginning."""
     path = tmp_path / "song.mid"

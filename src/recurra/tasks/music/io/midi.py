@@ -105,6 +105,8 @@ def _performance(
     lengths = {tick: 60 / (pace * TICKS) for tick, pace in sorted(believed, key=lambda change: change[0])}
     seconds = tempo_map(list(lengths), list(lengths.values()))
     pitched = [track for track in heard if not track.drums]
+    if not any(track.notes for track in pitched) and any(track.notes for track in heard):
+        raise ValueError("holds only drums, which performances leave out")
     left_out["drum notes"] += sum(len(track.notes) for track in heard if track.drums)
     programs = Counter(track.program for track in pitched for _ in track.notes)
     rows = [
