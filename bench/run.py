@@ -2,9 +2,9 @@
 
 Names as arguments choose among them: startup, generation, memory, training, export, large, ngrams, tang, music (two
 hours), embeddings (a quarter of an hour), hogwild, glove, vectors, ctc, morse, alexa, shapes, features, pictures (a
-quarter of an hour), spoken (hours), listening, sentiment (hours), serve, translation (its speed), multi30k
-(six hours), joined, exact. Without names: the first four (about ten minutes). One at a time: two programs that use all cores slow
-each other down many times over.
+quarter of an hour), spoken (hours), listening, sentiment (hours), serve, translation (its speed), multi30k (six
+hours), joined, exact. Without names: the first four (about ten minutes). One at a time: two programs that use all cores
+slow each other down many times over.
 """
 
 from __future__ import annotations

@@ -48,3 +48,14 @@ def test_an_environment_without_pytorch_writes_and_translates_the_same(
     done = subprocess.run(training, capture_output=True, text=True, timeout=300, env=environment)
     assert done.returncode == 1
     assert done.stderr.startswith("error: this command needs torch, which is not installed here; pip install ")
+
+
+def test_what_lies_beside_the_modules_is_installed_too() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["recurra"]
+    package = ROOT / "src" / "recurra"
+    installed = {path for pattern in patterns for path in package.glob(pattern)}
+    beside = {
+        path for path in package.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc", ".nbi", ".nbc")
+    }
+    assert beside <= installed

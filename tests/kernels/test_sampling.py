@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recurra.arrays import FloatArray
-from recurra.kernels.sampling import draw, draw_reference
+from recurra.decoding.drawing import draw_plainly
+from recurra.kernels.sampling import draw
 
 LAST_UNIFORM = math.nextafter(1.0, 0.0)
 
@@ -52,7 +53,7 @@ def test_draw_is_its_reference() -> None:
 
         # Within float32's rounding of a boundary either side of it is right.
         expected = [
-            draw_reference(logits, temperature, top_k, near_top_p, near_uniform)
+            draw_plainly(logits, temperature, top_k, near_top_p, near_uniform)
             for near_top_p in {top_p, min(top_p + 2e-6, 1.0) if top_p < 1 else 1.0, max(top_p - 2e-6, 1e-9)}
             for near_uniform in {uniform, max(uniform - 2e-6, 0.0), min(uniform + 2e-6, LAST_UNIFORM)}
         ]
@@ -179,7 +180,7 @@ def test_the_result_is_the_same_each_time() -> None:
     assert len({sample(logits, 0.8, 50, 0.9, 0.77) for _ in range(20)}) == 1
 
 
-@pytest.mark.parametrize("draw_it", [sample, draw_reference])
+@pytest.mark.parametrize("draw_it", [sample, draw_plainly])
 @pytest.mark.parametrize(
     ("logits", "temperature", "top_k", "top_p", "uniform"),
     [

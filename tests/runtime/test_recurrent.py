@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recurra.modelfile import unique_tensors
 from recurra.models.recurrent import Recurrent
-from recurra.runtime.layers import run_stream
+from recurra.runtime.compiled import run_stream
 from recurra.runtime.recurrent import advance, annotate, run_layer, stack_shapes
 
 each_cell = pytest.mark.parametrize("cell", ["lstm", "gru", "rnn", "rnn-relu"])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
 from recurra.arrays import FloatArray, IntArray
 from recurra.config import Options, Range
+from recurra.decoding.drawing import draw_plainly
 from recurra.errors import NOT_NUMBERS, OptionError, RecurraError
 
 StateT = TypeVar("StateT")
@@ -81,6 +83,7 @@ def sample_tokens(
     sampling: Sampling,
     generator: np.random.Generator,
     forbidden: Forbidden[StateT] | None = None,
+    compiled: bool = True,
 ) -> Iterator[Drawn]:
     """Draw tokens without end.
 
@@ -91,14 +94,13 @@ def sample_tokens(
         sampling: how to choose.
         generator: one number is taken from it for each token.
         forbidden: tokens that must not be drawn next; never all of them. None where all may.
+        compiled: draw with compiled code, which takes half a second to load; the tokens are the same.
 
     Raises:
         RecurraError: if the logits hold NaN or infinity.
     """
-    from recurra.kernels.sampling import draw  # Numba takes a while to load, and most that know the options do not draw
-
+    draw = _compiled_draw(len(logits)) if compiled else draw_plainly
     temperature = 0.0 if sampling.greedy else sampling.temperature
-    weights, keys = np.empty(len(logits), np.float32), np.empty(len(logits), np.int32)
     while True:
         allowed = logits
         suppressed = NONE if forbidden is None else forbidden(state)
@@ -107,13 +109,20 @@ def sample_tokens(
             allowed[suppressed] = -np.inf
         uniform = generator.random()
         try:
-            token, log_prob = draw(allowed, temperature, sampling.top_k, sampling.top_p, uniform, weights, keys)
+            token, log_prob = draw(allowed, temperature, sampling.top_k, sampling.top_p, uniform)
         except ValueError as error:
             raise RecurraError(NOT_NUMBERS) from error
         if len(suppressed):
             log_prob = _among_all(log_prob, logits[token], logits[suppressed])
         yield Drawn(int(token), float(log_prob))
         logits, state = step(int(token), state)
+
+
+def _compiled_draw(size: int) -> Callable[[FloatArray, float, int, float, float], tuple[int, float]]:
+    """`kernels.sampling.draw` with scratch space for a vocabulary."""
+    from recurra.kernels.sampling import draw  # Numba takes a while to load, and most that know the options do not draw
+
+    return partial(draw, weights=np.empty(size, np.float32), keys=np.empty(size, np.int32))
 
 
 def _among_all(log_prob: float, logit: float, suppressed: FloatArray) -> float:

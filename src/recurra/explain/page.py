@@ -17,8 +17,8 @@ from recurra.explain.pictures import LINE_COLOURS, surprisal_scale
 from recurra.explain.units import MARGIN
 from recurra.files import write_text_atomic
 
-DATA, SCRIPT = "{{data}}", "{{script}}"
-"""Where the template wants the figures, and the script of a view."""
+DATA, SCRIPT, STYLE = "{{data}}", "{{script}}", "{{style}}"
+"""Where the template wants the figures, and the script and the style of a view."""
 
 
 def write_page(path: Path, measured: Measured) -> None:
@@ -29,7 +29,9 @@ def write_page(path: Path, measured: Measured) -> None:
     """
     template = resources.files("recurra.explain").joinpath("page.html").read_text(encoding="utf-8")
     view = measured.passage.view
-    template = template.replace(SCRIPT, view.script() if view else "", 1)
+    template = template.replace(SCRIPT, view.script() if view else "", 1).replace(
+        STYLE, view.style() if view else "", 1
+    )
     write_text_atomic(path, template.replace(DATA, embed(page_data(measured)), 1))
 
 

@@ -65,6 +65,9 @@ class View(Drawing, Protocol):
     def script(self) -> str:
         """JavaScript that sets the page's `view`; see `page.html`."""
 
+    def style(self) -> str:
+        """What it looks like there, CSS."""
+
 
 @dataclass(frozen=True)
 class Passage:

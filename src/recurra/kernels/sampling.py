@@ -1,8 +1,9 @@
 """Drawing the next token from a model's logits, for a single stream: temperature, top-k, top-p, and the draw itself.
 
-`draw` is compiled; `draw_reference` beside it states the same rules in NumPy with a full sort. `draw` never sorts. What
-top-k and top-p keep is "everything above a threshold, and the first few at it", and the threshold is found by bisection
-over the 2^32 float32 numbers, which are ordered like integers: at most 32 vectorised passes over the vocabulary.
+`draw` is compiled; `decoding.drawing.draw_plainly` states the same rules in NumPy with a full sort. `draw` never sorts.
+What top-k and top-p keep is "everything above a threshold, and the first few at it", and the threshold is found by
+bisection over the 2^32 float32 numbers, which are ordered like integers: at most 32 vectorised passes over the
+vocabulary.
 
 The rules both follow:
 
@@ -190,36 +191,3 @@ def _invert(weights: FloatArray, uniform: float) -> int:
     while not weights[last] > 0:
         last -= 1
     return last
-
-
-def draw_reference(
-    logits: FloatArray, temperature: float, top_k: int, top_p: float, uniform: float
-) -> tuple[int, float]:
-    """The twin of `draw`, in float64: the same arguments but for the scratch space, the same rules, errors and result.
-
-    Where ``uniform`` or ``top_p`` is within float32's rounding of a boundary, the two may take different sides of it.
-    """
-    if not (temperature >= 0 and top_k >= 0 and 0 < top_p <= 1 and 0 <= uniform < 1):
-        raise ValueError("draw: needs temperature >= 0, top_k >= 0, 0 < top_p <= 1 and 0 <= uniform < 1")
-    if not np.all(logits < np.inf):
-        raise ValueError("draw: the logits hold NaN or +inf")
-    if not np.any(logits > -np.inf):
-        raise ValueError("draw: no token is allowed, all the logits are -inf")
-
-    below_top = logits.astype(np.float64) - logits.max()
-    log_probs = below_top - np.log(np.exp(below_top).sum())
-    token = int(np.argmax(logits))
-    if temperature > 0:
-        with np.errstate(over="ignore"):
-            exponents = below_top / temperature
-        weights = np.where(exponents < EXPONENT_MIN, 0.0, np.exp(exponents))
-        most_probable_first = np.argsort(-logits, kind="stable")
-        if top_k > 0:
-            weights[most_probable_first[top_k:]] = 0.0
-        if top_p < 1:
-            mass = np.cumsum(weights[most_probable_first])
-            kept = int(np.searchsorted(mass, top_p * mass[-1])) + 1
-            weights[most_probable_first[kept:]] = 0.0
-        cumulative = np.cumsum(weights)
-        token = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
-    return token, float(log_probs[token])

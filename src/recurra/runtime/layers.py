@@ -1,16 +1,16 @@
-"""Recurrent layers and output layers for one stream, with weights of 32 bits or of 8."""
+"""Recurrent layers and output layers for one stream: what they do, and how it is done without compiled code."""
 
 from __future__ import annotations
 
-from typing import Literal, Protocol, get_args
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 
 from recurra.arrays import FloatArray
 from recurra.errors import OptionError
-from recurra.kernels.int8 import Int8Matrix, add_scaled_product
-from recurra.kernels.recurrence import affine, gru_gates, gru_step, lstm_gates, lstm_step, rnn_gates, rnn_step
-from recurra.runtime.cells import CellName, LayerState, LayerWeights, state_parts
+from recurra.runtime.cells import CellName, LayerState, LayerWeights
+from recurra.runtime.recurrent import new_state
 
 Precision = Literal["float32", "int8"]
 """How many bits the weights have that are multiplied."""
@@ -42,131 +42,70 @@ class Output(Protocol):
         """Logits `(vocabulary_size,)` of a state `(hidden_size,)`."""
 
 
-class Float32Layer:
-    """A layer whose weights are as they were trained.
+class PlainLayer:
+    """A layer in NumPy, which takes no time to start: the twin of `compiled.Float32Layer`.
 
     Args:
         cell: its cell.
-        weights: of it; copied.
+        weights: of it.
     """
 
     def __init__(self, cell: CellName, weights: LayerWeights) -> None:
         self.cell: CellName = cell
-        # Inputs over hidden, `(input_size + hidden_size, gates)`: see `kernels.recurrence`.
-        self._weight = np.concatenate([weights.weight_ih, weights.weight_hh], axis=1).T.copy()
+        self._weights = weights
         self.bias = weights.bias(cell)
-        self._bias_hh = weights.bias_hh.copy()
 
     def step(self, inputs: FloatArray, bias: FloatArray, state: LayerState) -> LayerState:
         """See `Layer`."""
-        h = state[0]
-        h_out = np.empty_like(h)
-        if self.cell == "lstm":
-            gates, c_out = np.empty_like(bias), np.empty_like(h)
-            lstm_step(inputs, h, state[1], self._weight, bias, gates, h_out, c_out)
-            return h_out, c_out
-        if self.cell == "gru":
-            gru_step(inputs, h, self._weight, bias, self._bias_hh, np.empty((2, len(bias)), np.float32), h_out)
-            return (h_out,)
-        rnn_step(inputs, h, self._weight, bias, np.empty_like(bias), h_out, self.cell == "rnn-relu")
-        return (h_out,)
+        with np.errstate(over="ignore", invalid="ignore"):  # huge weights are for who reads the logits to refuse
+            from_hidden = self._weights.weight_hh @ state[0]
+            if self.cell == "gru":
+                from_hidden += self._weights.bias_hh
+            from_inputs = bias + self._weights.weight_ih @ inputs if len(inputs) else bias
+            return new_state(self.cell, from_inputs, from_hidden, state)
 
 
-def run_stream(
-    cell: CellName, weights: LayerWeights, inputs: FloatArray, state: LayerState | None
-) -> tuple[FloatArray, LayerState]:
-    """See `recurrent.Run`; of one sequence, `(1, T, I)`, in compiled steps."""
-    layer, hidden_size = Float32Layer(cell, weights.without_inputs()), weights.weight_hh.shape[1]
-    now = tuple(part[0] for part in state) if state else (np.zeros(hidden_size, np.float32),) * state_parts(cell)
-    outputs = np.empty((1, inputs.shape[1], hidden_size), np.float32)
-    nothing: FloatArray = np.empty(0, np.float32)
-    for time, gates in enumerate(inputs[0] @ weights.weight_ih.T + layer.bias):
-        now = layer.step(nothing, gates, now)
-        outputs[0, time] = now[0]
-    return outputs, tuple(part[None] for part in now)
-
-
-class Int8Layer:
-    """A layer whose weights are rounded to eight bits; states and sums are float32.
-
-    Args:
-        cell: its cell.
-        weights: of it; copied.
-    """
-
-    def __init__(self, cell: CellName, weights: LayerWeights) -> None:
-        self.cell: CellName = cell
-        self._inputs, self._hidden = Int8Matrix.of(weights.weight_ih), Int8Matrix.of(weights.weight_hh)
-        self.bias = weights.bias(cell)
-        self._bias_hh = weights.bias_hh.copy()
-
-    def step(self, inputs: FloatArray, bias: FloatArray, state: LayerState) -> LayerState:
-        """See `Layer`."""
-        h = state[0]
-        h_out = np.empty_like(h)
-        if self.cell == "gru":
-            both = np.stack([bias, self._bias_hh])
-            self._add_inputs(inputs, both[0])
-            add_scaled_product(h, *self._hidden, both[1])
-            gru_gates(both, h, h_out)
-            return (h_out,)
-        gates = bias.copy()
-        self._add_inputs(inputs, gates)
-        add_scaled_product(h, *self._hidden, gates)
-        if self.cell == "lstm":
-            c_out = np.empty_like(h)
-            lstm_gates(gates, state[1], h_out, c_out)
-            return h_out, c_out
-        rnn_gates(gates, h_out, self.cell == "rnn-relu")
-        return (h_out,)
-
-    def _add_inputs(self, inputs: FloatArray, gates: FloatArray) -> None:
-        if len(inputs):
-            add_scaled_product(inputs, *self._inputs, gates)
-
-
-class Float32Output:
-    """An output layer whose weights are as they were trained.
-
-    Args:
-        weight: `(vocabulary_size, hidden_size)`; copied.
-        bias: `(vocabulary_size,)`; copied.
-    """
-
-    def __init__(self, weight: FloatArray, bias: FloatArray) -> None:
-        self._weight, self._bias = weight.T.copy(), bias.copy()
-
-    def __call__(self, inputs: FloatArray) -> FloatArray:
-        """See `Output`."""
-        logits = np.empty_like(self._bias)
-        affine(inputs, self._weight, self._bias, logits)
-        return logits
-
-
-class Int8Output:
-    """An output layer whose weights are rounded to eight bits.
+class PlainOutput:
+    """An output layer in NumPy: the twin of `compiled.Float32Output`.
 
     Args:
         weight: `(vocabulary_size, hidden_size)`.
-        bias: `(vocabulary_size,)`; copied.
+        bias: `(vocabulary_size,)`.
     """
 
     def __init__(self, weight: FloatArray, bias: FloatArray) -> None:
-        self._weight, self._bias = Int8Matrix.of(weight), bias.copy()
+        self._weight, self._bias = weight, bias
 
     def __call__(self, inputs: FloatArray) -> FloatArray:
         """See `Output`."""
-        logits = self._bias.copy()
-        add_scaled_product(inputs, *self._weight, logits)
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits: FloatArray = self._weight @ inputs + self._bias
         return logits
 
 
-def kinds_of(precision: Precision) -> tuple[type[Float32Layer | Int8Layer], type[Float32Output | Int8Output]]:
+class Kinds(NamedTuple):
+    """What makes the layers of a network, and its output layer."""
+
+    layer: Callable[[CellName, LayerWeights], Layer]
+    output: Callable[[FloatArray, FloatArray], Output]
+
+
+def kinds_of(precision: Precision, compiled: bool = True) -> Kinds:
     """The layers of a precision.
+
+    Args:
+        precision: of their weights.
+        compiled: whether float32 layers are compiled ones: faster at each step, but half a second to start.
 
     Raises:
         OptionError: if there is no such precision.
     """
     if precision not in get_args(Precision):
         raise OptionError(f"`precision` is {precision!r}, but must be one of {', '.join(get_args(Precision))}")
-    return (Int8Layer, Int8Output) if precision == "int8" else (Float32Layer, Float32Output)
+    if precision == "float32" and not compiled:
+        return Kinds(PlainLayer, PlainOutput)
+    from recurra.runtime import compiled as kinds
+
+    if precision == "int8":
+        return Kinds(kinds.Int8Layer, kinds.Int8Output)
+    return Kinds(kinds.Float32Layer, kinds.Float32Output)

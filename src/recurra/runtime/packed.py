@@ -81,6 +81,7 @@ class PackedLanguageModel:
         rules: those that it was trained with.
         precision: of the weights of the layers; with int8 they are rounded.
         ngrams: its tables of n-grams, if it has any.
+        compiled: see `kinds_of`.
     """
 
     def __init__(
@@ -90,8 +91,10 @@ class PackedLanguageModel:
         rules: RuleFeatures | None = None,
         precision: Precision = "float32",
         ngrams: Ngrams | None = None,
+        compiled: bool = True,
     ) -> None:
-        make_layer, make_output = kinds_of(precision)
+        make_layer, make_output = kinds_of(precision, compiled)
+        self.compiled = compiled
         weights = {name: np.asarray(array, np.float32) for name, array in weights.items()}
         embedding = weights["embedding.weight"]
         tied = "output.weight" not in weights

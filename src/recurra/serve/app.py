@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from recurra.errors import RecurraError
 from recurra.serve.bodies import JSON_TYPE, Body, body_of
-from recurra.serve.contract import Endpoint, Json, Listing, Text
+from recurra.serve.contract import Endpoint, Json, Listing, Part, Text
 from recurra.serve.documentation import documentation
 from recurra.serve.errors import FieldError, RequestError, as_request_error, error_values
 from recurra.serve.fields import Request, read_fields, require_length
@@ -169,13 +170,16 @@ class File:
         await respond(send, 200, self.content, self.kind)
 
 
-def assets() -> dict[str, File]:
-    """What the page is made of, by name."""
-    folder = resources.files("recurra.serve") / "assets"
+def assets(parts: Mapping[str, Part]) -> dict[str, File]:
+    """What the page is made of, by name: its own files, and in a folder for each task those of its panel."""
+    found = {entry.name: entry for entry in (resources.files("recurra.serve") / "assets").iterdir()}
+    found["base.css"] = resources.files("recurra.explain") / "base.css"
+    for task, part in parts.items():
+        found |= {f"{task}/{name}": resources.files(package) / name for package, name in part.page}
     return {
-        entry.name: File(entry.read_bytes(), TYPES[ending])
-        for entry in folder.iterdir()
-        if (ending := entry.name.rpartition(".")[2]) in TYPES
+        name: File(entry.read_bytes(), TYPES[ending])
+        for name, entry in found.items()
+        if (ending := name.rpartition(".")[2]) in TYPES
     }
 
 
@@ -204,7 +208,7 @@ def make_app(service: Service, address: Address, base: str = "http://127.0.0.1:8
         address: where it listens, and under which names.
         base: the beginning of its addresses, for /docs.
     """
-    files = assets()
+    files = assets(service.parts)
     help_page = documentation(service.models.values(), service.parts, base).encode(errors="replace")
     routes = [
         Route("/", files[PAGE], methods=["GET"]),

@@ -95,9 +95,11 @@ class Part:
         endpoints: what can be asked of a model.
         listings: what can be read of all.
         about: what /v1/models says of a model besides what it says of every model.
+        page: the files of its panel of the page, each with the package it lies in: `panel.js`, and what that asks for.
     """
 
     load: Callable[[Path, DeviceName], Any]
     endpoints: Sequence[Endpoint]
     listings: Sequence[Listing] = ()
     about: Callable[[Any], dict[str, Json]] = lambda model: {}
+    page: Sequence[tuple[str, str]] = ()

@@ -51,7 +51,8 @@ def documentation(models: Collection[Served], parts: Mapping[str, Part], base: s
     listed = f"<h2>Models</h2>{_pre(f'curl {base}/v1/models')}"
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Recurra: how to ask this server</title>'
-        '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/assets/docs.css">'
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="/assets/icon.svg">'
+        '<link rel="stylesheet" href="/assets/docs.css">'
         f"<main><h1>How to ask this server</h1>{INTRODUCTION}{listed}{body}</main></html>"
     )
 

@@ -288,7 +288,7 @@ class TestPage:
         assert "{{" not in text
         assert "default-src 'none'" in text
         assert not re.search(r"""(src|href)=["'](?!data:)|url\((?!data:)""", text)
-        assert "//" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).replace("</", "")
+        assert not re.search("//[a-z]", re.sub(r"base64,[A-Za-z0-9+/=]+", "", text))
         page = read(text)
         words = [word for each in found.explanations for word in each.words]
         assert len(page.named("button", "word")) == len(page.named("span", "thumb")) == len(words)

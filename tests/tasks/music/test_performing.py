@@ -16,10 +16,12 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from recitals import recital
+from serving import error_of, running
 
 from recurra import music
 from recurra.decoding.sampling import Sampling
 from recurra.errors import OptionError
+from recurra.serve.limits import Limits
 from recurra.tasks.music.composer import Composer
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.constraints import Controls
@@ -42,6 +44,7 @@ from recurra.tasks.music.performance import (
 )
 from recurra.tasks.music.performing import PerformanceOrder, PlayedDraft, compose_performance, seconds_of
 from recurra.tasks.music.pieces import Piece
+from recurra.tasks.shared.serving import open_service
 
 NOTATION = PerformanceNotation(lowest=58, highest=62, longest=150)
 
@@ -325,3 +328,19 @@ def test_copies_are_learned_in_other_keys_and_speeds(recitals: list[Piece]) -> N
     assert lengths[6:18:6] == [pytest.approx(recitals[0].length * share, abs=1) for share in (0.95, 0.975)]
     assert len(batches(transpose=3, stretch=0.0).begins) == 6
     assert isinstance(notation_for(recitals, Config(tokens="performance")), PerformanceNotation)
+
+
+def test_it_is_served_with_a_panel_of_seconds(pianist: Path, visit: Callable[..., Any]) -> None:
+    with running(open_service([pianist], "cpu", Limits())) as server:
+        refused = server.client.post("/v1/music/compose", json={"seconds": 2, "score": True})
+        assert "performances, which have no bars" in error_of(refused, 400, "invalid_value")
+        page = visit(server.url)
+        page.get_by_label("Seconds", exact=True).fill("3")
+        page.get_by_label("Seed").fill("4")
+        assert not page.get_by_label("Bars").is_visible()
+        page.keyboard.press("Enter")
+        page.locator("#host > #status", has_text="Composed").wait_for()
+        piece = Composer.load(pianist).compose(seconds=3, seed=4)
+        assert f"{len(piece.notes)} notes in 3 seconds, seed 4" in page.locator("#host > #status").text_content()
+        drawn = page.locator("#roll .note").evaluate_all("notes => new Set(notes.map(note => note.dataset.note)).size")
+        assert drawn == len(piece.notes) > 0

@@ -105,7 +105,7 @@ def test_the_page_holds_all_it_needs(model: Model, tmp_path: Path, explanation: 
     text = (tmp_path / "page.html").read_text()
     assert "{{" not in text
     assert not re.search(r"""(src|href)=["'](?!data:)""", text)
-    assert "//" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text).replace("</", "")
+    assert not re.search("//[a-z]", re.sub(r"base64,[A-Za-z0-9+/=]+", "", text))
     sound = re.search(r'<audio controls src="data:audio/wav;base64,([^"]+)"', text)
     assert sound
     samples, rate = soundfile.read(io.BytesIO(base64.b64decode(sound[1])))
@@ -131,7 +131,7 @@ def test_what_was_read_never_becomes_markup(explanation: Explanation) -> None:
     from recurra.explain.html import fill
 
     parts = page_parts(NASTY, replace(explanation, source=NASTY, names=("", *(NASTY for _ in explanation.names[1:]))))
-    template = "<p>{{model}} {{source}} {{words}}</p>{{figure}}<table>{{texts}}</table><script>{{data}}</script>"
+    template = "<p>{{model}} {{source}} {{words}}</p>{{figure}}<table>{{texts}}</table>"
     page = fill(template, parts)
 
     class Reader(HTMLParser):
@@ -143,7 +143,7 @@ def test_what_was_read_never_becomes_markup(explanation: Explanation) -> None:
     reader = Reader()
     reader.feed(page)
     assert "img" not in reader.tags
-    assert reader.tags.count("script") == 1
+    assert "script" not in reader.tags
 
 
 class TestCommand:

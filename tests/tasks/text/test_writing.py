@@ -47,6 +47,13 @@ def test_the_same_tokens_and_probabilities(tmp_path: Path, cell: str, tokens: st
     light = list(writer.generate("The cat ", length=60, seed=3))
     assert [token[:2] for token in light] == [token[:2] for token in heavy]
     assert [token.log_prob for token in light] == pytest.approx([token.log_prob for token in heavy], abs=1e-5)
+    short = Writer.load(tmp_path / "m", tokens=80)
+    assert not short.compiled
+    plain = list(short.generate("The cat ", length=60, seed=3))
+    assert [token[:2] for token in plain] == [token[:2] for token in light]
+    assert [token.log_prob for token in plain] == pytest.approx([token.log_prob for token in light], abs=3e-5)
+    assert [Writer.load(tmp_path / "m", tokens=count).compiled for count in (2000, 2001)] == [False, True]
+    assert Writer.load(tmp_path / "m", "int8", tokens=9).compiled
 
 
 @pytest.mark.parametrize(
@@ -65,6 +72,8 @@ def test_every_option_of_sampling(folder: Path, options: dict[str, Any]) -> None
     model, writer = both(folder)
     prompts = ["", "Dogs", "naïve 春 "]
     assert writer.write(prompts, length=50, seed=5, **options) == model.write(prompts, length=50, seed=5, **options)
+    short = Writer.load(folder, tokens=9)
+    assert short.write(prompts, length=50, seed=5, **options) == model.write(prompts, length=50, seed=5, **options)
     assert writer.unknown_in(prompts[2]) == model.unknown_in(prompts[2])
 
 
@@ -72,7 +81,7 @@ def test_the_command_writes_what_the_model_writes_and_imports_no_torch(folder: P
     code = f"""
 from recurra.cli import main
 status = main(["text", "write", {str(folder)!r}, "--prompt", "The ", "--length", "30", "--seed", "4", "--json"])
-print(status, [name for name in ("torch", "accelerate", "matplotlib", "tokenizers") if sys.modules.get(name)])
+print(status, [name for name in ("torch", "accelerate", "matplotlib", "tokenizers", "numba") if sys.modules.get(name)])
 """
     done = without_torch(code)
     answer, rest = done.stdout.splitlines()

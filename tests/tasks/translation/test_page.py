@@ -185,8 +185,8 @@ def test_the_page_shows_them_without_its_script(page: Path) -> None:
 
 def rules() -> dict[str, str]:
     """The ranking rules of the page's script; what they are written in means the same in Python."""
-    template = Path(translation_page.__file__).with_name("page.html").read_text(encoding="utf-8")
-    return dict(re.findall(r"^ +(\w+): \(total, length, alpha\) => (.*),$", template, flags=re.MULTILINE))
+    script = Path(translation_page.__file__).with_name("page.js").read_text(encoding="utf-8")
+    return dict(re.findall(r"^ +(\w+): \(total, length, alpha\) => (.*),$", script, flags=re.MULTILINE))
 
 
 @pytest.mark.parametrize("kind", ["power", "gnmt"])

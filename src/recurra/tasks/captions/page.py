@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib import resources
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recurra.arrays import FloatArray
-from recurra.explain.html import fill
+from recurra.explain.html import page
 from recurra.files import require_writable_parent, write_text_atomic
 from recurra.tasks.captions.explanation import Checked, Explained, Explanation, Word
 from recurra.tasks.captions.figure import (
@@ -71,8 +70,8 @@ def write_page(path: Path, name: str, config: Config, explained: Explained) -> t
         RecurraError: if they cannot be written.
     """
     require_writable_parent(path)
-    template = resources.files("recurra.tasks.captions").joinpath("page.html").read_text(encoding="utf-8")
-    write_text_atomic(path, fill(template, page_parts(name, config, explained)))
+    parts = page_parts(name, config, explained)
+    write_text_atomic(path, page("recurra.tasks.captions", "page", f"{name}: where it looked", parts, None))
     picture = path.with_name(f"{path.stem}.png")
     draw(explained.explanations, picture)
     return path, picture

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from recurra.explain.html import body
 from recurra.serve.contract import Endpoint, Json, Part
 from recurra.tasks.captions.collections import Captioned
 from recurra.tasks.captions.explanation import explain, told
 from recurra.tasks.captions.model import Model
+from recurra.tasks.captions.page import page_parts
 from recurra.tasks.captions.pictures import open_picture
 from recurra.tasks.shared.searched import Searched
 
@@ -22,14 +24,18 @@ class Description(Searched):
 
     image: bytes
     """JPEG, PNG, WebP, GIF, BMP, AVIF or TIFF."""
+    html: bool = False
+    """Tell it as markup too, as the page of this server shows it."""
 
 
 def describe(model: Model, request: Description) -> Json:
     """The best captions of a picture; of the words of the best where the model looked, pixels of the picture."""
     picture = Captioned(CALLED, (), None, partial(open_picture, request.image, CALLED))
-    (explanation,) = explain(model, [picture], request.search()).explanations
-    values = told(explanation)
+    found = explain(model, [picture], request.search())
+    values = told(found.explanations[0])
     del values["path"]
+    if request.html:
+        values["html"] = body("recurra.tasks.captions", "page", page_parts(model.name, model.config, found))
     return values
 
 
@@ -45,5 +51,10 @@ PART = Part(
             upload="image",
             upload_example="picture.jpg",
         ),
+    ),
+    page=(
+        ("recurra.tasks.captions", "panel.js"),
+        ("recurra.tasks.captions", "page.js"),
+        ("recurra.tasks.captions", "page.css"),
     ),
 )

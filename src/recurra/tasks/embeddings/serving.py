@@ -217,4 +217,11 @@ PART = Part(
         ),
     ),
     about=lambda model: {"words": len(model.vectors.words), "size": model.vectors.size},
+    page=(
+        ("recurra.tasks.embeddings", "panel.js"),
+        ("recurra.tasks.embeddings", "panel.css"),
+        ("recurra.tasks.embeddings.maps", "map.js"),
+        ("recurra.tasks.embeddings.maps", "map.css"),
+        ("recurra.tasks.embeddings.maps", "map.html"),
+    ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,6 +158,19 @@ class Roll:
     def lanes_in(self, row: Row) -> tuple[int, int]:
         """The lowest and the highest lane to show in a row."""
         return self.lanes_of([self.notes[index] for index in self.inside(row)])
+
+    def drawn(self) -> dict[str, Any]:
+        """Lanes, rows and notes as roll.js draws them, JSON values."""
+        rows = self.rows()
+        shown = [dict(zip(("lowest", "highest"), self.lanes_in(row), strict=True)) for row in rows]
+        return {
+            "groups": [note._asdict() for note in self.notes],
+            "lanes": [lane._asdict() for lane in self.lanes],
+            "rows": [
+                {"begin": row.begin, "end": row.end, **lanes, "bars": [bar._asdict() for bar in row.bars]}
+                for row, lanes in zip(rows, shown, strict=True)
+            ],
+        }
 
     def own(self, values: NDArray[np.floating]) -> DoubleArray:
         """The sum over each note's own tokens of values of all tokens, `(time,)` to `(notes,)`."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from recurra.arrays import BoolArray, DoubleArray, FloatArray
 from recurra.explain import pictures
+from recurra.explain.html import part
 from recurra.explain.lettering import printable
 from recurra.explain.measurements import Measured
 from recurra.explain.page import short, shorts
@@ -94,24 +94,20 @@ class RollView(Roll):
         cost = roll.own(bits)
         return {
             "unit": "note",
-            "groups": [note._asdict() for note in roll.notes],
             "bits": shorts(cost),
             "mean": short(cost.mean(), 4) if len(cost) else None,
             "scale": surprisal_scale(cost if len(cost) else bits),
-            "lanes": [{"label": lane.label, "shaded": lane.shaded} for lane in roll.lanes],
-            "rows": [_row(roll, row) for row in roll.rows()],
+            **roll.drawn(),
             "spans": [[round(float(begin), 2), round(float(end), 2)] for begin, end in roll.spans],
         }
 
     def script(self) -> str:
         """What draws the roll on the page."""
-        return resources.files("recurra.tasks.music").joinpath("roll.js").read_text(encoding="utf-8")
+        return "".join(part("recurra.tasks.music", name) for name in ("roll.js", "roll_view.js"))
 
-
-def _row(roll: Roll, row: Row) -> dict[str, Any]:
-    lowest, highest = roll.lanes_in(row)
-    bars = [bar._asdict() for bar in row.bars]
-    return {"begin": row.begin, "end": row.end, "lowest": lowest, "highest": highest, "bars": bars}
+    def style(self) -> str:
+        """What the roll looks like there."""
+        return part("recurra.tasks.music", "roll.css")
 
 
 def telling_row(roll: Roll, rows: Sequence[Row], holds: BoolArray) -> Row:

@@ -119,4 +119,11 @@ PART = Part(
         ),
     ),
     about=about,
+    page=(
+        ("recurra.tasks.music", "panel.js"),
+        ("recurra.tasks.music", "panel.css"),
+        ("recurra.tasks.music", "player.js"),
+        ("recurra.tasks.music", "roll.js"),
+        ("recurra.tasks.music", "roll.css"),
+    ),
 )

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recurra.explain.html import embed, fill
+from recurra.explain.html import page
 from recurra.explain.page import short, shorts
 from recurra.files import require_writable_parent, write_text_atomic
 from recurra.tasks.sentiment.explanation import Explanation
@@ -46,20 +45,24 @@ def write_page(
         RecurraError: if they cannot be written.
     """
     require_writable_parent(path)
-    template = resources.files("recurra.tasks.sentiment").joinpath("page.html").read_text(encoding="utf-8")
-    parts = {
+    parts = page_parts(name, facts, explanations)
+    data = [page_data(each) for each in explanations]
+    write_text_atomic(path, page("recurra.tasks.sentiment", "page", f"{name}: why this label", parts, data))
+    picture = path.with_name(f"{path.stem}.png")
+    draw(explanations[:MOST_PICTURED], picture)
+    return path, picture
+
+
+def page_parts(name: str, facts: Mapping[str, str], explanations: Sequence[Explanation]) -> dict[str, str]:
+    """What goes into the places of the page, markup."""
+    return {
         "model": escape(name),
         "facts": "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items()),
         "about": _about(explanations[0]),
         "for": escape(explanations[0].target) if _one_direction(explanations) else "the answer",
         "against": escape(explanations[0].opposite),
         "texts": "".join(_section(each, number) for number, each in enumerate(explanations)),
-        "data": embed([page_data(each) for each in explanations]),
     }
-    write_text_atomic(path, fill(template, parts))
-    picture = path.with_name(f"{path.stem}.png")
-    draw(explanations[:MOST_PICTURED], picture)
-    return path, picture
 
 
 def _one_direction(explanations: Sequence[Explanation]) -> bool:

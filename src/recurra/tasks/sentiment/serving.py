@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from recurra.devices import DeviceName
 from recurra.errors import pytorch_needed
-from recurra.serve.contract import Endpoint, Part, Pieces
+from recurra.explain.html import body
+from recurra.serve.contract import Endpoint, Json, Part, Pieces
 from recurra.serve.errors import FieldError
 from recurra.serve.fields import Request
 from recurra.tasks.sentiment.classifier import Classifier
 
 if TYPE_CHECKING:
+    from recurra.tasks.sentiment.explanation import Explanation
     from recurra.tasks.sentiment.model import Model
 
 GROUP = 64
@@ -57,6 +59,8 @@ class Classification(Request):
     """The text, or a list of texts."""
     explain: bool = False
     """Tell what each word did, the pairs of words that belong together, and the mood after each word."""
+    html: bool = False
+    """With `explain`, tell it as markup too, as the page of this server shows it."""
 
 
 def classify(reader: Reader, request: Classification) -> Pieces:
@@ -77,12 +81,23 @@ def classify(reader: Reader, request: Classification) -> Pieces:
         from recurra.tasks.sentiment.telling import explained_figures
 
         for values in told:
-            values["explanation"] = explained_figures(reader.model.explain(values["text"]))["texts"][0]
+            found = reader.model.explain(values["text"])
+            values["explanation"] = explained_figures(found)["texts"][0]
+            if request.html:
+                values |= _as_markup(reader.model, found.explanations[0])
             yield None
     return {name: told[0][name] for name in ("label", "probability", "probabilities")} | {
         "texts": told,
         "count": len(told),
     }
+
+
+def _as_markup(model: Model, explanation: Explanation) -> dict[str, Json]:
+    """The body of the page of `explain`, and what its script needs."""
+    from recurra.tasks.sentiment.page import page_data, page_parts
+
+    parts = page_parts(model.name, {}, [explanation])
+    return {"html": body("recurra.tasks.sentiment", "page", parts), "page": page_data(explanation)}
 
 
 PART = Part(
@@ -97,4 +112,9 @@ PART = Part(
         ),
     ),
     about=lambda reader: {"labels": reader.classifier.labels},
+    page=(
+        ("recurra.tasks.sentiment", "panel.js"),
+        ("recurra.tasks.sentiment", "page.js"),
+        ("recurra.tasks.sentiment", "page.css"),
+    ),
 )

@@ -16,6 +16,7 @@ def packed_language_model(
     vocabulary_size: int,
     rules: RuleFeatures | None = None,
     precision: Precision = "float32",
+    compiled: bool = True,
 ) -> PackedLanguageModel:
     """The language model of a model folder.
 
@@ -25,12 +26,13 @@ def packed_language_model(
         vocabulary_size: number of tokens.
         rules: those that it was trained with.
         precision: of the weights of its layers.
+        compiled: see `layers.kinds_of`.
 
     Raises:
         RecurraError: if the weights are not those of this network.
     """
     require_language_model(file, architecture, vocabulary_size, rules)
-    return PackedLanguageModel(architecture.cell, file.weights, rules, precision, architecture.tables())
+    return PackedLanguageModel(architecture.cell, file.weights, rules, precision, architecture.tables(), compiled)
 
 
 def require_language_model(

@@ -13,9 +13,9 @@ from recurra.arrays import FloatArray
 from recurra.config import required
 from recurra.decoding.array_step import ArrayReader, log_softmax
 from recurra.runtime.cells import LayerState
+from recurra.runtime.compiled import run_stream
 from recurra.runtime.decoder import Decoder, DecoderSizes, Encoded, decoder_shapes
 from recurra.runtime.encoder_decoder import summary_of
-from recurra.runtime.layers import run_stream
 from recurra.runtime.recurrent import advance, annotate, stack_shapes
 from recurra.runtime.stored import Shapes, Weights, within
 from recurra.tasks.shared.sizes import decoder_sizes

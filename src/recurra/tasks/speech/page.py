@@ -9,14 +9,13 @@ import base64
 import io
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recurra.arrays import FloatArray
-from recurra.explain.html import embed, fill
+from recurra.explain.html import page
 from recurra.explain.page import short
 from recurra.files import require_writable_parent, write_text_atomic
 from recurra.tasks.speech.explanation import Explanation, best_path
@@ -59,8 +58,8 @@ def write_page(path: Path, name: str, explanation: Explanation) -> None:
         RecurraError: if they cannot be written.
     """
     require_writable_parent(path)
-    template = resources.files("recurra.tasks.speech").joinpath("page.html").read_text(encoding="utf-8")
-    write_text_atomic(path, fill(template, page_parts(name, explanation)))
+    parts, data = page_parts(name, explanation), page_data(explanation)
+    write_text_atomic(path, page("recurra.tasks.speech", "page", f"{name}: what was heard", parts, data))
     draw(explanation, path.with_name(f"{path.stem}.png"))
 
 
@@ -78,7 +77,6 @@ def page_parts(name: str, explanation: Explanation) -> Mapping[str, str]:
             f'<tr><td class="text">{escape(text) or "(no text)"}</td><td>{log_prob:.2f}</td></tr>'
             for text, log_prob in explanation.alternatives
         ),
-        "data": embed(page_data(explanation)),
     }
 
 
@@ -134,7 +132,7 @@ def page_figure(explanation: Explanation) -> str:
     width, height = _width(explanation), SPECTROGRAM + CURVES + PATH + WORDS + AXIS
     scale = width / explanation.seconds
     return (
-        f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
+        f'<svg class="heard" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="spectrogram, probabilities of the symbols and the text over time">'
         f"{_spectrogram(explanation, scale)}{_middle(explanation, scale)}"
         f"{_text(explanation, scale)}{_axis(explanation, scale, height)}"

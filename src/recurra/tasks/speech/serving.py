@@ -13,6 +13,7 @@ from recurra.arrays import FloatArray
 from recurra.config import Range
 from recurra.decoding.beam_search import BeamSearch
 from recurra.errors import pytorch_needed
+from recurra.explain.html import body
 from recurra.serve.contract import Endpoint, Json, Part, Text
 from recurra.serve.errors import FieldError, RequestError
 from recurra.serve.fields import Request
@@ -48,6 +49,8 @@ class Transcription(Request):
     """Words and phrases to favour."""
     explain: bool = False
     """Tell what was heard moment by moment: spectrogram, probabilities of the symbols, drawn too."""
+    html: bool = False
+    """With `explain`, tell it as markup too, as the page of this server shows it."""
     start: Annotated[float, Range(0.0, MAX_SECONDS)] = 0.0
     """Where the passage that is explained begins, in seconds."""
     seconds: Annotated[float, Range(0.1, LONGEST)] = LONGEST
@@ -65,7 +68,12 @@ def transcribe(model: AnyTranscriber, request: Transcription) -> Json:
     explanation = model.explanation(
         request.file, search, start=request.start, seconds=request.seconds, hot_words=hot_words
     )
-    return transcript_values(heard) | {"explanation": explained(explanation)}
+    values = explained(explanation)
+    if request.html:
+        from recurra.tasks.speech.page import page_parts
+
+        values["html"] = body("recurra.tasks.speech", "page", page_parts(model.name, explanation))
+    return transcript_values(heard) | {"explanation": values}
 
 
 def _search(model: AnyTranscriber, request: Transcription) -> PrefixSearch | BeamSearch:
@@ -211,4 +219,11 @@ PART = Part(
         ),
     ),
     about=lambda model: {"detects": model.config.detect or None},
+    page=(
+        ("recurra.tasks.speech", "panel.js"),
+        ("recurra.tasks.speech", "page.js"),
+        ("recurra.tasks.speech", "page.css"),
+        ("recurra.tasks.speech", "recorder.js"),
+        ("recurra.tasks.speech", "tap.js"),
+    ),
 )

@@ -27,6 +27,10 @@ class Steps(Protocol):
     def tokenizer(self) -> Tokenizer:
         """Text to tokens and back."""
 
+    @property
+    def compiled(self) -> bool:
+        """Whether tokens are drawn with compiled code."""
+
     def stream_step(self) -> tuple[TokenStep[Any], Any]:
         """The network's step, and its state before any input."""
 
@@ -40,7 +44,7 @@ class GrowingText:
     """
 
     def __init__(self, model: Steps, prompt: str) -> None:
-        self.tokenizer = model.tokenizer
+        self.tokenizer, self._compiled = model.tokenizer, model.compiled
         self._step, state = model.stream_step()
         start = tokenizers.read_prompt(self.tokenizer, prompt)
         self._logits, self._state = read(self._step, [int(token) for token in start.tokens], state)
@@ -65,7 +69,9 @@ class GrowingText:
 
     def draw(self, sampling: Sampling, generator: np.random.Generator) -> int:
         """A next token, drawn; the text stays as it is."""
-        drawn = sample_tokens(self._step, self._logits, self._state, sampling, generator, lambda _: self._suppressed)
+        drawn = sample_tokens(
+            self._step, self._logits, self._state, sampling, generator, lambda _: self._suppressed, self._compiled
+        )
         return next(drawn).token
 
     def add(self, token: int) -> None:

@@ -263,4 +263,5 @@ PART = Part(
             streams=True,
         ),
     ),
+    page=(("recurra.tasks.text", "panel.js"), ("recurra.tasks.text", "panel.css")),
 )

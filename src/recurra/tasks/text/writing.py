@@ -30,14 +30,20 @@ MAX_LENGTH = 100_000_000
 """... and the most that are written in one go."""
 
 
+SHORT, FEW = 2_000_000, 1_000
+"""A text is short if its tokens times the size of the vocabulary, or times `FEW`, are not more than `SHORT`."""
+
+
 class Writing:
     """What can write: text to tokens and back, and the steps of a network.
 
     Attributes:
         vocabulary: text to tokens and back.
+        compiled: whether tokens are drawn with compiled code.
     """
 
     vocabulary: Tokenizer
+    compiled = True
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -96,7 +102,7 @@ class Writing:
         decode = tokenizers.decoder(len(start.held))
         generator = sampling.generator(number)
         for drawn in sample_tokens(
-            step, logits, state, sampling, generator, lambda _: repeats.barred(next(suppressed))
+            step, logits, state, sampling, generator, lambda _: repeats.barred(next(suppressed)), self.compiled
         ):
             repeats.add(drawn.token)
             if drawn.token == self.tokenizer.boundary:
@@ -208,14 +214,17 @@ class Writer(Writing):
         self.vocabulary = vocabulary
         self.network = network
         self.name = name
+        self.compiled = network.compiled
 
     @classmethod
-    def load(cls, folder: str | Path, precision: Precision = "float32") -> Self:
+    def load(cls, folder: str | Path, precision: Precision = "float32", tokens: int | None = None) -> Self:
         """Read a model folder.
 
         Args:
             folder: where.
             precision: of the weights; with int8 they are rounded, and a large network writes about three times as fast.
+            tokens: that will be read and written, about: a short text is written without compiled code, which takes
+                longer to load than such a text to write. It is the same text.
 
         Raises:
             RecurraError: if anything about the folder is not as it was saved.
@@ -224,7 +233,10 @@ class Writer(Writing):
         file = stored.load(Path(folder), TASK)
         config = from_dict(Config, file.config, file.config_file)
         vocabulary = tokenizers.from_json(file.vocabulary, file.vocabulary_file)
-        network = packed_language_model(file, config, vocabulary.size, precision=precision)
+        short = tokens is not None and tokens * max(vocabulary.size, FEW) <= SHORT
+        network = packed_language_model(
+            file, config, vocabulary.size, precision=precision, compiled=not short or precision != "float32"
+        )
         return cls(vocabulary, network, file.folder.name)
 
     def stream_step(self) -> tuple[TokenStep[Any], Any]:

@@ -10,7 +10,8 @@ from recurra.decoding.beam_search import BeamSearch
 from recurra.errors import RecurraError
 from recurra.explain.attention_map import attention_svg, shown
 from recurra.explain.beam_tree import nodes_to_draw, tree_svg
-from recurra.tasks.translation.page import MOST_LISTED, Candidate, Explanation, candidates, page_data
+from recurra.explain.html import body
+from recurra.tasks.translation.page import MOST_LISTED, Candidate, Explanation, candidates, page_data, page_parts
 from recurra.tasks.translation.translator import Translating
 
 
@@ -52,8 +53,18 @@ def explanation_of(
     )
 
 
-def explained(model: Translating, sentence: str, search: BeamSearch) -> dict[str, Any]:
-    """The best translations of a sentence, what they attended to, and what the search considered, as JSON values."""
+def explained(model: Translating, sentence: str, search: BeamSearch, html: bool = False) -> dict[str, Any]:
+    """The best translations of a sentence, what they attended to, and what the search considered, as JSON values.
+
+    Args:
+        model: translates it.
+        sentence: what to translate.
+        search: how to search.
+        html: tell it as markup too, `html`: the body of the page of `explain`.
+
+    Raises:
+        RecurraError: if there is no sentence, or it is too long.
+    """
     explanation = explanation_of(model, sentence, search)
     listed = candidates(explanation)
     best = listed[0]
@@ -67,6 +78,8 @@ def explained(model: Translating, sentence: str, search: BeamSearch) -> dict[str
     }
     for candidate, told in zip(listed, values["candidates"], strict=True):
         told |= {"score": candidate.score, "given": candidate.given}
+    if html:
+        values["html"] = body("recurra.tasks.translation", "page", page_parts(explanation, listed))
     return values | _tree(explanation, listed)
 
 

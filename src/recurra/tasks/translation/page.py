@@ -7,11 +7,9 @@ beam tree stand there without JavaScript; with it, outputs can be chosen and ran
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib import resources
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +27,7 @@ from recurra.explain.beam_tree import (
     rule_of,
     tree_svg,
 )
-from recurra.explain.html import embed
+from recurra.explain.html import page
 from recurra.files import require_writable_parent, write_text_atomic
 
 if TYPE_CHECKING:
@@ -129,7 +127,9 @@ def write_translation_page(path: Path, explanation: Explanation) -> tuple[Path, 
     """
     require_writable_parent(path)
     listed = candidates(explanation)
-    write_text_atomic(path, _page(explanation, listed))
+    title = f"{explanation.model}: why this translation"
+    parts, data = page_parts(explanation, listed), page_data(explanation, listed)
+    write_text_atomic(path, page("recurra.tasks.translation", "page", title, parts, data))
     best = listed[0]
     if best.weights is None:
         return (path,)
@@ -235,7 +235,8 @@ def _mapped(listed: Sequence[Candidate]) -> int:
     return sum(size <= MOST_WEIGHTS for size in accumulate(sizes))
 
 
-def _page(explanation: Explanation, kept: Sequence[Candidate]) -> str:
+def page_parts(explanation: Explanation, kept: Sequence[Candidate]) -> dict[str, str]:
+    """What goes into the places of the page, markup."""
     mapped = _mapped(kept)
     attends = any(candidate.weights is not None for candidate in kept)
     covers = any(candidate.penalty for candidate in kept)
@@ -261,12 +262,8 @@ def _page(explanation: Explanation, kept: Sequence[Candidate]) -> str:
         "power": "checked" if rule.kind == "power" else "",
         "gnmt": "checked" if rule.kind == "gnmt" else "",
         "searches": "" if explanation.tree else "hidden",
-        "data": embed(page_data(explanation, kept)),
     }
-    parts |= _tree_parts(explanation.tree, explanation.name, kept)
-    template = resources.files("recurra.tasks.translation").joinpath("page.html").read_text(encoding="utf-8")
-    # In one pass: what comes in for one place is never looked through for others.
-    return re.sub(r"\{\{([a-z-]+)\}\}", lambda match: parts[match[1]], template)
+    return parts | _tree_parts(explanation.tree, explanation.name, kept)
 
 
 def _source(token: str) -> str:

@@ -128,13 +128,15 @@ class Explained(Searched):
 
     text: str
     """The sentence."""
+    html: bool = False
+    """Tell it as markup too, as the page of this server shows it."""
 
 
 def explain(model: Translating, request: Explained) -> Json:
     """The best translations of a sentence, what they attended to, and what the search considered."""
     with pytorch_needed("explaining a translation"):
         from recurra.tasks.translation.explaining import explained
-    return explained(model, request.text, request.search())
+    return explained(model, request.text, request.search(), request.html)
 
 
 PART = Part(
@@ -159,4 +161,9 @@ PART = Part(
     ),
     listings=(Listing("/languages", "The languages that are translated, as LibreTranslate lists them.", languages),),
     about=lambda model: {"source": Pair(model.name).source, "target": Pair(model.name).target},
+    page=(
+        ("recurra.tasks.translation", "panel.js"),
+        ("recurra.tasks.translation", "page.js"),
+        ("recurra.tasks.translation", "page.css"),
+    ),
 )

@@ -144,14 +144,14 @@ def test_two_thousand_words_take_less_than_three_megabytes(tmp_path: Path, size:
     assert (tmp_path / "map.html").stat().st_size < 3_000_000
 
 
-def answers(word_map: WordMap, script: str) -> Any:
-    """What the page's functions, those that need no document, make of a map: the value of `script`."""
+def answers(word_map: WordMap, wanted: str) -> Any:
+    """What the page's functions, those that need no document, make of a map: the value of `wanted`."""
     if NODE is None:
         pytest.skip("there is no Node.js to run the page's script with")
-    template = Path(module.__file__).with_name("map.html").read_text(encoding="utf-8")
-    functions = template.rsplit("<script>", 1)[1].split("// ---- the page ----")[0]
+    script = Path(module.__file__).with_name("map.js").read_text(encoding="utf-8")
+    functions = script.split("// ---- the page ----")[0]
     program = f"{functions}\nconst space = spaceOf({json.dumps(page_data(word_map))});"
-    program += f"\nconsole.log(JSON.stringify({script}));"
+    program += f"\nconsole.log(JSON.stringify({wanted}));"
     done = subprocess.run([NODE, "-"], input=program, capture_output=True, text=True, encoding="utf-8", check=True)
     return json.loads(done.stdout)
 

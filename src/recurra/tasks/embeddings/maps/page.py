@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recurra.arrays import DoubleArray
-from recurra.explain.html import embed
+from recurra.explain.html import page
 from recurra.files import write_text_atomic
 from recurra.tasks.embeddings.maps.word_map import WordMap
 
@@ -24,9 +23,6 @@ ROUNDED = (
     "cosines are right to about two digits. Colours are groups of words with like vectors (k-means)."
 )
 """What the page says of its figures."""
-
-DATA = "{{data}}"
-"""Where the template wants the figures."""
 
 
 def write_page(path: Path, word_map: WordMap, analogy: Sequence[str] = ()) -> None:
@@ -40,8 +36,8 @@ def write_page(path: Path, word_map: WordMap, analogy: Sequence[str] = ()) -> No
     Raises:
         RecurraError: if it cannot be written.
     """
-    template = resources.files("recurra.tasks.embeddings.maps").joinpath("map.html").read_text(encoding="utf-8")
-    write_text_atomic(path, template.replace(DATA, embed(page_data(word_map, analogy)), 1))
+    text = page("recurra.tasks.embeddings.maps", "map", "Recurra: a map of words", {}, page_data(word_map, analogy))
+    write_text_atomic(path, text)
 
 
 def page_data(word_map: WordMap, analogy: Sequence[str] = ()) -> dict[str, Any]:
