@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from recurra.arrays import BoolArray, IntArray
 from recurra.errors import RecurraError
-from recurra.tasks.music.pieces import MIDDLE_VELOCITY, MODERATO, PLAYED_TEMPO, Meter, Note, Piece, Track
+from recurra.tasks.music.pieces import (
+    METER_DENOMINATORS,
+    MIDDLE_VELOCITY,
+    MODERATO,
+    PLAYED_TEMPO,
+    Meter,
+    Note,
+    Piece,
+    Track,
+)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -171,7 +180,7 @@ def _require_values(arrays: Mapping[str, NDArray[Any]], names: Sequence[str], so
     )
     require(_rising([column["meter_onset"]], meter_piece), meter_piece, "metres out of order")
     require(column["numerator"] > 0, meter_piece, "a metre without beats")
-    require(np.isin(column["denominator"], 2 ** np.arange(6)), meter_piece, "a metre of unknown notes")
+    require(np.isin(column["denominator"], METER_DENOMINATORS), meter_piece, "a metre of unknown notes")
     require(column["pitch"] < 128, note_piece, "a pitch above 127")
     require(column["onset"] >= 0, note_piece, "a note before its beginning")
     require(column["duration"] > 0, note_piece, "a note without duration")
