@@ -138,6 +138,29 @@ class TestRefused:
         assert "would be larger than 2 GB" in refused("export", trained_folder, "--out", tmp_path / "m.onnx")
         assert files_in(tmp_path) == []
 
+    def test_a_folder_for_the_second_file(self, refused: Refused, trained_translation: Path, tmp_path: Path) -> None:
+        (tmp_path / "m.step.onnx").mkdir()
+        message = refused("export", trained_translation, "--out", tmp_path / "m.onnx", status=2)
+        assert "m.step.onnx is a folder" in message
+        assert files_in(tmp_path) == ["m.step.onnx"]
+
+    def test_a_disk_that_is_full_at_the_second_file(
+        self, refused: Refused, trained_translation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_bytes = Path.write_bytes
+
+        def full(self: Path, data: bytes) -> int:
+            if "step" in self.name:
+                raise OSError(28, "No space left on device")
+            return write_bytes(self, data)
+
+        (tmp_path / "m.encoder.onnx").write_bytes(b"old")
+        monkeypatch.setattr(Path, "write_bytes", full)
+        message = refused("export", trained_translation, "--out", tmp_path / "m.onnx")
+        assert f"writing {tmp_path / 'm.step.onnx'} failed: the disk is full" in message
+        assert files_in(tmp_path) == ["m.encoder.onnx"]
+        assert (tmp_path / "m.encoder.onnx").read_bytes() == b"old"
+
     def test_a_disk_that_is_full(
         self, refused: Refused, trained_translation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
