@@ -43,8 +43,12 @@ METERS = ("meter_onset", "numerator", "denominator")
 OWNERS = {"first_note": NOTES, "first_track": TRACKS, "first_meter": METERS}
 
 
-def pack(pieces: Sequence[Piece]) -> Arrays:
+def pack(pieces: Sequence[Piece], velocities: bool = False) -> Arrays:
     """Pieces as arrays of `DTYPES`, without names, tempos, what was left out and, but of performances, velocities.
+
+    Args:
+        pieces: all performances, or none.
+        velocities: keep them, whatever the pieces are.
 
     Raises:
         RecurraError: if a piece has a number that is too large.
@@ -62,7 +66,7 @@ def pack(pieces: Sequence[Piece]) -> Arrays:
     for name in NOTES:
         columns[name] = _column([getattr(note, name) for piece in pieces for note in piece.notes])
     dtypes = dict(DTYPES)
-    if pieces and all(piece.performance for piece in pieces):
+    if velocities or (pieces and all(piece.performance for piece in pieces)):
         columns[VELOCITY] = _column([note.velocity for piece in pieces for note in piece.notes])
         dtypes[VELOCITY] = np.uint8
     for name, values in columns.items():
@@ -73,22 +77,26 @@ def pack(pieces: Sequence[Piece]) -> Arrays:
 
 
 def unpack(
-    arrays: Mapping[str, NDArray[Any]], names: Sequence[str], source: str = "the stored pieces"
+    arrays: Mapping[str, NDArray[Any]],
+    names: Sequence[str],
+    source: str = "the stored pieces",
+    performance: bool | None = None,
 ) -> tuple[Piece, ...]:
-    """The pieces of `pack`, each note with a middle velocity (but of performances), each track without a name.
+    """The pieces of `pack`, each note with a middle velocity if none is kept, each track without a name.
 
     Args:
         arrays: as `pack` made them; everything about them is checked.
         names: of the pieces.
         source: where the arrays are from, for messages.
+        performance: whether they are performances; those with velocities are, if not given.
 
     Raises:
         RecurraError: if they are not as `pack` makes them; the message names the array and the piece.
     """
     require_sound(arrays, names, source)
     table = {name: arrays[name].tolist() for name in DTYPES}
-    played = VELOCITY in arrays
-    velocities = arrays[VELOCITY].tolist() if played else repeat(MIDDLE_VELOCITY)
+    played = VELOCITY in arrays if performance is None else performance
+    velocities = arrays[VELOCITY].tolist() if VELOCITY in arrays else repeat(MIDDLE_VELOCITY)
     notes = list(map(Note, *(table[name] for name in NOTES[:3]), velocities, table["track"]))
     tracks = list(map(Track, repeat(""), table["program"], map(bool, table["drums"])))
     meters = list(map(Meter, *(table[name] for name in METERS)))
