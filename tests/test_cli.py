@@ -260,7 +260,8 @@ class TestMissingPackages:
     """An installation without an extra, or without PyTorch, says which package is missing."""
 
     @pytest.mark.parametrize(
-        ("name", "advice"), [("PIL", "pip install 'recurra[captions]'\n"), ("torch", "pip install accelerate torch, or ")]
+        ("name", "advice"),
+        [("PIL", "pip install 'recurra[captions]'\n"), ("torch", "pip install accelerate torch, or ")],
     )
     def test_that_the_commands_of_a_task_need(
         self, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, name: str, advice: str

@@ -91,7 +91,7 @@ def _last_tokens(graph: Graph, tokens: Value, largest: int) -> Value:
 
 
 def _found(graph: Graph, weights: dict[str, FloatArray], ids: Value, ngrams: Ngrams) -> Value:
-    """What the n-grams that end at the last of some tokens add to its embedding, `(B, E)`; see `models.ngram_embedding`."""
+    """What the n-grams that end at the last tokens add to their embedding, `(B, E)`; see `models.ngram_embedding`."""
     reach = ngrams.largest - 1
     recent = [ids.take(reach - back, axis=1) for back in range(reach + 1)]  # (B,) each
     rows = [
