@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["RECURRA_CACHE"] = "off"  # what one test reads is nothing to another, or to the user
 
 import shutil
 from collections.abc import Callable

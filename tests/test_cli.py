@@ -254,3 +254,31 @@ def test_importing_the_package_imports_no_task() -> None:
     assert done.stdout == "[]\nTrue\n"
     with pytest.raises(AttributeError, match="no attribute 'music_of_the_spheres'"):
         _ = package.music_of_the_spheres
+
+
+class TestMissingPackages:
+    """An installation without an extra, or without PyTorch, says which package is missing."""
+
+    @pytest.mark.parametrize(
+        ("name", "advice"),
+        [("PIL", "pip install 'recurra[captions]'\n"), ("torch", "pip install accelerate torch, or ")],
+    )
+    def test_that_the_commands_of_a_task_need(
+        self, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, name: str, advice: str
+    ) -> None:
+        for module in [each for each in sys.modules if each.startswith(("recurra.tasks.captions", "recurra.explain"))]:
+            monkeypatch.delitem(sys.modules, module)
+        monkeypatch.setitem(sys.modules, name, None)
+        message = refused("captions", "describe", "MODEL", "a.png")
+        assert message.startswith(f"error: this command needs {name}, which is not installed here; {advice}")
+
+    def test_that_sound_needs(
+        self,
+        refused: Callable[..., str],
+        trained_speech: Path,
+        songs_file: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "soundfile", None)
+        message = refused("speech", "transcribe", trained_speech, songs_file.parent / "0.wav")
+        assert message.endswith("needs soundfile, which is not installed here; pip install 'recurra[speech]'\n")

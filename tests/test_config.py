@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recurra import config as module
-from recurra.config import check_range, dump_json, fill_in, from_dict, read_json
+from recurra.config import check_range, dump_json, field_docstrings, fill_in, from_dict, read_json
 from recurra.errors import OptionError, RecurraError
 
 
@@ -170,3 +170,16 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(module, "MAX_JSON_BYTES", 5)
     with pytest.raises(RecurraError, match=r"large\.json is larger than 5 bytes"):
         read_json(tmp_path / "large.json")
+
+
+@dataclass
+class Explained:
+    """Something."""
+
+    size: int = 0
+    """How large it is, in a sentence that goes on
+    in a second line."""
+
+
+def test_help_is_one_line_wherever_its_sentence_is_broken() -> None:
+    assert field_docstrings(Explained) == {"size": "How large it is, in a sentence that goes on in a second line."}

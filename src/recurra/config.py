@@ -61,13 +61,15 @@ def hints_of(cls: type) -> dict[str, Any]:
 
 @cache
 def field_docstrings(cls: type) -> dict[str, str]:
-    """The docstring of every field of a dataclass, wherever it is defined."""
+    """The docstring of every field of a dataclass, wherever it is defined, as one line."""
     from docstring_parser import parse_from_object  # takes long, and only helps and /docs need it
 
     helps: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if dataclasses.is_dataclass(base):
-            helps |= {item.arg_name: item.description or "" for item in parse_from_object(base).params}
+            helps |= {
+                item.arg_name: " ".join((item.description or "").split()) for item in parse_from_object(base).params
+            }
     return helps
 
 

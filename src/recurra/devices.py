@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Literal
 
 from recurra.errors import OptionError
@@ -29,3 +30,8 @@ def device_named(name: str | torch.device) -> torch.device:
     if not there[kind]:
         raise OptionError(f"`device` is {name}, but PyTorch sees no such device here; use cpu")
     return torch.device(name)
+
+
+def available_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

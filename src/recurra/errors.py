@@ -88,16 +88,26 @@ _TRAINING = ("accelerate", "torch")
 """The packages that an installation which only uses models may lack."""
 
 
+_EXTRAS = {"PIL": "captions", "kaldi_native_fbank": "speech", "soundfile": "speech", "soxr": "speech"}
+"""Packages that whole tasks need, and the extra that brings each."""
+
+
 @contextmanager
 def pytorch_needed(what: str) -> Iterator[None]:
-    """Say in one sentence that an installation lacks PyTorch; `what` needs it."""
+    """Say in one sentence that an installation lacks PyTorch, or what a whole task needs; `what` needs it."""
     try:
         yield
-    except ModuleNotFoundError as error:
-        if error.name not in _TRAINING:
+    except ImportError as error:
+        wrapped = error.__cause__  # cyclopts says of a module of commands only that it cannot be imported
+        name = wrapped.name if isinstance(wrapped, ModuleNotFoundError) else error.name
+        if name in _EXTRAS:
+            raise RecurraError(
+                f"{what} needs {name}, which is not installed here; pip install 'recurra[{_EXTRAS[name]}]'"
+            ) from error
+        if name not in _TRAINING:
             raise
         raise RecurraError(
-            f"{what} needs {error.name}, which is not installed here; pip install {' '.join(_TRAINING)}, or use a "
+            f"{what} needs {name}, which is not installed here; pip install {' '.join(_TRAINING)}, or use a "
             "model where they are"
         ) from error
 

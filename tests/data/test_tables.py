@@ -111,6 +111,17 @@ class TestHeader:
         words = [("cat", "Katze"), ("dog", "Hund"), *((f"animal{number}", "Tier") for number in range(30))]
         assert rows_of(read_tables([write(tmp_path / "rows.tsv", separated(words))], WANTED)) == words
 
+    @pytest.mark.parametrize("header", ["Rakhine\tEnglish", "Mot Wolof\tFrench translation", "src word\tgerman"])
+    def test_a_column_of_words_named_after_a_language(self, tmp_path: Path, header: str) -> None:
+        """Of two lists of words nothing but the names tells the header; a few words name languages themselves."""
+        words = [(f"animal{'x' * number}", "Tier") for number in range(30)] + [("englisch", "English")]
+        path = write(tmp_path / "rows.tsv", header + "\n" + separated(words))
+        assert rows_of(read_tables([path], WANTED)) == words
+        # A list of languages has none.
+        listed = [("English", "anglais"), ("French", "français"), *((f"new Greek {n}", "grec") for n in range(30))]
+        path = write(tmp_path / "rows.tsv", separated(listed))
+        assert rows_of(read_tables([path], WANTED)) == listed
+
     def test_a_row_that_comes_again_is_no_header(self, tmp_path: Path) -> None:
         rows = [("text", "label"), *ROWS, ("text", "label")]
         assert rows_of(read_tables([write(tmp_path / "rows.tsv", separated(rows))], WANTED)) == rows

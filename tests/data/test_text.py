@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from recurra.data import text as module
 from recurra.data.corpus import Corpus, open_corpus
+from recurra.data.tables import read_lines
 from recurra.data.text import encoding_of, read_text, with_newlines
 from recurra.errors import RecurraError
 
@@ -427,3 +428,25 @@ def test_the_sample_is_pythons_own_reference() -> None:
     assert "lambda" in text
     with pytest.raises(RecurraError, match="give it alone"):
         open_corpus(["sample:pydocs", "sample:pydocs"])
+
+
+@pytest.mark.parametrize(
+    ("beginning", "kind"),
+    [
+        (b"PK\x03\x04\x14\0\x06\0", "a ZIP archive or an office document"),
+        (bytes.fromhex("d0cf11e0a1b11ae1"), "an office document"),
+        (b"%PDF-1.7\n%\xe2\xe3", "a PDF"),
+        (b"PAR1\x15\x04", "a Parquet file"),
+        (b"SQLite format 3\0", "a database"),
+        (b"{\\rtf1\\ansi The cat}", "rich text"),
+    ],
+)
+def test_files_of_programs_are_named(tmp_path: Path, beginning: bytes, kind: str) -> None:
+    path = tmp_path / "file.txt"
+    path.write_bytes(beginning + b"more\n" * 20)
+    for encoding in ("utf-8", "latin-1"):
+        with pytest.raises(RecurraError, match=f"{re.escape(str(path))} is {kind}.*, not text; save it as plain text"):
+            open_corpus([path], encoding)
+        with pytest.raises(RecurraError, match=f"is {kind}"):
+            read_lines(path, encoding)
+    assert open_corpus([path], raw=True).files  # a model of bytes reads anything

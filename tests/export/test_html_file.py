@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +13,16 @@ import pytest
 import torch
 from torch import nn
 
+from recurra import tasks
 from recurra.errors import RecurraError
-from recurra.export.html_file import HtmlModel, write_html
+from recurra.export.html_file import SHARED, HtmlModel, text_file, write_html
 from recurra.kernels.int8 import Int8Matrix
 from recurra.tasks.shared.exporting import export
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+TASKS = Path(tasks.__file__).parent
 
 ARRAYS = {
     "bias": np.array([0.5, -1.25, 3e-39, 1e30], np.float32),
@@ -124,3 +129,14 @@ def test_models_that_have_no_page_are_refused(trained_captions: Path, trained_sp
         with pytest.raises(RecurraError, match=r"cannot be written as \.html; give `out` the ending \.onnx or \.zip"):
             export(folder, tmp_path / "page.html")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("task", sorted(path.parent.name for path in TASKS.glob("*/to_html.py")))
+def test_no_two_scripts_of_a_page_declare_the_same(task: str) -> None:
+    """They share one scope, where a second class of the same name is a syntax error: nothing of the page would run."""
+    own = re.findall(r'"([a-z_]+\.js)"', (TASKS / task / "to_html.py").read_text(encoding="utf-8"))
+    assert own
+    scripts = [text_file("recurra.export", f"web/{name}") for name in SHARED]
+    scripts += [text_file(f"recurra.tasks.{task}", name) for name in own]
+    names = re.findall(r"^(?:async )?(?:class|const|let|function\*?) (\w+)", "\n".join(scripts), re.MULTILINE)
+    assert [name for name, count in Counter(names).items() if count > 1] == []

@@ -30,6 +30,7 @@ def test_the_rows_and_the_last_tokens_are_the_networks(tied: bool, size: int, nu
     tokens = torch.randint(70, (3, 12))
     expected, _ = model(tokens)
     names = [output.name for output in session.get_outputs()]
+    assert names == ["logits", *(f"next_{each.name}" for each in session.get_inputs() if each.name != "tokens")]
     for time in range(12):
         found = dict(zip(names, session.run(None, given | {"tokens": tokens[:, time].numpy()}), strict=True))
         np.testing.assert_allclose(found["logits"], expected[:, time].numpy(), atol=1e-5)

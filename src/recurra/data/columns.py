@@ -20,13 +20,16 @@ MIN_ROWS = 10
 MAX_NAME = 40
 """What is longer is not taken for a name."""
 
-_LANGUAGES = """
+_LANGUAGE_NAMES = """
 english german deutsch french francais français spanish espanol español italian italiano portuguese dutch polish
 russian swedish danish norwegian finnish czech slovak hungarian romanian bulgarian greek turkish ukrainian arabic
 hebrew persian hindi bengali urdu tamil chinese japanese korean vietnamese thai indonesian malay swahili latin
-esperanto catalan croatian serbian slovenian estonian latvian lithuanian icelandic irish welsh basque yoruba af am
-ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu ha he hi hr hu hy id ig is it ja ka kk km kn ko
-la lo lt lv mk ml mn mr ms mt my ne nl no pa pl ps pt ro ru si sk sl so sq sr sv sw ta te th tl tr uk ur uz vi xh yo
+esperanto catalan croatian serbian slovenian estonian latvian lithuanian icelandic irish welsh basque yoruba
+"""
+
+_LANGUAGE_CODES = """
+af am ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu ha he hi hr hu hy id ig is it ja ka kk km kn
+ko la lo lt lv mk ml mn mr ms mt my ne nl no pa pl ps pt ro ru si sk sl so sq sr sv sw ta te th tl tr uk ur uz vi xh yo
 zh zu at br ch cn gb jp mx tw us eng deu ger fra fre spa ita por nld rus zho jpn kor
 """
 
@@ -38,7 +41,9 @@ question rating ref reference reply request response review score sentence senti
 system target text tgt title transcript transcription translation trg tweet url user utterance value word words
 """
 
-_USUAL = frozenset(_LANGUAGES.split() + _GENERAL.split())
+_LANGUAGES = frozenset(_LANGUAGE_NAMES.split())
+
+_USUAL = _LANGUAGES | frozenset(_LANGUAGE_CODES.split() + _GENERAL.split())
 """Parts of what columns are usually called, in small letters."""
 
 _ID = re.compile(r"(.*[\W_])?(id|idx|index|uid|uuid|guid)|unnamed: \d+|no\.?|nr\.?|#|", re.IGNORECASE)
@@ -62,12 +67,14 @@ class Wanted:
             gives the names that messages use.
         otherwise: how the data can be given otherwise, for messages; begins with a comma.
         whole: the texts are documents, which may be long and keep their line ends and the white space around them.
+        fixed: nobody is asked for `columns`, and messages do not tell of them.
         labelled: the second of two columns that are wanted is a label: few short values, which come again and again.
     """
 
     known: tuple[str, ...]
     otherwise: str = ""
     whole: bool = False
+    fixed: bool = False
     labelled: bool = False
 
     @property
@@ -118,7 +125,8 @@ def looks_like_header(cells: Sequence[str], below: list[list[str]], wanted: Want
     """Whether a first row names the columns, judged by the rows below it.
 
     It does if the names are the known ones, or are all names of languages and the like; or if it is made of single
-    words and no row below it is. A row that comes again names nothing, nor does one with a label.
+    words, and either no row below it is, or one of them names a language, as hardly anything below it does. A row that
+    comes again names nothing, nor does one with a label.
     """
     names = [cell.strip().lower() for cell in cells if cell.strip()]
     if len(names) < len(wanted.names) or len(set(names)) < len(names) or list(cells) in below:
@@ -127,7 +135,23 @@ def looks_like_header(cells: Sequence[str], below: list[list[str]], wanted: Want
         return False
     if _match(cells, below, wanted) or all(map(_is_usual_name, names)):
         return True
-    return len(below) >= MIN_ROWS and _is_plain(cells) and not any(map(_is_plain, below))
+    if len(below) < MIN_ROWS or not _is_plain(cells):
+        return False
+    return _names_language(cells, below) or not any(map(_is_plain, below))
+
+
+def _names_language(cells: Sequence[str], below: list[list[str]]) -> bool:
+    """Whether a column is named after a language, as in `rakhine, english`, and is not a list of languages itself."""
+    return any(
+        _is_usual_name(cell.strip().lower())
+        and _has_language(cell)
+        and sum(map(_has_language, _column(below, index))) < len(below) / MIN_ROWS
+        for index, cell in enumerate(cells)
+    )
+
+
+def _has_language(cell: str) -> bool:
+    return len(cell) <= MAX_NAME and not _LANGUAGES.isdisjoint(re.split(r"[\W_]+", cell.lower()))
 
 
 def _is_usual_name(name: str) -> bool:
@@ -164,10 +188,14 @@ def choose_columns(names: Sequence[str], sample: list[list[str]], wanted: Wanted
     if groups is None:
         remaining, left = _without_ids(names, sample, width, len(wanted.names))
         if len(remaining) < len(wanted.names) or (names and len(remaining) > len(wanted.names)):
-            remedy = "it with `columns`" if len(wanted.names) == 1 else "them with `columns` A,B in their order"
+            remedy = (
+                "name it with `columns`" if len(wanted.names) == 1 else "name them with `columns` A,B in their order"
+            )
+            if wanted.fixed:
+                remedy = f"call them {' and '.join(wanted.names)} there"
             raise RecurraError(
                 f"{where} does not say which of its columns are {' and '.join(wanted.names)}: it has "
-                f"{describe(names, sample)}; name {remedy}"
+                f"{describe(names, sample)}; {remedy}"
             )
         groups = [(index,) for index in remaining[: len(wanted.names)]]
     taken = {index for group in groups for index in group}
@@ -177,7 +205,8 @@ def choose_columns(names: Sequence[str], sample: list[list[str]], wanted: Wanted
     listed = [f"column {_label(names, index)} ({_shown(sample, index, left.get(index, ''))})" for index in others[:5]]
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
     read = " and ".join("+".join(_label(names, index) for index in group) for group in groups)
-    return groups, f"{where}: {', '.join(listed)}{more}; what is read is {read} (`columns` names others)"
+    remedy = "" if wanted.fixed else " (`columns` names others)"
+    return groups, f"{where}: {', '.join(listed)}{more}; what is read is {read}{remedy}"
 
 
 def _text_and_label(names: Sequence[str], sample: list[list[str]], width: int) -> Groups | None:

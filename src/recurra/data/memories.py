@@ -1,4 +1,7 @@
-"""Translations as translators have them: translation memories (TMX 1.4) and catalogues of programs (gettext's PO)."""
+"""Translations as translators have them: memories (TMX 1.4; XLIFF 1.2 and 2), catalogues (gettext's PO).
+
+And pronouncing dictionaries as CMUdict is: a word and its sounds in a line, further pronunciations as `word(2)`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,19 @@ from xml.etree import ElementTree
 
 from recurra.errors import RecurraError
 
-ENDINGS = (".tmx", ".po")
+ENDINGS = (".tmx", ".xlf", ".xliff", ".po", ".dict")
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
-_CODES = ("bpt", "ept", "ph", "it", "ut")
+_CODES = ("bpt", "ept", "ph", "it", "ut", "x", "bx", "ex", "sc", "ec")
 """Elements of a segment that hold another format's codes, not text."""
+
+_UNFINISHED = ("new", "initial", "needs-translation", "needs-l10n", "needs-adaptation")
+"""States of an XLIFF unit that has no translation, or a copy of its source for one."""
+
+_REMARK = re.compile(r"^;;;.*|\s#\s.*")
+
+_VARIANT = re.compile(r"\(\d+\)$")
 
 _ENTRY = re.compile(r'(msgid|msgid_plural|msgctxt|msgstr(?:\[\d+\])?)\s+"(.*)"\s*$')
 
@@ -46,10 +56,16 @@ def read_memory(text: str, ending: str, where: str) -> Memory:
     Raises:
         RecurraError: if it is not one.
     """
-    return _tmx(text, where) if ending == ".tmx" else _po(text, where)
+    if ending == ".po":
+        return _po(text, where)
+    if ending == ".dict":
+        return Memory(["source", "target"], list(_dictionary(text)))
+    root = _xml(text, where)
+    return _tmx(root, where) if ending == ".tmx" else _xliff(root, where)
 
 
-def _tmx(text: str, where: str) -> Memory:
+def _xml(text: str, where: str) -> ElementTree.Element:
+    """The root of an XML document, the names in it without their namespaces."""
     # A declaration of an encoding is about the file's bytes, which have been decoded.
     text = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)
     if "<!ENTITY" in text:
@@ -58,6 +74,13 @@ def _tmx(text: str, where: str) -> Memory:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
         raise RecurraError(f"{where}, line {error.position[0]}: this is not XML ({error}); correct it there") from error
+    for element in root.iter():
+        if isinstance(element.tag, str):  # instructions and comments have none
+            element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+def _tmx(root: ElementTree.Element, where: str) -> Memory:
     units = []
     for unit in root.iter("tu"):
         segments: dict[str, str] = {}
@@ -76,6 +99,22 @@ def _tmx(text: str, where: str) -> Memory:
     return Memory(names, [(number, [each.get(name, "") for name in names]) for number, each in enumerate(units, 1)])
 
 
+def _xliff(root: ElementTree.Element, where: str) -> Memory:
+    """The units of version 1.2, and the segments of version 2."""
+    rows: list[tuple[int, list[str] | str]] = []
+    units = [unit for unit in root.iter() if unit.tag in ("trans-unit", "segment")]
+    for number, unit in enumerate(units, 1):
+        source, target = unit.find("source"), unit.find("target")
+        state = unit.get("state") or ("" if target is None else target.get("state", ""))
+        if state in _UNFINISHED:
+            rows.append((number, f"its state is {state}"))
+        else:
+            rows.append((number, ["" if side is None else "".join(_texts(side)) for side in (source, target)]))
+    if not rows:
+        raise RecurraError(f"{where} has no units with source and target; give XLIFF 1.2 or 2")
+    return Memory(["source", "target"], rows)
+
+
 def _texts(element: ElementTree.Element) -> Iterator[str]:
     """The text of a segment without the codes in it."""
     yield element.text or ""
@@ -83,6 +122,15 @@ def _texts(element: ElementTree.Element) -> Iterator[str]:
         if part.tag not in _CODES:
             yield from _texts(part)
         yield part.tail or ""
+
+
+def _dictionary(text: str) -> Iterator[tuple[int, list[str] | str]]:
+    """The words of a pronouncing dictionary and their sounds, by line; a tab between them makes words of several."""
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        entry = _REMARK.sub("", line).strip()
+        word, *sounds = entry.split("\t" if "\t" in entry else None, 1) or [""]
+        if word:
+            yield number, [_VARIANT.sub("", word), *sounds] if sounds else "there is no pronunciation"
 
 
 def _po(text: str, where: str) -> Memory:

@@ -80,6 +80,8 @@ def _files_below(folder: Path, endings: Sequence[str]) -> tuple[list[Path], int]
     """The files wanted, and how many others there are."""
     inside = sorted(path for path in folder.rglob("*") if path.is_file())
     taken = [path for path in inside if path.name.lower().endswith(tuple(endings))]
+    if not taken and (folder / "config.json").is_file():
+        raise RecurraError(f"{folder} is the folder of a model, not data; name the files themselves")
     if not taken:
         raise RecurraError(f"the folder {folder} holds no {listed(endings)} file; name the files themselves")
     return taken, len(inside) - len(taken)

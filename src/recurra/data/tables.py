@@ -29,7 +29,7 @@ from recurra.data.columns import (
     parse_columns,
 )
 from recurra.data.sources import called
-from recurra.data.text import encoding_of, read_blocks, require_encoding, with_newlines
+from recurra.data.text import encoding_of, read_blocks, require_encoding, require_text, with_newlines
 from recurra.errors import RecurraError
 
 MAX_BYTES = 2**30
@@ -97,8 +97,8 @@ def read_tables(
 
     Args:
         paths: .tsv or any other ending (a tab between the columns; nothing is quoted), .csv (a comma, semicolon or
-            tab; quotes), .jsonl, .ndjson or .json (objects in lines or in one array), .tmx (translation memories), .po
-            (gettext's catalogues). All may be packed.
+            tab; quotes), .jsonl, .ndjson or .json (objects in lines or in one array), .tmx, .xlf and .xliff
+            (translation memories), .po (gettext's catalogues), .dict (pronouncing dictionaries). All may be packed.
         wanted: what to look for.
         columns: names or numbers, see `parse_columns`; of JSON the keys, with dots for nested ones. Of the messages of
             a chat, `messages.user` is what the user says, and `messages.0.content` the first. Chosen by what they
@@ -114,7 +114,7 @@ def read_tables(
     asked = parse_columns(columns, wanted) if columns else None
     tables = []
     for path in paths:
-        text = _read(path, encoding)
+        text = read_whole(path, encoding)
         if ending(path) in (".jsonl", ".ndjson", ".json"):
             tables.append(_json_table(path, text, wanted, asked))
         elif ending(path) in memories.ENDINGS:
@@ -142,7 +142,7 @@ def read_lines(path: Path, encoding: str = "utf-8") -> list[str]:
         RecurraError: if the file cannot be read, is empty, is not text in this encoding, or is larger than `MAX_BYTES`.
     """
     require_encoding(encoding)
-    lines = split_lines(_read(path, encoding))
+    lines = split_lines(read_whole(path, encoding))
     return lines if lines[-1] else lines[:-1]
 
 
@@ -154,13 +154,14 @@ def split_lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").split("\n") if "\n" in text else text.split("\r")
 
 
-def _read(path: Path, encoding: str) -> str:
-    """The whole text of a file."""
+def read_whole(path: Path, encoding: str) -> str:
+    """The whole text of a file, its line ends as they are; for errors see `read_lines`."""
     data = bytearray()
     for block in read_blocks(path):
         data += block
         if len(data) > MAX_BYTES:
             raise RecurraError(f"{path} holds more than {MAX_BYTES:,} bytes; give a part of it")
+    require_text(bytes(data[:16]), path)
     encoding = encoding_of(bytes(data[:4]), encoding)
     end = "\n" if b"\n" in data else "\r"
     try:
@@ -198,7 +199,8 @@ def _text_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | 
             rows = rows[:first] + rows[first + 1 :]
             if header == "auto" and not by_name:
                 listed = ", ".join(repr(name[:40]) for name in names[:6])
-                told.append(f"{path}, line {line}: {listed}, the names of the columns (`header` no reads it as a row)")
+                otherwise = "" if wanted.fixed else " (`header` no reads it as a row)"
+                told.append(f"{path}, line {line}: {listed}, the names of the columns{otherwise}")
     sample = _sample(rows, spread=wanted.labelled)
     groups: Groups = []
     if asked and (names or sample):
@@ -325,7 +327,7 @@ def _json_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | 
     """The wanted keys of JSON objects."""
     unit, records = _json_records(path, text)
     example = ", ".join(f'"{name}": "..."' for name in wanted.names)
-    expected = f"give {{{example}}} in each {unit}, or name the keys with `columns`"
+    expected = f"give {{{example}}} in each {unit}" + ("" if wanted.fixed else ", or name the keys with `columns`")
     _require_most(path, unit, records, expected)
     some = _spread(records) if wanted.labelled else records
     objects = list(islice((record for _, record in some if isinstance(record, dict)), SAMPLE))
@@ -335,9 +337,9 @@ def _json_table(path: Path, text: str, wanted: Wanted, asked: list[list[str]] | 
     if asked:
         for name in (name for group in asked for name in group):
             if all(_text(_at(record, name)) is None for record in objects):
+                remedy = "call one of these so" if wanted.fixed else "name some of these with `columns`"
                 raise RecurraError(
-                    f"{path} has no text under the key {name[:60]!r}; it has {describe(names, sample)}: name some of "
-                    "these with `columns`"
+                    f"{path} has no text under the key {name[:60]!r}; it has {describe(names, sample)}: {remedy}"
                 )
     else:
         groups, others = choose_columns(names, sample, wanted, str(path))

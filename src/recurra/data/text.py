@@ -46,6 +46,16 @@ _MARKS = (
 _PACKED = re.compile(rb"(?P<gz>\x1f\x8b)|(?P<bz2>BZh[1-9](?:1AY&SY|\x17rE8P\x90))|(?P<xz>\xfd7zXZ\0)")
 """What packed files begin with, by what their names usually end in."""
 
+_FOREIGN = (
+    (b"PK\x03\x04", "a ZIP archive or an office document"),
+    (b"\xd0\xcf\x11\xe0", "an office document"),
+    (b"%PDF-", "a PDF"),
+    (b"PAR1", "a Parquet file"),
+    (b"SQLite format 3\0", "a database"),
+    (b"{\\rtf", "rich text (RTF)"),
+)
+"""What files begin with that people have for text or tables, and what they are."""
+
 _GRAPHEME = regex.compile(r"\X")
 
 
@@ -101,6 +111,13 @@ def encoding_of(beginning: bytes, encoding: str) -> str:
     return next((codec for mark, codec in _MARKS if beginning.startswith(mark)), codecs.lookup(encoding).name)
 
 
+def require_text(beginning: bytes, path: Path) -> None:
+    """Refuse files of programs that save text in formats of their own, which no encoding reads."""
+    for mark, kind in _FOREIGN:
+        if beginning.startswith(mark):
+            raise RecurraError(f"{path} is {kind}, not text; save it as plain text, or a table as CSV, and give that")
+
+
 def with_newlines(text: str) -> str:
     """The text with a newline for each line end; carriage returns alone are line ends only where there is no other."""
     text = text.replace("\r\n", "\n")
@@ -141,6 +158,8 @@ def _check_bytes(path: Path, encoding: str) -> TextFile:
 def _decoded(path: Path, encoding: str | None) -> Iterator[str]:
     """The text of one file in blocks, as they come, without its byte-order mark; None lets bytes pass as they are."""
     beginning = _beginning(path)
+    if encoding:
+        require_text(beginning, path)
     codec = encoding_of(beginning, encoding) if encoding else "utf-8"
     decoder = codecs.getincrementaldecoder(codec)("strict" if encoding else "surrogateescape")
     zeros_allowed = encoding is None or codec.startswith(("utf-16", "utf-32"))

@@ -40,11 +40,16 @@ def add_step(
     bottom, *upper = (directions[0] for directions in layers_of(weights, "recurrent."))
     size = bottom.weight_hh.shape[1]
     states = state_inputs(graph, cell, 1 + len(upper), size)
-    entering = _first_product(graph, cell, weights, bottom, tokens, features, ngrams)  # (B, G)
+    ids = _last_tokens(graph, tokens, ngrams.largest) if ngrams else None  # (B, N)
+    found = _found(graph, weights, ids, ngrams) if ids and ngrams else None  # (B, E)
+    entering = _first_product(graph, cell, weights, bottom, tokens, features, found)  # (B, G)
     ends = [cell_step(graph, cell, entering, states[0], bottom.weight_hh, bottom.bias_hh)]
     ends += step_layers(graph, cell, ends[0][0], upper, states[1:])
     graph.output("logits", _logits(graph, weights, ends[-1][0]), "batch", len(weights["output.bias"]))
     state_outputs(graph, ends, size)
+    if ids and ngrams:  # behind the others, as among the inputs: what counts on the order finds the logits first
+        after = ids.take(range(1, ngrams.largest), axis=1).cast(np.float32)
+        graph.output("next_recent", after.unsqueeze(0), 1, "batch", ngrams.largest - 1)
 
 
 def _first_product(
@@ -54,35 +59,40 @@ def _first_product(
     layer: LayerWeights,
     tokens: Value,
     features: Value | None,
-    ngrams: Ngrams | None,
+    found: Value | None,
 ) -> Value:
-    """What the first layer's gates get from a token and the rules, `(B, G)`; one table for both steps where smaller."""
+    """What the first layer's gates get from a token, what n-grams add to its embedding, and the rules, `(B, G)`.
+
+    Without n-grams one table does for both steps where it is smaller.
+    """
     embedding = weights["embedding.weight"]  # (V, E)
     scaled: FloatArray = embedding * np.float32(1.0 if "output.weight" in weights else math.sqrt(embedding.shape[1]))
     rules = weights.get("rule_embedding.weight")  # (E, R)
     gates, size = layer.weight_ih.shape
     rows = len(scaled) + (0 if rules is None else rules.shape[1])
-    if ngrams is None and rows * gates <= rows * size + gates * size:
+    if found is None and rows * gates <= rows * size + gates * size:
         table: FloatArray = scaled @ layer.weight_ih.T + layer.bias(cell)
         product = graph.lookup(table, tokens, "embedding")
         if features is not None and rules is not None:
             product = product + graph.linear(features, layer.weight_ih @ rules, name="rule_embedding")
         return product
     inputs = graph.lookup(scaled, tokens, "embedding")  # (B, E)
-    if ngrams:
-        inputs = inputs + _found(graph, weights, tokens, ngrams)
+    if found:
+        inputs = inputs + found
     if features is not None and rules is not None:
         inputs = inputs + graph.linear(features, rules, name="rule_embedding")
     return graph.linear(inputs, layer.weight_ih, layer.bias(cell))
 
 
-def _found(graph: Graph, weights: dict[str, FloatArray], tokens: Value, ngrams: Ngrams) -> Value:
-    """What the n-grams that end at the tokens add to their embedding, `(B, E)`; see `models.ngram_embedding`."""
+def _last_tokens(graph: Graph, tokens: Value, largest: int) -> Value:
+    """The last tokens, those just read at the end, counted from 1: `(B, N)`."""
+    before = graph.input("recent", np.float32, 1, "batch", largest - 1).squeeze(0).cast(np.int64)  # exact below 2^24
+    return graph.concat([before, (tokens + 1).unsqueeze(1)], axis=1)
+
+
+def _found(graph: Graph, weights: dict[str, FloatArray], ids: Value, ngrams: Ngrams) -> Value:
+    """What the n-grams that end at the last tokens add to their embedding, `(B, E)`; see `models.ngram_embedding`."""
     reach = ngrams.largest - 1
-    before = graph.input("recent", np.float32, 1, "batch", reach).squeeze(0).cast(np.int64)  # exact below 2^24
-    ids = graph.concat([before, (tokens + 1).unsqueeze(1)], axis=1)  # (B, N)
-    after = ids.take(range(1, reach + 1), axis=1).cast(np.float32)
-    graph.output("next_recent", after.unsqueeze(0), 1, "batch", reach)
     recent = [ids.take(reach - back, axis=1) for back in range(reach + 1)]  # (B,) each
     rows = [
         (row + index * ngrams.num_rows).unsqueeze(1)

@@ -101,6 +101,18 @@ class TestMusic:
         path = save(tmp_path, "drums.mid", [Note(12 * place, 12, 36, 80, 2) for place in range(200)])
         assert "drums" in train_refused(path, "--tokens", "frames")
 
+    @pytest.mark.parametrize(
+        ("tokens", "option", "message"),
+        [
+            ("frames", ("--velocity",), "--velocity does nothing for --tokens frames"),
+            ("notes", ("--stretch", "0.2"), "--stretch does nothing for --tokens notes"),
+        ],
+    )
+    def test_options_that_would_do_nothing(
+        self, train_refused: Refused, music_folder: Path, tokens: str, option: tuple[str, ...], message: str
+    ) -> None:
+        assert message in train_refused(music_folder, "--tokens", tokens, *option, status=2)
+
     def test_a_validation_part_that_is_missing_or_silent(
         self, train_refused: Refused, music_folder: Path, tmp_path: Path
     ) -> None:

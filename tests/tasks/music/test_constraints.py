@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from recurra.errors import OptionError
 from recurra.tasks.music.constraints import (
+    DEFAULT_BARS,
     MAX_BARS,
     Controls,
     Given,
     Plan,
+    beginning_of,
     parse_meter,
     parse_pitch,
     plan,
@@ -169,11 +171,27 @@ class TestBars:
         notes = (Note(0, 200, 60), Note(12, 12, 64))
         assert plan(Controls(), BAND, given=Given(notes, 0)).end == 5 * 48
 
+    def test_a_pickup_of_what_is_given_is_not_counted(self) -> None:
+        meters = (Meter(0, 1, 8), Meter(6, 6, 8))
+        tune = replace(piece([Note(0, 6, 60), Note(6, 36, 62), Note(42, 36, 64)], meters=meters), length=78)
+        assert beginning_of(tune, 1).length == 42
+        assert beginning_of(tune, 2).length == beginning_of(tune).length == 78
+        with pytest.raises(OptionError, match=r"asks for 3 bars, but song\.mid has only 2"):
+            beginning_of(tune, 3)
+        assert plan(Controls(bars=3), JIGS, prime=tune).bar_lines == (0, 6, 42, 78, 114)
+        assert len(plan(Controls(), JIGS, prime=tune).bar_lines) == 1 + 1 + 2 + DEFAULT_BARS
+        assert "has 2 bars and `bars` asks for 2 in all" in refused(Controls(bars=2), JIGS, prime=tune)
+        voice = Given(tune.notes, 0)
+        for bars in (2, None):
+            made = plan(Controls(bars=bars, chords="Csus2 | C"), JIGS, None, voice, meters)
+            assert made.bar_lines == (0, 6, 42, 78)
+            assert [tick for tick, _ in made.harmony] == [0, 42]
+
     def test_changes_of_metre_and_pickups(self) -> None:
         meters = (Meter(0, 1, 4), Meter(12, 3, 4), Meter(12 + 72, 4, 4))
         prime = piece([Note(0, 12, 60, 80, 1)], meters=meters)
         prime = replace(prime, length=12 + 72)
-        found = plan(Controls(bars=5), replace(BAND, meters=((1, 4), (3, 4), (4, 4))), prime)
+        found = plan(Controls(bars=4), replace(BAND, meters=((1, 4), (3, 4), (4, 4))), prime)
         assert found.bar_lines == (0, 12, 48, 84, 132, 180)
         assert dict(found.meter_at) == {12: 1, 84: 2}
         whole = replace(prime, length=found.end)

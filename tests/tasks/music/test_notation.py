@@ -16,13 +16,12 @@ from recurra.tasks.music.notation import (
     MARGIN,
     MAX_BARS,
     MAX_TICKS,
-    METER_DENOMINATORS,
     MusicRules,
     Notation,
     Token,
     from_json,
 )
-from recurra.tasks.music.pieces import Track
+from recurra.tasks.music.pieces import METER_DENOMINATORS, Track
 from recurra.tasks.music.rule_features import BARS, PITCH, START, TRANSPOSED
 
 NOTES = Notation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,11 @@ class TestModel:
         page = (tmp_path / "page.html").read_text()
         assert " off" in page
         assert "loudness" in page
+
+    def test_what_reading_the_beginning_left_out_is_told_once(self, pianist: Path, recitals: list[Piece]) -> None:
+        """Whoever reads the file tells it; nothing more is lost in the tokens of a performance."""
+        begun = replace(recitals[0], left_out={"drum notes": 2})
+        assert Model.load(pianist).beginning(begun).left_out == {}
 
     def test_bars_and_beats_are_refused(self, pianist: Path, trained_music: Path, recitals: list[Piece]) -> None:
         model = Model.load(pianist)

@@ -119,7 +119,7 @@ class TestRefused:
         assert message == "error: a text model cannot be written as .onnx; give --out the ending .html or .zip\n"
 
     def test_a_task_that_is_not_known(self) -> None:
-        with pytest.raises(RecurraError, match=r"an olfaction model cannot be written as \.onnx"):
+        with pytest.raises(RecurraError, match=r"knows no task 'olfaction', .*; update recurra"):
             exporting.writer_of("olfaction", ".onnx")
 
     def test_a_missing_package(
@@ -137,6 +137,29 @@ class TestRefused:
         monkeypatch.setattr(onnx_file, "MAX_BYTES", 1000)
         assert "would be larger than 2 GB" in refused("export", trained_folder, "--out", tmp_path / "m.onnx")
         assert files_in(tmp_path) == []
+
+    def test_a_folder_for_the_second_file(self, refused: Refused, trained_translation: Path, tmp_path: Path) -> None:
+        (tmp_path / "m.step.onnx").mkdir()
+        message = refused("export", trained_translation, "--out", tmp_path / "m.onnx", status=2)
+        assert "m.step.onnx is a folder" in message
+        assert files_in(tmp_path) == ["m.step.onnx"]
+
+    def test_a_disk_that_is_full_at_the_second_file(
+        self, refused: Refused, trained_translation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_bytes = Path.write_bytes
+
+        def full(self: Path, data: bytes) -> int:
+            if "step" in self.name:
+                raise OSError(28, "No space left on device")
+            return write_bytes(self, data)
+
+        (tmp_path / "m.encoder.onnx").write_bytes(b"old")
+        monkeypatch.setattr(Path, "write_bytes", full)
+        message = refused("export", trained_translation, "--out", tmp_path / "m.onnx")
+        assert f"writing {tmp_path / 'm.step.onnx'} failed: the disk is full" in message
+        assert files_in(tmp_path) == ["m.encoder.onnx"]
+        assert (tmp_path / "m.encoder.onnx").read_bytes() == b"old"
 
     def test_a_disk_that_is_full(
         self, refused: Refused, trained_translation: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

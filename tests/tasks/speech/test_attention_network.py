@@ -110,7 +110,7 @@ class TestOptions:
     def test_those_of_attention_are_refused_under_ctc(self, given: dict[str, Any]) -> None:
         (name,) = given
         with pytest.raises(OptionError, match=f"`{name}` does nothing for `network` ctc; leave it out"):
-            Config(**given)
+            Config(**given).require_effect()
 
     def test_plain_cells_are_refused(self) -> None:
         with pytest.raises(OptionError, match="`cell` is rnn, but a decoder that attends is an lstm or a gru"):

@@ -41,6 +41,18 @@ class TestPrompts:
         assert [row["prompt"] for row in rows] == ["The\ncat ", "Was"]
         assert all(row["text"] == "".join(row["tokens"]) and len(row["tokens"]) == 9 for row in rows)
 
+    def test_keys_are_told_without_an_option_for_them(
+        self, recurra: Command, trained_folder: Path, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "p.jsonl"
+        path.write_text('{"question": "The?", "answer": "cat"}\n' * 3)
+        answer = recurra("text", "write", trained_folder, "--prompt-file", path)
+        assert answer.status == 1
+        assert "it has question ('The?'), answer ('cat'): call one of these so\n" in answer.err
+        path.write_text("[1]\n" * 3)
+        answer = recurra("text", "write", trained_folder, "--prompt-file", path)
+        assert 'give {"prompt": "..."} in each line\n' in answer.err
+
     def test_to_a_file_what_is_shown(self, recurra: Command, trained_folder: Path, tmp_path: Path) -> None:
         options = ["--length", 30, "--seed", 3, "--prompt", "The", "--samples", 2]
         assert recurra("text", "write", trained_folder, *options, "--out", tmp_path / "o.txt").status == 0
@@ -143,6 +155,27 @@ class TestLines:
         assert len(shown) == 4
         assert shown[3].split()[:2] == ["3", "8"]
         assert recurra("text", "evaluate", trained_folder, tmp_path / "t.txt", "--lines", "--dynamic").status == 2
+
+
+class TestColumns:
+    """Each command that reads JSONL takes the option that its message tells of."""
+
+    def test_texts_under_another_key(self, recurra: Command, trained_folder: Path, tmp_path: Path) -> None:
+        texts = ["The cat was not on the mat.\n" * 3, "Was the dog there?\n" * 3]
+        rows = [{"title": f"number {n}", "said": each} for n, each in enumerate(texts)]
+        path, plain = tmp_path / "rows.jsonl", tmp_path / "plain.txt"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        plain.write_text("".join(texts))
+        for verb, options in (("evaluate", ["--json"]), ("evaluate", ["--lines", "--json"])):
+            refused = recurra("text", verb, trained_folder, path, *options)
+            assert (refused.status, "name it with --columns" in refused.err) == (1, True)
+            answer = recurra("text", verb, trained_folder, path, *options, "--columns", "said")
+            assert answer == recurra("text", verb, trained_folder, plain, *options)
+        answer = recurra("text", "compare", plain, path, "--columns", "said", "--json")
+        assert json.loads(answer.out)["copied"] > 0.9
+        out = tmp_path / "page.html"
+        assert recurra("text", "explain", trained_folder, path, "--columns", "said", "--out", out).status == 0
+        assert "number 0" not in out.read_text("utf-8")
 
 
 def test_a_short_run_scores_no_more_than_it_reads() -> None:

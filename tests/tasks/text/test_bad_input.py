@@ -86,6 +86,8 @@ class TestCorpus:
         (tmp_path / "songs").mkdir()
         (tmp_path / "songs" / "a.mid").write_bytes(b"MThd")
         assert "songs holds no .txt" in train_refused(tmp_path / "songs")
+        (tmp_path / "songs" / "config.json").write_text("{}")
+        assert "songs is the folder of a model, not data" in train_refused(tmp_path / "songs")
 
     def test_an_unknown_sample(self, train_refused: Refused) -> None:
         assert "the samples are: sample:pydocs" in train_refused("sample:klingon")

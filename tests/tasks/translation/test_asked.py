@@ -17,6 +17,7 @@ from recurra import load, translation
 from recurra.data.tokenizer import PLACEHOLDERS
 from recurra.decoding.beam_search import BeamSearch
 from recurra.errors import OptionError
+from recurra.tasks.translation import commands
 from recurra.tasks.translation.glossary import Glossary
 from recurra.tasks.translation.model import Model
 
@@ -216,6 +217,21 @@ class TestGlossary:
         assert answer.status == 1
         assert "nor any other translation" in answer.err
 
+    def test_what_is_read_of_it_is_told_without_options_for_it(
+        self, shop: Path, recurra: Command, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "t.tsv"
+        path.write_text("source\ttarget\tremark\n" + "apples\tÄpfel\tx\ncars\tAutos\ty\n")
+        answer = recurra("translation", "translate", shop, "Ada", "--glossary", path)
+        assert answer.err == (
+            f"left out: {path}, line 1: 'source', 'target', 'remark', the names of the columns\n"
+            f"left out: {path}: column remark ('x'); what is read is source and target\n"
+        )
+        path.write_text("english\tgerman\tnote\n" + "apples\tÄpfel\tx\ncars\tAutos\ty\n" * 9)
+        answer = recurra("translation", "translate", shop, "Ada", "--glossary", path)
+        assert answer.status == 1
+        assert "note ('x'); call them term and translation there\n" in answer.err
+
     def test_it_is_not_for_what_is_drawn(self, shop: Path, recurra: Command, terms: Path) -> None:
         answer = recurra("translation", "translate", shop, "Ada", "--sample", "--glossary", terms)
         assert answer.status == 2
@@ -268,6 +284,70 @@ class TestAsking:
         assert {(0, 0), (3, 4), (4, 5)} <= pairs
         assert sorted(target for _, target in pairs) == list(range(7))
         assert all(source < 7 for source, _ in pairs)
+
+
+class TestPrefixes:
+    def test_each_line_begins_with_its_own(self, trained_translation: Path, recurra: Command, tmp_path: Path) -> None:
+        """As many sentences as several batches, some of them empty, and one of them without a prefix."""
+        sources = ["abc", "", "bad", "feed the cab"] * 3
+        prefixes = ["a", "", "", "ha"] + ["ab", "h", "de", "f"] * 2
+        (tmp_path / "in.txt").write_text("".join(f"{source}\n" for source in sources))
+        (tmp_path / "p.txt").write_text("".join(f"{prefix}\n" for prefix in prefixes))
+        options = ["--file", tmp_path / "in.txt", "--prefix-file", tmp_path / "p.txt"]
+        lines = lines_of(recurra, trained_translation, *options)
+        one_by_one = [
+            lines_of(recurra, trained_translation, source, "--prefix", prefix)[0] if source else ""
+            for source, prefix in zip(sources[:5], prefixes[:5], strict=True)
+        ]
+        assert lines[:5] == one_by_one
+        assert lines[2] == "dab"
+        assert all(line.startswith(prefix) for line, prefix in zip(lines, prefixes, strict=True) if line)
+        model = Model.load(trained_translation)
+        assert model.translate(sources, prefixes=prefixes) == lines
+        drawn = lines_of(recurra, trained_translation, *options, "--sample", "--seed", 1)
+        assert all(line.startswith(prefix) for line, prefix in zip(drawn, prefixes, strict=True) if line)
+
+    def test_groups_keep_their_own(
+        self, trained_translation: Path, recurra: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(commands, "GROUP", 2)
+        (tmp_path / "p.txt").write_text("d\n\nb\n", encoding="utf-16")
+        (tmp_path / "in.txt").write_text("abc\nbad\ncab\n", encoding="utf-16")
+        options = ["--file", tmp_path / "in.txt", "--prefix-file", tmp_path / "p.txt", "--encoding", "utf-16"]
+        assert [line[:1] for line in lines_of(recurra, trained_translation, *options)] == ["d", "d", "b"]
+
+    def test_one_for_each_sentence(self, trained_translation: Path) -> None:
+        model = Model.load(trained_translation)
+        assert model.translate("abc", prefixes=["h"])[0] == "h"
+        for prefixes, given in ((["a"], "1 texts for 2"), ("ab", "one text for 2"), ([], "0 texts for 2")):
+            with pytest.raises(OptionError, match=given):
+                model.translate(["abc", "bad"], prefixes=prefixes)
+            with pytest.raises(OptionError, match=given):
+                model.search(["abc", "bad"], prefixes=prefixes)
+        with pytest.raises(OptionError, match="give one of them"):
+            model.hypotheses(["abc"], prefix="a", prefixes=["b"])
+
+    def test_what_is_refused(self, trained_translation: Path, recurra: Command, tmp_path: Path) -> None:
+        file, prefixes = tmp_path / "in.txt", tmp_path / "p.txt"
+        file.write_text("abc\nbad\n")
+        prefixes.write_text("a\n")
+
+        def refusal(status: int, *options: object) -> str:
+            answer = recurra("translation", "translate", trained_translation, "--prefix-file", prefixes, *options)
+            assert (answer.status, answer.out, answer.err.count("\n")) == (status, "", 1)
+            return answer.err
+
+        assert f"{prefixes} has 1 line(s) and {file} 2; give one prefix a line" in refusal(1, "--file", file)
+        assert "--prefix-file has a line for each line of --file" in refusal(2, "abc")
+        assert "--prefix-file has a line for each line of --file" in refusal(2)
+        for option in (["--prefix", "a"], ["--split-sentences"]):
+            assert "leave out --prefix and --split-sentences" in refusal(2, "--file", file, *option)
+        for option in ("--out", "--alignments"):
+            assert "is named twice" in refusal(2, "--file", file, option, prefixes)
+        prefixes.write_text("\nab春\n")
+        message = refusal(1, "--file", file, "--out", tmp_path / "o.txt")
+        assert f"{prefixes}, line 2: --prefix 'ab春' holds '春'" in message
+        assert not (tmp_path / "o.txt").exists()
 
 
 class TestTokensOfEachSide:

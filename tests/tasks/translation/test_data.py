@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -154,6 +154,39 @@ def test_what_is_left_out_is_told_with_its_lines(tmp_path: Path) -> None:
         f"{path}, line 7: there is only one column",
         f"{path}, lines 3, 4, 6 and 1 more: the target is empty",
     ]
+
+
+class TestKeys:
+    ENGLISH: ClassVar = {
+        "menu": {"open": "Open", "save": "Save"},
+        "quit": "Quit",
+        "beta": "Beta",
+        "n": 3,
+        "list": ["a"],
+    }
+    GERMAN: ClassVar = {"quit": "Beenden", "menu": {"save": "Speichern", "open": "Öffnen"}, "alt": "Alt"}
+
+    def test_texts_of_two_files_with_the_same_key_belong_together(self, tmp_path: Path) -> None:
+        first = write(tmp_path / "en.json", json.dumps(self.ENGLISH, indent=2))
+        second = write(tmp_path / "de.json", "\ufeff" + json.dumps(self.GERMAN))
+        read = open_pairs([first, second])
+        assert read.sources == ["Open", "Save", "Quit"]
+        assert read.targets == ["Öffnen", "Speichern", "Beenden"]
+        assert read.skipped == [
+            f"{first}: 1 key(s) that {second} does not have, such as 'beta'",
+            f"{second}: 1 key(s) that {first} does not have, such as 'alt'",
+        ]
+
+    def test_other_json_files_are_tables(self, tmp_path: Path) -> None:
+        rows = [{"source": f"a{n}", "target": f"b{n}"} for n in range(3)]
+        first = write(tmp_path / "a.json", json.dumps(rows))
+        second = write(tmp_path / "b.json", json.dumps({"data": rows, "version": "1"}))
+        assert len(open_pairs([first, first])) == len(open_pairs([first, second])) == 6
+        lines = write(tmp_path / "c.json", "".join(json.dumps(row) + "\n" for row in rows))
+        assert len(open_pairs([lines, first])) == 6
+        one = write(tmp_path / "one.json", json.dumps(rows[0]))
+        other = write(tmp_path / "other.json", json.dumps(rows[1]))
+        assert open_pairs([one, other], columns="source,target").sources == ["a0", "a1"]
 
 
 def test_empty_sides_of_parallel_files_are_left_out_and_told(tmp_path: Path) -> None:

@@ -79,6 +79,7 @@ def test_ensembles_prefixes_glossaries_and_copies(trained_translation: Path, tmp
     assert translator.translate(["bad cab", "feed"], ensemble=[translator], **options) == expected
     assert "abc" in expected[0]
     require_same(model, translator, BeamSearch(n_best=2), prefix="da", copy_unknown=True)
+    require_same(model, translator, BeamSearch(n_best=2), prefixes=["da", "", "a", "ed", "d"])
 
 
 def test_other_vocabularies_are_refused(trained_translation: Path, pairs_file: Path, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ const MOST_KEPT = 2 ** 22; // numbers of the first layer's shares that are kept,
 
 // What the last tokens together add to the embedding of the last: see `runtime/ngrams.py`. `recent` are the tokens before,
 // the last at the end, counted from 1, 0 before the beginning.
-class Ngrams {
+class NgramEmbedding {
   constructor({ largest, num_rows }) {
     Object.assign(this, { reach: largest - 1, rows: num_rows, table: matrixOf("ngram_embedding.table.weight") });
     this.map = isThere("ngram_embedding.map.weight") ? matrixOf("ngram_embedding.map.weight") : null;
@@ -135,7 +135,7 @@ class LanguageModel {
     this.projection = isThere("projection.weight") ? matrixOf("projection.weight") : null;
     this.output = isThere("output.weight") ? matrixOf("output.weight") : this.embedding;
     this.outputBias = vectorOf("output.bias");
-    this.ngrams = ngrams ? new Ngrams(ngrams) : null;
+    this.ngrams = ngrams ? new NgramEmbedding(ngrams) : null;
     this.kept = new Map(); // without n-grams, what the first layer makes of a token depends on nothing else
   }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from recurra.errors import RecurraError
 from recurra.progress import bar
 from recurra.tasks.music.io.score_files import musicxml_text, require_music21
-from recurra.tasks.music.io.scores import read_score
+from recurra.tasks.music.io.score_reader import ScoreReader
 from recurra.tasks.music.pieces import Piece, Track
 
 VOICES = ("Soprano", "Alto", "Tenor", "Bass")
@@ -26,7 +26,7 @@ def chorales() -> tuple[Piece, ...]:
     """Bach's four-part chorales as music21's corpus has them, in their own keys, sorted by number.
 
     The tracks are `VOICES`, no voice divided. What stands between repeat signs is there once: to hear it twice
-    teaches nothing new. Reading them takes about twenty seconds, the first time in a process.
+    teaches nothing new. Reading them takes about twenty seconds, the first time.
 
     Raises:
         RecurraError: if music21 is not there or came without its corpus.
@@ -34,11 +34,11 @@ def chorales() -> tuple[Piece, ...]:
     folder = Path(require_music21().__file__).parent / "corpus" / "bach"
     files = sorted(folder.glob("bwv*.mxl"), key=_in_catalogue)
     pieces = []
-    with bar("reading the chorales") as shown:
-        for index, path in enumerate(files):
-            if _voices(path) == VOICES:
-                pieces += [piece for piece in read_score(path, expand=False) if _is_chorale(piece)]
-            shown.update((index + 1) / len(files), f"{len(pieces)} chorales")
+    four = [path for path in files if _voices(path) == VOICES]
+    with bar("reading the chorales") as shown, ScoreReader(four, expand=False) as scores:
+        for index, path in enumerate(four):
+            pieces += [piece for piece in scores.read(path) if _is_chorale(piece)]
+            shown.update((index + 1) / len(four), f"{len(pieces)} chorales")
     if not pieces:
         raise RecurraError(f"{folder} holds no chorales; install music21 again: pip install 'recurra[music]'")
     return tuple(replace(piece, name=Path(piece.name).stem, tracks=CHOIR) for piece in pieces)

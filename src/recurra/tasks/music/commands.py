@@ -70,7 +70,7 @@ class Start(Options):
     prime: Path | None = None
     """A music file to go on from."""
     prime_bars: Annotated[int | None, Range(1, 100_000)] = None
-    """Take only this many of its first bars."""
+    """Take only this many of its first bars, and a pickup before them."""
     melody: Path | None = None
     """A music file with a voice to harmonise; it stays exactly as it is."""
     melody_track: str | None = None

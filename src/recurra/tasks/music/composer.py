@@ -92,7 +92,7 @@ class AnyComposer:
             controls: what it must keep to; nothing that breaks one can be drawn.
             sampling: how to choose among the rest.
             prime: a file or a piece to go on from; the controls hold for what comes after it.
-            prime_bars: take only so many of its first bars.
+            prime_bars: take only so many of its first bars, and a pickup before them.
             melody: a file or a piece with a voice to harmonise, which stays exactly as it is.
             melody_track: name or number, from 1, of the track that is the voice; the first that has notes if not given.
             tempo: quarter notes a minute; those of `prime` or `melody`, or the training pieces' usual, if not given.
@@ -150,14 +150,14 @@ class AnyComposer:
 
         Args:
             prime: a file, of which the first piece is taken, or a piece.
-            bars: how many; all if not given.
+            bars: how many, a pickup not counted; all if not given.
 
         Raises:
             OptionError: if the piece has fewer.
         """
         if self.played:
             _require_none(prime_bars=bars)
-            return one_piece(prime, self.config.frame, played=True)
+            return replace(one_piece(prime, self.config.frame, played=True), left_out={})
         begun = beginning_of(one_piece(prime, self.config.frame), bars)
         return replace(begun, left_out=dict(+encode(begun, self.notation)[1]))
 

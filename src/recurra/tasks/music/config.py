@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from recurra.config import Range, fill_in
+from recurra.errors import OptionError
 from recurra.models.architecture import NO_NGRAMS, Architecture
 from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.notation import MARGIN
@@ -44,6 +45,18 @@ class Config(Reading, Architecture, StreamTraining):
     """Learn from copies transposed by up to this many semitones either way too."""
     stretch: Annotated[float, Range(0, 0.5)] = 0.05
     """By how much copies of performances are played faster and slower, where there are transposed ones; 0 for none."""
+
+
+def require_effect(config: Config) -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        OptionError: for the first of them.
+    """
+    if config.velocity and config.tokens == "frames":
+        raise OptionError("`velocity` does nothing for `tokens` frames, which hold no loudness; take notes")
+    if config.stretch != Config.stretch and config.tokens != "performance":
+        raise OptionError(f"`stretch` does nothing for `tokens` {config.tokens}; leave it out, or take performance")
 
 
 def resolve(config: Config, length: int) -> Config:

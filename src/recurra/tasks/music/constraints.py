@@ -16,8 +16,18 @@ from recurra.arrays import BoolArray, IntArray
 from recurra.config import Options, Range
 from recurra.errors import OptionError
 from recurra.tasks.music.harmony import LETTERS, PitchClasses, parse_progression, parse_scale, spans
-from recurra.tasks.music.notation import MAX_LENGTH, METER_DENOMINATORS, Notation
-from recurra.tasks.music.pieces import TICKS, Meter, Note, Piece, bar_lines, part
+from recurra.tasks.music.notation import MAX_LENGTH, Notation
+from recurra.tasks.music.pieces import (
+    METER_DENOMINATORS,
+    TICKS,
+    Meter,
+    Note,
+    Piece,
+    bar_lines,
+    begins_short,
+    has_pickup,
+    part,
+)
 
 MAX_BARS = MAX_LENGTH
 """Longest composition."""
@@ -160,12 +170,12 @@ class Plan:
 
 
 def beginning_of(piece: Piece, bars: int | None = None) -> Piece:
-    """The first bars of a piece, whole ones, to go on from.
+    """The first bars of a piece, whole ones, to go on from; a pickup is taken too, and not counted.
 
     Raises:
         OptionError: if it has fewer.
     """
-    lines = bar_lines(piece)
+    lines = bar_lines(piece)[has_pickup(piece) :]
     if bars is not None and bars >= len(lines):
         raise OptionError(f"`prime_bars` asks for {bars} bars, but {piece.name} has only {len(lines) - 1}")
     end = lines[-1 if bars is None else bars]
@@ -225,20 +235,19 @@ def plan(
     """
     meters = _meters(controls, notation, prime, given_meters)
     begin = prime.length if prime else 0
-    first = 0
+    first = int(begins_short(meters))
     if prime or given:
         if controls.pickup:
             source = "`prime`" if prime else "`melody`"
             raise OptionError(f"`pickup` says how a new piece begins, and {source} has its own beginning; leave it out")
     elif pickup := _pickup(controls, notation, meters[0], uniform):
         first, meters = 1, (pickup, meters[0]._replace(onset=pickup.bar))
-    bars = first + (controls.bars or _default_bars(meters, begin, given))
-    lines = _lines(meters, bars)
+    lines = _lines(meters, first + (controls.bars or _default_bars(meters, first, begin, given)))
     end = lines[-1] if not notation.frame else -(-lines[-1] // notation.frame) * notation.frame
     if prime and begin >= lines[-1]:
         raise OptionError(
-            f"`prime` has {len(bar_lines(prime)) - 1} bars and `bars` asks for {bars} in all; "
-            "ask for more, or give a shorter beginning"
+            f"`prime` has {len(bar_lines(prime)) - 1 - first} bars and `bars` asks for {controls.bars} in all; ask for "
+            "more, or give a shorter beginning"
         )
     scale = parse_scale(controls.key) if controls.key else frozenset(range(12))
     harmony = _harmony(controls, lines, first)
@@ -295,10 +304,11 @@ def _pickup_ticks(text: str, meter: Meter) -> Fraction:
     return beats * 4 * TICKS / meter.denominator
 
 
-def _default_bars(meters: tuple[Meter, ...], begin: int, given: Given | None) -> int:
+def _default_bars(meters: tuple[Meter, ...], first: int, begin: int, given: Given | None) -> int:
+    """Whole bars, after a pickup if `first` is 1."""
     until = max((note.end for note in given.notes), default=1) if given else begin
-    lines = _lines(meters, MAX_BARS)
-    bars = sum(line < until for line in lines)
+    lines = _lines(meters, MAX_BARS)[first:]
+    bars = max(sum(line < until for line in lines), 1 if given else 0)
     return min(bars if given else bars + DEFAULT_BARS, MAX_BARS)
 
 

@@ -23,7 +23,7 @@ from recurra.tasks.music.grid import FREE
 from recurra.tasks.music.io.midi import read_midi_pieces
 from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.io.rolls import read_rolls
-from recurra.tasks.music.io.scores import read_score
+from recurra.tasks.music.io.score_reader import ScoreReader
 from recurra.tasks.music.notation import MARGIN, Notation
 from recurra.tasks.music.packed_pieces import pack, require_sound
 from recurra.tasks.music.performance import PerformanceNotation, perform
@@ -42,7 +42,8 @@ def _midi(path: Path, frame: int, reading: Reading) -> tuple[Piece, ...]:
 
 
 def _score(path: Path, frame: int, reading: Reading) -> tuple[Piece, ...]:
-    return read_score(path, charset=reading.charset)
+    with ScoreReader([path], charset=reading.charset) as scores:
+        return scores.read(path)
 
 
 def _rolls(path: Path, frame: int, reading: Reading) -> tuple[Piece, ...]:
@@ -219,20 +220,24 @@ def _read_all(
     found: list[Path], played: bool, frame: int, reading: Reading, skipped: list[str], shown: Bar
 ) -> list[Piece]:
     pieces: list[Piece] = []
-    for index, path in enumerate(found):
-        try:
-            reader = READERS.get(path.suffix.lower())
-            if reader is None:
-                raise RecurraError(f"{path} is not a music file; its name must end in {listed(tuple(READERS))}")
-            if played and reader is _midi:
-                pieces += read_midi_pieces(path, reading, played=True)
-            else:
-                pieces += [perform(piece) if played else piece for piece in reader(path, frame, reading)]
-        except RecurraError as error:
-            if len(found) == 1:
-                raise
-            skipped.append(str(error))
-        shown.update((index + 1) / len(found), f"{len(pieces)} pieces")
+    paths = [path for path in found if READERS.get(path.suffix.lower()) is _score]
+    with ScoreReader(paths, charset=reading.charset) as scores:
+        for index, path in enumerate(found):
+            try:
+                reader = READERS.get(path.suffix.lower())
+                if reader is None:
+                    raise RecurraError(f"{path} is not a music file; its name must end in {listed(tuple(READERS))}")
+                if played and reader is _midi:
+                    pieces += read_midi_pieces(path, reading, played=True)
+                    continue
+                own = scores.read(path) if reader is _score else reader(path, frame, reading)
+                pieces += [perform(piece) if played else piece for piece in own]
+            except RecurraError as error:
+                if len(found) == 1:
+                    raise
+                skipped.append(str(error))
+            finally:
+                shown.update((index + 1) / len(found), f"{len(pieces)} pieces")
     return pieces
 
 

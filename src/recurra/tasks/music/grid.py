@@ -14,7 +14,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recurra.arrays import IntArray
-from recurra.tasks.music.pieces import COMMON_TIME, MODERATO, TICKS, Meter, Note, Piece, Tempo, Track
+from recurra.tasks.music.pieces import (
+    COMMON_TIME,
+    METER_DENOMINATORS,
+    MODERATO,
+    TICKS,
+    Meter,
+    Note,
+    Piece,
+    Tempo,
+    Track,
+)
 
 STEPS = tuple(tick for tick in range(TICKS + 1) if tick % 2 == 0 or tick % 3 == 0)
 """Where a note may begin and end within a quarter: on sixteenths and on triplets of eighths and sixteenths."""
@@ -128,6 +138,8 @@ def whole_bars(changes: Iterable[tuple[float, int, int]], left_out: Counter[str]
         if not _is_metre(numerator, denominator):
             left_out["impossible metres"] += 1
             continue
+        while denominator > METER_DENOMINATORS[-1]:  # bars are whole sixteenths, so their numerators are even
+            numerator, denominator = numerator // 2, denominator // 2
         if onset in at and at[onset][1:] != (numerator, denominator):
             left_out["metres overruled at once"] += 1
         at[onset] = Meter(onset, numerator, denominator)

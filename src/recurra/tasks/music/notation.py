@@ -18,7 +18,7 @@ import numpy as np
 
 from recurra.arrays import FloatArray, IntArray
 from recurra.errors import RecurraError
-from recurra.tasks.music.pieces import Meter, Track
+from recurra.tasks.music.pieces import METER_DENOMINATORS, Meter, Track
 from recurra.tasks.music.rule_features import (
     BARS,
     DRUM,
@@ -51,9 +51,6 @@ MAX_BARS = 100
 
 MAX_LENGTH = 2000
 """Longest piece whose length is said at its beginning, bars."""
-
-METER_DENOMINATORS = (1, 2, 4, 8, 16, 32)
-"""Of the notes that a metre may count."""
 
 MARGIN = 6
 """Semitones by which pieces are transposed at most, and the pitches known beyond those seen."""

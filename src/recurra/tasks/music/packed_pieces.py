@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 
 from recurra.arrays import BoolArray, IntArray
 from recurra.errors import RecurraError
-from recurra.tasks.music.pieces import MIDDLE_VELOCITY, MODERATO, PLAYED_TEMPO, Meter, Note, Piece, Track
+from recurra.tasks.music.pieces import (
+    METER_DENOMINATORS,
+    MIDDLE_VELOCITY,
+    MODERATO,
+    PLAYED_TEMPO,
+    Meter,
+    Note,
+    Piece,
+    Track,
+)
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -43,8 +52,12 @@ METERS = ("meter_onset", "numerator", "denominator")
 OWNERS = {"first_note": NOTES, "first_track": TRACKS, "first_meter": METERS}
 
 
-def pack(pieces: Sequence[Piece]) -> Arrays:
+def pack(pieces: Sequence[Piece], velocities: bool = False) -> Arrays:
     """Pieces as arrays of `DTYPES`, without names, tempos, what was left out and, but of performances, velocities.
+
+    Args:
+        pieces: all performances, or none.
+        velocities: keep them, whatever the pieces are.
 
     Raises:
         RecurraError: if a piece has a number that is too large.
@@ -62,7 +75,7 @@ def pack(pieces: Sequence[Piece]) -> Arrays:
     for name in NOTES:
         columns[name] = _column([getattr(note, name) for piece in pieces for note in piece.notes])
     dtypes = dict(DTYPES)
-    if pieces and all(piece.performance for piece in pieces):
+    if velocities or (pieces and all(piece.performance for piece in pieces)):
         columns[VELOCITY] = _column([note.velocity for piece in pieces for note in piece.notes])
         dtypes[VELOCITY] = np.uint8
     for name, values in columns.items():
@@ -73,22 +86,26 @@ def pack(pieces: Sequence[Piece]) -> Arrays:
 
 
 def unpack(
-    arrays: Mapping[str, NDArray[Any]], names: Sequence[str], source: str = "the stored pieces"
+    arrays: Mapping[str, NDArray[Any]],
+    names: Sequence[str],
+    source: str = "the stored pieces",
+    performance: bool | None = None,
 ) -> tuple[Piece, ...]:
-    """The pieces of `pack`, each note with a middle velocity (but of performances), each track without a name.
+    """The pieces of `pack`, each note with a middle velocity if none is kept, each track without a name.
 
     Args:
         arrays: as `pack` made them; everything about them is checked.
         names: of the pieces.
         source: where the arrays are from, for messages.
+        performance: whether they are performances; those with velocities are, if not given.
 
     Raises:
         RecurraError: if they are not as `pack` makes them; the message names the array and the piece.
     """
     require_sound(arrays, names, source)
     table = {name: arrays[name].tolist() for name in DTYPES}
-    played = VELOCITY in arrays
-    velocities = arrays[VELOCITY].tolist() if played else repeat(MIDDLE_VELOCITY)
+    played = VELOCITY in arrays if performance is None else performance
+    velocities = arrays[VELOCITY].tolist() if VELOCITY in arrays else repeat(MIDDLE_VELOCITY)
     notes = list(map(Note, *(table[name] for name in NOTES[:3]), velocities, table["track"]))
     tracks = list(map(Track, repeat(""), table["program"], map(bool, table["drums"])))
     meters = list(map(Meter, *(table[name] for name in METERS)))
@@ -163,7 +180,7 @@ def _require_values(arrays: Mapping[str, NDArray[Any]], names: Sequence[str], so
     )
     require(_rising([column["meter_onset"]], meter_piece), meter_piece, "metres out of order")
     require(column["numerator"] > 0, meter_piece, "a metre without beats")
-    require(np.isin(column["denominator"], 2 ** np.arange(6)), meter_piece, "a metre of unknown notes")
+    require(np.isin(column["denominator"], METER_DENOMINATORS), meter_piece, "a metre of unknown notes")
     require(column["pitch"] < 128, note_piece, "a pitch above 127")
     require(column["onset"] >= 0, note_piece, "a note before its beginning")
     require(column["duration"] > 0, note_piece, "a note without duration")

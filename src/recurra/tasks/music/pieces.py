@@ -9,6 +9,9 @@ from typing import NamedTuple, TypeVar
 TICKS = 12
 """Ticks in a quarter note: sixteenths are 3, triplet eighths 4, triplet sixteenths 2."""
 
+METER_DENOMINATORS = (1, 2, 4, 8, 16, 32)
+"""Of the notes that a metre may count."""
+
 MIDDLE_VELOCITY = 80
 """Of notes for which none is known."""
 
@@ -146,9 +149,14 @@ def has_pickup(piece: Piece) -> bool:
 
     One that counts longer notes than the second is a metre of its own.
     """
-    if len(piece.meters) < 2:
+    return begins_short(piece.meters)
+
+
+def begins_short(meters: Sequence[Meter]) -> bool:
+    """The same of metres by themselves."""
+    if len(meters) < 2:
         return False
-    first, second = piece.meters[:2]
+    first, second = meters[:2]
     return second.onset - first.onset <= first.bar < second.bar and first.denominator >= second.denominator
 
 

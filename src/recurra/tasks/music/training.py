@@ -12,7 +12,7 @@ import numpy as np
 
 from recurra.config import with_options
 from recurra.models.language_model import LanguageModel
-from recurra.tasks.music.config import Config, resolve
+from recurra.tasks.music.config import Config, require_effect, resolve
 from recurra.tasks.music.data import Data, Source, describe, read_data, streams
 from recurra.tasks.music.model import Model
 from recurra.tasks.music.packed_pieces import pack
@@ -55,6 +55,7 @@ def train(
     """
 
     def prepare(config: Config, vocabulary: Any, folder: Path) -> RunSpec[Config, LanguageModel, Data]:
+        require_effect(config)
         notation = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
         read = read_data(data, validation, config, notation)
         config = resolve(config, sum(map(len, read.train_tokens)))

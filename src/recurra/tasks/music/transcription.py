@@ -19,13 +19,13 @@ from recurra.tasks.music.notation import (
     MARGIN,
     MAX_METERS,
     MAX_TRACKS,
-    METER_DENOMINATORS,
     VELOCITIES,
     Notation,
     NotationKind,
 )
 from recurra.tasks.music.pieces import (
     COMMON_TIME,
+    METER_DENOMINATORS,
     MIDDLE_VELOCITY,
     Meter,
     Note,

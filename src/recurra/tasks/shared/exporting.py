@@ -68,10 +68,12 @@ def writer_of(task: str, ending: str) -> Callable[[Path, Path, bool], Sequence[P
     """What writes models of a task as files of an ending.
 
     Raises:
-        RecurraError: if nothing does.
+        RecurraError: if nothing does, or the task is not known.
     """
+    if task not in TASKS:
+        raise RecurraError(f"this version knows no task {task!r}, which the model is of; update recurra")
     module = f"recurra.tasks.{task}.{WRITERS[ending]}"
-    if task not in TASKS or find_spec(module) is None:
+    if find_spec(module) is None:
         others = [other for other in ENDINGS if other != ending]
         raise RecurraError(
             f"{modelfolder.model_of(task)} cannot be written as {ending}; give `out` the ending {' or '.join(others)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,14 @@ from recurra.errors import RecurraError
 from recurra.export.graph import Graph
 from recurra.files import write_atomic
 from recurra.progress import note
+from recurra.tasks.shared.commands import require_file_name
 
 MAX_BYTES = 2**31 - 2**20
 """A file of Protocol Buffers holds less than two gigabytes."""
 
 
 def write_graphs(graphs: Sequence[Graph], out: Path, task: str, metadata: Mapping[str, Any]) -> list[Path]:
-    """Write the graphs of a model, each file all or nothing, and none before all of them are sound.
+    """Write the graphs of a model, all or nothing.
 
     Args:
         graphs: of which the model is made.
@@ -33,16 +33,32 @@ def write_graphs(graphs: Sequence[Graph], out: Path, task: str, metadata: Mappin
         The files.
 
     Raises:
-        RecurraError: if one would be too large, or writing fails.
+        OptionError: if a folder stands where one would.
+        RecurraError: if one would be too large, or writing fails; what stood there is then as it was.
     """
     paths = [out if len(graphs) == 1 else out.with_name(f"{out.stem}.{graph.name}{out.suffix}") for graph in graphs]
+    for path in paths:
+        require_file_name(path)
     common = {"task": task, "recurra": recurra.__version__, **metadata}
     datas = [_serialized(graph, path, common) for graph, path in zip(graphs, paths, strict=True)]
-    for graph, path, data in zip(graphs, paths, datas, strict=True):
-        write_atomic(path, partial(_write_bytes, data))
+    _write_together(list(zip(paths, datas, strict=True)))
+    for graph, path in zip(graphs, paths, strict=True):
         if graph.int8:
             note(f"{path}: {graph.rounded_words()}")
     return paths
+
+
+def _write_together(files: Sequence[tuple[Path, bytes]]) -> None:
+    """Write files, none of which takes its place before all are on the disk."""
+    if not files:
+        return
+    (path, data), *others = files
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(data)
+        _write_together(others)
+
+    write_atomic(path, write)
 
 
 def _serialized(graph: Graph, path: Path, metadata: Mapping[str, Any]) -> bytes:
@@ -53,7 +69,3 @@ def _serialized(graph: Graph, path: Path, metadata: Mapping[str, Any]) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
-
-
-def _write_bytes(data: bytes, path: Path) -> None:
-    path.write_bytes(data)

@@ -93,6 +93,9 @@ _OF_ATTENTION: dict[str, Any] = dict(
 )
 """What only a network that attends has, and what it is if not given."""
 
+_FILLED_IN = ("embedding_size", "tied")
+"""Those of them that models under CTC had a value of too, when they were made by an older version."""
+
 
 @dataclass(frozen=True)
 class Config(SpeechArchitecture, SpeechTraining):
@@ -148,9 +151,23 @@ class Config(SpeechArchitecture, SpeechTraining):
             if self.cell not in get_args(AttentionCell):
                 raise OptionError(f"`cell` is {self.cell}, but a decoder that attends is an lstm or a gru; give one")
             return
-        for name in _OF_ATTENTION:
-            if getattr(self, name) is not None:
-                raise OptionError(f"`{name}` does nothing for `network` ctc; leave it out, or take attention")
+        for name in _OF_ATTENTION.keys() - _FILLED_IN:
+            self._require_none(name)
+
+    def require_effect(self) -> None:
+        """Refuse options that a person gave and that do nothing.
+
+        Raises:
+            OptionError: if there is one.
+        """
+        for name in _FILLED_IN if self.network == "ctc" else ():
+            self._require_none(name)
+        if self.preset == "detector" and not self.detect:
+            raise OptionError("`preset` detector needs its word; name it with `detect`, or take another preset")
+
+    def _require_none(self, name: str) -> None:
+        if getattr(self, name) is not None:
+            raise OptionError(f"`{name}` does nothing for `network` ctc; leave it out, or take attention")
 
     @property
     def by_ctc(self) -> bool:
@@ -174,12 +191,7 @@ def with_preset(config: Config, sample: bool) -> Config:
     Args:
         config: as the user gave it.
         sample: whether the recordings are keyed Morse code.
-
-    Raises:
-        OptionError: if the preset is a detector's, but no word is to be detected.
     """
-    if config.preset == "detector" and not config.detect:
-        raise OptionError("`preset` detector is for a detector; name its word with `detect`, or take another preset")
     preset: Preset = config.preset or ("morse" if sample else "detector" if config.detect else "speech")
     further = _OF_ATTENTION if config.network == "attention" else {}
     return fill_in(replace(config, preset=preset), **_PRESETS[preset], **further)

@@ -66,6 +66,7 @@ def train(
         Interrupted: at SIGINT or SIGTERM, with everything saved.
     """
     config = with_options(config or Config(), options)
+    config.require_effect()
     if from_model is not None and config.network == "attention":
         from_model = _attending(from_model, config)
     given = several(data)

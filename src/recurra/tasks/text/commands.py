@@ -204,7 +204,14 @@ def _show_candidates(model: Writer, prompts: Sequence[str], count: int, json: bo
 
 @command
 def evaluate(
-    model: Path, data: str, *, dynamic: bool = False, lines: bool = False, encoding: str = "utf-8", json: bool = False
+    model: Path,
+    data: str,
+    *,
+    dynamic: bool = False,
+    lines: bool = False,
+    encoding: str = "utf-8",
+    columns: str = "",
+    json: bool = False,
 ) -> None:
     """Measure how well a model predicts a text: nats, bits and perplexity a token.
 
@@ -214,6 +221,7 @@ def evaluate(
         dynamic: Let the model learn from the text as it goes (Krause et al. 2018).
         lines: Give the figures of every line; with --json those of every token too.
         encoding: How the files encode text.
+        columns: The key of the text in JSONL; that of training if not given.
         json: Print one JSON object.
     """
     from recurra.tasks.text.model import Model
@@ -222,9 +230,9 @@ def evaluate(
         raise OptionError("`lines` are measured by the model as it is; leave out `dynamic`")
     loaded = Model.load(model, "auto")
     if lines:
-        _print_lines(loaded.score_lines(data, encoding=encoding), json)
+        _print_lines(loaded.score_lines(data, encoding=encoding, columns=columns), json)
         return
-    figures = loaded.evaluate(data, dynamic=dynamic, encoding=encoding)
+    figures = loaded.evaluate(data, dynamic=dynamic, encoding=encoding, columns=columns)
     (print_json if json else print_table)(figures)
 
 
@@ -252,19 +260,20 @@ def _print_lines(lines: Sequence[ScoredLine], json: bool) -> None:
 
 
 @command
-def compare(written: Path, *corpus: str, encoding: str = "utf-8", json: bool = False) -> None:
+def compare(written: Path, *corpus: str, encoding: str = "utf-8", columns: str = "", json: bool = False) -> None:
     """Say how much of a written text is copied from a corpus: the longest passages, and what share of it is new.
 
     Args:
         written: A text file.
         corpus: What the model was trained on: text files, folders or sample:pydocs.
         encoding: How the files encode text.
+        columns: The key of the text in JSONL; found by what it is called if not given.
         json: Print one JSON object.
     """
     from recurra.tasks.text.data import text_of
 
     require_given(corpus, "the text the model was trained on")
-    texts = ((name, text_of(name, encoding)) for name in corpus)
+    texts = ((name, text_of(name, encoding, columns)) for name in corpus)
     novelty = novelties.compare(text_of(str(written), encoding), texts)
     if json:
         print_json(asdict(novelty))
@@ -284,6 +293,7 @@ def explain(
     out: Path,
     against: tuple[Path, ...] = (),
     encoding: str = "utf-8",
+    columns: str = "",
     json: bool = False,
 ) -> None:
     """Show what a model sees in a text: one HTML page, and pictures beside it.
@@ -294,13 +304,14 @@ def explain(
         out: The page to write, say page.html.
         against: Another model of the same text to compare with; may be given again.
         encoding: How the file encodes text.
+        columns: The key of the text in JSONL; that of training if not given.
         json: Print one JSON object.
     """
     from recurra.tasks.text.model import Model
 
     require_suffix(out, ".html", ".htm")
     others = [Model.load(folder) for folder in against]
-    print_explained(Model.load(model).explain(data, out, against=others, encoding=encoding), json)
+    print_explained(Model.load(model).explain(data, out, against=others, encoding=encoding, columns=columns), json)
 
 
 @command

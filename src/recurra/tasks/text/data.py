@@ -101,9 +101,9 @@ def describe(data: Data, kind: str) -> tuple[str, ...]:
     )
 
 
-def text_of(source: str, encoding: str = "utf-8") -> str:
+def text_of(source: str, encoding: str = "utf-8", columns: str = "") -> str:
     """A whole corpus as one text; what is left out is told."""
-    corpus = open_corpus([source], encoding)
+    corpus = open_corpus([source], encoding, columns=columns)
     for reason in corpus.skipped:
         note(f"left out: {reason}")
     return "".join(corpus.text())

@@ -54,13 +54,14 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config], Writing):
         network.embedding.weight.requires_grad_(not config.freeze_embeddings)
         return network
 
-    def _read(self, data: Source | Sequence[Source], encoding: str) -> Corpus:
-        """Texts, with the documents that the model knows."""
+    def _read(self, data: Source | Sequence[Source], encoding: str, columns: str) -> Corpus:
+        """Texts, with the documents that the model knows; in JSONL those under the key of its training if not named."""
         documents = "none" if self.tokenizer.boundary is None else self.config.documents
-        return open_corpus(several(data), encoding, self.config.tokens == "bytes", documents, self.config.columns)
+        columns = columns or self.config.columns
+        return open_corpus(several(data), encoding, self.config.tokens == "bytes", documents, columns)
 
     def evaluate(
-        self, data: Source | Sequence[Source], *, dynamic: bool = False, encoding: str = "utf-8"
+        self, data: Source | Sequence[Source], *, dynamic: bool = False, encoding: str = "utf-8", columns: str = ""
     ) -> dict[str, float]:
         """Score a text.
 
@@ -68,12 +69,13 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config], Writing):
             data: a file, a folder, `Texts([...])` or a sample.
             dynamic: let a copy of the model learn from the text as it goes.
             encoding: how the text is encoded.
+            columns: the key of the text in JSONL; that of training if not given.
 
         Returns:
             `nats`, `bits`, `perplexity` a token, the `count` of tokens predicted, ends of documents among them, and
             the `unknown` in the text.
         """
-        corpus = self._read(data, encoding)
+        corpus = self._read(data, encoding, columns)
         with tempfile.TemporaryDirectory() as folder:
             file = write_tokens(corpus.blocks(), self.tokenizer, Path(folder) / "tokens.bin")
             if file.length < 2:
@@ -91,17 +93,20 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config], Writing):
             "unknown": file.unknown,
         }
 
-    def score_lines(self, data: Source | Sequence[Source], *, encoding: str = "utf-8") -> list[ScoredLine]:
+    def score_lines(
+        self, data: Source | Sequence[Source], *, encoding: str = "utf-8", columns: str = ""
+    ) -> list[ScoredLine]:
         """The log-probability of every token of a text, by line; each is predicted from all that is before it.
 
         Args:
             data: a file, a folder, `Texts([...])` or a sample, of at most a million tokens.
             encoding: how the text is encoded.
+            columns: the key of the text in JSONL; that of training if not given.
 
         Raises:
             RecurraError: if it has more tokens, or none to predict.
         """
-        corpus = self._read(data, encoding)
+        corpus = self._read(data, encoding, columns)
         tokens = encode_beginning(corpus.blocks(), self.tokenizer, MAX_LINE_TOKENS + 1)
         if not 2 <= len(tokens) <= MAX_LINE_TOKENS:
             raise RecurraError(
@@ -119,6 +124,7 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config], Writing):
         *,
         against: Sequence[Model] = (),
         encoding: str = "utf-8",
+        columns: str = "",
     ) -> Explained:
         """Show what the model does on a text: its neurons, its effective context, its surprisal.
 
@@ -127,9 +133,10 @@ class Model(SavedModel[LanguageModel, Tokenizer, Config], Writing):
             out: the page to write, HTML; pictures are put beside it.
             against: further models, trained on the same text, to compare the effective context of.
             encoding: how the text is encoded.
+            columns: the key of the text in JSONL; that of training if not given.
         """
         self.require_same_vocabulary(against)
-        corpus = self._read(data, encoding)
+        corpus = self._read(data, encoding, columns)
         tokens = encode_beginning(corpus.blocks(), self.tokenizer, searched_length(self.network))
         passage = features.passage(self.tokenizer, tokens, corpus.name)
         subjects = [Subject(model.name, model.network, model.facts()) for model in (self, *against)]

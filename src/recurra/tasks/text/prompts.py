@@ -13,7 +13,7 @@ from recurra.errors import OptionError
 from recurra.files import require_writable_parent, write_text_atomic
 from recurra.progress import note
 
-WANTED = Wanted(("prompt",), whole=True)
+WANTED = Wanted(("prompt",), whole=True, fixed=True)
 
 JSON_LINES = (".jsonl", ".ndjson")
 

@@ -53,7 +53,7 @@ def train(
     """Train a model on sentence pairs.
 
     Args:
-        pairs: Tables with two columns (.tsv, .csv, .jsonl, .json), TMX, PO, two parallel files, or sample:dates.
+        pairs: Tables with two columns (.tsv, .csv, .jsonl, .json), TMX, XLIFF, PO, two parallel files, or sample:dates.
         out: The model folder to make.
         validation: The same, not trained on, to choose the best weights; a tenth is drawn if not given.
         resume: Go on with the run that was stopped, or has ended, in OUT.
@@ -86,6 +86,7 @@ def translate(
     encoding: str = "utf-8",
     out: Path | None = None,
     prefix: str = "",
+    prefix_file: Path | None = None,
     glossary: Path | None = None,
     copy_unknown: bool = False,
     split_sentences: bool = False,
@@ -103,9 +104,10 @@ def translate(
         model: The model folder.
         sentence: What to translate, in quotes or not; standard input if neither this nor --file is given.
         file: A text file (plain or packed) with a sentence a line.
-        encoding: How FILE encodes text; standard input is UTF-8, and so is what is written to OUT.
+        encoding: How FILE and PREFIX_FILE encode text; standard input is UTF-8, and so is what is written to OUT.
         out: The file to write, a line for each; with --n-best several, each with its score and a tab before it.
         prefix: What every translation must begin with.
+        prefix_file: A text file with a line for each of FILE: what its translation must begin with, or nothing.
         glossary: A table of terms and translations; whenever a term is read, one of its translations is written.
         copy_unknown: Write words the model does not know as they are in the source, where it attends to them.
         split_sentences: Translate the sentences of each line one by one, and put them together again.
@@ -122,14 +124,19 @@ def translate(
     _require_use(sample, search, sampling, glossary)
     if split_sentences and (json or alignments or search.n_best > 1):
         raise OptionError("`split_sentences` gives one text for each line; leave out --n-best, --json and --alignments")
-    _require_files(file, out, alignments)
+    _require_prefixes(prefix_file, file, prefix, split_sentences)
+    _require_files(file, out, alignments, prefix_file)
     load = _loader(many=file is not None)
     loaded, others = load(model), _members(ensemble, load)
     reader = _Reader(loaded, search, loaded.glossary(glossary) if glossary else None, split_sentences)
+    prefixes: list[str] | None = None
     if sentence:
         lines: Iterable[Sequence[Line]] = [[reader.read(" ".join(sentence))]]
     elif file is not None:
-        lines = in_groups(_lines_of(file, encoding, reader), GROUP, "translating")
+        read = _lines_of(file, encoding, reader)
+        if prefix_file is not None:
+            prefixes = _prefixes_of(prefix_file, encoding, loaded, file, len(read))
+        lines = in_groups(read, GROUP, "translating")
     elif sys.stdin is None:
         raise RecurraError("there is no standard input; give a sentence or `file`")
     else:
@@ -146,8 +153,9 @@ def translate(
         sources = [source for line in group for source, _ in line]
         found = iter(
             loaded.hypotheses(
-                sources, search, ensemble=others, prefix=prefix, sampling=drawing, first=sentences,
-                copy_unknown=copy_unknown,
+                sources, search, ensemble=others, prefix=prefix,
+                prefixes=prefixes and prefixes[sentences : sentences + len(sources)],
+                sampling=drawing, first=sentences, copy_unknown=copy_unknown,
             )
         )  # fmt: skip
         sentences += len(sources)
@@ -208,14 +216,42 @@ class _Reader(NamedTuple):
         return self.model.source(text, self.search, self.glossary)
 
 
-def _require_files(file: Path | None, out: Path | None, alignments: Path | None) -> None:
+def _require_prefixes(prefix_file: Path | None, file: Path | None, prefix: str, split_sentences: bool) -> None:
+    """Refuse prefixes for what has no numbered sentences, or beside another prefix."""
+    if prefix_file is None:
+        return
+    if file is None:
+        raise OptionError(
+            "`prefix_file` has a line for each line of `file`; give the file, or --prefix for one sentence"
+        )
+    if prefix or split_sentences:
+        raise OptionError("`prefix_file` says how each line begins; leave out `prefix` and `split_sentences`")
+
+
+def _prefixes_of(path: Path, encoding: str, model: Translating, file: Path, count: int) -> list[str]:
+    """What each translation must begin with, which the model must be able to write."""
+    prefixes = read_lines(path, encoding)
+    if len(prefixes) != count:
+        raise RecurraError(
+            f"{path} has {len(prefixes):,} line(s) and {file} {count:,}; give one prefix a line, an empty line for none"
+        )
+    for number, prefix in enumerate(prefixes, 1):
+        try:
+            model.forced(prefix)
+        except RecurraError as error:
+            raise RecurraError(f"{path}, line {number:,}: {error}") from error
+    return prefixes
+
+
+def _require_files(file: Path | None, out: Path | None, alignments: Path | None, prefix_file: Path | None) -> None:
     """Refuse a table to translate, and files to write that are none or would replace what is read."""
     if file is not None and ending(file) in PAIR_ENDINGS:
         raise OptionError(
             f"{file} is a table by its name, but `file` has a sentence a line, with nothing else in it; write the "
             "column to a .txt file, or measure the model on the table with `recurra translation evaluate`"
         )
-    for path, other in ((out, file), (alignments, file), (alignments, out)):
+    pairs = ((out, file), (alignments, file), (alignments, out), (out, prefix_file), (alignments, prefix_file))
+    for path, other in pairs:
         if path is not None:
             require_file_name(path)
         if path is not None and other is not None and _is_same_file(path, other):

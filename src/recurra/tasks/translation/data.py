@@ -24,6 +24,7 @@ from recurra.errors import OptionError, RecurraError, os_errors
 from recurra.tasks.translation.alignment import parting
 from recurra.tasks.translation.config import MAX_TOKENS, Config
 from recurra.tasks.translation.glossary import Glossary
+from recurra.tasks.translation.keyed import rows_by_key
 from recurra.tasks.translation.reading import Reading, read_sentence, required_placeholders
 
 WANTED = Wanted(
@@ -98,8 +99,9 @@ def open_pairs(data: Sequence[Any], encoding: str = "utf-8", columns: str = "", 
     """Read sentence pairs; lines without a pair are left out and told in `Pairs.skipped`.
 
     Args:
-        data: tables, two parallel files (line n is the translation of line n), one `sample:NAME`, or the pairs
-            themselves, as tuples of source and target. For tables see `read_tables`: several are read as one.
+        data: tables, two parallel files (line n is the translation of line n; of two JSON objects the texts with the
+            same key), one `sample:NAME`, or the pairs themselves, as tuples of source and target. For tables see
+            `read_tables`: several are read as one.
         encoding: how the files encode text, a name Python knows.
         columns: which columns of a table hold source and target, see `parse_columns`.
         header: whether the first line of a table names its columns.
@@ -117,6 +119,9 @@ def open_pairs(data: Sequence[Any], encoding: str = "utf-8", columns: str = "", 
         pairs = Pairs(names[0], list(written), list(answers), [])
     else:
         paths = _files(names)
+        if len(paths) == 2 and not columns and (keyed := rows_by_key(paths[0], paths[1], encoding)):
+            name = f"{paths[0].name} and {paths[1].name}"
+            return _pairs(collect(name, name, WANTED, *keyed, unit="key"))
         if len(paths) != 2 or ending(paths[0]) in ENDINGS:
             return _pairs(read_tables(paths, WANTED, columns, header, encoding))
         pairs = _parallel(paths[0], paths[1], encoding)

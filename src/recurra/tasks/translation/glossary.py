@@ -17,7 +17,7 @@ from recurra.decoding.constraints import Forms
 from recurra.errors import RecurraError
 from recurra.progress import note
 
-WANTED = Wanted(("term,translation", "source,target", "src,tgt"))
+WANTED = Wanted(("term,translation", "source,target", "src,tgt"), fixed=True)
 
 UNSPACED = regex.compile(
     r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"  # terms are not told apart by spaces

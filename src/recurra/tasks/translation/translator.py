@@ -114,7 +114,7 @@ class Translating:
             search: how to search.
             ensemble: models that translate together with this one, by the mean of their probabilities; they must share
                 its vocabularies.
-            prefixes: what each translation must begin with.
+            prefixes: what each translation must begin with; "" for nothing.
             trees: keep what was considered.
             copy_unknown: let the unknown token be written.
         """
@@ -140,7 +140,7 @@ class Translating:
             [len(source.tokens) for source in sources],
             target,
             [self.limit(len(source.tokens), search) for source in sources],
-            [self._forced(prefix) for prefix in prefixes or [""] * len(sources)],
+            [self.forced(prefix) for prefix in _one_each(prefixes, len(sources))],
             [source.required for source in sources],
             [foreign_placeholders(source.reading.text, self.vocabularies) for source in sources],
         )
@@ -161,7 +161,12 @@ class Translating:
             return search.max_length
         return max(math.ceil(required(self.config.max_ratio, "max_ratio") * length) + SPARE, search.min_length)
 
-    def _forced(self, prefix: str) -> list[int]:
+    def forced(self, prefix: str) -> list[int]:
+        """The tokens of what a translation must begin with.
+
+        Raises:
+            OptionError: if the model cannot write it.
+        """
         if not prefix:
             return []
         unknown = self.vocabularies.target.unknown_in(prefix)
@@ -226,6 +231,7 @@ class Translating:
         *,
         ensemble: Sequence[Self] = (),
         prefix: str = "",
+        prefixes: Sequence[str] | None = None,
         sampling: Sampling | None = None,
         first: int = 0,
         copy_unknown: bool = False,
@@ -236,20 +242,24 @@ class Translating:
             sentences: what to translate.
             search: how to search.
             ensemble: see `search`.
-            prefix: what each translation must begin with.
+            prefix: what all translations must begin with.
+            prefixes: what each translation must begin with, if not all with the same; "" for nothing.
             sampling: draw one translation of each instead.
             first: the number of the first sentence among all that are drawn for with one seed.
             copy_unknown: let the unknown token be written, for which `text_of` puts what it attends to most.
         """
         texts = [item.text if isinstance(item, Sentence) else item for item in sentences]
         indices = [index for index, text in enumerate(texts) if text.strip()]
-        filled, prefixes = [sentences[index] for index in indices], [prefix] * len(indices)
+        if prefix and prefixes is not None:
+            raise OptionError("`prefix` and `prefixes` are given; give one of them")
+        begins = [prefix] * len(sentences) if prefix else _one_each(prefixes, len(sentences))
+        filled, forced = [sentences[index] for index in indices], [begins[index] for index in indices]
         if sampling:
-            request = self._request(filled, search, ensemble, prefixes, copy_unknown)._replace(required=None)
+            request = self._request(filled, search, ensemble, forced, copy_unknown)._replace(required=None)
             drawn = draw_all(request, search, sampling, [first + index for index in indices])
             made = dict(zip(indices, ([hypothesis] for hypothesis in drawn), strict=True))
         else:
-            found = self.search(filled, search, ensemble=ensemble, prefixes=prefixes, copy_unknown=copy_unknown)
+            found = self.search(filled, search, ensemble=ensemble, prefixes=forced, copy_unknown=copy_unknown)
             made = dict(zip(indices, (each.hypotheses for each in found), strict=True))
         return [made.get(index, []) for index in range(len(sentences))]
 
@@ -260,6 +270,7 @@ class Translating:
         search: BeamSearch | None = None,
         *,
         ensemble: Sequence[Self] = ...,
+        prefixes: Sequence[str] | None = ...,
         glossary: str | Path | Glossary | None = ...,
         copy_unknown: bool = ...,
         **options: Any,
@@ -272,6 +283,7 @@ class Translating:
         search: BeamSearch | None = None,
         *,
         ensemble: Sequence[Self] = ...,
+        prefixes: Sequence[str] | None = ...,
         glossary: str | Path | Glossary | None = ...,
         copy_unknown: bool = ...,
         **options: Any,
@@ -283,6 +295,7 @@ class Translating:
         search: BeamSearch | None = None,
         *,
         ensemble: Sequence[Self] = (),
+        prefixes: Sequence[str] | None = None,
         glossary: str | Path | Glossary | None = None,
         copy_unknown: bool = False,
         **options: Any,
@@ -293,6 +306,7 @@ class Translating:
             sentence: what to translate, or several sentences.
             search: how to search.
             ensemble: models that translate together with this one.
+            prefixes: what each translation must begin with, one for each sentence; "" for nothing.
             glossary: how terms are to be translated: a table of terms and translations, or what `glossary` read.
             copy_unknown: write words the model does not know as they are in the source, where it attends to them.
             options: fields of `BeamSearch`: `beam_size=10`.
@@ -301,9 +315,19 @@ class Translating:
         terms = self.glossary(glossary) if isinstance(glossary, str | Path) else glossary
         sentences = [sentence] if isinstance(sentence, str) else sentence
         sources = [self.source(each, chosen, terms) for each in sentences]
-        found = self.hypotheses(sources, chosen, ensemble=ensemble, copy_unknown=copy_unknown)
+        found = self.hypotheses(sources, chosen, ensemble=ensemble, prefixes=prefixes, copy_unknown=copy_unknown)
         texts = [self.text_of(best[0], source) if best else "" for source, best in zip(sources, found, strict=True)]
         return texts[0] if isinstance(sentence, str) else texts
+
+
+def _one_each(prefixes: Sequence[str] | None, count: int) -> Sequence[str]:
+    """A prefix for each of `count` sentences."""
+    if prefixes is None:
+        return [""] * count
+    if isinstance(prefixes, str) or len(prefixes) != count:
+        given = "one text" if isinstance(prefixes, str) else f"{len(prefixes):,} texts"
+        raise OptionError(f"`prefixes` are {given} for {count:,} sentence(s); give a list with one for each")
+    return prefixes
 
 
 class Translator(Translating):

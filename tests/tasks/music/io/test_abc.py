@@ -161,6 +161,11 @@ def test_drums(read: Read) -> None:
     assert [note.pitch for note in piece.notes if note.track == 1] == [36]
 
 
+def test_drum_patterns_are_counted(read: Read) -> None:
+    (piece,) = read("%%MIDI drum dzdd 36 38 38 100 80 80\n%%MIDI drumon\nC4|\n%%MIDI drumoff\nD4|")
+    assert piece.left_out == {"drum patterns": 1}
+
+
 def test_dynamics_become_velocities(read: Read) -> None:
     (piece,) = read("C!pp!D z !ff!E|F4|")
     assert [note.velocity for note in piece.notes] == [80, 33, 112, 112]

@@ -29,7 +29,7 @@ from recurra.tasks.music.io.midi import midi_bytes, read_midi, read_midi_pieces,
 from recurra.tasks.music.io.midi_events import parse
 from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.packed_pieces import pack, require_sound
-from recurra.tasks.music.pieces import TICKS, Meter, Note, Piece, Tempo, Track
+from recurra.tasks.music.pieces import METER_DENOMINATORS, TICKS, Meter, Note, Piece, Tempo, Track
 
 
 @pytest.fixture
@@ -142,6 +142,32 @@ def test_impossible_metres_and_tempos_are_left_out(read) -> None:
     assert short.left_out == {"impossible metres": 1, "impossible tempos": 1}
 
 
+def test_drums_alone_are_no_performance(tmp_path: Path) -> None:
+    path = tmp_path / "song.mid"
+    path.write_bytes(file(track((0, on(36, channel=9)), (QUARTER, off(36, channel=9)))))
+    with pytest.raises(RecurraError, match=r"song\.mid holds only drums, which performances leave out; give another"):
+        read_midi_pieces(path, played=True)
+
+
+def test_performances_keep_to_tempos_that_can_be(tmp_path: Path) -> None:
+    """A tempo of no time at all would put every note at the beginning."""
+    path = tmp_path / "song.mid"
+    slow = [(0, tempo(0)), (QUARTER, tempo(2**24 - 1))]
+    path.write_bytes(file(track(*slow), track((0, on(60)), (QUARTER, off(60)), (0, on(62)), (QUARTER, off(62)))))
+    (piece,) = read_midi_pieces(path, played=True)
+    assert [(note.onset, note.end) for note in piece.notes] == [(0, 50), (50, 100)]
+    assert piece.left_out == {"impossible tempos": 2}
+
+
+@pytest.mark.parametrize(("counted", "kept"), [((48, 6), (24, 32)), ((8, 6), (4, 32)), ((64, 8), (8, 32))])
+def test_metres_of_smaller_notes_than_a_model_can_keep_count_larger_ones(
+    read, counted: tuple[int, int], kept: tuple[int, int]
+) -> None:
+    piece = read(file(track((0, metre(*counted)), *A_QUARTER)))
+    assert piece.meters == (Meter(0, *kept),)
+    require_sound(pack([piece]), [piece.name], "the file", "mend it")
+
+
 def test_of_changes_at_one_moment_the_last_counts(read) -> None:
     events = [(0, metre(3, 2)), (0, metre(4, 2)), (0, tempo(500_000)), (0, tempo(600_000)), (0, metre(4, 2))]
     piece = read(file(track(*events, *A_QUARTER)))
@@ -177,7 +203,9 @@ def test_every_metre_begins_a_bar(changes: list[tuple[int, tuple[int, int]]]) ->
         (round(tick / 3) * 3, pair) for tick, pair in sorted(changes, key=lambda change: change[0]) if usable(*pair)
     ]
     if real:
-        assert meters[-1][1:] == real[-1][1]
+        numerator, denominator = real[-1][1]
+        finer = max(denominator // METER_DENOMINATORS[-1], 1)
+        assert meters[-1][1:] == (numerator // finer, denominator // finer)
 
 
 def usable(numerator: int, denominator: int) -> bool:

@@ -155,7 +155,7 @@ class TestCommands:
         assert "transcribes and detects no word" in refused("speech", "detect", trained_speech, recording)
         assert "only detects 'cab'" in refused("speech", "transcribe", trained_detector, recording)
         train = ["speech", "train", recording, "--out", tmp_path / "new", "--preset", "detector"]
-        assert "name its word with --detect" in refused(*train, status=2)
+        assert "name it with --detect" in refused(*train, status=2)
         assert "is a detector" in refused(
             "speech", "evaluate", trained_detector, recording, "--out", tmp_path / "a.tsv", status=2
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from recurra.arrayfile import Arrays
 from recurra.arrays import FloatArray
 from recurra.config import required
+from recurra.devices import available_cores
 from recurra.errors import OptionError, RecurraError
 from recurra.tasks.embeddings.config import Config
 from recurra.tasks.embeddings.data import LINE_END, Data, Indices
@@ -71,7 +71,7 @@ class Windows(Learner):
         self._inputs, self._ngrams = (_small(random, rows, size) for rows in (len(data.words), buckets))
         self._outputs = np.zeros((len(data.words), size), np.float32)
         self._runs = runs_of(data.words, config.ngrams)
-        self._threads = config.threads or _cores()
+        self._threads = config.threads or available_cores()
         self._pool = ThreadPoolExecutor(1 if config.deterministic else self._threads)
         self._ahead: tuple[int, Future[DrawnWindows]] | None = None
 
@@ -160,8 +160,3 @@ class Windows(Learner):
 def _small(random: np.random.Generator, rows: int, size: int) -> FloatArray:
     """What word2vec's program begins with: even numbers between -1/2 and 1/2, over the size."""
     return (random.random((rows, size), np.float32) - np.float32(0.5)) / np.float32(size)
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -161,7 +161,9 @@ class PlainTune:
             self._made.append(f"%%MIDI {words[1]} {numbers[0]}")
         elif re.fullmatch(r"MIDI drummap [\^_=]*[A-Ga-g][,']* \d{1,3}", " ".join(words)):
             self._made.append("%%" + " ".join(words))
-        else:
+        elif words[1:2] == ["drum"]:  # a rhythm that abc2midi adds to every bar
+            self._left_out["drum patterns"] += 1
+        elif words[1:2] not in (["drumon"], ["drumoff"]):
             self._left_out["ways to play"] += 1
 
     def _field(self, kind: str, value: str, inline: bool) -> str:

@@ -100,9 +100,13 @@ def _piece(name: str, file: MidiFile, tracks: Sequence[MidiTrack], charset: str,
 def _performance(
     name: str, heard: Sequence[PlayedTrack], scale: float, tempos: Sequence[tuple[float, float]], left_out: Counter[str]
 ) -> Piece:
-    lengths = {tick: 60 / (pace * TICKS) for tick, pace in sorted(tempos, key=lambda change: change[0])}
+    believed = [(tick, pace) for tick, pace in tempos if SLOWEST <= pace <= FASTEST]
+    left_out["impossible tempos"] += len(tempos) - len(believed)
+    lengths = {tick: 60 / (pace * TICKS) for tick, pace in sorted(believed, key=lambda change: change[0])}
     seconds = tempo_map(list(lengths), list(lengths.values()))
     pitched = [track for track in heard if not track.drums]
+    if not any(track.notes for track in pitched) and any(track.notes for track in heard):
+        raise ValueError("holds only drums, which performances leave out")
     left_out["drum notes"] += sum(len(track.notes) for track in heard if track.drums)
     programs = Counter(track.program for track in pitched for _ in track.notes)
     rows = [

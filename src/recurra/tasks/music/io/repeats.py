@@ -167,6 +167,8 @@ def _sensible(marks: Sequence[BarMarks], left_out: Counter[str]) -> list[BarMark
         if bar.endings and max(bar.endings) > MAX_TIMES:
             left_out[f"repeats beyond {MAX_TIMES} times"] += 1
             bar.endings = frozenset(round for round in bar.endings if round <= MAX_TIMES)
+    if nested := _nested(bars):
+        left_out["repeats inside repeats, played one after the other"] += nested
     codas = [place for place, bar in enumerate(bars) if bar.coda]
     if len(codas) > 1 and not any(bar.leave or bar.leave_before for bar in bars):
         bars[codas[0]].coda, bars[codas[0]].leave_before = False, True
@@ -176,6 +178,23 @@ def _sensible(marks: Sequence[BarMarks], left_out: Counter[str]) -> list[BarMark
             left_out["D.C. or D.S. that cannot be followed"] += 1
             bar.jump = ""
     return bars
+
+
+def _nested(bars: Sequence[BarMarks]) -> int:
+    """How many repeats begin and end between the beginning and the end of another."""
+    nested = 0
+    inside: list[int] = []  # of each repeat that has begun, those that have begun and ended since
+    ended = False  # by the first of endings in a row
+    for bar in bars:
+        if bar.start:
+            inside.append(0)
+        ended = ended and bool(bar.endings) and not bar.start
+        if bar.times > 1 and inside and not ended:
+            nested += inside.pop()
+            if inside:
+                inside[-1] += 1
+            ended = bool(bar.endings)
+    return nested
 
 
 def _walk(bars: Sequence[BarMarks], most: int) -> list[int] | None:

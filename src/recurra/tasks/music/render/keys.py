@@ -1,4 +1,4 @@
-"""The key of a piece, and how its notes are spelt."""
+"""The key of a piece, and what notes are called."""
 
 from __future__ import annotations
 
@@ -48,15 +48,20 @@ def estimate_key(piece: Piece) -> Key:
     return Key(_signature(tonic, minor), minor)
 
 
-def spell(pitch: int, key: Key) -> Spelling:
-    """The name of a pitch that suits a key: chromatic notes as leading notes upwards, else as borrowed from the minor.
+def position_in_key(pitch: int, key: Key) -> int:
+    """Where a pitch is on the line of fifths by its key alone.
 
-    On the line of fifths, twelve neighbours around the key are used: from three below a major tonic (C major: E flat)
-    to eight above (G sharp); in minor one more to the right, for the sixth and seventh are raised.
+    Chromatic notes lead upwards, else they are borrowed from the minor: twelve neighbours around the key are used, from
+    three below a major tonic (C major: E flat) to eight above (G sharp); in minor one more to the right, for the sixth
+    and seventh are raised.
     """
     lowest = key.fifths - (2 if key.minor else 3)
-    index = lowest + (7 * pitch - lowest) % 12
-    step, alter = STEPS[(index + 1) % 7], (index + 1) // 7
+    return lowest + (7 * pitch - lowest) % 12
+
+
+def spelling_at(position: int, pitch: int) -> Spelling:
+    """The name of a pitch that is at a place on the line of fifths."""
+    step, alter = STEPS[(position + 1) % 7], (position + 1) // 7
     return Spelling(step, alter, (pitch - alter - NATURALS[step]) // 12 - 1)
 
 

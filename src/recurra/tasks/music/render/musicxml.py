@@ -12,7 +12,8 @@ from xml.etree.ElementTree import Element, SubElement
 from recurra.files import write_text_atomic
 from recurra.tasks.music.pieces import DRUM_PLACES, TICKS, Piece, Tempo
 from recurra.tasks.music.render.bars import Bar, bars_of
-from recurra.tasks.music.render.keys import STEPS, Key, Spelling, estimate_key, spell
+from recurra.tasks.music.render.keys import STEPS, Key, Spelling, estimate_key
+from recurra.tasks.music.render.spelling import Spellings, spell_notes
 from recurra.tasks.music.render.staves import PERCUSSION, Chord, Head, Part, Staff, Voice, parts_of
 from recurra.tasks.music.render.values import Span, Value, values_of
 
@@ -35,14 +36,27 @@ class _Written(NamedTuple):
     Attributes:
         value: its duration; ticks count in the bar as `values_of` has it.
         heads: what sounds; none in a rest.
+        spellings: of the heads; none of drums.
         hidden: whether it is a rest that is not printed.
         beams: for each level, what its beam does here, or nothing.
     """
 
     value: Value
     heads: tuple[Head, ...]
+    spellings: tuple[Spelling, ...]
     hidden: bool
     beams: tuple[str, ...]
+
+
+class _Names(NamedTuple):
+    """What the notes of one track are called."""
+
+    spellings: Spellings
+    track: int
+
+    def of(self, heads: tuple[Head, ...], tick: int) -> tuple[Spelling, ...]:
+        """The names of notes that sound at a tick."""
+        return tuple(self.spellings.at(self.track, tick, head.pitch) for head in heads)
 
 
 def write_musicxml(piece: Piece, path: Path, key: Key | None = None) -> None:
@@ -71,10 +85,12 @@ def musicxml(piece: Piece, key: Key | None = None) -> str:
         default = "Drums" if part.track.drums else f"Track {number}"
         _text(entry, "part-name", part.track.name.strip() or ("" if len(parts) == 1 else default))
         _write_instruments(entry, part, f"P{number}")
-    for number, part in enumerate(parts, 1):
+    spellings = spell_notes(piece, key)
+    tracks = sorted({note.track for note in piece.notes}) or [0]
+    for number, (part, track) in enumerate(zip(parts, tracks, strict=True), 1):
         element = SubElement(root, "part", id=f"P{number}")
         tempos = _printed(piece.tempos) if number == 1 else []
-        _write_part(element, part, bars, key, tempos)
+        _write_part(element, part, bars, key, tempos, _Names(spellings, track))
     ElementTree.indent(root, " ")
     head = '<?xml version="1.0" encoding="UTF-8"?>\n'
     return head + ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -122,7 +138,7 @@ def _printed(tempos: Sequence[Tempo]) -> list[tuple[Tempo, bool]]:
 
 
 def _write_part(
-    element: Element, part: Part, bars: Sequence[Bar], key: Key, tempos: Sequence[tuple[Tempo, bool]]
+    element: Element, part: Part, bars: Sequence[Bar], key: Key, tempos: Sequence[tuple[Tempo, bool]], names: _Names
 ) -> None:
     voices = [[_by_bar(voice, bars) for voice in staff.voices] for staff in part.staves]
     for number, bar in enumerate(bars):
@@ -136,14 +152,14 @@ def _write_part(
         first = True
         for position, staff in enumerate(part.staves):
             sounding = [found for at, voice in enumerate(voices[position]) if (found := voice[number]) or at == 0]
-            written = [_line(line, bar, at > 0, staff.drums) for at, line in enumerate(sounding)]
+            written = [_line(line, bar, at > 0, None if staff.drums else names) for at, line in enumerate(sounding)]
             accidentals = {} if staff.drums else _accidentals(written, key)
             for at, line in enumerate(written):
                 if not first:
                     _text(SubElement(measure, "backup"), "duration", bar.end - bar.begin)
                 first = False
                 staff_number = position + 1 if len(part.staves) > 1 else 0
-                _write_line(measure, line, bar, staff, 4 * position + at + 1, staff_number, at, accidentals, key)
+                _write_line(measure, line, bar, staff, 4 * position + at + 1, staff_number, at, accidentals)
         if number + 1 == len(bars):
             barline = SubElement(measure, "barline", location="right")
             _text(barline, "bar-style", "light-heavy")
@@ -178,8 +194,8 @@ def _part_of(chord: Chord, onset: int, end: int) -> Chord:
     )
 
 
-def _line(chords: Sequence[Chord], bar: Bar, hide: bool, drums: bool) -> list[_Written]:
-    """A voice in a bar, rests between its chords, in written values with beams."""
+def _line(chords: Sequence[Chord], bar: Bar, hide: bool, names: _Names | None) -> list[_Written]:
+    """A voice in a bar, rests between its chords, in written values with beams; of drums, which have no names, too."""
     shift = bar.meter.bar - bar.end if bar.number == 0 else -bar.begin
     filled: list[Chord] = []
     reached = bar.begin
@@ -193,11 +209,17 @@ def _line(chords: Sequence[Chord], bar: Bar, hide: bool, drums: bool) -> list[_W
     spans = [Span(chord.onset + shift, chord.end + shift, bool(chord.heads)) for chord in filled]
     values = values_of(spans, bar.meter)
     heads = [_part_of(filled[v.span], v.begin - shift, v.end - shift).heads for v in values]
-    if drums:
+    if names is None:
         heads = [_once(found) for found in heads]
     beams = _beams(values, heads, bar)
     return [
-        _Written(value, found, hide and not found and not value.group, beam)
+        _Written(
+            value,
+            found,
+            names.of(found, value.begin - shift) if names else (),
+            hide and not found and not value.group,
+            beam,
+        )
         for value, found, beam in zip(values, heads, beams, strict=True)
     ]
 
@@ -241,8 +263,8 @@ def _accidentals(lines: Sequence[Sequence[_Written]], key: Key) -> dict[tuple[in
     holding: dict[tuple[str, int], int] = {}
     signs: dict[tuple[int, int, int], str] = {}
     for _, voice, position in order:
-        for head in lines[voice][position].heads:
-            step, alter, octave = spell(head.pitch, key)
+        one = lines[voice][position]
+        for head, (step, alter, octave) in zip(one.heads, one.spellings, strict=True):
             if head.tied_before:
                 continue
             if holding.get((step, octave), _in_signature(step, key)) != alter:
@@ -303,13 +325,13 @@ def _write_tempo(measure: Element, tempo: Tempo, bar: Bar, visible: bool) -> Non
 
 def _write_line(
     measure: Element, line: Sequence[_Written], bar: Bar, staff: Staff, voice: int, staff_number: int, at: int,
-    accidentals: dict[tuple[int, int, int], str], key: Key,
+    accidentals: dict[tuple[int, int, int], str],
 ) -> None:  # fmt: skip
     if len(line) and not any(one.heads for one in line) and bar.whole:
         _write_rest_of_bar(measure, bar, voice, staff_number)
         return
     for position, one in enumerate(line):
-        heads = _placed(one, staff, key)
+        heads = _placed(one, staff)
         for number, (head, spelling, shape) in enumerate(heads):
             note = SubElement(measure, "note")
             if number:
@@ -330,10 +352,10 @@ def _write_rest_of_bar(measure: Element, bar: Bar, voice: int, staff_number: int
         _text(note, "staff", staff_number)
 
 
-def _placed(one: _Written, staff: Staff, key: Key) -> list[tuple[Head, Spelling, str]]:
+def _placed(one: _Written, staff: Staff) -> list[tuple[Head, Spelling, str]]:
     """Each head's place on the staff and its shape."""
     if not staff.drums:
-        return [(head, spell(head.pitch, key), "") for head in one.heads]
+        return [(head, spelling, "") for head, spelling in zip(one.heads, one.spellings, strict=True)]
     places = [(head, *DRUM_PLACES.get(head.pitch, OTHER_DRUM)) for head in one.heads]
     return [(head, Spelling(step, 0, octave), shape) for head, step, octave, shape in places]
 
