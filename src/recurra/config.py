@@ -73,7 +73,15 @@ def field_docstrings(cls: type) -> dict[str, str]:
     return helps
 
 
-_KINDS = {int: "a whole number", float: "a number", str: "text", bool: "True or False", type(None): "None"}
+_KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "True or False",
+    type(None): "None",
+    tuple[str, ...]: "a list of texts",
+    dict[str, Any]: "an object",
+}
 """What types are called in messages."""
 
 
@@ -89,8 +97,13 @@ def _check(name: str, value: object, hint: Any) -> None:
             choices = ", ".join(map(str, typing.get_args(option)))
             raise OptionError(f"`{name}` is {reprlib.repr(value)}, but must be one of {choices}")
     if not _fits(value, hint):
-        kinds = " or ".join(_KINDS.get(kind, str(kind)) for kind in typing.get_args(hint) or (hint,))
+        kinds = " or ".join(_KINDS.get(kind, str(kind)) for kind in _alternatives(hint))
         raise OptionError(f"`{name}` is {reprlib.repr(value)}, but must be {kinds}")
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    """The types any of which a value may be of."""
+    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
 
 
 def with_options(options: T, given: Mapping[str, Any]) -> T:

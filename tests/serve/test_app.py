@@ -121,6 +121,7 @@ class TestPaths:
         assert answer.headers["allow"] == "POST"
         error_of(server.client.post("/v1/models", json={}), 405, "method_not_allowed")
         error_of(server.client.delete("/"), 405, "method_not_allowed")
+        error_of(server.client.post("/docs"), 405, "method_not_allowed")
 
 
 class TestBodies:

@@ -23,7 +23,7 @@ async def nothing(*_: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "", "localhost@evil.example", "192.168.1.5"]
+    "host", ["evil.example", "127.0.0.1.evil.example", "", "localhost@evil.example", "192.168.1.5", "127.0.0.1:1.evil"]
 )
 def test_a_page_that_makes_its_name_mean_this_machine_is_refused(server: Running, host: str) -> None:
     for path in ("/", "/v1/models", "/docs"):

@@ -151,6 +151,20 @@ class TestText:
         assert page.locator(".token").count() == count
         assert served.client.post("/v1/completions", json={"max_tokens": 1}).status_code == 200
 
+    def test_what_is_refused_is_not_said_to_be_under_way(
+        self, served: Running, chromium: Browser, trained_folder: Path
+    ) -> None:
+        page = chromium.new_page()
+        page.goto(f"{served.url}/#{trained_folder.name}")
+        page.get_by_label("Seed").fill("9007199254740993")  # which JavaScript would round
+        assert page.get_by_label("Seed").evaluate("field => field.validity.rangeOverflow")
+        page.locator("form.ask").evaluate("form => { form.noValidate = true; }")
+        page.get_by_label("Seed").fill("1e300")
+        page.get_by_role("button", name="Write").click()
+        page.get_by_role("alert").wait_for()
+        assert page.locator("#host > #status").text_content() == ""
+        page.close()
+
 
 class TestMusic:
     def test_it_composes_what_the_model_composes(self, panel: Open, trained_music: Path, tmp_path: Path) -> None:
@@ -356,3 +370,8 @@ class TestShell:
         asked = served.client.post("/v1/embeddings/similar", json={"words": "quark", "model": royal_vectors.name})
         assert alert.text_content() == asked.json()["error"]["message"]
         page.close()
+
+    def test_an_address_that_names_no_model_shows_the_first(self, served: Running, visit: Callable[..., Page]) -> None:
+        page = visit(f"{served.url}/#100%")
+        page.locator("#host form").first.wait_for()
+        assert page.get_by_role("tab", selected=True).get_attribute("data-model") == next(iter(served.service.models))

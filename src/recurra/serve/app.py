@@ -212,7 +212,7 @@ def make_app(service: Service, address: Address, base: str = "http://127.0.0.1:8
     help_page = documentation(service.models.values(), service.parts, base).encode(errors="replace")
     routes = [
         Route("/", files[PAGE], methods=["GET"]),
-        Route("/docs", File(help_page, TYPES["html"])),
+        Route("/docs", File(help_page, TYPES["html"]), methods=["GET"]),
         Route("/v1/models", Models(service), methods=["GET"]),
         Route("/v1/models/{name}", Models(service), methods=["GET"]),
         *(Route(f"/assets/{name}", file, methods=["GET"]) for name, file in files.items()),

@@ -101,7 +101,8 @@ def name_of(host: str) -> str | None:
     if not host or any(character in "/?#@\\" or character.isspace() for character in host):
         return None
     try:
-        return urlsplit(f"//{host}").hostname
+        parts = urlsplit(f"//{host}")
+        return parts.hostname if parts.port is None or parts.port else None
     except ValueError:
         return None
 

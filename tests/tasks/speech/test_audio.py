@@ -87,11 +87,12 @@ def test_what_is_not_sound(tmp_path: Path) -> None:
     assert "has no samples" in refusal(tmp_path / "d.wav")
 
 
-def test_numbers_that_are_none_are_found_with_their_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e30])
+def test_numbers_that_are_no_sound_are_found_with_their_place(tmp_path: Path, value: float) -> None:
     samples = tone(16_000)
-    samples[4000] = np.nan
+    samples[4000] = value
     soundfile.write(tmp_path / "a.wav", samples, 16_000, subtype="FLOAT")
-    assert "not numbers, first at 0.25 s" in refusal(tmp_path / "a.wav")
+    assert "not numbers, or far too loud, first at 0.25 s" in refusal(tmp_path / "a.wav")
 
 
 @pytest.mark.parametrize("share", [0.3, 0.9])

@@ -63,9 +63,18 @@ function linked(root, href) {
   return new Promise(resolve => root.append(make("link", "", { rel: "stylesheet", href, onload: resolve, onerror: resolve })));
 }
 
+// The model that the address names; what is typed there by hand may be no such name at all.
+function chosen() {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return location.hash.slice(1);
+  }
+}
+
 function choose(name) {
   const model = models.find(each => each.id === name) ?? models[0];
-  if (decodeURIComponent(location.hash.slice(1)) !== model.id) history.replaceState(null, "", "#" + encodeURIComponent(model.id));
+  if (chosen() !== model.id) history.replaceState(null, "", "#" + encodeURIComponent(model.id));
   return open(model);
 }
 
@@ -111,7 +120,7 @@ async function begin() {
     return;
   }
   tabs();
-  addEventListener("hashchange", () => choose(decodeURIComponent(location.hash.slice(1))));
-  await choose(decodeURIComponent(location.hash.slice(1)));
+  addEventListener("hashchange", () => choose(chosen()));
+  await choose(chosen());
 }
 begin();

@@ -21,7 +21,7 @@ const FORM = `
     <label>Voices <input type="number" name="voices" min="1" max="128" step="1" placeholder="any"></label>
     <label>Tempo <input type="number" name="tempo" min="10" max="1000" step="1" placeholder="usual"></label>
     <label>Temperature <input type="number" name="temperature" min="0.05" max="5" step="0.05" value="0.8"></label>
-    <label>Seed <input type="number" name="seed" min="0" step="1" placeholder="any"></label>
+    <label>Seed <input type="number" name="seed" min="0" max="${Number.MAX_SAFE_INTEGER}" step="1" placeholder="any"></label>
   </div>
   <datalist id="keys"><option>C major<option>G major<option>D major<option>F major<option>B- major<option>A minor<option>E minor<option>D minor<option>G minor<option>C blues</datalist>
   <div class="buttons"><button class="main">Compose</button><button type="button" class="plain" name="halt" disabled>Stop</button></div>

@@ -20,6 +20,9 @@ SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".sph", "
 BLOCK_SECONDS = 10.0
 """How much of a file is in memory at a time."""
 
+LOUDEST = 2.0**32
+"""No sample is larger, even where whole numbers were written as they are: its square would not be a float any more."""
+
 MAX_SECONDS = 24 * 3600.0
 """A longer recording is refused ..."""
 
@@ -91,7 +94,7 @@ def sound_blocks(source: Path | bytes, rate: int) -> Iterator[FloatArray]:
         rate: what it is brought to, in Hz.
 
     Raises:
-        RecurraError: if the file is missing, is not sound, is cut off, or holds samples that are not numbers.
+        RecurraError: if the file is missing, is not sound, is cut off, or holds samples that are no sound.
     """
     info, path = sound_info(source), _called(source)
     resampler = Resampler(info.rate, rate)
@@ -102,10 +105,12 @@ def sound_blocks(source: Path | bytes, rate: int) -> Iterator[FloatArray]:
                 block = file.read(int(BLOCK_SECONDS * info.rate), dtype="float32", always_2d=True)
             if not len(block):
                 break
-            if not np.isfinite(block).all():
-                second = (read + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])) / info.rate
+            sound = (np.abs(block) <= LOUDEST).all(axis=1)
+            if not sound.all():
+                second = (read + int(np.flatnonzero(~sound)[0])) / info.rate
                 raise RecurraError(
-                    f"{path} holds samples that are not numbers, first at {second:.2f} s; convert it again"
+                    f"{path} holds samples that are not numbers, or far too loud, first at {second:.2f} s; "
+                    "convert it again"
                 )
             read += len(block)
             yield resampler.feed(block.mean(axis=1))

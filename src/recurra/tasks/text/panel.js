@@ -14,7 +14,7 @@ const FORM = `
     <label>Temperature <input type="number" name="temperature" min="0" max="5" step="0.05" value="0.8"></label>
     <label>Top-p <input type="number" name="top_p" min="0" max="1" step="0.01" value="1"></label>
     <label>Length <input type="number" name="max_tokens" min="1" max="20000" step="1" value="400"></label>
-    <label>Seed <input type="number" name="seed" min="0" step="1" placeholder="any"></label>
+    <label>Seed <input type="number" name="seed" min="0" max="${Number.MAX_SAFE_INTEGER}" step="1" placeholder="any"></label>
   </div>
   <div class="buttons"><button class="main">Write</button><button type="button" class="plain" name="halt" disabled>Stop</button></div>
 </form>
@@ -46,7 +46,10 @@ export function open(panel) {
     } catch (error) {
       put();
       if (error.name === "AbortError") panel.say(summary(started, "Stopped"));
-      else throw error;
+      else {
+        panel.say("");
+        throw error;
+      }
     } finally {
       stop.disabled = true;
       box.removeAttribute("aria-busy");
