@@ -3,7 +3,7 @@ import { ask, dropZone, fragment, latest, make, python, pythonLines, Refused } f
 import { show } from "/assets/speech/page.js";
 import { record } from "/assets/speech/recorder.js";
 
-export const summary = "Writes down what is said in a recording, and when.";
+export const summary = "Hears a recording: what is said in it, and when.";
 export const styles = ["/assets/speech/page.css"];
 const PATH = "/v1/speech/transcribe", DETECT = "/v1/speech/detect";
 const LONGEST = 30;  // seconds that are drawn
