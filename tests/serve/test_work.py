@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -23,6 +24,12 @@ def counting(count: int, closed: list[bool] | None = None) -> Generator[Any, Non
     finally:
         if closed is not None:
             closed.append(True)
+
+
+def run_async(work: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine gives, in a thread of its own: a browser of other tests may have an event loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 class TestAdvance:
@@ -49,7 +56,7 @@ class TestWorker:
         async def ask() -> list[int]:
             return await asyncio.gather(*(worker.run(lambda number=number: task(number)) for number in range(8)))
 
-        assert asyncio.run(ask()) == list(range(8))
+        assert run_async(ask()) == list(range(8))
         assert seen == [(number, "w") for number in range(8)]
         worker.stop()
 
@@ -61,7 +68,7 @@ class TestWorker:
                 await worker.run(lambda: 1 // 0)
             return await worker.run(lambda: 7)
 
-        assert asyncio.run(ask()) == 7
+        assert run_async(ask()) == 7
         worker.stop()
 
     def test_what_is_given_up_before_its_turn_is_not_done(self) -> None:
@@ -77,7 +84,7 @@ class TestWorker:
             await first
             await worker.run(lambda: done.append("third"))
 
-        asyncio.run(ask())
+        run_async(ask())
         assert done == ["third"]
         worker.stop()
 
@@ -97,7 +104,7 @@ class TestSlices:
         async def ask() -> list[Slice]:
             return [part async for part in slices(worker, lambda: {"a": 1})]
 
-        assert asyncio.run(ask()) == [Slice([], True, {"a": 1})]
+        assert run_async(ask()) == [Slice([], True, {"a": 1})]
         worker.stop()
 
     def test_two_answers_take_turns(self) -> None:
@@ -116,7 +123,7 @@ class TestSlices:
         async def both() -> list[Any]:
             return await asyncio.gather(ask("a"), ask("b"))
 
-        assert asyncio.run(both()) == ["a", "b"]
+        assert run_async(both()) == ["a", "b"]
         assert turns == ["a", "b"] * 3
         worker.stop()
 
@@ -129,7 +136,7 @@ class TestSlices:
             await parts.aclose()  # type: ignore[attr-defined]
             await worker.run(lambda: None)
 
-        asyncio.run(ask())
+        run_async(ask())
         assert closed == [True]
         worker.stop()
 

@@ -86,5 +86,5 @@ def plot_history(history: Sequence[Measurement], path: Path, unit: str = "nats a
     axes.set_ylabel(f"loss, {unit}")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     write_atomic(path, lambda temporary: figure.savefig(temporary, dpi=120, format="png"))

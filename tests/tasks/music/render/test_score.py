@@ -1,6 +1,7 @@
 """Scores: the same notes read back by music21, no word of complaint from verovio."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -211,3 +212,12 @@ def test_what_is_refused(tmp_path) -> None:
         engrave(make_piece([Note(0, 1, 60)], length=48 * 6000), tmp_path / "a.svg")
     with pytest.raises(RecurraError, match="writing"):
         engrave(make_piece([]), tmp_path / "none" / "a.svg")
+
+
+def test_a_score_is_engraved_in_any_thread() -> None:
+    """verovio knows where its fonts are in the thread that imports it, and in no other."""
+    notes = [Note(12 * place, 12, 60 + place) for place in range(8)]
+    score = musicxml(make_piece(notes))
+    here = svg_pages(score)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(svg_pages, score).result() == here

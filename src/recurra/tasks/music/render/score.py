@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 
 from recurra.errors import OptionError, RecurraError
@@ -81,6 +82,8 @@ def svg_pages(score: str) -> list[str]:
     import verovio
 
     verovio.enableLog(verovio.LOG_OFF)
+    # Where its fonts are it knows in the thread only that has imported it.
+    verovio.setDefaultResourcePath(str(resources.files("verovio") / "data"))
     toolkit = verovio.toolkit()
     toolkit.setOptions(
         {
