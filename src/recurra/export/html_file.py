@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import html
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -20,9 +21,11 @@ from torch import nn
 
 from recurra import modelfile, modelfolder
 from recurra.arrays import FloatArray
+from recurra.config import required
 from recurra.explain.html import embed, fill
 from recurra.files import write_text_atomic
 from recurra.kernels.int8 import Int8Matrix
+from recurra.models.architecture import Architecture
 from recurra.progress import note
 
 SHARED = ("arrays.js", "network.js", "random.js", "tokens.js", "page.js")
@@ -55,6 +58,17 @@ class HtmlModel:
     arrays: Mapping[str, FloatArray]
     body: str
     scripts: Sequence[str]
+
+
+def language_model_values(architecture: Architecture) -> dict[str, Any]:
+    """What `network.js` needs to know of a language model beside its arrays; of a resolved architecture."""
+    ngrams = architecture.tables()
+    return {
+        "cell": architecture.cell,
+        "layers": architecture.num_layers,
+        "scale": math.sqrt(required(architecture.embedding_size, "embedding_size")) if architecture.tied else 1.0,
+        "ngrams": ngrams and ngrams._asdict(),
+    }
 
 
 def arrays_of(network: nn.Module) -> dict[str, FloatArray]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from recurra.config import required
-from recurra.export.html_file import HtmlModel, arrays_of, text_file, write_html
+from recurra.export.html_file import HtmlModel, arrays_of, language_model_values, text_file, write_html
 from recurra.tasks.music import harmony
 from recurra.tasks.music.model import Model
 from recurra.tasks.music.notation import MAX_BARS, VELOCITIES
@@ -28,17 +26,9 @@ def write(folder: Path, out: Path, int8: bool = False) -> Sequence[Path]:
         RecurraError: if the folder is not a whole model, or writing fails.
     """
     model = Model.load(folder)
-    config = model.config
-    ngrams = config.tables()
-    network = {
-        "cell": config.cell,
-        "layers": config.num_layers,
-        "scale": math.sqrt(required(config.embedding_size, "embedding_size")) if config.tied else 1.0,
-        "ngrams": ngrams and ngrams._asdict(),
-    }
     values = {
         "vocabulary": model.vocabulary.to_json(),
-        "network": network,
+        "network": language_model_values(model.config),
         "most_bars": MAX_BARS,
         "velocities": VELOCITIES,
         "harmony": _harmony(),

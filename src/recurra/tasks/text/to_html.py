@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from recurra.config import required
-from recurra.export.html_file import HtmlModel, arrays_of, text_file, write_html
+from recurra.export.html_file import HtmlModel, arrays_of, language_model_values, text_file, write_html
 from recurra.tasks.text.model import Model
 
 
@@ -23,20 +21,12 @@ def write(folder: Path, out: Path, int8: bool = False) -> Sequence[Path]:
         RecurraError: if the folder is not a whole model, or writing fails.
     """
     model = Model.load(folder)
-    config = model.config
-    ngrams = config.tables()
-    network = {
-        "cell": config.cell,
-        "layers": config.num_layers,
-        "scale": math.sqrt(required(config.embedding_size, "embedding_size")) if config.tied else 1.0,
-        "ngrams": ngrams and ngrams._asdict(),
-    }
     page = HtmlModel(
         Model.task,
         model.name,
         model.facts(),
         model.told()[1],
-        {"vocabulary": model.tokenizer.to_json(), "network": network},
+        {"vocabulary": model.tokenizer.to_json(), "network": language_model_values(model.config)},
         arrays_of(model.network),
         text_file(__package__, "to_html.html"),
         [text_file(__package__, "to_html.js")],
