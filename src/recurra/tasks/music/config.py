@@ -22,6 +22,9 @@ MAX_EPOCHS = 1000
 SMALL, LARGE = 200_000, 500_000
 """Collections of fewer tokens than the first need more dropout; of more than the second, no copies in other keys."""
 
+LOOKBACK = 8
+"""Bars: strains of most songs and dances are as long, and phrases half of it."""
+
 TINY_MINUTES = 0.5
 """A run this short gets the smallest model."""
 
@@ -43,6 +46,9 @@ class Config(Reading, Architecture, StreamTraining):
     """Learn how loud each note is too."""
     transpose: Annotated[int | None, Range(0, MARGIN)] = None
     """Learn from copies transposed by up to this many semitones either way too."""
+    lookback: Annotated[int | None, Range(0, 64)] = None
+    """Show the network what stood 1, 2, 4 ... up to so many bars before, and what followed the last passage alike, so
+    that pieces repeat themselves; 0 for none."""
     stretch: Annotated[float, Range(0, 0.5)] = 0.05
     """By how much copies of performances are played faster and slower, where there are transposed ones; 0 for none."""
 
@@ -55,8 +61,18 @@ def require_effect(config: Config) -> None:
     """
     if config.velocity and config.tokens == "frames":
         raise OptionError("`velocity` does nothing for `tokens` frames, which hold no loudness; take notes")
+    if config.lookback and config.tokens == "performance":
+        raise OptionError("`lookback` does nothing for `tokens` performance, which have no bars; leave it out")
     if config.stretch != Config.stretch and config.tokens != "performance":
         raise OptionError(f"`stretch` does nothing for `tokens` {config.tokens}; leave it out, or take performance")
+
+
+def lags(config: Config) -> tuple[int, ...]:
+    """How many bars ago what is shown again was, ascending; 0 is the last passage alike, wherever it was."""
+    most = LOOKBACK if config.lookback is None else config.lookback
+    if config.tokens == "performance" or not most:
+        return ()
+    return (0, *(2**power for power in range(most.bit_length())))
 
 
 def resolve(config: Config, length: int) -> Config:
@@ -83,5 +99,5 @@ def resolve(config: Config, length: int) -> Config:
         config,
         **dict(num_layers=1, forget_bias=0.0, weight_decay=0.1, tied=False, transpose=MARGIN) | recipe | NO_NGRAMS,
     )
-    config = fill_in(config, ngram_size=config.embedding_size)
+    config = fill_in(config, ngram_size=config.embedding_size, lookback=max(lags(config), default=0))
     return fit_streams(config, length, MAX_EPOCHS)

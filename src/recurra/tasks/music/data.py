@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from recurra.data.tokenizer import Tokens
 from recurra.errors import OptionError, RecurraError
 from recurra.progress import Bar, bar, note
 from recurra.tasks.music import performance
-from recurra.tasks.music.config import Config
+from recurra.tasks.music.config import Config, lags
 from recurra.tasks.music.grid import FREE
 from recurra.tasks.music.io.midi import read_midi_pieces
 from recurra.tasks.music.io.reading import Reading
@@ -321,7 +321,8 @@ def notation_for(pieces: Sequence[Piece], config: Config) -> Notation | Performa
     """The notation that suits pieces, of the kind that is asked for."""
     if config.tokens == "performance":
         return performance.suit(pieces, MARGIN)
-    return suit(pieces, config.tokens, config.frame, config.tracks, config.velocity)
+    suited = suit(pieces, config.tokens, config.frame, config.tracks, config.velocity)
+    return replace(suited, lookback=lags(config))
 
 
 def _pitched(piece: Piece) -> bool:

@@ -52,6 +52,9 @@ MAX_BARS = 100
 MAX_LENGTH = 2000
 """Longest piece whose length is said at its beginning, bars."""
 
+MAX_LAGS = 8
+"""Lags of a lookback."""
+
 MARGIN = 6
 """Semitones by which pieces are transposed at most, and the pitches known beyond those seen."""
 
@@ -89,6 +92,7 @@ class Notation:
         program: General MIDI program of the pieces it was made for, where tracks are not told apart.
         onsets: by ticks of a beat, where in one a note of these pieces begins; empty where that is unknown.
         pickups: with which pickup, then in which metre (both places in `meters`, -1 for none), so many pieces begin.
+        lookback: the lags of what a network is shown again, see `lookback`.
     """
 
     kind: NotationKind
@@ -105,6 +109,7 @@ class Notation:
     program: int = 0
     onsets: tuple[tuple[int, tuple[int, ...]], ...] = ()
     pickups: tuple[tuple[int, int, int], ...] = ()
+    lookback: tuple[int, ...] = ()
     tokens: tuple[Token, ...] = field(init=False, repr=False, compare=False)
     numbers: dict[Token, int] = field(init=False, repr=False, compare=False)
 
@@ -172,6 +177,8 @@ class Notation:
             further["onsets"] = {str(beat): list(ticks) for beat, ticks in self.onsets}
         if self.pickups:
             further["pickups"] = [list(row) for row in self.pickups]
+        if self.lookback:
+            further["lookback"] = list(self.lookback)
         return further | {
             "kind": self.kind,
             "tracks": [[track.name, track.program, track.drums] for track in self.tracks],
@@ -215,6 +222,7 @@ def from_json(values: Any, where: str) -> Notation:
             program=_within(values["program"], 0, 127),
             onsets=_onsets(values.get("onsets", {})),
             pickups=_pickups(values.get("pickups", []), len(values["meters"])),
+            lookback=_ascending(_few(values.get("lookback", []), MAX_LAGS), 0, MAX_LENGTH),
         )
         _require_sound(notation)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -286,13 +294,17 @@ class MusicRules:
         self._bars = np.array([notation.bar(index) for index in range(len(notation.meters))])
         self._steps = np.array(notation.steps)
         self._pitches, self._tracks = notation.pitches, len(notation.tracks)
-        self.state_size = state_size(self._pitches, self._tracks)
-        self.size = feature_count(self._pitches, self._tracks, len(self._bars), len(self._steps))
+        self._lags = np.array(notation.lookback, np.int64)
+        remembered = int((self._kinds > METER).sum())
+        self.state_size = state_size(self._pitches, self._tracks, len(self._lags))
+        self.size = feature_count(
+            self._pitches, self._tracks, len(self._bars), len(self._steps), len(self._lags), remembered
+        )
 
     def read(self, tokens: IntArray, state: FloatArray) -> tuple[FloatArray, FloatArray]:
         """See `models.language_model.Reader.read`."""
         shown = np.zeros((*tokens.shape, self.size), dtype=np.float32)
         state = np.ascontiguousarray(state, dtype=np.float32).copy()
-        tables = (self._kinds, self._values, self._bars, self._steps)
+        tables = (self._kinds, self._values, self._bars, self._steps, self._lags)
         read_tokens(np.ascontiguousarray(tokens), state, *tables, self._pitches, self._tracks, shown)
         return shown, state

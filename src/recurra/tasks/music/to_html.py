@@ -44,7 +44,7 @@ def write(folder: Path, out: Path, int8: bool = False) -> Sequence[Path]:
         text_file(__package__, "to_html.html"),
         [
             text_file(__package__, name)
-            for name in ("chords.js", "composing.js", "performing.js", "playing.js", "to_html.js")
+            for name in ("chords.js", "composing.js", "lookback.js", "performing.js", "playing.js", "to_html.js")
         ],
     )
     return write_html(out, page, int8)

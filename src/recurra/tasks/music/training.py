@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,8 @@ def train(
         require_effect(config)
         notation = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
         read = read_data(data, validation, config, notation)
+        if notation and config.lookback is None:  # what it goes on from was made before there was any
+            config = replace(config, lookback=0)
         config = resolve(config, sum(map(len, read.train_tokens)))
         batches = streams(read, config)
         return RunSpec(

@@ -1,0 +1,126 @@
+"""What comes next if a piece repeats itself: the compiled scan against its twin, and against pieces that do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recurra.tasks.music.lookback import MEMORY, PASSAGE, REPEATED_SHOWN
+from recurra.tasks.music.notation import MusicRules, Notation
+from recurra.tasks.music.pieces import COMMON_TIME, Note, Piece, Track
+from recurra.tasks.music.rule_features import METER, STEP, IntArray, read_tokens_reference
+from recurra.tasks.music.transcription import encode, suit
+
+LAGS = (0, 1, 2, 4)
+BAR = 48
+
+
+def tune(bars: str, tracks: int = 1, seed: int = 0) -> Piece:
+    """A piece with a bar for each letter, the same for the same letter: eighths at any pitches, some left out."""
+    rng = np.random.default_rng(seed)
+    kinds = {
+        letter: [
+            (6 * place, int(rng.integers(60, 72)), track)
+            for place in range(8)
+            for track in range(tracks)
+            if rng.random() < 0.8 or (place == 0 and track == 0)
+        ]
+        for letter in sorted(set(bars))
+    }
+    notes = [
+        Note(BAR * bar + tick, 6, pitch, 80, track)
+        for bar, letter in enumerate(bars)
+        for tick, pitch, track in kinds[letter]
+    ]
+    return Piece(
+        bars, tuple(Track(f"{place}") for place in range(tracks)), tuple(sorted(notes)), BAR * len(bars), (COMMON_TIME,)
+    )
+
+
+def notation_for(piece: Piece, frames: bool = False) -> Notation:
+    return replace(suit([piece], "frames" if frames else "notes", 6, True, False), lookback=LAGS)
+
+
+def looked(notation: Notation, tokens: IntArray) -> tuple[IntArray, IntArray]:
+    """What is shown of every lag after each token: the token that comes next, or -1, and the rank; `(time, lags)`."""
+    rules = MusicRules(notation)
+    shown, _ = rules.read(tokens[None], np.zeros((1, rules.state_size), np.float32))
+    first = sum(token.kind <= METER for token in notation.tokens)
+    width = notation.size - first + len(REPEATED_SHOWN) + 1
+    blocks = shown[0, :, -len(notation.lookback) * width :].reshape(len(tokens), -1, width)
+    comes, ranks = np.split(blocks, [notation.size - first], axis=2)
+    assert (comes.sum(axis=2) == ranks.sum(axis=2)).all()
+    assert (comes.sum(axis=2) <= 1).all()
+    return np.where(comes.any(axis=2), comes.argmax(axis=2) + first, -1), ranks.argmax(axis=2)
+
+
+@pytest.mark.parametrize(("tracks", "frames"), [(1, False), (3, False), (1, True)])
+def test_the_scan_is_its_twin_on_pieces_that_outlast_the_memory(tracks: int, frames: bool) -> None:
+    piece = tune("abcabcddabababcdacbd" * (5 if tracks > 1 else 8), tracks)
+    notation = notation_for(piece, frames)
+    tokens = encode(piece, notation, length=True)[0].astype(np.int64)
+    rng = np.random.default_rng(1)
+    changed = rng.random(len(tokens)) < 0.01
+    tokens[changed] = rng.integers(2, notation.size, changed.sum())
+    if not frames:
+        assert len(tokens) > MEMORY + 500
+    rules = MusicRules(notation)
+    shown, state = rules.read(tokens[None], np.zeros((1, rules.state_size), np.float32))
+    same, same_state = np.zeros_like(shown), np.zeros((1, rules.state_size), np.float32)
+    tables = (rules._kinds, rules._values, rules._bars, rules._steps, rules._lags, rules._pitches, rules._tracks)
+    read_tokens_reference(tokens[None], same_state, *tables, same)
+    assert (shown == same).all()
+    assert (state == same_state).all()
+
+
+@pytest.mark.parametrize("lag", [1, 2, 4])
+def test_a_lag_says_what_stood_so_many_bars_ago(lag: int) -> None:
+    piece = tune("abcdefgh"[:lag] * 3, tracks=2)
+    notation = notation_for(piece)
+    tokens = encode(piece, notation, length=True)[0].astype(np.int64)
+    comes, ranks = looked(notation, tokens)
+    steps = [notation.tokens[token].value if notation.tokens[token].kind == STEP else 0 for token in tokens]
+    later = np.flatnonzero(np.cumsum(steps) >= lag * BAR)
+    column = LAGS.index(lag)
+    assert (comes[later[:-1], column] == tokens[later[1:]]).all()
+    assert (comes[: later[0], column] == -1).all()
+    assert ranks[later[:-1], column].max() == len(REPEATED_SHOWN)
+
+
+def test_of_tracks_that_come_and_go_the_others_stay_in_step() -> None:
+    both = tune("aa", tracks=2)
+    piece = replace(both, notes=tuple(note for note in both.notes if note.track or note.onset < BAR))
+    notation = notation_for(both)
+    tokens = encode(piece, notation, length=True)[0].astype(np.int64)
+    comes, _ = looked(notation, tokens)
+    times = np.cumsum([notation.tokens[token].value * (notation.tokens[token].kind == STEP) for token in tokens])
+    bass = notation.number(4, 1)  # the second track is named
+    named = [index for index in np.flatnonzero(tokens == bass) if times[index] >= BAR]
+    assert len(named) > 3
+    for index in named:
+        assert comes[index, LAGS.index(1)] == tokens[index + 1], "its pitch, and then its duration"
+        assert comes[index + 1, LAGS.index(1)] == tokens[index + 2]
+
+
+def test_a_passage_is_followed_wherever_it_was() -> None:
+    piece = tune("abcdeab")
+    notation = notation_for(piece)
+    tokens = encode(piece, notation, length=True)[0].astype(np.int64)
+    comes, ranks = looked(notation, tokens)
+    steps = [notation.tokens[token].value if notation.tokens[token].kind == STEP else 0 for token in tokens]
+    again = int(np.flatnonzero(np.cumsum(steps) >= 5 * BAR)[0])
+    known = range(again + PASSAGE, len(tokens) - 2)
+    assert len(known) > 15
+    assert all(comes[index, 0] == tokens[index + 1] for index in known)
+    assert ranks[known[-1], 0] == 2
+
+
+def test_nothing_is_remembered_of_the_piece_before() -> None:
+    piece = tune("abab")
+    notation = notation_for(piece)
+    tokens = encode(piece, notation, length=True)[0].astype(np.int64)
+    alone, _ = looked(notation, tokens)
+    after, _ = looked(notation, np.concatenate([tokens, tokens]))
+    assert (after[len(tokens) :] == alone).all()
