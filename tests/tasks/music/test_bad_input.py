@@ -106,6 +106,7 @@ class TestMusic:
         [
             ("frames", ("--velocity",), "--velocity does nothing for --tokens frames"),
             ("notes", ("--stretch", "0.2"), "--stretch does nothing for --tokens notes"),
+            ("performance", ("--lookback", "4"), "--lookback does nothing for --tokens performance"),
         ],
     )
     def test_options_that_would_do_nothing(

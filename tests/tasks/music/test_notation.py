@@ -65,6 +65,7 @@ def notations(draw: st.DrawFn) -> Notation:
         program=draw(st.integers(0, 127)),
         onsets=draw(st.sampled_from([(), ((6, (0,)), (12, (0, 4, 11)))])),
         pickups=draw(st.sampled_from([(), ((-1, 0, 3), (0, 0, 1))])),
+        lookback=draw(st.sampled_from([(), (0, 1, 2), (4, 6)])),
     )
 
 
@@ -95,6 +96,7 @@ HOSTILE: list[tuple[str, Any]] = [
     ("tempo", 0), ("tempo", float("nan")), ("tempo", float("inf")), ("tempo", 10**400), ("tempo", "fast\nslow"),
     ("onsets", {"12": []}), ("onsets", {"12": [0, 12]}), ("onsets", {"0": [0]}), ("onsets", [3]),
     ("pickups", [[-2, 0, 1]]), ("pickups", [[0, 2, 1]]), ("pickups", [[2, 0, 1]]), ("pickups", [[0, 1, 0]]),
+    ("lookback", 3), ("lookback", [1, 0]), ("lookback", [-1]), ("lookback", list(range(9))),
     ("pickups", 3), ("pickups", [[0, 1]]), ("onsets", {"12": ["x"]}), ("onsets", {"a": [0]}),
     ("program", 128), ("program", -1), ("program", None),
 ]  # fmt: skip
