@@ -10,10 +10,20 @@ import pytest
 
 from recurra import music
 from recurra.tasks.music.config import Config
-from recurra.tasks.music.lookback import MEMORY, PASSAGE, REPEATED_SHOWN
+from recurra.tasks.music.lookback import (
+    MEMORY,
+    PASSAGE,
+    RANKS,
+    REPEATED,
+    TURNS,
+    look_back,
+    look_back_reference,
+    lookback_features,
+    memory_size,
+)
 from recurra.tasks.music.notation import MusicRules, Notation
-from recurra.tasks.music.pieces import COMMON_TIME, Note, Piece, Track
-from recurra.tasks.music.rule_features import METER, STEP, IntArray, read_tokens_reference
+from recurra.tasks.music.pieces import COMMON_TIME, Meter, Note, Piece, Track
+from recurra.tasks.music.rule_features import METER, STEP, IntArray
 from recurra.tasks.music.statistics import measure
 from recurra.tasks.music.transcription import encode, suit
 
@@ -47,17 +57,18 @@ def notation_for(piece: Piece, frames: bool = False) -> Notation:
     return replace(suit([piece], "frames" if frames else "notes", 6, True, False), lookback=LAGS)
 
 
-def looked(notation: Notation, tokens: IntArray) -> tuple[IntArray, IntArray]:
-    """What is shown of every lag after each token: the token that comes next, or -1, and the rank; `(time, lags)`."""
+def looked(notation: Notation, tokens: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    """What is shown of every lag after each token, `(time, lags)` each: what comes next, or -1, its rank, its turns."""
     rules = MusicRules(notation)
     shown, _ = rules.read(tokens[None], np.zeros((1, rules.state_size), np.float32))
     first = sum(token.kind <= METER for token in notation.tokens)
-    width = notation.size - first + len(REPEATED_SHOWN) + 1
+    width = notation.size - first + RANKS + TURNS
     blocks = shown[0, :, -len(notation.lookback) * width :].reshape(len(tokens), -1, width)
-    comes, ranks = np.split(blocks, [notation.size - first], axis=2)
-    assert (comes.sum(axis=2) == ranks.sum(axis=2)).all()
+    comes, ranks, turns = np.split(blocks, [notation.size - first, width - TURNS], axis=2)
+    for block in (ranks, turns):
+        assert (comes.sum(axis=2) == block.sum(axis=2)).all()
     assert (comes.sum(axis=2) <= 1).all()
-    return np.where(comes.any(axis=2), comes.argmax(axis=2) + first, -1), ranks.argmax(axis=2)
+    return np.where(comes.any(axis=2), comes.argmax(axis=2) + first, -1), ranks.argmax(axis=2), turns.argmax(axis=2)
 
 
 @pytest.mark.parametrize(("tracks", "frames"), [(1, False), (3, False), (1, True)])
@@ -70,13 +81,34 @@ def test_the_scan_is_its_twin_on_pieces_that_outlast_the_memory(tracks: int, fra
     tokens[changed] = rng.integers(2, notation.size, changed.sum())
     if not frames:
         assert len(tokens) > MEMORY + 500
-    rules = MusicRules(notation)
-    shown, state = rules.read(tokens[None], np.zeros((1, rules.state_size), np.float32))
-    same, same_state = np.zeros_like(shown), np.zeros((1, rules.state_size), np.float32)
-    tables = (rules._kinds, rules._values, rules._bars, rules._steps, rules._lags, rules._pitches, rules._tracks)
-    read_tokens_reference(tokens[None], same_state, *tables, same)
-    assert (shown == same).all()
-    assert (state == same_state).all()
+    require_twins(notation, tokens[None])
+
+
+def require_twins(notation: Notation, tokens: IntArray) -> None:
+    """Both read the same and come to the same state."""
+    kinds, values = (np.array(column) for column in zip(*notation.tokens, strict=True))
+    bars = np.array([notation.bar(index) for index in range(len(notation.meters))])
+    size = lookback_features(len(notation.lookback), int((kinds > METER).sum()))
+    results = []
+    for read in (look_back, look_back_reference):
+        state = np.zeros((len(tokens), memory_size(len(notation.lookback))), np.float32)
+        shown = np.zeros((*tokens.shape, size), np.float32)
+        read(tokens, state, kinds, values, bars, np.array(notation.lookback), shown)
+        results.append((shown, state))
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", ["notes", "frames"])
+def test_the_scan_is_its_twin_on_nonsense(kind: str) -> None:
+    """Tokens in any order, pieces that begin anywhere, metres in the middle of bars."""
+    piece = replace(tune("abcd", tracks=3), meters=(COMMON_TIME, Meter(2 * BAR, 3, 8)))
+    notation = notation_for(piece, kind == "frames")
+    rng = np.random.default_rng(2)
+    few = rng.choice(np.arange(101, notation.size), (3, 6))
+    tokens = np.stack([rng.integers(notation.size, size=400), *(rng.choice(row, 400) for row in few)])
+    tokens[1:, ::97] = 0
+    require_twins(notation, tokens)
 
 
 @pytest.mark.parametrize("lag", [1, 2, 4])
@@ -84,13 +116,13 @@ def test_a_lag_says_what_stood_so_many_bars_ago(lag: int) -> None:
     piece = tune("abcdefgh"[:lag] * 3, tracks=2)
     notation = notation_for(piece)
     tokens = encode(piece, notation, length=True)[0].astype(np.int64)
-    comes, ranks = looked(notation, tokens)
+    comes, ranks, _ = looked(notation, tokens)
     steps = [notation.tokens[token].value if notation.tokens[token].kind == STEP else 0 for token in tokens]
     later = np.flatnonzero(np.cumsum(steps) >= lag * BAR)
     column = LAGS.index(lag)
     assert (comes[later[:-1], column] == tokens[later[1:]]).all()
     assert (comes[: later[0], column] == -1).all()
-    assert ranks[later[:-1], column].max() == len(REPEATED_SHOWN)
+    assert ranks[later[:-1], column].max() == len(REPEATED)
 
 
 def test_of_tracks_that_come_and_go_the_others_stay_in_step() -> None:
@@ -98,7 +130,7 @@ def test_of_tracks_that_come_and_go_the_others_stay_in_step() -> None:
     piece = replace(both, notes=tuple(note for note in both.notes if note.track or note.onset < BAR))
     notation = notation_for(both)
     tokens = encode(piece, notation, length=True)[0].astype(np.int64)
-    comes, _ = looked(notation, tokens)
+    comes, _, _ = looked(notation, tokens)
     times = np.cumsum([notation.tokens[token].value * (notation.tokens[token].kind == STEP) for token in tokens])
     bass = notation.number(4, 1)  # the second track is named
     named = [index for index in np.flatnonzero(tokens == bass) if times[index] >= BAR]
@@ -112,7 +144,7 @@ def test_a_passage_is_followed_wherever_it_was() -> None:
     piece = tune("abcdeab")
     notation = notation_for(piece)
     tokens = encode(piece, notation, length=True)[0].astype(np.int64)
-    comes, ranks = looked(notation, tokens)
+    comes, ranks, _ = looked(notation, tokens)
     steps = [notation.tokens[token].value if notation.tokens[token].kind == STEP else 0 for token in tokens]
     again = int(np.flatnonzero(np.cumsum(steps) >= 5 * BAR)[0])
     known = range(again + PASSAGE, len(tokens) - 2)
@@ -121,12 +153,25 @@ def test_a_passage_is_followed_wherever_it_was() -> None:
     assert ranks[known[-1], 0] == 2
 
 
+def test_it_counts_how_many_times_in_turn_a_bar_had_stood() -> None:
+    piece = tune("aaaaab")
+    notation = notation_for(piece)
+    tokens = encode(piece, notation, length=True)[0].astype(np.int64)
+    comes, ranks, turns = looked(notation, tokens)
+    times = np.cumsum([notation.tokens[token].value * (notation.tokens[token].kind == STEP) for token in tokens])
+    lag = LAGS.index(1)
+    ends = [np.flatnonzero(times < bar * BAR)[-2] for bar in range(1, 6)]  # the last tokens of each bar but its step
+    assert turns[ends, lag].tolist() == [0, 0, 1, 2, 3]
+    assert ranks[ends, lag].tolist() == [0, 2, 2, 3, 3]
+    assert (comes[ends[0], lag], comes[ends[1], lag]) == (-1, tokens[ends[1] + 1])
+
+
 def test_nothing_is_remembered_of_the_piece_before() -> None:
     piece = tune("abab")
     notation = notation_for(piece)
     tokens = encode(piece, notation, length=True)[0].astype(np.int64)
-    alone, _ = looked(notation, tokens)
-    after, _ = looked(notation, np.concatenate([tokens, tokens]))
+    alone, *_ = looked(notation, tokens)
+    after, *_ = looked(notation, np.concatenate([tokens, tokens]))
     assert (after[len(tokens) :] == alone).all()
 
 

@@ -17,7 +17,6 @@ from recurra.tasks.music.rule_features import (
     DURATION,
     IS_TRANSPOSED,
     LEFT,
-    METER,
     PITCH,
     PLACES_SHOWN,
     QUARTER,
@@ -46,12 +45,11 @@ class Tables(NamedTuple):
     values: IntArray
     bars: IntArray
     steps: IntArray
-    lags: IntArray
     pitches: int
     tracks: int
 
 
-def notation_of(tracks: int, frames: bool, lookback: tuple[int, ...] = ()) -> Notation:
+def notation_of(tracks: int, frames: bool) -> Notation:
     return Notation(
         kind="frames" if frames else "notes",
         tracks=CHOIR[:tracks],
@@ -64,29 +62,25 @@ def notation_of(tracks: int, frames: bool, lookback: tuple[int, ...] = ()) -> No
         velocity=not frames,
         frame=12 if frames else 0,
         tempo=100.0,
-        lookback=lookback,
     )
 
 
 def tables_of(notation: Notation) -> Tables:
     kinds, values = (np.array(column) for column in zip(*notation.tokens, strict=True))
     bars = np.array([notation.bar(place) for place in range(len(notation.meters))])
-    steps, lags = np.array(notation.steps), np.array(notation.lookback, np.int64)
-    return Tables(kinds, values, bars, steps, lags, notation.pitches, len(notation.tracks))
+    return Tables(kinds, values, bars, np.array(notation.steps), notation.pitches, len(notation.tracks))
 
 
 def zeros(tables: Tables, rows: int, time: int) -> tuple[FloatArray, FloatArray]:
-    lags, remembered = len(tables.lags), int((tables.kinds > METER).sum())
-    size = feature_count(tables.pitches, tables.tracks, len(tables.bars), len(tables.steps), lags, remembered)
-    state = np.zeros((rows, state_size(tables.pitches, tables.tracks, lags)), np.float32)
+    size = feature_count(tables.pitches, tables.tracks, len(tables.bars), len(tables.steps))
+    state = np.zeros((rows, state_size(tables.pitches, tables.tracks)), np.float32)
     return state, np.zeros((rows, time, size), np.float32)
 
 
 @st.composite
 def readings(draw: st.DrawFn, rows: int = 3) -> tuple[Notation, IntArray]:
     """A vocabulary, and rows of any tokens of it in any order, kinds about equally likely."""
-    lookback = draw(st.sampled_from([(), (0, 1, 2), (1, 8)]))
-    notation = notation_of(draw(st.sampled_from([0, 2, 3])), draw(st.booleans()), lookback)
+    notation = notation_of(draw(st.sampled_from([0, 2, 3])), draw(st.booleans()))
     by_kind: dict[int, list[int]] = {}
     for number, token in enumerate(notation.tokens):
         by_kind.setdefault(token.kind, []).append(number)

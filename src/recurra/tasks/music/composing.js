@@ -46,15 +46,15 @@ class MusicRules {
     const pitches = () => new Float64Array(this.notation.pitches), tracks = () => new Float64Array(this.notation.tracks.length);
     return { tick: 0, metre: 0, bar: 0, place: 0, track: 0, pitch: 0, transposed: 0, begun: 0, left: 0,
              remaining: pitches(), fresh: pitches(), before: pitches(), earlier: pitches(), playing: tracks(), last: tracks(), listed: tracks(),
-             lookback: this.lookback.first() };
+             remembered: this.lookback.first() };
   }
 
   // Changes the state.
   read(token, state) {
-    const { kind, value } = this.notation.tokens[token], player = Math.max(state.track - 1, 0), { bar, tick } = state;
+    const { kind, value } = this.notation.tokens[token], player = Math.max(state.track - 1, 0);
     if (kind <= TRANSPOSED) Object.assign(state, this.first(), { transposed: kind, begun: 1 });
     else if (kind === BARS) state.left += value;
-    else if (kind === METER) Object.assign(state, { metre: value, tick: 0, bar: bar + (tick > 0 ? 1 : 0) });
+    else if (kind === METER) Object.assign(state, { metre: value, tick: 0 });
     else if (kind === TRACK) {
       state.track = value + 1;
       state.listed[value] = 1;
@@ -70,13 +70,19 @@ class MusicRules {
       if (state.pitch) state.remaining[state.pitch - 1] = Math.max(state.remaining[state.pitch - 1], value);
       if (state.playing.length) state.playing[player] = value;
     } else if (kind === STEP) this.goOn(state, value);
-    const shown = this.shown(kind, state);
-    return [...shown.on, ...this.lookback.read(token, { kind, value }, { bar, tick }, state, state.lookback).map(feature => shown.count + feature)];
+    const shown = this.shown(kind, state), first = this.size;
+    return [...shown, ...this.lookback.read(token, { kind, value }, state.remembered).map(feature => first + feature)];
+  }
+
+  // Number of the features that `shown` gives.
+  get size() {
+    const { pitches, tracks, steps, meters } = this.notation;
+    return 2 + PLACES_SHOWN + TICKS + QUARTERS_SHOWN + BARS_SHOWN + meters.length + LEFT_SHOWN + 4 * pitches + steps.length + (tracks.length ? 3 * tracks.length + pitches : 0);
   }
 
   goOn(state, ticks) {
     const bar = this.bars[state.metre], tick = state.tick + ticks, crossed = Math.floor(tick / bar);
-    state.bar += crossed;
+    state.bar = (state.bar + crossed) % BARS_SHOWN;
     state.tick = tick % bar;
     if (state.left > 0) state.left = Math.max(state.left - crossed, 1);
     Object.assign(state, { place: 0, track: 0, pitch: 0, earlier: state.before, before: state.fresh, fresh: new Float64Array(state.fresh.length) });
@@ -95,7 +101,7 @@ class MusicRules {
     if (state.begun) {
       add(at + state.tick % TICKS);
       add(at + TICKS + Math.min(Math.floor(state.tick / TICKS), QUARTERS_SHOWN - 1));
-      add(at + TICKS + QUARTERS_SHOWN + state.bar % BARS_SHOWN);
+      add(at + TICKS + QUARTERS_SHOWN + state.bar);
       add(at + TICKS + QUARTERS_SHOWN + BARS_SHOWN + state.metre);
     }
     at += TICKS + QUARTERS_SHOWN + BARS_SHOWN + meters.length;
@@ -122,7 +128,7 @@ class MusicRules {
     at += 3 * tracks.length;
     const last = state.track && kind === TRACK ? state.last[state.track - 1] : 0;
     add(at + last - 1, last > 0);
-    return { on, count: at + (tracks.length ? pitches : 0) };
+    return on;
   }
 }
 

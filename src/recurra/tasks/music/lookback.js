@@ -1,68 +1,84 @@
 // What comes next if a piece repeats itself: `lookback.py`.
 
-const MEMORY = 2048, PASSAGE = 12, LAST_ORDER = 1000, REPEATED_SHOWN = [1, 8, 32];
+const MEMORY = 2048, PASSAGE = 12, LAST_ORDER = 1000, REPEATED = [1, 8, 32], TURN = 8, TURNS = 4;
 
 class Lookback {
-  constructor({ tokens, lookback = [] }) {
+  constructor({ tokens, meters, lookback = [] }) {
     this.lags = lookback;
+    this.bars = meters.map(barOf);
     this.firstShown = tokens.findIndex(({ kind }) => kind > METER);
-    this.width = tokens.length - this.firstShown + REPEATED_SHOWN.length + 1;
+    this.sizes = [tokens.length - this.firstShown, REPEATED.length + 1, TURNS];
+    this.width = this.sizes.reduce((sum, size) => sum + size);
   }
 
-  first() { return { count: 0, order: 0, places: this.lags.map(() => 0), repeated: this.lags.map(() => 0), memory: new Map() }; }
+  first() {
+    const zeros = () => this.lags.map(() => 0);
+    return { bar: 0, tick: 0, metre: 0, order: 0, count: 0, places: zeros(), repeated: zeros(), memory: new Map() };
+  }
 
-  // Changes the state; gives the features that are on, of a token that was read at `before` and leads to `after`.
-  read(token, { kind, value }, before, after, state) {
-    if (kind <= BARS) return [];
-    const { memory, places, repeated } = state, remembered = kind > METER, number = token - this.firstShown;
-    const track = kind === TRACK ? value + 1 : 0, begins = kind === STEP || !remembered;
-    state.order = Math.max(state.order, track);
-    if (remembered) {
-      this.lags.forEach((lag, index) => { repeated[index] = this.expected(places[index], lag, before, memory) === number ? repeated[index] + 1 : 0; });
-      memory.set(state.count, { token: number, ...before, order: kind === STEP ? LAST_ORDER : state.order });
-      memory.delete(state.count - MEMORY);
-      state.count += 1;
-    }
-    if (begins) state.order = 0;
-    return this.lags.flatMap((lag, index) => {
-      if (lag === 0) {
-        if (remembered) places[index] = repeated[index] ? places[index] + 1 : this.passageAlike(state);
-      } else if (begins || track) {
-        const found = this.firstFrom(state, { bar: after.bar - lag, tick: after.tick, order: state.order });
-        places[index] = found + (track && memory.get(found)?.token === number ? 1 : 0);
-      } else places[index] += 1;
-      const comes = this.expected(places[index], lag, after, memory), at = index * this.width;
-      if (comes < 0) return [];
-      return [at + comes, at + this.width - REPEATED_SHOWN.length - 1 + REPEATED_SHOWN.filter(least => repeated[index] >= least).length];
+  // Changes the state, of the piece that has begun; gives the features that are on.
+  read(token, { kind, value }, state) {
+    if (kind <= BARS || !this.lags.length) return [];
+    const number = token - this.firstShown, track = kind === TRACK ? value + 1 : 0;
+    if (kind > METER) this.remember(number, track, kind === STEP, state);
+    if (kind === STEP) {
+      const bar = this.bars[state.metre], tick = state.tick + value;
+      Object.assign(state, { bar: state.bar + Math.floor(tick / bar), tick: tick % bar, order: 0 });
+    } else if (kind === METER) Object.assign(state, { bar: state.bar + (state.tick > 0 ? 1 : 0), tick: 0, metre: value, order: 0 });
+    state.places = this.lags.map((lag, index) => this.nextPlace(lag, index, number, track, kind, state));
+    return this.lags.flatMap((_, index) => this.shown(index, state));
+  }
+
+  remember(number, track, steps, state) {
+    const { bar, tick, count, places, memory } = state;
+    let turns = 0;
+    state.repeated = this.lags.map((_, index) => {
+      const repeated = this.comes(index, state)?.number === number ? state.repeated[index] + 1 : 0;
+      if (repeated >= TURN) turns = Math.max(turns, memory.get(places[index]).turns + 1);
+      return repeated;
     });
+    state.order = Math.max(state.order, track);
+    memory.set(count, { number, bar, tick, order: steps ? LAST_ORDER : state.order, turns });
+    memory.delete(count - MEMORY);
+    state.count += 1;
   }
 
-  // The remembered token at a place, which of a lag must be at the same place of its bar; -1 if there is none.
-  expected(place, lag, { bar, tick }, memory) {
-    const entry = memory.get(place);
-    if (!entry || (lag === 0 ? place === 0 : entry.bar + lag !== bar || entry.tick !== tick)) return -1;
-    return entry.token;
+  nextPlace(lag, index, number, track, kind, state) {
+    const place = state.places[index];
+    if (lag === 0) return kind === METER ? place : state.repeated[index] ? place + 1 : this.passageAlike(state);
+    if (kind !== STEP && kind !== METER && kind !== TRACK) return place + 1;
+    const first = this.firstFrom(lag, state);
+    return first + (track && state.memory.get(first)?.number === number ? 1 : 0);
   }
 
-  // The number of the first remembered token that is not before a moment and an order in it.
-  firstFrom({ count, memory }, { bar, tick, order }) {
+  // What is remembered at a place, which of a lag must be at the same place of its bar.
+  comes(index, { bar, tick, places, memory }) {
+    const lag = this.lags[index], place = places[index], its = memory.get(place);
+    return its && (lag === 0 ? place > 0 : its.bar + lag === bar && its.tick === tick) ? its : undefined;
+  }
+
+  shown(index, state) {
+    const its = this.comes(index, state), at = index * this.width, [numbers, ranks] = this.sizes;
+    if (!its) return [];
+    const rank = REPEATED.filter(least => state.repeated[index] >= least).length;
+    return [at + its.number, at + numbers + rank, at + numbers + ranks + Math.min(its.turns, TURNS - 1)];
+  }
+
+  // The number of the first remembered token that is not before this moment, a lag ago, and the order in it.
+  firstFrom(lag, { bar, tick, order, count, memory }) {
     let low = Math.max(count - MEMORY, 0), high = count;
     while (low < high) {
       const middle = Math.floor((low + high) / 2), its = memory.get(middle);
-      if ((its.bar - bar || its.tick - tick || its.order - order) < 0) low = middle + 1;
+      if ((its.bar + lag - bar || its.tick - tick || its.order - order) < 0) low = middle + 1;
       else high = middle;
     }
     return low;
   }
 
-  // The number of the token after the last passage that ends with the same tokens; 0 if there is none.
+  // The number of the token after the last earlier passage that ends with the same tokens; 0 if there is none.
   passageAlike({ count, memory }) {
-    const oldest = Math.max(count - MEMORY, 0);
-    for (let number = count - 1; number >= oldest + PASSAGE; number--) {
-      let alike = 0;
-      while (alike < PASSAGE && memory.get(number - 1 - alike).token === memory.get(count - 1 - alike).token) alike++;
-      if (alike === PASSAGE) return number;
-    }
+    for (let number = count - 1; number >= Math.max(count - MEMORY, 0) + PASSAGE; number--)
+      if (range(PASSAGE, 1).every(back => memory.get(number - back).number === memory.get(count - back).number)) return number;
     return 0;
   }
 }

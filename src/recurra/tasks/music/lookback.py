@@ -3,18 +3,19 @@
 A reader remembers the last `MEMORY` tokens of a piece, all but metres, each with its moment: a bar, and a tick in it.
 It keeps some places in that memory. That of a lag is where the piece was when it was so many bars younger; that of lag
 0 is what followed the last passage like this one, of `PASSAGE` tokens or more, wherever it was. The token at a place
-comes next if the piece repeats itself: it is shown, and so is for how many tokens the piece has done so.
+comes next if the piece repeats itself: it is shown, and so is for how many tokens the piece has done so, and how many
+times in turn what stands there had stood before. The state of a row, all zeros before anything is read:
 
-The state of a row, all zeros before anything is read:
-
+    bar, tick, metre       of the moment
+    order                  the greatest of its orders so far
     count                  tokens remembered so far, those forgotten since included
-    order                  the greatest of this moment's orders
     places (lags)          the number of the remembered token that comes next if the piece repeats itself; of lag 0, 0
                            if there is no passage like this one
     repeated (lags)        tokens on end that were what came next
     tokens (MEMORY)        the remembered, each at its number modulo MEMORY ...
     bars, ticks (MEMORY)   ... their moments ...
-    orders (MEMORY)        ... and their orders there: track + 1, of a step, which comes last, `LAST`
+    orders (MEMORY)        ... their orders there: track + 1, of a step, which comes last, `LAST` ...
+    turns (MEMORY)         ... and how many times in turn they had stood before
 
 Within a moment a place goes on token by token; a track leads to the same track of the other moment, or to the next.
 `look_back_reference` states in plain NumPy what `look_back` does.
@@ -24,6 +25,7 @@ import numpy as np
 
 from recurra.arrays import FloatArray, IntArray
 from recurra.kernels import jit
+from recurra.tasks.music.rule_features import BARS, METER, STEP, TRACK, TRANSPOSED
 
 MEMORY = 2048
 """Tokens that are remembered: some twenty bars of four voices."""
@@ -34,94 +36,151 @@ PASSAGE = 12
 LAST = 1000
 """The order of a step in its moment."""
 
-REPEATED_SHOWN = (1, 8, 32)
+REPEATED = (1, 8, 32)
 """Features for how many tokens were repeated on end: fewer than the first, than the second, than the third, or more."""
 
+RANKS = len(REPEATED) + 1
 
-@jit()
+TURN = REPEATED[1]
+"""Tokens that are repeated on end before they count as standing there again."""
+
+TURNS = 4
+"""Features for how many times in turn what comes next had stood before: 0, 1, 2, or more."""
+
+BAR, TICK, METRE, ORDER, COUNT, SCALARS = range(6)
+"""Places of the numbers at the beginning of a state, and how many they are."""
+
+
 def memory_size(lags: int) -> int:
     """Numbers in the state of a row."""
-    return 2 + 2 * lags + 4 * MEMORY if lags else 0
+    return SCALARS + 2 * lags + 5 * MEMORY if lags else 0
 
 
-@jit()
 def lookback_features(lags: int, tokens: int) -> int:
     """Features that are shown after a token, of which so many may be shown."""
-    return lags * (tokens + len(REPEATED_SHOWN) + 1)
+    return lags * (tokens + RANKS + TURNS)
 
 
 @jit()
 def look_back(
-    token: int,
-    track: int,
-    steps: bool,
-    before: tuple[int, int],
-    after: tuple[int, int],
-    lags: IntArray,
+    tokens: IntArray,
     state: FloatArray,
+    kinds: IntArray,
+    values: IntArray,
+    bars: IntArray,
+    lags: IntArray,
     shown: FloatArray,
 ) -> None:
-    """Remember a token and show what comes next if the piece repeats itself.
+    """Read rows of tokens, changing their state, and note after each token what comes next.
 
-    Args:
-        token: that was read, counted from the first that may be shown; -1 for a metre.
-        track: that it names, + 1; 0 if it names none.
-        steps: whether it is a step.
-        before: bar and tick in it when it was read ...
-        after: ... and of what comes next.
-        lags: in bars; 0 is the last passage alike.
-        state: of the row; changed.
-        shown: the row's features after this token, all zeros.
+    Shapes: tokens (rows, time); state (rows, memory_size); kinds and values (vocabulary_size,), what each token is;
+    bars (metres,), ticks in a bar of each; lags (lags,), in bars, ascending; shown (rows, time, lookback_features), all
+    zeros.
     """
-    size = len(lags)
-    places, repeated, memory = state[2 : 2 + size], state[2 + size : 2 + 2 * size], state[2 + 2 * size :]
-    count, order = int(state[0]), max(int(state[1]), track)
-    for index in range(size):
-        if token >= 0:
-            expected = _standing(memory, count, places[index], lags[index], before)
-            repeated[index] = repeated[index] + 1 if expected == token else 0
-    if token >= 0:
-        slot = count % MEMORY
-        memory[slot], memory[MEMORY + slot], memory[2 * MEMORY + slot] = token, before[0], before[1]
-        memory[3 * MEMORY + slot] = LAST if steps else order
-        count += 1
-    if steps or token < 0:
-        order = 0
-    state[0], state[1] = count, order
-    width = len(shown) // size
-    for index in range(size):
-        if lags[index] == 0:
-            if token >= 0:
-                places[index] = places[index] + 1 if repeated[index] > 0 else _passage_alike(memory, count)
-        elif steps or token < 0 or track:
-            number = _first_from(memory, count, after[0] - lags[index], after[1], order)
-            places[index] = number + (track > 0 and number < count and memory[number % MEMORY] == token)
-        else:
-            places[index] += 1
-        expected = _standing(memory, count, places[index], lags[index], after)
-        if expected >= 0:
-            shown[index * width + expected] = 1
-            rank = 0
-            for least in REPEATED_SHOWN:
-                rank += repeated[index] >= least
-            shown[(index + 1) * width - len(REPEATED_SHOWN) - 1 + rank] = 1
+    first = np.argmax(kinds > METER)
+    for row in range(tokens.shape[0]):
+        for time in range(tokens.shape[1]):
+            token = tokens[row, time]
+            kind, value = kinds[token], values[token]
+            track = value + 1 if kind == TRACK else 0
+            if kind <= TRANSPOSED:
+                state[row] = 0
+            elif kind > BARS:
+                if kind > METER:
+                    _remember(token - first, track, kind == STEP, lags, state[row])
+                _go_on(kind, value, bars, state[row])
+                _find(token - first, track, kind, lags, state[row])
+                _show(lags, state[row], shown[row, time])
 
 
 @jit()
-def _standing(memory: FloatArray, count: int, place: float, lag: int, moment: tuple[int, int]) -> int:
+def _remember(token: int, track: int, steps: bool, lags: IntArray, state: FloatArray) -> None:
+    places, repeated, memory = _parts(len(lags), state)
+    turns = np.float32(0)
+    for index in range(len(lags)):
+        comes = _standing(places[index], lags[index], state, memory)
+        repeated[index] = repeated[index] + 1 if comes == token else 0
+        if repeated[index] >= TURN:
+            turns = max(turns, memory[4 * MEMORY + int(places[index]) % MEMORY] + np.float32(1))
+    state[ORDER] = max(state[ORDER], track)
+    slot = int(state[COUNT]) % MEMORY
+    memory[slot] = token
+    memory[MEMORY + slot] = state[BAR]
+    memory[2 * MEMORY + slot] = state[TICK]
+    memory[3 * MEMORY + slot] = LAST if steps else state[ORDER]
+    memory[4 * MEMORY + slot] = turns
+    state[COUNT] += 1
+
+
+@jit()
+def _go_on(kind: int, value: int, bars: IntArray, state: FloatArray) -> None:
+    """To the next moment, if the token leads there; a metre begins a bar."""
+    if kind == STEP:
+        bar, tick = bars[int(state[METRE])], int(state[TICK]) + value
+        state[BAR] += tick // bar
+        state[TICK] = tick % bar
+        state[ORDER] = 0
+    elif kind == METER:
+        state[BAR] += state[TICK] > 0
+        state[TICK], state[METRE], state[ORDER] = 0, value, 0
+
+
+@jit()
+def _find(token: int, track: int, kind: int, lags: IntArray, state: FloatArray) -> None:
+    """The places of what comes next."""
+    places, repeated, memory = _parts(len(lags), state)
+    count = int(state[COUNT])
+    for index in range(len(lags)):
+        if lags[index] == 0:
+            if kind > METER:
+                places[index] = places[index] + 1 if repeated[index] > 0 else _passage_alike(count, memory)
+        elif kind == STEP or kind <= TRACK:
+            number = _first_from(lags[index], state, memory)
+            places[index] = number + (track > 0 and number < count and memory[number % MEMORY] == token)
+        else:
+            places[index] += 1
+
+
+@jit()
+def _show(lags: IntArray, state: FloatArray, shown: FloatArray) -> None:
+    places, repeated, memory = _parts(len(lags), state)
+    width = len(shown) // len(lags)
+    for index in range(len(lags)):
+        comes = _standing(places[index], lags[index], state, memory)
+        if comes < 0:
+            continue
+        rank = 0
+        for least in REPEATED:
+            rank += repeated[index] >= least
+        turns = int(memory[4 * MEMORY + int(places[index]) % MEMORY])
+        end = (index + 1) * width
+        shown[index * width + comes] = 1
+        shown[end - TURNS - RANKS + rank] = 1
+        shown[end - TURNS + min(turns, TURNS - 1)] = 1
+
+
+@jit()
+def _parts(lags: int, state: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Places, how many tokens were repeated, and the memory."""
+    return state[SCALARS : SCALARS + lags], state[SCALARS + lags : SCALARS + 2 * lags], state[SCALARS + 2 * lags :]
+
+
+@jit()
+def _standing(place: float, lag: int, state: FloatArray, memory: FloatArray) -> int:
     """The remembered token at a place, which of a lag must be at the same place of its bar; -1 if there is none."""
-    number = int(place)
+    number, count = int(place), int(state[COUNT])
     slot = number % MEMORY
     if number >= count or number < count - MEMORY or (lag == 0 and number == 0):
         return -1
-    if lag and (memory[MEMORY + slot] != moment[0] - lag or memory[2 * MEMORY + slot] != moment[1]):
+    if lag > 0 and (memory[MEMORY + slot] != state[BAR] - lag or memory[2 * MEMORY + slot] != state[TICK]):
         return -1
     return int(memory[slot])
 
 
 @jit()
-def _first_from(memory: FloatArray, count: int, bar: int, tick: int, order: int) -> int:
-    """The number of the first remembered token that is not before a moment and an order in it."""
+def _first_from(lag: int, state: FloatArray, memory: FloatArray) -> int:
+    """The number of the first remembered token that is not before this moment, a lag ago, and the order in it."""
+    count, bar, tick, order = int(state[COUNT]), state[BAR] - lag, state[TICK], state[ORDER]
     low, high = max(count - MEMORY, 0), count
     while low < high:
         middle = (low + high) // 2
@@ -136,7 +195,7 @@ def _first_from(memory: FloatArray, count: int, bar: int, tick: int, order: int)
 
 
 @jit()
-def _passage_alike(memory: FloatArray, count: int) -> int:
+def _passage_alike(count: int, memory: FloatArray) -> int:
     """The number of the token after the last earlier passage that ends with the same tokens; 0 if there is none."""
     for number in range(count - 1, max(count - MEMORY, 0) + PASSAGE - 1, -1):
         alike = 0
@@ -148,62 +207,86 @@ def _passage_alike(memory: FloatArray, count: int) -> int:
 
 
 def look_back_reference(
-    token: int,
-    track: int,
-    steps: bool,
-    before: tuple[int, int],
-    after: tuple[int, int],
-    lags: IntArray,
+    tokens: IntArray,
     state: FloatArray,
-    tokens: int,
-) -> list[FloatArray]:
-    """The twin of `look_back`: the same arguments, but for how many tokens may be shown.
-
-    Returns:
-        Of each lag the token that comes next, one of so many or none, and for how many tokens it has been true.
-    """
-    numbers, places, repeated, memory = np.split(state, [2, 2 + len(lags), 2 + 2 * len(lags)])
-    remembered, bars, ticks, orders = memory.reshape(4, MEMORY)
-
-    def known() -> IntArray:
-        return np.arange(max(int(numbers[0]) - MEMORY, 0), int(numbers[0]))
-
-    def expected(index: int, moment: tuple[int, int]) -> int:
-        number, slot, lag = int(places[index]), int(places[index]) % MEMORY, int(lags[index])
-        if number not in known() or (number == 0 if lag == 0 else (bars[slot] + lag, ticks[slot]) != moment):
-            return -1
-        return int(remembered[slot])
-
-    numbers[1] = max(numbers[1], track)
-    if token >= 0:
-        repeated[:] = [(repeated[index] + 1) * (expected(index, before) == token) for index in range(len(lags))]
-        memory.reshape(4, MEMORY)[:, int(numbers[0]) % MEMORY] = (token, *before, LAST if steps else numbers[1])
-        numbers[0] += 1
-    numbers[1] *= not (steps or token < 0)
-    slots = known() % MEMORY
-    moments = list(zip(bars[slots], ticks[slots], orders[slots], strict=True))
-    for index, lag in enumerate(lags):
-        if lag == 0 and token < 0:
-            continue
-        if lag == 0:
-            alike = _alike_reference(remembered[slots].tolist(), known().tolist())
-            places[index] = places[index] + 1 if repeated[index] else alike
-        elif steps or token < 0 or track:
-            first = sum(moment < (after[0] - lag, after[1], numbers[1]) for moment in moments)
-            named = track and first < len(slots) and remembered[slots[first]] == token
-            places[index] = max(int(numbers[0]) - MEMORY, 0) + first + bool(named)
-        else:
-            places[index] += 1
-    blocks = []
-    for index in range(len(lags)):
-        comes = expected(index, after)
-        rank = sum(repeated[index] >= least for least in REPEATED_SHOWN) if comes >= 0 else -1
-        sizes = np.arange(tokens), np.arange(len(REPEATED_SHOWN) + 1)
-        blocks.append(np.concatenate([sizes[0] == comes, sizes[1] == rank]).astype(np.float32))
-    return blocks
+    kinds: IntArray,
+    values: IntArray,
+    bars: IntArray,
+    lags: IntArray,
+    shown: FloatArray,
+) -> None:
+    """The twin of `look_back`: the same arguments, the same rules and results."""
+    for row, row_state, row_shown in zip(tokens, state, shown, strict=True):
+        for token, features in zip(row, row_shown, strict=True):
+            kind, value = int(kinds[token]), int(values[token])
+            if kind <= TRANSPOSED:
+                row_state[:] = 0
+            elif kind > BARS:
+                reader = _Reader(lags.tolist(), row_state, int((kinds <= METER).sum()), len(kinds))
+                features[:] = reader.read(int(token), kind, value, bars)
 
 
-def _alike_reference(tokens: list[float], numbers: list[int]) -> int:
-    passage = tokens[-PASSAGE:]
-    ends = [end for end in range(PASSAGE, len(tokens)) if tokens[end - PASSAGE : end] == passage]
-    return numbers[ends[-1]] if ends else 0
+class _Reader:
+    """A row's state, in views of it."""
+
+    def __init__(self, lags: list[int], state: FloatArray, first: int, size: int) -> None:
+        self.lags, self.first, self.size = lags, first, size
+        ends = [SCALARS, SCALARS + len(lags), SCALARS + 2 * len(lags)]
+        self.numbers, self.places, self.repeated, memory = np.split(state, ends)
+        self.memory = memory.reshape(5, MEMORY)
+
+    def read(self, token: int, kind: int, value: int, bars: IntArray) -> FloatArray:
+        track = value + 1 if kind == TRACK else 0
+        if kind > METER:
+            same = [self.comes(index) == token for index in range(len(self.lags))]
+            self.repeated[:] = (self.repeated + 1) * same
+            sources = self.places[self.repeated >= TURN].astype(int) % MEMORY
+            self.numbers[ORDER] = max(self.numbers[ORDER], track)
+            order = LAST if kind == STEP else self.numbers[ORDER]
+            entry = (token - self.first, *self.numbers[[BAR, TICK]], order, max(self.memory[4, sources] + 1, default=0))
+            self.memory[:, int(self.numbers[COUNT]) % MEMORY] = entry
+            self.numbers[COUNT] += 1
+        if kind == STEP:
+            crossed, self.numbers[TICK] = divmod(int(self.numbers[TICK]) + value, int(bars[int(self.numbers[METRE])]))
+            self.numbers[BAR] += crossed
+        elif kind == METER:
+            self.numbers[BAR] += self.numbers[TICK] > 0
+            self.numbers[[TICK, METRE]] = 0, value
+        if kind in (STEP, METER):
+            self.numbers[ORDER] = 0
+        self.places[:] = [self.next_place(index, token, kind, track) for index in range(len(self.lags))]
+        return np.concatenate([self.block(index) for index in range(len(self.lags))]).astype(np.float32)
+
+    def known(self) -> IntArray:
+        """The numbers of what is remembered."""
+        return np.arange(max(int(self.numbers[COUNT]) - MEMORY, 0), int(self.numbers[COUNT]))
+
+    def comes(self, index: int) -> int:
+        """The token that comes next; -1 if none."""
+        number, lag = int(self.places[index]), self.lags[index]
+        its, bar, tick, *_ = self.memory[:, number % MEMORY]
+        stands = number > 0 if lag == 0 else (bar + lag, tick) == tuple(self.numbers[[BAR, TICK]])
+        return int(its) + self.first if stands and number in self.known() else -1
+
+    def next_place(self, index: int, token: int, kind: int, track: int) -> float:
+        place, lag, known = float(self.places[index]), self.lags[index], self.known()
+        stored = self.memory[:, known % MEMORY]
+        if lag == 0 and kind == METER:
+            return place
+        if lag == 0 and not self.repeated[index]:
+            tokens = stored[0].tolist()
+            ends = [end for end in range(PASSAGE, len(tokens)) if tokens[end - PASSAGE : end] == tokens[-PASSAGE:]]
+            return known[ends[-1]] if ends else 0
+        if lag == 0 or kind not in (STEP, METER, TRACK):
+            return place + 1
+        bar, tick, order = self.numbers[[BAR, TICK, ORDER]]
+        first = sum(its < (bar - lag, tick, order) for its in zip(*stored[1:4], strict=True))
+        named = track and first < len(known) and stored[0, first] + self.first == token
+        return max(int(self.numbers[COUNT]) - MEMORY, 0) + first + bool(named)
+
+    def block(self, index: int) -> FloatArray:
+        comes = self.comes(index)
+        rank = sum(self.repeated[index] >= least for least in REPEATED)
+        turns = min(self.memory[4, int(self.places[index]) % MEMORY], TURNS - 1)
+        parts = [np.arange(self.first, self.size) == comes, np.arange(RANKS) == rank, np.arange(TURNS) == turns]
+        return np.concatenate(parts) * np.float32(comes >= 0)

@@ -11,122 +11,173 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recurra.arrays import FloatArray
 from recurra.export.graph import Graph, Value
-from recurra.tasks.music.lookback import LAST, MEMORY, PASSAGE, REPEATED_SHOWN
+from recurra.tasks.music.lookback import LAST, MEMORY, PASSAGE, RANKS, REPEATED, SCALARS, TURN, TURNS
+from recurra.tasks.music.notation import Notation
+from recurra.tasks.music.rule_features import BARS, METER, STEP, TRACK
 
-Moment = tuple[Value, Value]
-"""A bar and a tick in it."""
+
+def add_lookback(
+    graph: Graph, notation: Notation, tokens: Value, kind: Value, value: Value, state: Value
+) -> tuple[Value, Value]:
+    """Write the rules into a graph.
+
+    Args:
+        graph: where.
+        notation: what the tokens mean.
+        tokens: read, `(B,)`.
+        kind: what kind each is, `(B, 1)`; one that begins a piece empties the state.
+        value: its value, `(B, 1)`.
+        state: see `lookback`, `(B, memory_size)`.
+
+    Returns:
+        The features after them, `(B, features)`, and the new state.
+    """
+    first = sum(token.kind <= METER for token in notation.tokens)
+    bars = np.array([notation.bar(index) for index in range(len(notation.meters))], np.float32)
+    rules = _Lookback(graph, notation.lookback, notation.size - first, bars, state)
+    read = _Read(
+        number=tokens.unsqueeze(1).cast(np.float32) - float(first),
+        value=value,
+        track=graph.where(kind.equals(TRACK), value + 1.0, 0.0),
+        active=kind > BARS,
+        remembered=kind > METER,
+        steps=kind.equals(STEP),
+        is_meter=kind.equals(METER),
+    )
+    features = graph.concat([block.cast(np.float32) for block in rules.read(read)], axis=1)
+    return features, graph.where(kind > BARS - 1, rules.state(), 0.0)
 
 
-class Read(NamedTuple):
-    """A token that was read, `(B, 1)` each; see `look_back`.
+class _Read(NamedTuple):
+    """A token that was read, `(B, 1)` each.
 
     Attributes:
+        number: of it, counted from the first that is remembered.
+        value: of it.
+        track: that it names, + 1.
         active: whether it is of the piece: not its beginning or its length.
         remembered: whether it is one that is remembered: of the piece, and no metre.
-        number: of it, counted from the first that is.
-        track: that it names, + 1.
         steps: whether it is a step.
-        before: its moment ...
-        after: ... and the one of what comes next.
+        is_meter: whether it is a metre.
     """
 
+    number: Value
+    value: Value
+    track: Value
     active: Value
     remembered: Value
-    number: Value
-    track: Value
     steps: Value
-    before: Moment
-    after: Moment
+    is_meter: Value
 
 
-class Lookback:
-    """The memory and the places in it, before a token.
+class _Lookback:
+    """The state, part by part.
 
     Args:
         graph: where.
         lags: in bars.
         size: how many tokens may be shown.
-        state: see `lookback`, `(B, memory_size)`.
+        bars: ticks in a bar of each metre.
+        state: before a token.
     """
 
-    def __init__(self, graph: Graph, lags: Sequence[int], size: int, state: Value) -> None:
+    def __init__(self, graph: Graph, lags: Sequence[int], size: int, bars: FloatArray, state: Value) -> None:
         self.graph = graph
         self.lags = lags
         self.size = size
-        parts = state.split(1, 1, 1, *[1] * (2 * len(lags)), *[MEMORY] * 4)
-        self.count, self.order = parts[:2]
-        self.places, self.repeated = parts[2 : 2 + len(lags)], parts[2 + len(lags) : -4]
-        self.tokens, self.bars, self.ticks, self.orders = parts[-4:]
+        self.bar_lengths = bars
+        parts = state.split(1, *[1] * (SCALARS + 2 * len(lags)), *[MEMORY] * 5)
+        self.bar, self.tick, self.metre, self.order, self.count = parts[:SCALARS]
+        self.places, self.repeated = parts[SCALARS : SCALARS + len(lags)], parts[SCALARS + len(lags) : -5]
+        self.memory = parts[-5:]
 
-    def read(self, token: Read) -> tuple[list[Value], list[Value]]:
-        """Read a token.
+    def state(self) -> Value:
+        """All parts as one."""
+        numbers = [self.bar, self.tick, self.metre, self.order, self.count]
+        return self.graph.concat([*numbers, *self.places, *self.repeated, *self.memory], axis=1)
 
-        Returns:
-            The features after it, and the parts of the new state.
-        """
-        where, count = self._where, self.count
-        order = where(token.active, self.order.at_least(token.track), self.order)
+    def read(self, token: _Read) -> list[Value]:
+        """Read a token; the features after it."""
+        self._remember(token)
+        self._go_on(token)
+        self.places = [self._next_place(index, lag, token) for index, lag in enumerate(self.lags)]
+        blocks = [block for index, lag in enumerate(self.lags) for block in self._show(index, lag)]
+        return [block & token.active for block in blocks]
+
+    def _remember(self, token: _Read) -> None:
+        where = self._where
+        turns = self.graph.constant(np.float32(0))
         for index, lag in enumerate(self.lags):
-            same = self._expected(index, lag, token.before).equals(token.number)
-            more = where(same, self.repeated[index] + 1.0, 0.0)
-            self.repeated[index] = where(token.remembered, more, self.repeated[index])
-        here = self._slots().equals(_modulo(count)) & token.remembered
-        entry = (token.number, *token.before, where(token.steps, float(LAST), order))
-        memory = (self.tokens, self.bars, self.ticks, self.orders)
-        self.tokens, self.bars, self.ticks, self.orders = map(where, [here] * 4, entry, memory)
-        self.count = count + token.remembered.cast(np.float32)
-        begins = token.active & (token.steps | self._not(token.remembered))
-        self.order = where(begins, 0.0, order)
-        for index, lag in enumerate(self.lags):
-            self.places[index] = self._next_place(index, lag, token, begins)
-        shown = [feature for index, lag in enumerate(self.lags) for feature in self._show(index, lag, token)]
-        numbers = [self.count, self.order, *self.places, *self.repeated]
-        return shown, [*numbers, self.tokens, self.bars, self.ticks, self.orders]
+            again = where(self._comes(index, lag).equals(token.number), self.repeated[index] + 1.0, 0.0)
+            self.repeated[index] = where(token.remembered, again, self.repeated[index])
+            more = where(again > TURN - 1, self._at(self.memory[4], self.places[index]) + 1.0, 0.0)
+            turns = turns.at_least(more)
+        self.order = where(token.remembered, self.order.at_least(token.track), self.order)
+        here = self._slots().equals(_modulo(self.count)) & token.remembered
+        entry = [token.number, self.bar, self.tick, where(token.steps, float(LAST), self.order), turns]
+        self.memory = [where(here, new, old) for new, old in zip(entry, self.memory, strict=True)]
+        self.count = self.count + token.remembered.cast(np.float32)
 
-    def _next_place(self, index: int, lag: int, token: Read, begins: Value) -> Value:
+    def _go_on(self, token: _Read) -> None:
+        where = self._where
+        bar = self.graph.constant(self.bar_lengths).take(self.metre.cast(np.int64))
+        tick = self.tick + token.value
+        crossed = (tick / bar).floor()
+        cut_short = (self.tick > 0).cast(np.float32)
+        self.bar = self.bar + where(token.steps, crossed, where(token.is_meter, cut_short, 0.0))
+        self.tick = where(token.steps, tick - crossed * bar, where(token.is_meter, 0.0, self.tick))
+        self.metre = where(token.is_meter, token.value, self.metre)
+        self.order = where(token.steps | token.is_meter, 0.0, self.order)
+
+    def _next_place(self, index: int, lag: int, token: _Read) -> Value:
         where, place = self._where, self.places[index]
         if lag == 0:
             goes_on = self.repeated[index] > 0
             return where(token.remembered, where(goes_on, place + 1.0, self._passage_alike()), place)
-        first = self._first_from(token.after[0] - float(lag), token.after[1])
+        first = self._first_from(lag)
         names = token.track > 0
-        named = (first < self.count) & self._at(self.tokens, first).equals(token.number) & names
-        found = where(begins | names, first + named.cast(np.float32), place + 1.0)
+        named = (first < self.count) & self._at(self.memory[0], first).equals(token.number) & names
+        searched = token.steps | token.is_meter | names
+        found = where(searched, first + named.cast(np.float32), place + 1.0)
         return where(token.active, found, place)
 
-    def _show(self, index: int, lag: int, token: Read) -> tuple[Value, Value]:
-        """The token that comes next, and for how many tokens it has been true."""
-        comes = self._expected(index, lag, token.after)
-        shown = token.active & (comes > -1)
-        rank = (self.repeated[index] > np.array(REPEATED_SHOWN, np.float32) - 1).cast(np.float32).sum(1, keepdims=True)
-        return self._one(comes, self.size) & shown, self._one(rank, len(REPEATED_SHOWN) + 1) & shown
+    def _show(self, index: int, lag: int) -> list[Value]:
+        """What comes next, for how many tokens it has been true, and how many times in turn it had stood before."""
+        comes = self._comes(index, lag)
+        ranks = (self.repeated[index] > np.array(REPEATED, np.float32) - 1).cast(np.float32).sum(1, keepdims=True)
+        turns = self._at(self.memory[4], self.places[index]).at_most(TURNS - 1)
+        blocks = [self._one(comes, self.size), self._one(ranks, RANKS), self._one(turns, TURNS)]
+        return [block & (comes > -1) for block in blocks]
 
-    def _expected(self, index: int, lag: int, moment: Moment) -> Value:
+    def _comes(self, index: int, lag: int) -> Value:
         """The remembered token at a place, which of a lag must be at the same place of its bar; -1 if there is none."""
         place = self.places[index]
+        tokens, bars, ticks, *_ = self.memory
         stands = (place < self.count) & (place > self._oldest() - 1.0)
         if lag == 0:
             stands = stands & (place > 0)
         else:
-            stands = stands & self._at(self.bars, place).equals(moment[0] - float(lag))
-            stands = stands & self._at(self.ticks, place).equals(moment[1])
-        return self._where(stands, self._at(self.tokens, place), -1.0)
+            stands = stands & self._at(bars, place).equals(self.bar - float(lag))
+            stands = stands & self._at(ticks, place).equals(self.tick)
+        return self._where(stands, self._at(tokens, place), -1.0)
 
-    def _first_from(self, bar: Value, tick: Value) -> Value:
-        """The number of the first remembered token that is not before a moment and the order in it."""
-        same_bar, same_tick = self.bars.equals(bar), self.ticks.equals(tick)
-        later = (self.ticks < tick) | (same_tick & (self.orders < self.order))
-        is_before = (self._numbers() > -1) & ((self.bars < bar) | (same_bar & later))
+    def _first_from(self, lag: int) -> Value:
+        """The number of the first remembered token that is not before this moment, a lag ago, and the order in it."""
+        _, bars, ticks, orders, _ = self.memory
+        bar = self.bar - float(lag)
+        later = (ticks < self.tick) | (ticks.equals(self.tick) & (orders < self.order))
+        is_before = (self._numbers() > -1) & ((bars < bar) | (bars.equals(bar) & later))
         return self._oldest() + is_before.cast(np.float32).sum(1, keepdims=True)
 
     def _passage_alike(self) -> Value:
         """The number of the token after the last passage that ends with the same tokens; 0 if there is none."""
         alike = []
         for back in range(1, PASSAGE + 1):
-            parts = self.tokens.split(1, MEMORY - back, back)
+            parts = self.memory[0].split(1, MEMORY - back, back)
             shifted = self.graph.concat([parts[1], parts[0]], axis=1)  # of each slot, the token so far before it
-            alike.append(shifted.equals(self._at(self.tokens, self.count - float(back))))
+            alike.append(shifted.equals(self._at(self.memory[0], self.count - float(back))))
         numbers = self._numbers()
         valid = (numbers > self._oldest() + (PASSAGE - 1.0)) & reduce(Value.__and__, alike)
         return self._where(valid, numbers, 0.0).max(1).unsqueeze(1)
@@ -141,17 +192,13 @@ class Lookback:
 
     def _at(self, numbers: Value, place: Value) -> Value:
         """What is remembered at a number, `(B, 1)`."""
-        here = self._slots().equals(_modulo(place)).cast(np.float32)
-        return (numbers * here).sum(1, keepdims=True)
+        return self.graph.apply("GatherElements", numbers, _modulo(place).cast(np.int64), axis=1)
 
     def _slots(self) -> Value:
         return self.graph.constant(np.arange(MEMORY, dtype=np.float32))
 
     def _one(self, index: Value, size: int) -> Value:
         return index.equals(self.graph.constant(np.arange(size, dtype=np.float32)))
-
-    def _not(self, condition: Value) -> Value:
-        return condition.cast(np.float32) < 1.0
 
     def _where(self, condition: Value, yes: Value | float, no: Value | float) -> Value:
         choices = [

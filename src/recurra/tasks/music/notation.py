@@ -18,6 +18,7 @@ import numpy as np
 
 from recurra.arrays import FloatArray, IntArray
 from recurra.errors import RecurraError
+from recurra.tasks.music.lookback import look_back, lookback_features, memory_size
 from recurra.tasks.music.pieces import METER_DENOMINATORS, Meter, Track
 from recurra.tasks.music.rule_features import (
     BARS,
@@ -295,16 +296,20 @@ class MusicRules:
         self._steps = np.array(notation.steps)
         self._pitches, self._tracks = notation.pitches, len(notation.tracks)
         self._lags = np.array(notation.lookback, np.int64)
-        remembered = int((self._kinds > METER).sum())
-        self.state_size = state_size(self._pitches, self._tracks, len(self._lags))
-        self.size = feature_count(
-            self._pitches, self._tracks, len(self._bars), len(self._steps), len(self._lags), remembered
-        )
+        self._own_state = state_size(self._pitches, self._tracks)
+        self._own_size = feature_count(self._pitches, self._tracks, len(self._bars), len(self._steps))
+        self.state_size = self._own_state + memory_size(len(self._lags))
+        self.size = self._own_size + lookback_features(len(self._lags), int((self._kinds > METER).sum()))
 
     def read(self, tokens: IntArray, state: FloatArray) -> tuple[FloatArray, FloatArray]:
         """See `models.language_model.Reader.read`."""
-        shown = np.zeros((*tokens.shape, self.size), dtype=np.float32)
-        state = np.ascontiguousarray(state, dtype=np.float32).copy()
-        tables = (self._kinds, self._values, self._bars, self._steps, self._lags)
-        read_tokens(np.ascontiguousarray(tokens), state, *tables, self._pitches, self._tracks, shown)
-        return shown, state
+        tokens = np.ascontiguousarray(tokens)
+        own, memory = (np.array(part, np.float32, order="C") for part in np.split(state, [self._own_state], axis=1))
+        shown = np.zeros((*tokens.shape, self._own_size), dtype=np.float32)
+        tables = (self._kinds, self._values, self._bars, self._steps)
+        read_tokens(tokens, own, *tables, self._pitches, self._tracks, shown)
+        if not len(self._lags):
+            return shown, own
+        comes = np.zeros((*tokens.shape, self.size - self._own_size), dtype=np.float32)
+        look_back(tokens, memory, self._kinds, self._values, self._bars, self._lags, comes)
+        return np.concatenate([shown, comes], axis=2), np.concatenate([own, memory], axis=1)

@@ -2,7 +2,7 @@
 
 The state of a row is a vector of float32, all zeros before anything is read:
 
-    [ tick in bar | metre | bar | place in the moment | track + 1 | pitch + 1 | transposed | begun | bars left ]
+    [ tick in bar | metre | bar mod 4 | place in the moment | track + 1 | pitch + 1 | transposed | begun | bars left ]
     remaining (pitches)         ticks that a note that has begun still sounds
     new (pitches)               1 for a pitch listed in this moment
     before (pitches)            1 for a pitch listed in the moment before ...
@@ -10,7 +10,6 @@ The state of a row is a vector of float32, all zeros before anything is read:
     track_remaining (tracks)    as remaining, of each track's last note
     track_last (tracks)         pitch + 1 of each track's last note
     track_given (tracks)        1 for a track that has been listed in this moment
-    what is remembered          see `lookback`; nothing without lags
 
 A moment is all that begins at one time. `read_tokens_reference` states in plain NumPy what `read_tokens` does, and
 names the blocks of what is shown to the network after each token, 0 or 1.
@@ -20,7 +19,6 @@ import numpy as np
 
 from recurra.arrays import FloatArray, IntArray
 from recurra.kernels import jit
-from recurra.tasks.music.lookback import look_back, look_back_reference, lookback_features, memory_size
 
 START, TRANSPOSED, BARS, METER, TRACK, PITCH, DRUM, DURATION, VELOCITY, STEP = range(10)
 """Kinds of tokens."""
@@ -54,7 +52,6 @@ def read_tokens(
     values: IntArray,
     bars: IntArray,
     steps: IntArray,
-    lags: IntArray,
     pitches: int,
     tracks: int,
     shown: FloatArray,
@@ -62,24 +59,13 @@ def read_tokens(
     """Read rows of tokens, changing their state, and note after each token what is to be shown.
 
     Shapes: tokens (rows, time); state (rows, state_size); kinds and values (vocabulary_size,), what each token is;
-    bars (metres,), ticks in a bar of each; steps (steps,), ascending; lags (lags,), see `lookback`; shown (rows, time,
-    rule_features), all zeros.
+    bars (metres,), ticks in a bar of each; steps (steps,), ascending; shown (rows, time, rule_features), all zeros.
     """
-    first_shown = np.argmax(kinds > METER)
-    size = state_size(pitches, tracks, 0)
-    count = feature_count(pitches, tracks, len(bars), len(steps), 0, 0)
     for row in range(tokens.shape[0]):
         for time in range(tokens.shape[1]):
             token = tokens[row, time]
-            kind, value = kinds[token], values[token]
-            before = (int(state[row, BAR]), int(state[row, TICK]))
-            _read(kind, value, state[row], bars, pitches, tracks)
-            _show(kind, state[row], bars, steps, pitches, tracks, shown[row, time])
-            if len(lags) and kind > BARS:
-                after = (int(state[row, BAR]), int(state[row, TICK]))
-                which = -1 if kind == METER else token - first_shown
-                track = value + 1 if kind == TRACK else 0
-                look_back(which, track, kind == STEP, before, after, lags, state[row, size:], shown[row, time, count:])
+            _read(kinds[token], values[token], state[row], bars, pitches, tracks)
+            _show(kinds[token], state[row], bars, steps, pitches, tracks, shown[row, time])
 
 
 @jit()
@@ -99,8 +85,6 @@ def _read(kind: int, value: int, state: FloatArray, bars: IntArray, pitches: int
     elif kind == BARS:
         state[LEFT] += value
     elif kind == METER:
-        if state[TICK] > 0:  # a bar that is cut short
-            state[BAR] += 1
         state[METRE] = value
         state[TICK] = 0
     elif kind == TRACK:
@@ -124,7 +108,7 @@ def _read(kind: int, value: int, state: FloatArray, bars: IntArray, pitches: int
     elif kind == STEP:
         bar = bars[int(state[METRE])]
         tick = int(state[TICK]) + value
-        state[BAR] += tick // bar
+        state[BAR] = (int(state[BAR]) + tick // bar) % BARS_SHOWN
         state[TICK] = tick % bar
         if state[LEFT] > 0:
             state[LEFT] = max(int(state[LEFT]) - tick // bar, 1)
@@ -141,18 +125,15 @@ def _read(kind: int, value: int, state: FloatArray, bars: IntArray, pitches: int
             track_given[track] = 0
 
 
-@jit()
-def state_size(pitches: int, tracks: int, lags: int) -> int:
+def state_size(pitches: int, tracks: int) -> int:
     """Numbers in the state of a row."""
-    return SCALARS + 4 * pitches + 3 * tracks + memory_size(lags)
+    return SCALARS + 4 * pitches + 3 * tracks
 
 
-@jit()
-def feature_count(pitches: int, tracks: int, metres: int, steps: int, lags: int, remembered: int) -> int:
-    """Features that are shown after a token; `remembered` is how many tokens those of a lag may be."""
+def feature_count(pitches: int, tracks: int, metres: int, steps: int) -> int:
+    """Features that are shown after a token."""
     time = QUARTER + QUARTERS_SHOWN + BARS_SHOWN + metres
-    own = 2 + PLACES_SHOWN + time + LEFT_SHOWN + 4 * pitches + steps + 3 * tracks + (pitches if tracks else 0)
-    return own + lookback_features(lags, remembered)
+    return 2 + PLACES_SHOWN + time + LEFT_SHOWN + 4 * pitches + steps + 3 * tracks + (pitches if tracks else 0)
 
 
 @jit()
@@ -184,7 +165,7 @@ def _show(
     if state[BEGUN] > 0:
         shown[at + int(state[TICK]) % QUARTER] = 1
         shown[at + QUARTER + min(int(state[TICK]) // QUARTER, QUARTERS_SHOWN - 1)] = 1
-        shown[at + QUARTER + QUARTERS_SHOWN + int(state[BAR]) % BARS_SHOWN] = 1
+        shown[at + QUARTER + QUARTERS_SHOWN + int(state[BAR])] = 1
         shown[at + QUARTER + QUARTERS_SHOWN + BARS_SHOWN + int(state[METRE])] = 1
     at += QUARTER + QUARTERS_SHOWN + BARS_SHOWN + len(bars)
     left = int(state[LEFT])
@@ -224,7 +205,6 @@ def read_tokens_reference(
     values: IntArray,
     bars: IntArray,
     steps: IntArray,
-    lags: IntArray,
     pitches: int,
     tracks: int,
     shown: FloatArray,
@@ -232,30 +212,15 @@ def read_tokens_reference(
     """The twin of `read_tokens`: the same arguments, the same rules and results."""
     for row, row_state, row_shown in zip(tokens, state, shown, strict=True):
         for token, rule_features in zip(row, row_shown, strict=True):
-            kind, value = int(kinds[token]), int(values[token])
-            before = row_state[[BAR, TICK]]
-            _read_reference(kind, value, row_state, bars, pitches, tracks)
-            blocks = list(_shown_reference(kind, row_state, bars, steps, pitches, tracks).values())
-            if len(lags) and kind > BARS:
-                first_shown = int((kinds <= METER).sum())
-                blocks += look_back_reference(
-                    -1 if kind == METER else token - first_shown,
-                    value + 1 if kind == TRACK else 0,
-                    kind == STEP,
-                    tuple(before),
-                    tuple(row_state[[BAR, TICK]]),
-                    lags,
-                    row_state[state_size(pitches, tracks, 0) :],
-                    len(kinds) - first_shown,
-                )
-            found = np.concatenate(blocks)
-            rule_features[: len(found)] = found
+            _read_reference(int(kinds[token]), int(values[token]), row_state, bars, pitches, tracks)
+            blocks = _shown_reference(int(kinds[token]), row_state, bars, steps, pitches, tracks)
+            rule_features[:] = np.concatenate(list(blocks.values()))
 
 
 def _parts(state: FloatArray, pitches: int, tracks: int) -> list[FloatArray]:
-    """Views of a state's blocks behind its first numbers, in the order of the module's docstring; not of the memory."""
+    """Views of a state's blocks behind its first numbers, in the order of the module's docstring."""
     sizes = [SCALARS, *[pitches] * 4, *[tracks] * 3]
-    return np.split(state, np.cumsum(sizes))[1:-1]
+    return np.split(state, np.cumsum(sizes)[:-1])[1:]
 
 
 def _read_reference(kind: int, value: int, state: FloatArray, bars: IntArray, pitches: int, tracks: int) -> None:
@@ -267,7 +232,6 @@ def _read_reference(kind: int, value: int, state: FloatArray, bars: IntArray, pi
     elif kind == BARS:
         state[LEFT] += value
     elif kind == METER:
-        state[BAR] += state[TICK] > 0
         state[METRE], state[TICK] = value, 0
     elif kind == TRACK:
         state[CURRENT_TRACK] = value + 1
@@ -284,7 +248,7 @@ def _read_reference(kind: int, value: int, state: FloatArray, bars: IntArray, pi
         remaining[current - 1 : current] = np.maximum(remaining[current - 1 : current], value)
     elif kind == STEP:
         crossed, state[TICK] = divmod(int(state[TICK]) + value, int(bars[int(state[METRE])]))
-        state[BAR] += crossed
+        state[BAR] = (state[BAR] + crossed) % BARS_SHOWN
         state[LEFT] = max(state[LEFT] - crossed, 1) if state[LEFT] else 0
         state[[PLACE, CURRENT_TRACK, CURRENT_PITCH]] = 0
         remaining[:] = np.maximum(remaining - value, 0)
@@ -307,7 +271,7 @@ def _shown_reference(
         "place in the moment": _one(min(int(state[PLACE]), PLACES_SHOWN - 1), PLACES_SHOWN),
         "tick in the quarter": _one(tick if begun else -1, QUARTER),
         "quarter of the bar": _one(min(quarter, QUARTERS_SHOWN - 1) if begun else -1, QUARTERS_SHOWN),
-        "bar, of four": _one(int(state[BAR]) % BARS_SHOWN if begun else -1, BARS_SHOWN),
+        "bar, of four": _one(int(state[BAR]) if begun else -1, BARS_SHOWN),
         "metre": _one(int(state[METRE]) if begun else -1, len(bars)),
         "bars left": _one(int(np.searchsorted([1, 2, 3, 4, 6, 8, 16], left)) if left else -1, LEFT_SHOWN),
         "pitches of this moment": new,

@@ -11,7 +11,7 @@ import numpy as np
 
 from recurra.export.graph import Graph, Value
 from recurra.tasks.music.lookback import memory_size
-from recurra.tasks.music.lookback_graph import Lookback, Read
+from recurra.tasks.music.lookback_graph import add_lookback
 from recurra.tasks.music.notation import Notation
 from recurra.tasks.music.rule_features import (
     BARS,
@@ -36,7 +36,6 @@ LEFT_LIMITS = (1, 2, 3, 4, 6, 8, 16)
 NUMBERS = ("tick", "metre", "bar", "place", "track", "pitch", "transposed", "begun", "left")
 OF_PITCHES = ("remaining", "new", "before", "earlier")
 OF_TRACKS = ("track_remaining", "track_last", "track_given")
-MEMORY = "memory"
 """The parts of a state, in order."""
 
 State = dict[str, Value]
@@ -53,22 +52,24 @@ def add_rules(graph: Graph, notation: Notation, tokens: Value) -> Value:
     Returns:
         The features after them, `(B, features)`.
     """
-    pitches, tracks, lags = notation.pitches, len(notation.tracks), len(notation.lookback)
-    size = state_size(pitches, tracks, lags)
+    pitches, tracks = notation.pitches, len(notation.tracks)
+    own, looked = state_size(pitches, tracks), memory_size(len(notation.lookback))
     sizes = dict.fromkeys(NUMBERS, 1) | dict.fromkeys(OF_PITCHES, pitches)
     sizes |= dict.fromkeys(OF_TRACKS, tracks) if tracks else {}
-    sizes |= {MEMORY: memory_size(lags)} if lags else {}
-    before = dict(zip(sizes, graph.input("rules", np.float32, "batch", size).split(1, *sizes.values()), strict=True))
+    given = graph.input("rules", np.float32, "batch", own + looked)
+    before, *memory = given.split(1, own, looked) if looked else [given]
+    state = dict(zip(sizes, before.split(1, *sizes.values()), strict=True))
     rules = _Rules(graph, notation)
     kind, value = rules.meaning(tokens)
-    state = rules.read(kind, value, before)
-    features = rules.show(kind, state)
-    if lags:
-        looked, memory = rules.look_back(tokens, before, state)
-        features += looked
-        state[MEMORY] = graph.concat(memory, axis=1)
-    graph.output("next_rules", graph.concat([state[name] for name in sizes], axis=1), "batch", size)
-    return graph.concat([block.cast(np.float32) for block in features], axis=1)
+    state = rules.read(kind, value, state)
+    features = [block.cast(np.float32) for block in rules.show(kind, state)]
+    after = [state[name] for name in sizes]
+    if memory:
+        comes, remembered = add_lookback(graph, notation, tokens, kind, value, memory[0])
+        features.append(comes)
+        after.append(remembered)
+    graph.output("next_rules", graph.concat(after, axis=1), "batch", own + looked)
+    return graph.concat(features, axis=1)
 
 
 class _Rules:
@@ -95,21 +96,6 @@ class _Rules:
         first: dict[str, Value | float] = {"transposed": kind, "begun": 1.0}
         return {name: self._where(begins, first.get(name, 0.0), part) for name, part in (state | read).items()}
 
-    def look_back(self, tokens: Value, before: State, after: State) -> tuple[list[Value], list[Value]]:
-        """The features of `lookback` after a token, and its memory in parts; of states that are without and with it."""
-        kind, value = self.meaning(tokens)
-        first = sum(token.kind <= METER for token in self.notation.tokens)
-        read = Read(
-            active=kind > BARS,
-            remembered=kind > METER,
-            number=tokens.unsqueeze(1).cast(np.float32) - float(first),
-            track=self._where(kind.equals(TRACK), value + 1.0, self.graph.constant(np.float32(0))),
-            steps=kind.equals(STEP),
-            before=(before["bar"], before["tick"]),
-            after=(after["bar"], after["tick"]),
-        )
-        return Lookback(self.graph, self.notation.lookback, self.notation.size - first, after[MEMORY]).read(read)
-
     def _read_numbers(self, kind: Value, value: Value, state: State) -> State:
         """The numbers, but for a token that begins a piece."""
         where = self._where
@@ -118,12 +104,11 @@ class _Rules:
         bar = self.graph.constant(self.bars).take(state["metre"].cast(np.int64))
         tick = state["tick"] + value
         crossed = (tick / bar).floor()
-        cut_short = is_meter & (state["tick"] > 0)
         left = where(steps & (state["left"] > 0), (state["left"] - crossed).at_least(1.0), state["left"])
         return {
             "tick": where(steps, tick - crossed * bar, where(is_meter, 0.0, state["tick"])),
             "metre": where(is_meter, value, state["metre"]),
-            "bar": where(steps, state["bar"] + crossed, where(cut_short, state["bar"] + 1.0, state["bar"])),
+            "bar": where(steps, _modulo(state["bar"] + crossed, BARS_SHOWN), state["bar"]),
             "place": where(steps, 0.0, state["place"] + lists),
             "track": where(steps, 0.0, where(kind.equals(TRACK), value + 1.0, state["track"])),
             "pitch": where(steps | kind.equals(DRUM), 0.0, where(is_pitch, value + 1.0, state["pitch"])),
@@ -165,7 +150,7 @@ class _Rules:
             self._one(state["place"].at_most(PLACES_SHOWN - 1), PLACES_SHOWN),
             self._one(_modulo(state["tick"], QUARTER), QUARTER) & begun,
             self._one(quarter.at_most(QUARTERS_SHOWN - 1), QUARTERS_SHOWN) & begun,
-            self._one(_modulo(state["bar"], BARS_SHOWN), BARS_SHOWN) & begun,
+            self._one(state["bar"], BARS_SHOWN) & begun,
             self._one(state["metre"], len(self.bars)) & begun,
             self._one(left, LEFT_SHOWN) & (state["left"] > 0),
             *(state[name] for name in ("new", "before", "earlier")),
