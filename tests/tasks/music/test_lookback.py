@@ -10,6 +10,7 @@ import pytest
 
 from recurra import music
 from recurra.tasks.music.config import Config
+from recurra.tasks.music.data import chosen_lags, repeated_share
 from recurra.tasks.music.lookback import (
     MEMORY,
     PASSAGE,
@@ -183,3 +184,15 @@ def test_a_model_of_before_goes_on_without_it(music_folder: Path) -> None:
     assert again.config.lookback == 0
     assert isinstance(again.notation, Notation)
     assert again.notation.lookback == ()
+
+
+@pytest.mark.parametrize(("bars", "share"), [("abcdefghijklmnop", 0.0), ("abcdabcdefghefgh", 0.45), ("aaaaaaaa", 0.8)])
+def test_looking_back_is_for_pieces_that_repeat_themselves(bars: str, share: float) -> None:
+    pieces = [tune(bars, seed=seed) for seed in range(5)]
+    notation = suit(pieces, "notes", 6, True, False)
+    tokens = [encode(piece, notation)[0] for piece in pieces]
+    assert repeated_share(replace(notation, lookback=(0, 1, 2, 4, 8)), tokens) == pytest.approx(share, abs=0.08)
+    assert chosen_lags(notation, tokens, None) == ((0, 1, 2, 4, 8) if share else ())
+    assert chosen_lags(notation, tokens, 0) == ()
+    assert chosen_lags(notation, tokens, 1) == (0, 1)
+    assert chosen_lags(notation, tokens, 7) == (0, 1, 2, 4)

@@ -22,9 +22,6 @@ MAX_EPOCHS = 1000
 SMALL, LARGE = 200_000, 500_000
 """Collections of fewer tokens than the first need more dropout; of more than the second, no copies in other keys."""
 
-LOOKBACK = 8
-"""Bars: strains of most songs and dances are as long, and phrases half of it."""
-
 TINY_MINUTES = 0.5
 """A run this short gets the smallest model."""
 
@@ -48,7 +45,7 @@ class Config(Reading, Architecture, StreamTraining):
     """Learn from copies transposed by up to this many semitones either way too."""
     lookback: Annotated[int | None, Range(0, 64)] = None
     """Show the network what stood 1, 2, 4 ... up to so many bars before, and what followed the last passage alike, so
-    that pieces repeat themselves; 0 for none."""
+    that pieces repeat themselves; 0 for none, which is best where the training pieces hardly do."""
     stretch: Annotated[float, Range(0, 0.5)] = 0.05
     """By how much copies of performances are played faster and slower, where there are transposed ones; 0 for none."""
 
@@ -65,14 +62,6 @@ def require_effect(config: Config) -> None:
         raise OptionError("`lookback` does nothing for `tokens` performance, which have no bars; leave it out")
     if config.stretch != Config.stretch and config.tokens != "performance":
         raise OptionError(f"`stretch` does nothing for `tokens` {config.tokens}; leave it out, or take performance")
-
-
-def lags(config: Config) -> tuple[int, ...]:
-    """How many bars ago what is shown again was, ascending; 0 is the last passage alike, wherever it was."""
-    most = LOOKBACK if config.lookback is None else config.lookback
-    if config.tokens == "performance" or not most:
-        return ()
-    return (0, *(2**power for power in range(most.bit_length())))
 
 
 def resolve(config: Config, length: int) -> Config:
@@ -99,5 +88,5 @@ def resolve(config: Config, length: int) -> Config:
         config,
         **dict(num_layers=1, forget_bias=0.0, weight_decay=0.1, tied=False, transpose=MARGIN) | recipe | NO_NGRAMS,
     )
-    config = fill_in(config, ngram_size=config.embedding_size, lookback=max(lags(config), default=0))
+    config = fill_in(config, ngram_size=config.embedding_size)
     return fit_streams(config, length, MAX_EPOCHS)

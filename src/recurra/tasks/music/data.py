@@ -18,13 +18,13 @@ from recurra.data.tokenizer import Tokens
 from recurra.errors import OptionError, RecurraError
 from recurra.progress import Bar, bar, note
 from recurra.tasks.music import performance
-from recurra.tasks.music.config import Config, lags
+from recurra.tasks.music.config import Config
 from recurra.tasks.music.grid import FREE
 from recurra.tasks.music.io.midi import read_midi_pieces
 from recurra.tasks.music.io.reading import Reading
 from recurra.tasks.music.io.rolls import read_rolls
 from recurra.tasks.music.io.score_reader import ScoreReader
-from recurra.tasks.music.notation import MARGIN, Notation
+from recurra.tasks.music.notation import MARGIN, MusicRules, Notation
 from recurra.tasks.music.packed_pieces import pack, require_sound
 from recurra.tasks.music.performance import PerformanceNotation, perform
 from recurra.tasks.music.pieces import TICKS, Piece, bar_lines, part
@@ -70,6 +70,16 @@ MIN_NOTES = 50
 
 MAX_REPAIRED = 20
 """Files that were damaged are told of by name, up to so many."""
+
+
+LOOKBACK = 8
+"""Bars: strains of most songs and dances are as long, and phrases half of it."""
+
+REPETITION = 0.1
+"""Share of tokens that are repeated from which on a lookback is worth its time: songs have a half, chorales 5 %."""
+
+COUNTED_TOKENS = 100_000
+"""So many are read to tell how much the pieces repeat themselves."""
 
 
 @dataclass(frozen=True)
@@ -308,11 +318,14 @@ def read_data(
         raise RecurraError(f"the validation part, {name}, has no notes to measure by; give another with `validation`")
     if isinstance(notation, Notation):
         notation = refitted(notation, (*train, *kept))
+    fresh = notation is None
     notation = notation or notation_for((*train, *kept), config)
     lost: Counter[str] = Counter()
     lost["changes of tempo"] = sum(len(piece.tempos) - 1 for piece in (*train, *kept))
     tokens = [encoded(piece, notation, lost, length=True) for piece in train]
     kept_tokens = [encoded(piece, notation, lost, length=False) for piece in kept]
+    if fresh and isinstance(notation, Notation):
+        notation = replace(notation, lookback=chosen_lags(notation, tokens, config.lookback))
     told += [f"left out: {count:,} {kind}" for kind, count in (+lost).items()]
     return Data(collection, notation, train, tokens, kept, kept_tokens, name, digest, tuple(told))
 
@@ -321,8 +334,33 @@ def notation_for(pieces: Sequence[Piece], config: Config) -> Notation | Performa
     """The notation that suits pieces, of the kind that is asked for."""
     if config.tokens == "performance":
         return performance.suit(pieces, MARGIN)
-    suited = suit(pieces, config.tokens, config.frame, config.tracks, config.velocity)
-    return replace(suited, lookback=lags(config))
+    return suit(pieces, config.tokens, config.frame, config.tracks, config.velocity)
+
+
+def chosen_lags(notation: Notation, pieces: Sequence[Tokens], bars: int | None) -> tuple[int, ...]:
+    """How many bars ago what a network is shown again was, ascending; 0 is the last passage alike, wherever it was.
+
+    Args:
+        notation: what the tokens mean.
+        pieces: to train on, as tokens.
+        bars: most of them, as asked for; if it is not, `LOOKBACK` or none, by how much the pieces repeat themselves.
+    """
+    most = LOOKBACK if bars is None else bars
+    lags = (0, *(2**power for power in range(most.bit_length()))) if most else ()
+    if bars is None and repeated_share(replace(notation, lookback=lags), pieces) < REPETITION:
+        return ()
+    return lags
+
+
+def repeated_share(notation: Notation, pieces: Sequence[Tokens]) -> float:
+    """Share of the tokens that end a run of several that one of the lags had foretold, in some of the pieces."""
+    some = pieces[:: max(1, sum(map(len, pieces)) // COUNTED_TOKENS)]
+    rules = MusicRules(notation)
+    repeating = 0
+    for tokens in some:
+        shown, _ = rules.read(np.asarray(tokens, np.int64)[None], np.zeros((1, rules.state_size), np.float32))
+        repeating += int(rules.repeats(shown).sum())
+    return repeating / sum(map(len, some))
 
 
 def _pitched(piece: Piece) -> bool:
@@ -386,6 +424,7 @@ def describe(data: Data) -> tuple[str, ...]:
         tracks = f"{sum(piece.length for piece in data.train) / (60 * performance.SECOND):.0f} minutes"
     else:
         tracks = f"{len(notation.tracks)} tracks" if notation.tracks else "one track"
+        tracks += f", looking back {max(notation.lookback)} bars" if notation.lookback else ""
     return (
         *data.told,
         f"{collection.name}: {len(data.train):,} {pieces} with {notes:,} notes to train on, "

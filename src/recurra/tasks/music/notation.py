@@ -16,9 +16,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from recurra.arrays import FloatArray, IntArray
+from recurra.arrays import BoolArray, FloatArray, IntArray
 from recurra.errors import RecurraError
-from recurra.tasks.music.lookback import look_back, lookback_features, memory_size
+from recurra.tasks.music.lookback import RANKS, look_back, lookback_features, memory_size
 from recurra.tasks.music.pieces import METER_DENOMINATORS, Meter, Track
 from recurra.tasks.music.rule_features import (
     BARS,
@@ -285,6 +285,8 @@ def _require_sound(notation: Notation) -> None:
 class MusicRules:
     """Works out beat, bar, and what sounds from the tokens read so far; see `models.language_model.Reader`.
 
+    First stand state and features of `rule_features`, behind them those of `lookback`.
+
     Args:
         notation: what the tokens mean.
     """
@@ -313,3 +315,8 @@ class MusicRules:
         comes = np.zeros((*tokens.shape, self.size - self._own_size), dtype=np.float32)
         look_back(tokens, memory, self._kinds, self._values, self._bars, self._lags, comes)
         return np.concatenate([shown, comes], axis=2), np.concatenate([own, memory], axis=1)
+
+    def repeats(self, shown: FloatArray) -> BoolArray:
+        """Whether a lag has been right for `REPEATED[1]` tokens on end, `(B, T)`, by what is shown, `(B, T, R)`."""
+        blocks = shown[:, :, self._own_size :].reshape(*shown.shape[:2], len(self._lags), -1)
+        return np.asarray((blocks[..., 2 - RANKS :] > 0).any(axis=(2, 3)))

@@ -16,6 +16,7 @@ from recurra.models.language_model import LanguageModel
 from recurra.tasks.music.config import Config, require_effect, resolve
 from recurra.tasks.music.data import Data, Source, describe, read_data, streams
 from recurra.tasks.music.model import Model
+from recurra.tasks.music.notation import Notation
 from recurra.tasks.music.packed_pieces import pack
 from recurra.tasks.music.training_pieces import TrainingPieces
 from recurra.tasks.shared.begin import Progress
@@ -59,8 +60,8 @@ def train(
         require_effect(config)
         notation = None if vocabulary is None else Model.read_vocabulary(vocabulary, "the vocabulary of the run")
         read = read_data(data, validation, config, notation)
-        if notation and config.lookback is None:  # what it goes on from was made before there was any
-            config = replace(config, lookback=0)
+        known = read.notation.lookback if isinstance(read.notation, Notation) else ()
+        config = replace(config, lookback=max(known, default=0))
         config = resolve(config, sum(map(len, read.train_tokens)))
         batches = streams(read, config)
         return RunSpec(
