@@ -115,7 +115,7 @@ def predict(
     """
     rows = generator.rows if generator else slice(None)
     sources = pad([pairs.sources[number] for number in batch])
-    tokens, mask = (torch.from_numpy(array[rows]).to(device) for array in (sources.tokens, sources.mask))
+    tokens, mask = torch.from_numpy(sources.tokens[rows]).to(device), torch.from_numpy(sources.mask[rows])
     targets = teacher_forced([pairs.targets[number] for number in batch], start, device, rows)
     return model(tokens, mask, targets.before, targets.mask, generator), targets.right
 
@@ -125,7 +125,7 @@ class ForcedTargets(NamedTuple):
 
     Attributes:
         before: the token before each, `(rows, longest)`.
-        mask: `(rows, longest)`, True for what is to be predicted.
+        mask: `(rows, longest)`, True for what is to be predicted; on the CPU, so that no GPU is waited for.
         right: what that is, row by row, `(predictions,)`.
     """
 
@@ -140,5 +140,6 @@ def teacher_forced(
     """Targets, each with its end, as a decoder is told them; some rows, padded like the whole batch."""
     padded = pad(targets)
     before = np.pad(padded.tokens[:, :-1], ((0, 0), (1, 0)), constant_values=start)
-    arrays = (before[rows], padded.mask[rows], padded.tokens[rows][padded.mask[rows]])
-    return ForcedTargets(*(torch.from_numpy(array).to(device) for array in arrays))
+    right = padded.tokens[rows][padded.mask[rows]]
+    told, wanted = (torch.from_numpy(array).to(device) for array in (before[rows], right))
+    return ForcedTargets(told, torch.from_numpy(padded.mask[rows]), wanted)

@@ -104,7 +104,7 @@ def write_html(path: Path, model: HtmlModel, int8: bool = False) -> tuple[Path]:
             elements.append(_element(name, array.T.astype("<f4")))
     precision = "8 bits, rounded from 32" if int8 else "32 bits"
     count = sum(array.size for array in model.arrays.values())
-    facts = {**model.facts, "weights": f"{count:,} of {precision}"}
+    facts = {**model.facts, "weights": f"{count:,} numbers of {precision}"}
     parts = {
         "title": html.escape(model.name),
         "kind": html.escape(modelfolder.model_of(model.task).capitalize()),

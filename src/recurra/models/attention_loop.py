@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ from torch.autograd.function import once_differentiable
 
 from recurra.kernels.scores import scores_backward
 from recurra.models.attention import attention_scores
+from recurra.models.attention_graph import GraphedLoops
 from recurra.models.cells import State
 from recurra.runtime.cells import AttentionCell
 
@@ -213,11 +215,18 @@ def attend(cell: AttentionCell, inputs: Tensor, state: State, memory: AttentionM
     weights_of_steps = (memory.recurrent_weight, memory.recurrent_bias, memory.vector, memory.context_weight)
     tensors = (inputs.to(dtype), memory.keys.to(dtype), read.to(dtype), memory.mask, *weights_of_steps)
     with torch.autocast(inputs.device.type, enabled=False):
-        keep = torch.is_grad_enabled()
-        outputs, weights, *end = _Loop.apply(  # type: ignore[no-untyped-call]
-            cell, keep, *tensors, *(part.to(dtype) for part in state)
-        )
+        given = (*tensors, *(part.to(dtype) for part in state))
+        if torch.is_grad_enabled() and inputs.device.type == "cuda":
+            outputs, weights, *end = _GRAPHS.run(partial(_Loop.apply, cell, True), cell, given)
+        else:
+            outputs, weights, *end = _Loop.apply(  # type: ignore[no-untyped-call]
+                cell, torch.is_grad_enabled(), *given
+            )
     return outputs, weights, (outputs[-1], *end)
+
+
+_GRAPHS = GraphedLoops()
+"""Of all networks in this process."""
 
 
 class _Loop(torch.autograd.Function):

@@ -115,7 +115,7 @@ class Decoder(nn.Module):
 
         Args:
             values: `(B, S, V)`, zero at padding.
-            mask: `(B, S)`, True for what is there.
+            mask: `(B, S)`, True for what is there; on the CPU or where the values are.
 
         Raises:
             ValueError: if a row has nothing to attend to, or the decoder has no attention.
@@ -128,7 +128,7 @@ class Decoder(nn.Module):
         # Input by input, as in `weight_layout`.
         weight = torch.cat([self.attention.query.weight.T, self.hidden.weight.T], dim=1).T  # (A + G, H)
         bias = torch.cat([self.hidden.bias.new_zeros(self.attention.attention_size), self.hidden.bias])  # (A + G,)
-        memory = AttentionMemory(values, keys, None, mask, weight, bias, self.attention.score)
+        memory = AttentionMemory(values, keys, None, mask.to(values.device), weight, bias, self.attention.score)
         if self.project_values:
             return memory._replace(projected_values=self.context(values))  # (B, S, G)
         return memory._replace(context_weight=self.context.weight.T.contiguous().T)  # (G, V)

@@ -52,7 +52,8 @@ class Encoder(nn.Module):
 
         Args:
             tokens: `(B, S)`.
-            mask: `(B, S)`, True for what is there: each row up to its length (at least 1), then False.
+            mask: `(B, S)`, True for what is there: each row up to its length (at least 1), then False; better on the
+                CPU, where its lengths are needed, than on a GPU, which would be waited for.
             generator: where dropout comes from; None for no dropout.
 
         Returns:
@@ -67,5 +68,5 @@ class Encoder(nn.Module):
             annotations = generator.drop_units(annotations, self.dropout)
         forward, backward = annotations.chunk(2, dim=-1)  # (B, S, V / 2) each
         batch = torch.arange(len(tokens), device=tokens.device)
-        last = mask.sum(dim=1) - 1  # (B,)
+        last = (mask.sum(dim=1) - 1).to(tokens.device)  # (B,)
         return annotations, torch.cat([forward[batch, last], backward[:, 0]], dim=-1)

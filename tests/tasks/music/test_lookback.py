@@ -15,7 +15,6 @@ from recurra.tasks.music.lookback import (
     PASSAGE,
     RANKS,
     REPEATED,
-    TURNS,
     look_back,
     look_back_reference,
     lookback_features,
@@ -57,18 +56,17 @@ def notation_for(piece: Piece, frames: bool = False) -> Notation:
     return replace(suit([piece], "frames" if frames else "notes", 6, True, False), lookback=LAGS)
 
 
-def looked(notation: Notation, tokens: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """What is shown of every lag after each token, `(time, lags)` each: what comes next, or -1, its rank, its turns."""
+def looked(notation: Notation, tokens: IntArray) -> tuple[IntArray, IntArray]:
+    """What is shown of every lag after each token, `(time, lags)` each: what comes next, or -1, and its rank."""
     rules = MusicRules(notation)
     shown, _ = rules.read(tokens[None], np.zeros((1, rules.state_size), np.float32))
     first = sum(token.kind <= METER for token in notation.tokens)
-    width = notation.size - first + RANKS + TURNS
+    width = notation.size - first + RANKS
     blocks = shown[0, :, -len(notation.lookback) * width :].reshape(len(tokens), -1, width)
-    comes, ranks, turns = np.split(blocks, [notation.size - first, width - TURNS], axis=2)
-    for block in (ranks, turns):
-        assert (comes.sum(axis=2) == block.sum(axis=2)).all()
+    comes, ranks = np.split(blocks, [notation.size - first], axis=2)
+    assert (comes.sum(axis=2) == ranks.sum(axis=2)).all()
     assert (comes.sum(axis=2) <= 1).all()
-    return np.where(comes.any(axis=2), comes.argmax(axis=2) + first, -1), ranks.argmax(axis=2), turns.argmax(axis=2)
+    return np.where(comes.any(axis=2), comes.argmax(axis=2) + first, -1), ranks.argmax(axis=2)
 
 
 @pytest.mark.parametrize(("tracks", "frames"), [(1, False), (3, False), (1, True)])
@@ -116,7 +114,7 @@ def test_a_lag_says_what_stood_so_many_bars_ago(lag: int) -> None:
     piece = tune("abcdefgh"[:lag] * 3, tracks=2)
     notation = notation_for(piece)
     tokens = encode(piece, notation, length=True)[0].astype(np.int64)
-    comes, ranks, _ = looked(notation, tokens)
+    comes, ranks = looked(notation, tokens)
     steps = [notation.tokens[token].value if notation.tokens[token].kind == STEP else 0 for token in tokens]
     later = np.flatnonzero(np.cumsum(steps) >= lag * BAR)
     column = LAGS.index(lag)
@@ -130,7 +128,7 @@ def test_of_tracks_that_come_and_go_the_others_stay_in_step() -> None:
     piece = replace(both, notes=tuple(note for note in both.notes if note.track or note.onset < BAR))
     notation = notation_for(both)
     tokens = encode(piece, notation, length=True)[0].astype(np.int64)
-    comes, _, _ = looked(notation, tokens)
+    comes, _ = looked(notation, tokens)
     times = np.cumsum([notation.tokens[token].value * (notation.tokens[token].kind == STEP) for token in tokens])
     bass = notation.number(4, 1)  # the second track is named
     named = [index for index in np.flatnonzero(tokens == bass) if times[index] >= BAR]
@@ -144,7 +142,7 @@ def test_a_passage_is_followed_wherever_it_was() -> None:
     piece = tune("abcdeab")
     notation = notation_for(piece)
     tokens = encode(piece, notation, length=True)[0].astype(np.int64)
-    comes, ranks, _ = looked(notation, tokens)
+    comes, ranks = looked(notation, tokens)
     steps = [notation.tokens[token].value if notation.tokens[token].kind == STEP else 0 for token in tokens]
     again = int(np.flatnonzero(np.cumsum(steps) >= 5 * BAR)[0])
     known = range(again + PASSAGE, len(tokens) - 2)
@@ -153,25 +151,12 @@ def test_a_passage_is_followed_wherever_it_was() -> None:
     assert ranks[known[-1], 0] == 2
 
 
-def test_it_counts_how_many_times_in_turn_a_bar_had_stood() -> None:
-    piece = tune("aaaaab")
-    notation = notation_for(piece)
-    tokens = encode(piece, notation, length=True)[0].astype(np.int64)
-    comes, ranks, turns = looked(notation, tokens)
-    times = np.cumsum([notation.tokens[token].value * (notation.tokens[token].kind == STEP) for token in tokens])
-    lag = LAGS.index(1)
-    ends = [np.flatnonzero(times < bar * BAR)[-2] for bar in range(1, 6)]  # the last tokens of each bar but its step
-    assert turns[ends, lag].tolist() == [0, 0, 1, 2, 3]
-    assert ranks[ends, lag].tolist() == [0, 2, 2, 3, 3]
-    assert (comes[ends[0], lag], comes[ends[1], lag]) == (-1, tokens[ends[1] + 1])
-
-
 def test_nothing_is_remembered_of_the_piece_before() -> None:
     piece = tune("abab")
     notation = notation_for(piece)
     tokens = encode(piece, notation, length=True)[0].astype(np.int64)
-    alone, *_ = looked(notation, tokens)
-    after, *_ = looked(notation, np.concatenate([tokens, tokens]))
+    alone, _ = looked(notation, tokens)
+    after, _ = looked(notation, np.concatenate([tokens, tokens]))
     assert (after[len(tokens) :] == alone).all()
 
 

@@ -116,7 +116,9 @@ class TestPairs:
         assert "p.tsv, line 41: a zero byte" in train_refused(written(tmp_path, "p.tsv", GOOD + "a\0b\tc\n"))
 
     def test_too_few(self, train_refused: Refused, tmp_path: Path) -> None:
-        assert "there are 3 pairs in p.tsv; at least 10" in train_refused(written(tmp_path, "p.tsv", "a\tb\n" * 3))
+        assert "p.tsv is too small to train on: at least 10 pairs are needed, and it has 3" in train_refused(
+            written(tmp_path, "p.tsv", "a\tb\n" * 3)
+        )
         message = train_refused(written(tmp_path, "p.tsv", "".join(f"same\t{number}\n" for number in range(30))))
         assert "fewer than two different sources" in message
 

@@ -72,7 +72,7 @@ class Captioning:
         logits, weights = model(given, each, forced.before, forced.mask, generator)
         loss = smoothed_cross_entropy(logits.float(), forced.right, self.config.label_smoothing)
         if self.config.doubly_stochastic and weights is not None:
-            loss = loss + self.config.doubly_stochastic * unevenness(weights, forced.mask)
+            loss = loss + self.config.doubly_stochastic * unevenness(weights, forced.mask.to(device))
         return loss, len(forced.right), None
 
     def validation_loss(self, model: nn.Module, device: torch.device) -> float:

@@ -1,14 +1,14 @@
 // What comes next if a piece repeats itself: `lookback.py`.
 
-const MEMORY = 2048, PASSAGE = 12, LAST_ORDER = 1000, REPEATED = [1, 8, 32], TURN = 8, TURNS = 4;
+const MEMORY = 2048, PASSAGE = 12, LAST_ORDER = 1000, REPEATED = [1, 8, 32];
 
 class Lookback {
   constructor({ tokens, meters, lookback = [] }) {
     this.lags = lookback;
     this.bars = meters.map(barOf);
     this.firstShown = tokens.findIndex(({ kind }) => kind > METER);
-    this.sizes = [tokens.length - this.firstShown, REPEATED.length + 1, TURNS];
-    this.width = this.sizes.reduce((sum, size) => sum + size);
+    this.numbers = tokens.length - this.firstShown;
+    this.width = this.numbers + REPEATED.length + 1;
   }
 
   first() {
@@ -30,15 +30,10 @@ class Lookback {
   }
 
   remember(number, track, steps, state) {
-    const { bar, tick, count, places, memory } = state;
-    let turns = 0;
-    state.repeated = this.lags.map((_, index) => {
-      const repeated = this.comes(index, state)?.number === number ? state.repeated[index] + 1 : 0;
-      if (repeated >= TURN) turns = Math.max(turns, memory.get(places[index]).turns + 1);
-      return repeated;
-    });
+    const { bar, tick, count, memory } = state;
+    state.repeated = state.repeated.map((repeated, index) => this.comes(index, state)?.number === number ? repeated + 1 : 0);
     state.order = Math.max(state.order, track);
-    memory.set(count, { number, bar, tick, order: steps ? LAST_ORDER : state.order, turns });
+    memory.set(count, { number, bar, tick, order: steps ? LAST_ORDER : state.order });
     memory.delete(count - MEMORY);
     state.count += 1;
   }
@@ -58,10 +53,10 @@ class Lookback {
   }
 
   shown(index, state) {
-    const its = this.comes(index, state), at = index * this.width, [numbers, ranks] = this.sizes;
+    const its = this.comes(index, state), at = index * this.width;
     if (!its) return [];
     const rank = REPEATED.filter(least => state.repeated[index] >= least).length;
-    return [at + its.number, at + numbers + rank, at + numbers + ranks + Math.min(its.turns, TURNS - 1)];
+    return [at + its.number, at + this.numbers + rank];
   }
 
   // The number of the first remembered token that is not before this moment, a lag ago, and the order in it.

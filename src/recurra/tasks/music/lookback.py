@@ -3,8 +3,8 @@
 A reader remembers the last `MEMORY` tokens of a piece, all but metres, each with its moment: a bar, and a tick in it.
 It keeps some places in that memory. That of a lag is where the piece was when it was so many bars younger; that of lag
 0 is what followed the last passage like this one, of `PASSAGE` tokens or more, wherever it was. The token at a place
-comes next if the piece repeats itself: it is shown, and so is for how many tokens the piece has done so, and how many
-times in turn what stands there had stood before. The state of a row, all zeros before anything is read:
+comes next if the piece repeats itself: it is shown, and so is for how many tokens the piece has done so. The state of a
+row, all zeros before anything is read:
 
     bar, tick, metre       of the moment
     order                  the greatest of its orders so far
@@ -14,8 +14,7 @@ times in turn what stands there had stood before. The state of a row, all zeros 
     repeated (lags)        tokens on end that were what came next
     tokens (MEMORY)        the remembered, each at its number modulo MEMORY ...
     bars, ticks (MEMORY)   ... their moments ...
-    orders (MEMORY)        ... their orders there: track + 1, of a step, which comes last, `LAST` ...
-    turns (MEMORY)         ... and how many times in turn they had stood before
+    orders (MEMORY)        ... and their orders there: track + 1, of a step, which comes last, `LAST`
 
 Within a moment a place goes on token by token; a track leads to the same track of the other moment, or to the next.
 `look_back_reference` states in plain NumPy what `look_back` does.
@@ -41,24 +40,18 @@ REPEATED = (1, 8, 32)
 
 RANKS = len(REPEATED) + 1
 
-TURN = REPEATED[1]
-"""Tokens that are repeated on end before they count as standing there again."""
-
-TURNS = 4
-"""Features for how many times in turn what comes next had stood before: 0, 1, 2, or more."""
-
 BAR, TICK, METRE, ORDER, COUNT, SCALARS = range(6)
 """Places of the numbers at the beginning of a state, and how many they are."""
 
 
 def memory_size(lags: int) -> int:
     """Numbers in the state of a row."""
-    return SCALARS + 2 * lags + 5 * MEMORY if lags else 0
+    return SCALARS + 2 * lags + 4 * MEMORY if lags else 0
 
 
 def lookback_features(lags: int, tokens: int) -> int:
     """Features that are shown after a token, of which so many may be shown."""
-    return lags * (tokens + RANKS + TURNS)
+    return lags * (tokens + RANKS)
 
 
 @jit()
@@ -96,19 +89,15 @@ def look_back(
 @jit()
 def _remember(token: int, track: int, steps: bool, lags: IntArray, state: FloatArray) -> None:
     places, repeated, memory = _parts(len(lags), state)
-    turns = np.float32(0)
     for index in range(len(lags)):
         comes = _standing(places[index], lags[index], state, memory)
         repeated[index] = repeated[index] + 1 if comes == token else 0
-        if repeated[index] >= TURN:
-            turns = max(turns, memory[4 * MEMORY + int(places[index]) % MEMORY] + np.float32(1))
     state[ORDER] = max(state[ORDER], track)
     slot = int(state[COUNT]) % MEMORY
     memory[slot] = token
     memory[MEMORY + slot] = state[BAR]
     memory[2 * MEMORY + slot] = state[TICK]
     memory[3 * MEMORY + slot] = LAST if steps else state[ORDER]
-    memory[4 * MEMORY + slot] = turns
     state[COUNT] += 1
 
 
@@ -152,11 +141,8 @@ def _show(lags: IntArray, state: FloatArray, shown: FloatArray) -> None:
         rank = 0
         for least in REPEATED:
             rank += repeated[index] >= least
-        turns = int(memory[4 * MEMORY + int(places[index]) % MEMORY])
-        end = (index + 1) * width
         shown[index * width + comes] = 1
-        shown[end - TURNS - RANKS + rank] = 1
-        shown[end - TURNS + min(turns, TURNS - 1)] = 1
+        shown[(index + 1) * width - RANKS + rank] = 1
 
 
 @jit()
@@ -233,18 +219,16 @@ class _Reader:
         self.lags, self.first, self.size = lags, first, size
         ends = [SCALARS, SCALARS + len(lags), SCALARS + 2 * len(lags)]
         self.numbers, self.places, self.repeated, memory = np.split(state, ends)
-        self.memory = memory.reshape(5, MEMORY)
+        self.memory = memory.reshape(4, MEMORY)
 
     def read(self, token: int, kind: int, value: int, bars: IntArray) -> FloatArray:
         track = value + 1 if kind == TRACK else 0
         if kind > METER:
             same = [self.comes(index) == token for index in range(len(self.lags))]
             self.repeated[:] = (self.repeated + 1) * same
-            sources = self.places[self.repeated >= TURN].astype(int) % MEMORY
             self.numbers[ORDER] = max(self.numbers[ORDER], track)
             order = LAST if kind == STEP else self.numbers[ORDER]
-            entry = (token - self.first, *self.numbers[[BAR, TICK]], order, max(self.memory[4, sources] + 1, default=0))
-            self.memory[:, int(self.numbers[COUNT]) % MEMORY] = entry
+            self.memory[:, int(self.numbers[COUNT]) % MEMORY] = (token - self.first, *self.numbers[[BAR, TICK]], order)
             self.numbers[COUNT] += 1
         if kind == STEP:
             crossed, self.numbers[TICK] = divmod(int(self.numbers[TICK]) + value, int(bars[int(self.numbers[METRE])]))
@@ -280,13 +264,12 @@ class _Reader:
         if lag == 0 or kind not in (STEP, METER, TRACK):
             return place + 1
         bar, tick, order = self.numbers[[BAR, TICK, ORDER]]
-        first = sum(its < (bar - lag, tick, order) for its in zip(*stored[1:4], strict=True))
+        first = sum(its < (bar - lag, tick, order) for its in zip(*stored[1:], strict=True))
         named = track and first < len(known) and stored[0, first] + self.first == token
         return max(int(self.numbers[COUNT]) - MEMORY, 0) + first + bool(named)
 
     def block(self, index: int) -> FloatArray:
         comes = self.comes(index)
         rank = sum(self.repeated[index] >= least for least in REPEATED)
-        turns = min(self.memory[4, int(self.places[index]) % MEMORY], TURNS - 1)
-        parts = [np.arange(self.first, self.size) == comes, np.arange(RANKS) == rank, np.arange(TURNS) == turns]
+        parts = [np.arange(self.first, self.size) == comes, np.arange(RANKS) == rank]
         return np.concatenate(parts) * np.float32(comes >= 0)

@@ -13,7 +13,7 @@ import numpy as np
 
 from recurra.arrays import FloatArray
 from recurra.export.graph import Graph, Value
-from recurra.tasks.music.lookback import LAST, MEMORY, PASSAGE, RANKS, REPEATED, SCALARS, TURN, TURNS
+from recurra.tasks.music.lookback import LAST, MEMORY, PASSAGE, RANKS, REPEATED, SCALARS
 from recurra.tasks.music.notation import Notation
 from recurra.tasks.music.rule_features import BARS, METER, STEP, TRACK
 
@@ -88,10 +88,10 @@ class _Lookback:
         self.lags = lags
         self.size = size
         self.bar_lengths = bars
-        parts = state.split(1, *[1] * (SCALARS + 2 * len(lags)), *[MEMORY] * 5)
+        parts = state.split(1, *[1] * (SCALARS + 2 * len(lags)), *[MEMORY] * 4)
         self.bar, self.tick, self.metre, self.order, self.count = parts[:SCALARS]
-        self.places, self.repeated = parts[SCALARS : SCALARS + len(lags)], parts[SCALARS + len(lags) : -5]
-        self.memory = parts[-5:]
+        self.places, self.repeated = parts[SCALARS : SCALARS + len(lags)], parts[SCALARS + len(lags) : -4]
+        self.memory = parts[-4:]
 
     def state(self) -> Value:
         """All parts as one."""
@@ -108,15 +108,12 @@ class _Lookback:
 
     def _remember(self, token: _Read) -> None:
         where = self._where
-        turns = self.graph.constant(np.float32(0))
         for index, lag in enumerate(self.lags):
             again = where(self._comes(index, lag).equals(token.number), self.repeated[index] + 1.0, 0.0)
             self.repeated[index] = where(token.remembered, again, self.repeated[index])
-            more = where(again > TURN - 1, self._at(self.memory[4], self.places[index]) + 1.0, 0.0)
-            turns = turns.at_least(more)
         self.order = where(token.remembered, self.order.at_least(token.track), self.order)
         here = self._slots().equals(_modulo(self.count)) & token.remembered
-        entry = [token.number, self.bar, self.tick, where(token.steps, float(LAST), self.order), turns]
+        entry = [token.number, self.bar, self.tick, where(token.steps, float(LAST), self.order)]
         self.memory = [where(here, new, old) for new, old in zip(entry, self.memory, strict=True)]
         self.count = self.count + token.remembered.cast(np.float32)
 
@@ -144,17 +141,15 @@ class _Lookback:
         return where(token.active, found, place)
 
     def _show(self, index: int, lag: int) -> list[Value]:
-        """What comes next, for how many tokens it has been true, and how many times in turn it had stood before."""
+        """The token that comes next, and for how many tokens it has been true."""
         comes = self._comes(index, lag)
         ranks = (self.repeated[index] > np.array(REPEATED, np.float32) - 1).cast(np.float32).sum(1, keepdims=True)
-        turns = self._at(self.memory[4], self.places[index]).at_most(TURNS - 1)
-        blocks = [self._one(comes, self.size), self._one(ranks, RANKS), self._one(turns, TURNS)]
-        return [block & (comes > -1) for block in blocks]
+        return [block & (comes > -1) for block in (self._one(comes, self.size), self._one(ranks, RANKS))]
 
     def _comes(self, index: int, lag: int) -> Value:
         """The remembered token at a place, which of a lag must be at the same place of its bar; -1 if there is none."""
         place = self.places[index]
-        tokens, bars, ticks, *_ = self.memory
+        tokens, bars, ticks, _ = self.memory
         stands = (place < self.count) & (place > self._oldest() - 1.0)
         if lag == 0:
             stands = stands & (place > 0)
@@ -165,7 +160,7 @@ class _Lookback:
 
     def _first_from(self, lag: int) -> Value:
         """The number of the first remembered token that is not before this moment, a lag ago, and the order in it."""
-        _, bars, ticks, orders, _ = self.memory
+        _, bars, ticks, orders = self.memory
         bar = self.bar - float(lag)
         later = (ticks < self.tick) | (ticks.equals(self.tick) & (orders < self.order))
         is_before = (self._numbers() > -1) & ((bars < bar) | (bars.equals(bar) & later))

@@ -289,7 +289,9 @@ def read_data(
     options = (config.encoding, config.columns, config.header)
     pairs = open_pairs(sources, *options)
     if len(pairs) < MIN_PAIRS:
-        raise RecurraError(f"there are {len(pairs)} pairs in {pairs.name}; at least {MIN_PAIRS} are needed to train on")
+        raise RecurraError(
+            f"{pairs.name} is too small to train on: at least {MIN_PAIRS} pairs are needed, and it has {len(pairs)}"
+        )
     train, other = (pairs, open_pairs(validation, *options)) if validation else split_validation(pairs)
     name = other.name if validation else f"{len(other):,} pairs drawn from it"
     config = fill_in(config, target_tokens=config.tokens)
