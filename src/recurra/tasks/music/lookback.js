@@ -72,8 +72,9 @@ class Lookback {
 
   // The number of the token after the last earlier passage that ends with the same tokens; 0 if there is none.
   passageAlike({ count, memory }) {
+    const passage = range(PASSAGE, 1).map(back => memory.get(count - back)?.number);
     for (let number = count - 1; number >= Math.max(count - MEMORY, 0) + PASSAGE; number--)
-      if (range(PASSAGE, 1).every(back => memory.get(number - back).number === memory.get(count - back).number)) return number;
+      if (passage.every((token, place) => memory.get(number - 1 - place).number === token)) return number;
     return 0;
   }
 }
