@@ -111,10 +111,13 @@ def given(model: LanguageModel, tokens: Tokens) -> FloatArray | None:
     """A model's rule features after each token, `(time, size)`; None without rules."""
     if model.rules is None:
         return None
-    empty = np.zeros((1, model.rules.state_size), dtype=np.float32)
-    rule_features, _ = model.rules.read(np.asarray(tokens).astype(np.int64)[None], empty)
-    row: FloatArray = rule_features[0]
-    return row
+    row = np.asarray(tokens).astype(np.int64)[None]
+    result = np.empty((len(tokens), model.rules.size), dtype=np.float32)
+    state = np.zeros((1, model.rules.state_size), dtype=np.float32)
+    for begin in range(0, len(tokens), CHUNK):
+        rule_features, state = model.rules.read(row[:, begin : begin + CHUNK], state)
+        result[begin : begin + CHUNK] = rule_features[0]
+    return result
 
 
 def auc(values: NDArray[np.floating], holds: BoolArray) -> DoubleArray:

@@ -90,7 +90,7 @@ def look_back(
 def _remember(token: int, track: int, steps: bool, lags: IntArray, state: FloatArray) -> None:
     places, repeated, memory = _parts(len(lags), state)
     for index in range(len(lags)):
-        comes = _standing(places[index], lags[index], state, memory)
+        comes = _token_at(places[index], lags[index], state, memory)
         repeated[index] = repeated[index] + 1 if comes == token else 0
     state[ORDER] = max(state[ORDER], track)
     slot = int(state[COUNT]) % MEMORY
@@ -123,7 +123,7 @@ def _find(token: int, track: int, kind: int, lags: IntArray, state: FloatArray) 
         if lags[index] == 0:
             if kind > METER:
                 places[index] = places[index] + 1 if repeated[index] > 0 else _passage_alike(count, memory)
-        elif kind == STEP or kind <= TRACK:
+        elif kind in (STEP, METER, TRACK):
             number = _first_from(lags[index], state, memory)
             places[index] = number + (track > 0 and number < count and memory[number % MEMORY] == token)
         else:
@@ -135,7 +135,7 @@ def _show(lags: IntArray, state: FloatArray, shown: FloatArray) -> None:
     places, repeated, memory = _parts(len(lags), state)
     width = len(shown) // len(lags)
     for index in range(len(lags)):
-        comes = _standing(places[index], lags[index], state, memory)
+        comes = _token_at(places[index], lags[index], state, memory)
         if comes < 0:
             continue
         rank = 0
@@ -152,7 +152,7 @@ def _parts(lags: int, state: FloatArray) -> tuple[FloatArray, FloatArray, FloatA
 
 
 @jit()
-def _standing(place: float, lag: int, state: FloatArray, memory: FloatArray) -> int:
+def _token_at(place: float, lag: int, state: FloatArray, memory: FloatArray) -> int:
     """The remembered token at a place, which of a lag must be at the same place of its bar; -1 if there is none."""
     number, count = int(place), int(state[COUNT])
     slot = number % MEMORY

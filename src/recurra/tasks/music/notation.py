@@ -64,7 +64,7 @@ VELOCITIES = (16, 33, 49, 64, 80, 96, 112, 126)
 
 
 class Token(NamedTuple):
-    """What a token says: a kind of `kernels.reading`, and its value.
+    """What a token says: a kind of `rule_features`, and its value.
 
     The value is how many bars there are in all, 0 where it is not said; a place in `meters`, `tracks` or (of pitches)
     from `lowest` on; of drums the General MIDI number; of durations and steps ticks.
