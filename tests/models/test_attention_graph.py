@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recurra.models.attention_graph import BEFORE_CAPTURE, GraphedLoops, rounded
+from recurra.models.attention_graph import BEFORE_CAPTURE, GraphedLoops, graphs_wanted, rounded
 from recurra.models.attention_loop import _Loop
 
 HIDDEN, SIZE, GATES = 3, 2, 12
@@ -118,6 +118,12 @@ def test_no_more_graphs_than_there_is_memory_for() -> None:
 @pytest.mark.parametrize(("size", "wanted"), [(1, 4), (4, 4), (5, 8), (16, 16), (17, 20), (33, 40), (56, 56), (57, 64)])
 def test_rounded(size: int, wanted: int) -> None:
     assert rounded(size) == wanted
+
+
+def test_graphs_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert graphs_wanted()
+    monkeypatch.setenv("RECURRA_CUDA_GRAPHS", "off")
+    assert not graphs_wanted()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU")

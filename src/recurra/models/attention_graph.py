@@ -11,6 +11,7 @@ Shapes: as in `attention_loop`.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -25,11 +26,18 @@ Loop = Callable[..., tuple[Tensor, ...]]
 BEFORE_CAPTURE = 3
 """Times that a shape comes before a graph of it is made, which takes as long as a dozen steps."""
 
+VARIABLE = "RECURRA_CUDA_GRAPHS"
+
 MEMORY_SHARE = 4
 """All graphs together take at most one part in this many of the GPU's memory."""
 
 TOLERANCE = 1e-4
 """Largest difference from the loop itself, relative to the largest number: sums over padding come in another order."""
+
+
+def graphs_wanted() -> bool:
+    """Whether the person has not switched graphs off, with `RECURRA_CUDA_GRAPHS=off`."""
+    return os.environ.get(VARIABLE) != "off"
 
 
 class GraphedLoops:

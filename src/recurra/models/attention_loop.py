@@ -24,7 +24,7 @@ from torch.autograd.function import once_differentiable
 
 from recurra.kernels.scores import scores_backward
 from recurra.models.attention import attention_scores
-from recurra.models.attention_graph import GraphedLoops
+from recurra.models.attention_graph import GraphedLoops, graphs_wanted
 from recurra.models.cells import State
 from recurra.runtime.cells import AttentionCell
 
@@ -216,7 +216,7 @@ def attend(cell: AttentionCell, inputs: Tensor, state: State, memory: AttentionM
     tensors = (inputs.to(dtype), memory.keys.to(dtype), read.to(dtype), memory.mask, *weights_of_steps)
     with torch.autocast(inputs.device.type, enabled=False):
         given = (*tensors, *(part.to(dtype) for part in state))
-        if torch.is_grad_enabled() and inputs.device.type == "cuda":
+        if torch.is_grad_enabled() and inputs.device.type == "cuda" and graphs_wanted():
             outputs, weights, *end = _GRAPHS.run(partial(_Loop.apply, cell, True), cell, given)
         else:
             outputs, weights, *end = _Loop.apply(  # type: ignore[no-untyped-call]
