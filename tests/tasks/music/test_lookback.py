@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from recurra import music
+from recurra.errors import OptionError
 from recurra.tasks.music.config import Config
 from recurra.tasks.music.data import chosen_lags, repeated_share
 from recurra.tasks.music.lookback import (
@@ -180,10 +181,13 @@ def test_a_model_of_before_goes_on_without_it(music_folder: Path) -> None:
     config = Config(steps=2, hidden_size=8, embedding_size=8, evaluations=1, batch_size=2, sequence_length=8)
     old = music.train(music_folder, None, replace(config, lookback=0), progress=False)
     old.config = replace(old.config, lookback=None)  # as it is read where none is stored
-    again = music.train(music_folder, None, Config(steps=4), from_model=old, progress=False)
-    assert again.config.lookback == 0
-    assert isinstance(again.notation, Notation)
-    assert again.notation.lookback == ()
+    for given in (None, 0):
+        again = music.train(music_folder, None, Config(steps=4, lookback=given), from_model=old, progress=False)
+        assert again.config.lookback == 0
+        assert isinstance(again.notation, Notation)
+        assert again.notation.lookback == ()
+    with pytest.raises(OptionError, match=r"`lookback` is 4, but .* has none"):
+        music.train(music_folder, None, Config(steps=4, lookback=4), from_model=old, progress=False)
 
 
 @pytest.mark.parametrize(("bars", "share"), [("abcdefghijklmnop", 0.0), ("abcdabcdefghefgh", 0.45), ("aaaaaaaa", 0.8)])

@@ -57,11 +57,12 @@ def inherited(config: ConfigT, its: Any, name: str, free: Collection[str]) -> Co
     changes: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         own, old = getattr(config, field.name), getattr(its, field.name)
-        if field.name in free or own == old:
+        if field.name in free or own == old or (old is None and own == 0):  # made before there was such an option
             continue
         if own != field.default:
+            its_own = "none" if old is None else old
             raise OptionError(
-                f"`{field.name}` is {own}, but {name}, from which this model begins, has {old}; leave it out"
+                f"`{field.name}` is {own}, but {name}, from which this model begins, has {its_own}; leave it out"
             )
         changes[field.name] = old
     if getattr(config, "learning_rate") is None and its.learning_rate is not None:  # noqa: B009
