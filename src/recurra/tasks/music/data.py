@@ -79,8 +79,8 @@ REPETITION = 0.08
 """Share of tokens that are repeated from which on a lookback is worth its time. Songs have more than a half; the JSB
 chorales, with their repeats written out, 11 %, and gain much; music21's chorales 5 %, and lose a little."""
 
-COUNTED_TOKENS = 100_000
-"""So many are read to tell how much the pieces repeat themselves."""
+COUNTED_TOKENS, COUNTED_AT_ONCE = 100_000, 2000
+"""So many tokens are read to tell how much the pieces repeat themselves; so many at once, to bound the memory."""
 
 
 @dataclass(frozen=True)
@@ -355,13 +355,14 @@ def chosen_lags(notation: Notation, pieces: Sequence[Tokens], bars: int | None) 
 
 def repeated_share(notation: Notation, pieces: Sequence[Tokens]) -> float:
     """Share of the tokens that end a run of several that one of the lags had foretold, in some of the pieces."""
-    some = pieces[:: max(1, sum(map(len, pieces)) // COUNTED_TOKENS)]
+    some = np.concatenate(pieces[:: max(1, sum(map(len, pieces)) // COUNTED_TOKENS)])[:COUNTED_TOKENS]
     rules = MusicRules(notation)
+    state = np.zeros((1, rules.state_size), np.float32)
     repeating = 0
-    for tokens in some:
-        shown, _ = rules.read(np.asarray(tokens, np.int64)[None], np.zeros((1, rules.state_size), np.float32))
+    for begin in range(0, len(some), COUNTED_AT_ONCE):
+        shown, state = rules.read(some[None, begin : begin + COUNTED_AT_ONCE].astype(np.int64), state)
         repeating += int(rules.repeats(shown).sum())
-    return repeating / sum(map(len, some))
+    return repeating / len(some)
 
 
 def _pitched(piece: Piece) -> bool:
