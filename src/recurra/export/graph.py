@@ -124,6 +124,14 @@ class Value:
         """Shares of the last axis, which sum to 1."""
         return self.graph.apply("Softmax", self, axis=-1)
 
+    def modulo(self, divisor: float) -> Value:
+        """What is left of a division, at least 0."""
+        return self - (self / divisor).floor() * divisor
+
+    def one_hot(self, size: int) -> Value:
+        """Which of so many places a number `(B, 1)` is, `(B, size)`; none for what is none of them."""
+        return self.equals(self.graph.constant(np.arange(size, dtype=self.dtype)))
+
     def split(self, axis: int, *sizes: int) -> list[Value]:
         """In parts of these sizes along an axis."""
         return self.graph.several("Split", self, np.array(sizes, np.int64), count=len(sizes), axis=axis)
@@ -215,9 +223,12 @@ class Graph:
         """Values side by side."""
         return parts[0] if len(parts) == 1 else self.apply("Concat", *parts, axis=axis)
 
-    def where(self, condition: Value, yes: Value, no: Value | ArrayLike) -> Value:
-        """One or the other, element by element."""
-        return self.apply("Where", condition, yes, yes.like(no), dtype=yes.dtype)
+    def where(self, condition: Value, yes: Value | ArrayLike, no: Value | ArrayLike) -> Value:
+        """One or the other, element by element; of two that are no values, as float32."""
+        given = [choice for choice in (yes, no) if isinstance(choice, Value)]
+        dtype = given[0].dtype if given else np.dtype(np.float32)
+        choices = [choice if isinstance(choice, Value) else np.asarray(choice, dtype) for choice in (yes, no)]
+        return self.apply("Where", condition, *choices, dtype=dtype)
 
     def linear(self, inputs: Value, weight: FloatArray, bias: FloatArray | None = None, name: str = "weight") -> Value:
         """Inputs `(..., in)` through a weight `(out, in)`, and a bias `(out,)`: `(..., out)`."""

@@ -73,23 +73,24 @@ class GraphedLoops:
             Outputs `(T, B, H)`, attention weights `(T, B, S)`, and what is `(B, H)`.
         """
         batch, positions = tensors[3].shape  # type: ignore[union-attr]
-        padded = _padded(tensors, rounded(batch), rounded(positions))
-        given = [tensor for tensor in padded if tensor is not None]
-        key = (name, *(None if tensor is None else (tensor.shape, tensor.dtype, tensor.device) for tensor in padded))
-        graph = self._graph(key, _without_absent(loop, padded), given)
+        sizes = rounded(batch), rounded(positions)
+        inputs, keys, read, _, *others = tensors
+        kinds = [
+            None if part is None else (part.shape[-1], part.dtype, part.device)
+            for part in (inputs, keys, read, *others)
+        ]
+        key = (name, len(inputs), *sizes, *kinds)  # type: ignore[arg-type]
+        self._seen[key] += 1
+        if self._seen[key] < BEFORE_CAPTURE or self._graphs.get(key, loop) is None:
+            return loop(*tensors)
+        given = [tensor for tensor in _padded(tensors, *sizes) if tensor is not None]
+        if key not in self._graphs:
+            self._graphs[key] = self._made(_without_absent(loop, tensors), given) if self._affords(given) else None
+        graph = self._graphs[key]
         if graph is None:
             return loop(*tensors)
         outputs, weights, *end = graph(*given)
         return outputs[:, :batch], weights[:, :batch, :positions], *(part[:batch] for part in end)
-
-    def _graph(self, key: tuple[object, ...], loop: Loop, given: Sequence[Tensor]) -> Loop | None:
-        """The graph of a shape, made if it is time; None if there is none."""
-        if key not in self._graphs:
-            self._seen[key] += 1
-            if self._seen[key] < BEFORE_CAPTURE:
-                return None
-            self._graphs[key] = self._made(loop, given) if self._affords(given) else None
-        return self._graphs[key]
 
     def _affords(self, given: Sequence[Tensor]) -> bool:
         inputs, keys, read = given[:3]

@@ -70,14 +70,8 @@ class MusicRules {
       if (state.pitch) state.remaining[state.pitch - 1] = Math.max(state.remaining[state.pitch - 1], value);
       if (state.playing.length) state.playing[player] = value;
     } else if (kind === STEP) this.goOn(state, value);
-    const shown = this.shown(kind, state), first = this.size;
-    return [...shown, ...this.lookback.read(token, { kind, value }, state.remembered).map(feature => first + feature)];
-  }
-
-  // Number of the features that `shown` gives.
-  get size() {
-    const { pitches, tracks, steps, meters } = this.notation;
-    return 2 + PLACES_SHOWN + TICKS + QUARTERS_SHOWN + BARS_SHOWN + meters.length + LEFT_SHOWN + 4 * pitches + steps.length + (tracks.length ? 3 * tracks.length + pitches : 0);
+    const { on, size } = this.shown(kind, state);
+    return [...on, ...this.lookback.read(token, { kind, value }, state.remembered).map(feature => size + feature)];
   }
 
   goOn(state, ticks) {
@@ -128,7 +122,7 @@ class MusicRules {
     at += 3 * tracks.length;
     const last = state.track && kind === TRACK ? state.last[state.track - 1] : 0;
     add(at + last - 1, last > 0);
-    return on;
+    return { on, size: at + (tracks.length ? pitches : 0) };
   }
 }
 

@@ -107,18 +107,18 @@ class _Lookback:
         return [block & token.active for block in blocks]
 
     def _remember(self, token: _Read) -> None:
-        where = self._where
+        where = self.graph.where
         for index, lag in enumerate(self.lags):
             again = where(self._comes(index, lag).equals(token.number), self.repeated[index] + 1.0, 0.0)
             self.repeated[index] = where(token.remembered, again, self.repeated[index])
         self.order = where(token.remembered, self.order.at_least(token.track), self.order)
-        here = self._slots().equals(_modulo(self.count)) & token.remembered
+        here = self._slots().equals(self.count.modulo(MEMORY)) & token.remembered
         entry = [token.number, self.bar, self.tick, where(token.steps, float(LAST), self.order)]
         self.memory = [where(here, new, old) for new, old in zip(entry, self.memory, strict=True)]
         self.count = self.count + token.remembered.cast(np.float32)
 
     def _go_on(self, token: _Read) -> None:
-        where = self._where
+        where = self.graph.where
         bar = self.graph.constant(self.bar_lengths).take(self.metre.cast(np.int64))
         tick = self.tick + token.value
         crossed = (tick / bar).floor()
@@ -129,7 +129,7 @@ class _Lookback:
         self.order = where(token.steps | token.is_meter, 0.0, self.order)
 
     def _next_place(self, index: int, lag: int, token: _Read) -> Value:
-        where, place = self._where, self.places[index]
+        where, place = self.graph.where, self.places[index]
         if lag == 0:
             goes_on = self.repeated[index] > 0
             return where(token.remembered, where(goes_on, place + 1.0, self._passage_alike()), place)
@@ -144,7 +144,7 @@ class _Lookback:
         """The token that comes next, and for how many tokens it has been true."""
         comes = self._comes(index, lag)
         ranks = (self.repeated[index] > np.array(REPEATED, np.float32) - 1).cast(np.float32).sum(1, keepdims=True)
-        return [block & (comes > -1) for block in (self._one(comes, self.size), self._one(ranks, RANKS))]
+        return [block & (comes > -1) for block in (comes.one_hot(self.size), ranks.one_hot(RANKS))]
 
     def _comes(self, index: int, lag: int) -> Value:
         """The remembered token at a place, which of a lag must be at the same place of its bar; -1 if there is none."""
@@ -156,7 +156,7 @@ class _Lookback:
         else:
             stands = stands & self._at(bars, place).equals(self.bar - float(lag))
             stands = stands & self._at(ticks, place).equals(self.tick)
-        return self._where(stands, self._at(tokens, place), -1.0)
+        return self.graph.where(stands, self._at(tokens, place), -1.0)
 
     def _first_from(self, lag: int) -> Value:
         """The number of the first remembered token that is not before this moment, a lag ago, and the order in it."""
@@ -175,32 +175,19 @@ class _Lookback:
             alike.append(shifted.equals(self._at(self.memory[0], self.count - float(back))))
         numbers = self._numbers()
         valid = (numbers > self._oldest() + (PASSAGE - 1.0)) & reduce(Value.__and__, alike)
-        return self._where(valid, numbers, 0.0).max(1).unsqueeze(1)
+        return self.graph.where(valid, numbers, 0.0).max(1).unsqueeze(1)
 
     def _numbers(self) -> Value:
         """The number of the token at each slot, `(B, M)`; below 0 where there is none."""
         last = self.count - 1.0
-        return last - _modulo(last - self._slots())
+        return last - (last - self._slots()).modulo(MEMORY)
 
     def _oldest(self) -> Value:
         return (self.count - float(MEMORY)).at_least(0.0)
 
     def _at(self, numbers: Value, place: Value) -> Value:
         """What is remembered at a number, `(B, 1)`."""
-        return self.graph.apply("GatherElements", numbers, _modulo(place).cast(np.int64), axis=1)
+        return self.graph.apply("GatherElements", numbers, place.modulo(MEMORY).cast(np.int64), axis=1)
 
     def _slots(self) -> Value:
         return self.graph.constant(np.arange(MEMORY, dtype=np.float32))
-
-    def _one(self, index: Value, size: int) -> Value:
-        return index.equals(self.graph.constant(np.arange(size, dtype=np.float32)))
-
-    def _where(self, condition: Value, yes: Value | float, no: Value | float) -> Value:
-        choices = [
-            choice if isinstance(choice, Value) else self.graph.constant(np.float32(choice)) for choice in (yes, no)
-        ]
-        return self.graph.where(condition, *choices)
-
-
-def _modulo(number: Value) -> Value:
-    return number - (number / float(MEMORY)).floor() * float(MEMORY)

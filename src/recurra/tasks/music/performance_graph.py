@@ -19,17 +19,11 @@ def add_performance_rules(graph: Graph, tokens: Value) -> Value:
     Returns:
         The features after them, `(B, FEATURES)`.
     """
-
-    def one(index: Value, size: int) -> Value:
-        return index.equals(graph.constant(np.arange(size, dtype=np.float32)))
-
-    def where(condition: Value, yes: Value | float, no: Value) -> Value:
-        return graph.where(condition, yes if isinstance(yes, Value) else graph.constant(np.float32(yes)), no)
-
+    where = graph.where
     state = graph.input("rules", np.float32, "batch", STATE_SIZE).split(1, *[1] * SCALARS, PITCHES)
     begun, transposed, loudness, sounding = state
     kind, value = graph.constant(np.array(EVENTS, np.float32)).take(tokens).split(1, 1, 1)  # (B, 1) each
-    begins, pitch = kind < TRANSPOSED + 1, one(value, PITCHES)
+    begins, pitch = kind < TRANSPOSED + 1, value.one_hot(PITCHES)
     sounding = where(pitch & kind.equals(NOTE_ON), 1.0, where(pitch & kind.equals(NOTE_OFF), 0.0, sounding))
     read = [
         where(begins, 1.0, begun),
@@ -38,5 +32,5 @@ def add_performance_rules(graph: Graph, tokens: Value) -> Value:
         where(begins, 0.0, sounding),
     ]
     graph.output("next_rules", graph.concat(read, axis=1), "batch", STATE_SIZE)
-    shown = [read[0], read[1], one(read[2] - 1.0, VELOCITY_STEPS), read[3]]
+    shown = [read[0], read[1], (read[2] - 1.0).one_hot(VELOCITY_STEPS), read[3]]
     return graph.concat([block.cast(np.float32) for block in shown], axis=1)

@@ -94,11 +94,11 @@ class _Rules:
             read |= self._read_tracks(kind, value, state)
         begins = kind < TRANSPOSED + 1
         first: dict[str, Value | float] = {"transposed": kind, "begun": 1.0}
-        return {name: self._where(begins, first.get(name, 0.0), part) for name, part in (state | read).items()}
+        return {name: self.graph.where(begins, first.get(name, 0.0), part) for name, part in (state | read).items()}
 
     def _read_numbers(self, kind: Value, value: Value, state: State) -> State:
         """The numbers, but for a token that begins a piece."""
-        where = self._where
+        where = self.graph.where
         steps, is_meter, is_pitch = kind.equals(STEP), kind.equals(METER), kind.equals(PITCH)
         lists = (is_pitch | kind.equals(DRUM)).cast(np.float32)
         bar = self.graph.constant(self.bars).take(state["metre"].cast(np.int64))
@@ -108,7 +108,7 @@ class _Rules:
         return {
             "tick": where(steps, tick - crossed * bar, where(is_meter, 0.0, state["tick"])),
             "metre": where(is_meter, value, state["metre"]),
-            "bar": where(steps, _modulo(state["bar"] + crossed, BARS_SHOWN), state["bar"]),
+            "bar": where(steps, (state["bar"] + crossed).modulo(BARS_SHOWN), state["bar"]),
             "place": where(steps, 0.0, state["place"] + lists),
             "track": where(steps, 0.0, where(kind.equals(TRACK), value + 1.0, state["track"])),
             "pitch": where(steps | kind.equals(DRUM), 0.0, where(is_pitch, value + 1.0, state["pitch"])),
@@ -117,9 +117,9 @@ class _Rules:
 
     def _read_pitches(self, kind: Value, value: Value, state: State) -> State:
         """What is known of each pitch, `(B, P)`."""
-        where, steps = self._where, kind.equals(STEP)
-        listed = self._one(value, self.pitches) & kind.equals(PITCH)
-        lasting = self._one(state["pitch"] - 1.0, self.pitches) & kind.equals(DURATION)
+        where, steps = self.graph.where, kind.equals(STEP)
+        listed = value.one_hot(self.pitches) & kind.equals(PITCH)
+        lasting = (state["pitch"] - 1.0).one_hot(self.pitches) & kind.equals(DURATION)
         longer = where(lasting, state["remaining"].at_least(value), state["remaining"])
         return {
             "remaining": where(steps, (state["remaining"] - value).at_least(0.0), longer),
@@ -130,9 +130,9 @@ class _Rules:
 
     def _read_tracks(self, kind: Value, value: Value, state: State) -> State:
         """What is known of each track, `(B, T)`."""
-        where, steps = self._where, kind.equals(STEP)
-        player = self._one((state["track"] - 1.0).at_least(0.0), self.tracks)
-        named = self._one(value, self.tracks) & kind.equals(TRACK)
+        where, steps = self.graph.where, kind.equals(STEP)
+        player = (state["track"] - 1.0).at_least(0.0).one_hot(self.tracks)
+        named = value.one_hot(self.tracks) & kind.equals(TRACK)
         lasting = where(player & kind.equals(DURATION), value, state["track_remaining"])
         return {
             "track_remaining": where(steps, (state["track_remaining"] - value).at_least(0.0), lasting),
@@ -147,12 +147,12 @@ class _Rules:
         blocks = [
             state["transposed"],
             state["begun"],
-            self._one(state["place"].at_most(PLACES_SHOWN - 1), PLACES_SHOWN),
-            self._one(_modulo(state["tick"], QUARTER), QUARTER) & begun,
-            self._one(quarter.at_most(QUARTERS_SHOWN - 1), QUARTERS_SHOWN) & begun,
-            self._one(state["bar"], BARS_SHOWN) & begun,
-            self._one(state["metre"], len(self.bars)) & begun,
-            self._one(left, LEFT_SHOWN) & (state["left"] > 0),
+            state["place"].at_most(PLACES_SHOWN - 1).one_hot(PLACES_SHOWN),
+            state["tick"].modulo(QUARTER).one_hot(QUARTER) & begun,
+            quarter.at_most(QUARTERS_SHOWN - 1).one_hot(QUARTERS_SHOWN) & begun,
+            state["bar"].one_hot(BARS_SHOWN) & begun,
+            state["metre"].one_hot(len(self.bars)) & begun,
+            left.one_hot(LEFT_SHOWN) & (state["left"] > 0),
             *(state[name] for name in ("new", "before", "earlier")),
             (state["remaining"] > 0).cast(np.float32) * (1.0 - state["new"]),
             self._first_end(state["remaining"]),
@@ -164,30 +164,19 @@ class _Rules:
         steps = self.notation.steps
         first = self.graph.where(remaining > 0, remaining, np.inf).min(1, keepdims=True)  # (B, 1)
         index = self._count(steps, first).at_most(len(steps) - 1)
-        return self._one(index, len(steps)) & (first < np.inf)
+        return index.one_hot(len(steps)) & (first < np.inf)
 
     def _show_tracks(self, kind: Value, state: State) -> list[Value]:
-        player = self._one(state["track"] - 1.0, self.tracks)
+        player = (state["track"] - 1.0).one_hot(self.tracks)
         last = (state["track_last"] * player.cast(np.float32)).sum(1, keepdims=True) - 1.0
         return [
             player,
             state["track_given"],
             state["track_remaining"] > 0,
-            self._one(last, self.pitches) & kind.equals(TRACK),
+            last.one_hot(self.pitches) & kind.equals(TRACK),
         ]
-
-    def _one(self, index: Value, size: int) -> Value:
-        """Which of so many places a number is, `(B, size)`; none for what is none of them."""
-        return index.equals(self.graph.constant(np.arange(size, dtype=np.float32)))
 
     def _count(self, limits: Sequence[int], number: Value) -> Value:
         """How many of some limits are below a number."""
         below = number > self.graph.constant(np.array(limits, np.float32))
         return below.cast(np.float32).sum(1, keepdims=True)
-
-    def _where(self, condition: Value, yes: Value | float, no: Value) -> Value:
-        return self.graph.where(condition, yes if isinstance(yes, Value) else self.graph.constant(np.float32(yes)), no)
-
-
-def _modulo(number: Value, divisor: int) -> Value:
-    return number - (number / divisor).floor() * divisor
